@@ -1,0 +1,321 @@
+"""Reading a capture: the raw rows of one recording, exactly as they came."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset import capture_schema as schema
+from dataset.errors import CaptureCutOffError, CaptureError
+
+Int64Array = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensor:
+    """One row of the ``sensor`` table: which device sat on which muscle."""
+
+    slot: int
+    channel: str
+    muscle: str
+    side: str
+    name: str = ""
+    address: str = ""
+    serial: str = ""
+    profile: str = "anr-m40"
+    adapter: str = ""
+    placement: str = ""
+    electrode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notifications:
+    """All notifications of one slot, in the order they were received.
+
+    Attributes
+    ----------
+    epoch, host_seq, arrival_ns : ndarray of int64, shape (N,)
+    characteristic : tuple of str
+    payload : tuple of bytes
+        As it came, malformed ones too.
+    """
+
+    epoch: Int64Array
+    host_seq: Int64Array
+    arrival_ns: Int64Array
+    characteristic: tuple[str, ...]
+    payload: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """The ``frame`` table. ``pts_ns`` is -1 where the frame was dropped.
+
+    Attributes
+    ----------
+    epoch, frame_index, arrival_ns, pts_ns : ndarray of int64, shape (F,)
+    """
+
+    epoch: Int64Array
+    frame_index: Int64Array
+    arrival_ns: Int64Array
+    pts_ns: Int64Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioBlocks:
+    """The ``audio_block`` table; arrays of int64, shape (B,)."""
+
+    epoch: Int64Array
+    first_sample: Int64Array
+    n_samples: Int64Array
+    arrival_ns: Int64Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event on the host clock."""
+
+    t_ns: int
+    uncertainty_ns: int
+    kind: str
+    label: str = ""
+    source: str = ""
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that belongs to the capture but was not recorded by it."""
+
+    ord: int
+    kind: str
+    path: str
+    sha256: str
+    size: int
+
+
+class Capture:
+    """A closed recording, opened for reading.
+
+    Use :meth:`open`; it checks the format and refuses a recording that was cut off. Nothing here writes.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, *, closed: bool) -> None:
+        self.folder = folder
+        self.closed = closed
+        self._db = connection
+        self.meta: dict[str, str] = dict(self._rows("SELECT key, value FROM meta"))
+
+    @classmethod
+    def open(cls, folder: Path | str, *, allow_unclosed: bool = False) -> Self:
+        """Open the capture in ``folder``.
+
+        Parameters
+        ----------
+        folder : path
+            The ``ses-...`` folder, or its ``capture.db``.
+        allow_unclosed : bool
+            Read a recording without a manifest too (``recover`` does).
+
+        Raises
+        ------
+        CaptureError
+            There is no capture, it is of a newer format, or its database is damaged.
+        CaptureCutOffError
+            The recording was never closed.
+        """
+        folder = Path(folder)
+        if folder.name == schema.DATABASE:
+            folder = folder.parent
+        database = folder / schema.DATABASE
+        if not database.is_file():
+            raise CaptureError(
+                f"no capture at {folder}", f"there is no {schema.DATABASE}", "name the ses-... folder of a recording"
+            )
+        closed = (folder / schema.MANIFEST).is_file()
+        if not closed and not allow_unclosed:
+            raise CaptureCutOffError(
+                f"the capture {folder} was cut off",
+                f"it has no {schema.MANIFEST}, so its recording never ended cleanly",
+                f"close it with: mia-record recover {folder}",
+            )
+        try:
+            connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        except sqlite3.DatabaseError as error:
+            raise _damaged(folder, error) from error
+        missing = [table for table in schema.TABLES if table not in found]
+        if missing:
+            connection.close()
+            raise CaptureError(f"{database} is not a capture", f"it lacks the table(s) {', '.join(missing)}")
+        try:
+            capture = cls(folder, connection, closed=closed)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            capture._check_format(database)
+        except BaseException:
+            capture.close()
+            raise
+        return capture
+
+    def _check_format(self, database: Path) -> None:
+        if self.meta.get("format") != schema.FORMAT:
+            raise CaptureError(f"{database} is not a capture", f"its format is {self.meta.get('format')!r}")
+        version = self.meta.get("format_version", "")
+        if version != schema.FORMAT_VERSION:
+            raise CaptureError(
+                f"{database} has capture format version {version}",
+                f"this program reads version {schema.FORMAT_VERSION}",
+                "update muscles-in-action",
+            )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.folder, error) from error
+
+    def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[Int64Array]:
+        rows = self._rows(sql, *parameters)
+        table = np.array(rows, dtype=np.int64).reshape(len(rows), n_columns)
+        return [np.ascontiguousarray(table[:, i]) for i in range(n_columns)]
+
+    @property
+    def subject(self) -> str:
+        """Subject label."""
+        return self.meta["subject"]
+
+    @property
+    def name(self) -> str:
+        """Name of the session made from this capture: ``sub-<ID>_ses-<STAMP>``."""
+        return f"{self.folder.parent.name}_{self.folder.name}"
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The sensors in slot order."""
+        sql = ("SELECT slot, channel, muscle, side, name, address, serial, profile, adapter, placement, electrode "
+               "FROM sensor ORDER BY slot")  # fmt: skip
+        names = ("slot", "channel", "muscle", "side", "name", "address", "serial", "profile", "adapter", "placement",
+                 "electrode")  # fmt: skip
+        return tuple(Sensor(**dict(zip(names, row, strict=True))) for row in self._rows(sql))
+
+    def notifications(self, slot: int) -> Notifications:
+        """Return every notification of ``slot`` in order of reception."""
+        rows = self._rows(
+            "SELECT epoch, host_seq, arrival_ns, characteristic, payload FROM notification WHERE slot=? "
+            "ORDER BY host_seq",
+            slot,
+        )
+        numbers = np.array([row[:3] for row in rows], dtype=np.int64).reshape(len(rows), 3)
+        return Notifications(
+            epoch=numbers[:, 0].copy(),
+            host_seq=numbers[:, 1].copy(),
+            arrival_ns=numbers[:, 2].copy(),
+            characteristic=tuple(row[3] for row in rows),
+            payload=tuple(row[4] for row in rows),
+        )
+
+    def frames(self) -> Frames:
+        """Return the ``frame`` table in order of the frame index."""
+        epoch, index, arrival, pts = self._columns(
+            "SELECT epoch, frame_index, arrival_ns, COALESCE(pts_ns, -1) FROM frame ORDER BY frame_index", 4
+        )
+        return Frames(epoch=epoch, frame_index=index, arrival_ns=arrival, pts_ns=pts)
+
+    def audio_blocks(self) -> AudioBlocks:
+        """Return the ``audio_block`` table in order of its samples."""
+        epoch, first, n, arrival = self._columns(
+            "SELECT epoch, first_sample, n_samples, arrival_ns FROM audio_block ORDER BY first_sample", 4
+        )
+        return AudioBlocks(epoch=epoch, first_sample=first, n_samples=n, arrival_ns=arrival)
+
+    def events(self, *kinds: str) -> tuple[Event, ...]:
+        """Return the events in time order, all or of the given kinds."""
+        events = (
+            Event(t_ns=t, uncertainty_ns=u, kind=k, label=label, source=source, detail=json.loads(detail))
+            for t, u, k, label, source, detail in self._rows(
+                "SELECT t_ns, uncertainty_ns, kind, label, source, detail FROM event ORDER BY t_ns"
+            )
+        )
+        return tuple(e for e in events if not kinds or e.kind in kinds)
+
+    def log(self) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """Return ``(t_ns, level, what, detail)`` rows in time order."""
+        rows = self._rows("SELECT t_ns, level, what, detail FROM log ORDER BY t_ns")
+        return [(t, level, what, json.loads(detail)) for t, level, what, detail in rows]
+
+    def serial_lines(self) -> list[tuple[str, int, bytes]]:
+        """Return ``(source, arrival_ns, payload)`` rows in time order."""
+        return self._rows("SELECT source, arrival_ns, payload FROM serial_line ORDER BY arrival_ns")
+
+    def clock_anchors(self) -> list[tuple[int, int]]:
+        """Return ``(host_ns, utc_ns)`` pairs."""
+        return self._rows("SELECT host_ns, utc_ns FROM clock_anchor ORDER BY host_ns")
+
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Return the attached files in order."""
+        rows = self._rows("SELECT ord, kind, path, sha256, size FROM attachment ORDER BY ord")
+        return tuple(Attachment(ord=o, kind=k, path=p, sha256=s, size=n) for o, k, p, s, n in rows)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest written when the recording was closed; empty where there is none."""
+        path = self.folder / schema.MANIFEST
+        if not path.is_file():
+            return {}
+        try:
+            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CaptureError(f"{path} is damaged", str(error), "see mia-record verify") from error
+        return loaded
+
+    @property
+    def video_path(self) -> Path | None:
+        """The recording's own video, else the first attached one, else None."""
+        own = self.folder / schema.VIDEO
+        if own.is_file():
+            return own
+        for attachment in self.attachments():
+            if attachment.kind == "video":
+                path = Path(attachment.path)
+                return path if path.is_absolute() else self.folder / path
+        return None
+
+
+def find_captures(paths: list[Path]) -> list[Path]:
+    """Return the capture folders named by ``paths``; a folder that holds captures stands for all of them.
+
+    A path that is no folder of captures is returned as it is, so that opening it says what is wrong.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(p.parent for p in path.rglob(schema.DATABASE)) if path.is_dir() else []
+        found.extend(inside or [path])
+    return list(dict.fromkeys(found))
+
+
+def _damaged(folder: Path, error: Exception) -> CaptureError:
+    return CaptureError(
+        f"the database of {folder} cannot be read",
+        str(error),
+        "it was cut off or damaged: copy it again, or try: mia-record recover",
+    )

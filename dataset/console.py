@@ -1,0 +1,121 @@
+"""What the three command lines share: JSON output, errors in one line, exit codes, progress bars."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dataset.errors import MiaError, MissingDependencyError
+
+#: Everything that is not a result goes to stderr.
+STDERR = Console(stderr=True, highlight=False)
+
+EXIT_BUG = 1
+EXIT_INPUT = 2
+EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+
+
+def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
+    """Print a command's result on stdout: one JSON object, or text for a person."""
+    sys.stdout.write((json.dumps(value, default=_jsonable, allow_nan=False) if as_json else text.rstrip()) + "\n")
+
+
+def report_error(error: MiaError, *, as_json: bool) -> None:
+    """Tell the person what happened, why and what to do, in one line and a hint."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.as_dict()}) + "\n")
+        return
+    STDERR.print("error:", style="bold red", end=" ")
+    STDERR.print(str(error), markup=False, soft_wrap=True)
+    if error.hint:
+        STDERR.print(f"hint: {error.hint}", markup=False, soft_wrap=True)
+
+
+def combined_exit_code(codes: list[int]) -> int:
+    """Return the code of many inputs: the first present of 1, 2, 3, else 0."""
+    return next((code for code in (EXIT_BUG, EXIT_INPUT, EXIT_REFUSED) if code in codes), 0)
+
+
+@contextmanager
+def progress(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar on stderr; yields a function that advances it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=STDERR, transient=not STDERR.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+def run_app(app: typer.Typer, name: str) -> None:
+    """Run a typer app with the project's exit codes; never returns."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    as_json = "--json" in sys.argv[1:]
+    try:
+        check_own_packages()
+        code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
+    except MiaError as error:
+        report_error(error, as_json=as_json)
+        code = error.exit_code
+    except click.UsageError as error:
+        usage = MiaError(error.format_message(), hint=f"see {_command_path(error, name)} --help")
+        usage_code = EXIT_INPUT
+        report_error(usage, as_json=as_json)
+        code = usage_code
+    except (KeyboardInterrupt, click.Abort):
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        if not as_json:
+            raise
+        logging.getLogger(__name__).exception("internal error")
+        sys.stdout.write(json.dumps({"error": {"code": "bug", "what": repr(error), "why": "", "hint": ""}}) + "\n")
+        code = EXIT_BUG
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def check_own_packages() -> None:
+    """Notice a foreign package called ``acquire``, ``sync``, ``dataset`` or ``model``.
+
+    Raises
+    ------
+    MissingDependencyError
+        Python would import somebody else's package of one of these names.
+    """
+    home = Path(__file__).resolve().parent.parent
+    for name in ("acquire", "sync", "model"):
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != home:
+            raise MissingDependencyError(
+                f"the package {name!r} is not this project's",
+                f"Python finds {origin or 'none'}",
+                "install muscles-in-action into an environment of its own",
+            )
+
+
+def _command_path(error: click.UsageError, name: str) -> str:
+    return error.ctx.command_path if error.ctx else name
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,94 @@
+"""The one root of every error a person may cause or meet: what happened, why, what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MiaError(Exception):
+    """Root error of the project.
+
+    Parameters
+    ----------
+    what : str
+        What happened, in one clause, naming the file or stream.
+    why : str
+        The cause as far as it is known.
+    hint : str
+        What the person can do about it.
+
+    Attributes
+    ----------
+    code : str
+        Machine-readable name used in ``--json`` output.
+    exit_code : int
+        Process exit code (2 usage or input, 3 refused).
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, what: str, why: str = "", hint: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.hint = hint
+        super().__init__(f"{what}: {why}" if why else what)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the object that ``--json`` prints under ``error``."""
+        return {"code": self.code, "what": self.what, "why": self.why, "hint": self.hint}
+
+
+class InputError(MiaError):
+    """A file, table or argument that is missing or not what it should be."""
+
+    code = "bad-input"
+
+
+class OutputExistsError(MiaError):
+    """An output name that is taken: nothing is ever overwritten."""
+
+    code = "output-exists"
+
+
+class MissingDependencyError(MiaError):
+    """A system library, an extra or a model file that this machine lacks."""
+
+    code = "missing-dependency"
+
+
+class CaptureError(InputError):
+    """A folder that is not a readable capture."""
+
+    code = "bad-capture"
+
+
+class CaptureCutOffError(CaptureError):
+    """A capture whose recording ended without being closed."""
+
+    code = "capture-cut-off"
+
+
+class SessionError(InputError):
+    """A file that is not a readable session."""
+
+    code = "bad-session"
+
+
+class VideoError(InputError):
+    """A video that cannot be decoded, or holds no person."""
+
+    code = "bad-video"
+
+
+class HardwareError(MiaError):
+    """A sensor, camera, microphone or box that does not do what it should."""
+
+    code = "hardware"
+
+
+class RefusedError(MiaError):
+    """The tool understood the input and refuses: the result would not be right."""
+
+    code = "refused"
+    exit_code = 3

@@ -1,0 +1,317 @@
+"""Writing a session atomically, and opening one with a check that names what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset import session_schema as schema
+from dataset.errors import OutputExistsError, SessionError
+from dataset.session import (
+    Aligned,
+    Calibration,
+    ChannelTable,
+    EmgStream,
+    EventTable,
+    ExerciseTable,
+    Pose,
+    Session,
+    StreamSync,
+    VideoInfo,
+    provenance_lines,
+)
+
+_NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
+
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+def write_session(path: Path, session: Session) -> None:
+    """Write ``session`` to ``path`` as ``*.part``, flushed, synced and renamed.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists; sessions are never overwritten.
+    """
+    if path.exists():
+        raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with h5py.File(part, "w") as file:
+            _write(file, session)
+            file.flush()
+        with part.open("rb+") as raw:
+            os.fsync(raw.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(file: h5py.File, session: Session) -> None:
+    file.attrs.update(
+        {
+            "format": schema.FORMAT,
+            "format_version": schema.FORMAT_VERSION,
+            "session_uuid": session.session_uuid,
+            "created_utc": session.created_utc,
+            "subject": session.subject,
+            "zero_host_ns": session.zero_host_ns,
+            "verdict": session.verdict,
+            "verdict_reason": session.verdict_reason,
+            "rate_hz": session.rate_hz,
+        }
+    )
+    for group in (*schema.REQUIRED_GROUPS, "subject"):
+        file.create_group(group)
+    file["subject"].attrs.update(dict(session.subject_info))
+    _write_record(file, "channels", session.channels)
+    if session.calibration is not None:
+        _write_record(file, "calibration", session.calibration)
+    for channel, stream in session.emg.items():
+        _write_record(file, f"emg/{channel}", stream, pattern="emg/{channel}")
+    if session.video is not None:
+        _write_record(file, "video", session.video)
+    if session.pose is not None:
+        _write_record(file, "pose", session.pose)
+        file["pose"].attrs["skeleton"] = "BODY_25"
+    _write_record(file, "events", session.events)
+    _write_record(file, "exercises", session.exercises)
+    for name, sync in session.sync.items():
+        _write_record(file, f"sync/{name}", sync, pattern="sync/{stream}")
+        file[f"sync/{name}"].attrs.update(dict(sync.constants))
+    _write_record(file, "aligned", session.aligned)
+    _write_dataset(file, _specs()["provenance/log"], "provenance/log", provenance_lines(session.provenance))
+
+
+def _specs() -> dict[str, schema.DatasetSpec]:
+    return {spec.path: spec for spec in schema.DATASETS}
+
+
+def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | None = None) -> None:
+    """Write a dataclass: fields named in the schema become datasets, the others attributes."""
+    specs = _specs()
+    target = file.require_group(group)
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if value is None or isinstance(value, Mapping):
+            continue
+        spec = specs.get(f"{pattern or group}/{f.name}")
+        if spec is None:
+            target.attrs[f.name] = value
+        else:
+            _write_dataset(file, spec, f"{group}/{f.name}", value)
+
+
+def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: Any) -> None:
+    if spec.kind == "s":
+        encoded = [str(text).encode() for text in value]
+        width = max((len(text) for text in encoded), default=1) or 1
+        dtype: Any = h5py.string_dtype("utf-8", width)
+        data: NDArray[Any] = np.array(encoded, dtype=dtype)
+    else:
+        dtype = {"f": np.float64, "i": np.int64, "b": np.bool_}[spec.kind]
+        data = np.asarray(value, dtype=dtype)
+    options: dict[str, Any] = {}
+    if data.size:
+        chunk = (min(len(data), 1024), *data.shape[1:])
+        options = {"chunks": chunk, "compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+    dataset = file.create_dataset(path, data=data, dtype=dtype, **options)
+    dataset.attrs["unit"] = spec.unit
+    dataset.attrs["description"] = spec.description
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_session(path: Path | str) -> Session:
+    """Read and check the session at ``path``.
+
+    Raises
+    ------
+    SessionError
+        The file is no session, is of a newer format, or something in it is missing or of the wrong shape; the
+        message names what.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SessionError(f"no session at {path}", "there is no such file")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise SessionError(f"{path} is not a session", f"it is not a readable HDF5 file ({error})") from error
+    with file:
+        try:
+            problems = list(_problems(file))
+            if problems:
+                raise SessionError(
+                    f"{path} is not a valid session", "; ".join(problems), "see mia-sync check, or make it again"
+                )
+            return _read(file, path)
+        except (OSError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise SessionError(f"{path} is damaged", str(error), "copy it again or make it again") from error
+
+
+def check_session(path: Path | str) -> list[str]:
+    """Return what is wrong with the session at ``path``, one sentence each; empty when nothing is."""
+    try:
+        read_session(path)
+    except SessionError as error:
+        return (error.why or error.what).split("; ")
+    return []
+
+
+def find_sessions(paths: list[Path]) -> list[Path]:
+    """Return the session files named by ``paths``; in folders, what does not end in ``.h5`` is passed over.
+
+    Raises
+    ------
+    SessionError
+        A path does not exist, or a folder holds no session.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob("*.h5"))
+            if not inside:
+                raise SessionError(f"no session in {path}", "it holds no file that ends in .h5")
+            found.extend(inside)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise SessionError(f"no session at {path}", "there is no such file or folder")
+    return list(dict.fromkeys(found))
+
+
+def _problems(file: h5py.File) -> Iterator[str]:
+    if file.attrs.get("format") != schema.FORMAT:
+        yield f"its root attribute format is {file.attrs.get('format')!r}, not {schema.FORMAT!r}"
+        return
+    version = str(file.attrs.get("format_version", ""))
+    if version != schema.FORMAT_VERSION:
+        newer = version.isdigit() and int(version) > int(schema.FORMAT_VERSION)
+        advice = "; update muscles-in-action" if newer else ""
+        yield f"it has format_version {version!r} and this program reads {schema.FORMAT_VERSION!r}{advice}"
+        return
+    for name, kind in schema.ROOT_ATTRIBUTES.items():
+        if name not in file.attrs:
+            yield f"root attribute {name} is missing"
+        elif kind is not str and not np.issubdtype(np.asarray(file.attrs[name]).dtype, np.number):
+            yield f"root attribute {name} is {file.attrs[name]!r}, not a number"
+    if file.attrs.get("verdict", "PASS") not in schema.VERDICTS:
+        yield f"root attribute verdict is {file.attrs['verdict']!r}"
+    missing = [name for name in schema.REQUIRED_GROUPS if not isinstance(file.get(name), h5py.Group)]
+    yield from (f"group /{name} is missing" for name in missing)
+    if not missing:
+        yield from _dataset_problems(file)
+
+
+def _dataset_problems(file: h5py.File) -> Iterator[str]:
+    sizes: dict[tuple[str, str], int] = {}
+    for spec in schema.DATASETS:
+        for path in _instances(file, spec):
+            group, _, _ = path.rpartition("/")
+            if group not in file:
+                continue
+            dataset = file.get(path)
+            if not isinstance(dataset, h5py.Dataset):
+                if spec.required:
+                    yield f"dataset /{path} is missing"
+                continue
+            if dataset.dtype.kind not in _NUMPY_KIND[spec.kind]:
+                yield f"dataset /{path} has type {dataset.dtype}"
+                continue
+            if dataset.ndim != len(spec.shape):
+                yield f"dataset /{path} has shape {dataset.shape}, not {spec.shape}"
+                continue
+            for want, got in zip(spec.shape, dataset.shape, strict=True):
+                scope = "" if want == "C" else group
+                expected = want if isinstance(want, int) else sizes.setdefault((scope, want), got)
+                if expected != got:
+                    yield f"dataset /{path} has shape {dataset.shape}, expected {expected} for {want}"
+                    break
+
+
+def _instances(file: h5py.File, spec: schema.DatasetSpec) -> list[str]:
+    for placeholder, group in (("{channel}", "emg"), ("{stream}", "sync")):
+        if placeholder in spec.path:
+            return [spec.path.replace(placeholder, name) for name in file[group]]
+    return [spec.path]
+
+
+def _read(file: h5py.File, path: Path) -> Session:
+    attrs = file.attrs
+    return Session(
+        subject=str(attrs["subject"]),
+        session_uuid=str(attrs["session_uuid"]),
+        created_utc=str(attrs["created_utc"]),
+        zero_host_ns=int(attrs["zero_host_ns"]),
+        verdict=str(attrs["verdict"]),
+        verdict_reason=str(attrs["verdict_reason"]),
+        rate_hz=float(attrs["rate_hz"]),
+        subject_info=_plain(file["subject"].attrs) if "subject" in file else {},
+        channels=ChannelTable(**_record(file, "channels", ChannelTable)),
+        calibration=Calibration(**_record(file, "calibration", Calibration)) if "calibration" in file else None,
+        emg={
+            name: EmgStream(**_record(file, f"emg/{name}", EmgStream, pattern="emg/{channel}"))
+            for name in _texts(file["channels/name"])
+            if name in file["emg"]
+        },
+        video=VideoInfo(**_record(file, "video", VideoInfo)) if "video" in file else None,
+        pose=Pose(**_record(file, "pose", Pose)) if "pose" in file else None,
+        events=EventTable(**_record(file, "events", EventTable)),
+        exercises=ExerciseTable(**_record(file, "exercises", ExerciseTable)),
+        sync={name: _read_sync(file, name) for name in file["sync"]},
+        aligned=Aligned(**_record(file, "aligned", Aligned)),
+        provenance=tuple(json.loads(line) for line in _texts(file["provenance/log"])),
+        path=path,
+    )
+
+
+def _read_sync(file: h5py.File, name: str) -> StreamSync:
+    record = _record(file, f"sync/{name}", StreamSync, pattern="sync/{stream}")
+    known = {f.name for f in fields(StreamSync)}
+    record["constants"] = {k: v for k, v in _plain(file[f"sync/{name}"].attrs).items() if k not in known}
+    return StreamSync(**record)
+
+
+def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = None) -> dict[str, Any]:
+    """Read the fields of dataclass ``kind`` from the datasets and attributes of ``group``."""
+    specs = _specs()
+    node = file[group]
+    values: dict[str, Any] = {}
+    attributes = _plain(node.attrs)
+    for f in fields(kind):
+        spec = specs.get(f"{pattern or group}/{f.name}")
+        if spec is None:
+            if f.name in attributes:
+                values[f.name] = attributes[f.name]
+            elif f.name != "constants":
+                raise SessionError(
+                    f"{file.filename} is not a valid session", f"attribute {f.name} of /{group} is missing"
+                )
+        elif f.name not in node:
+            values[f.name] = None
+        elif spec.kind == "s":
+            values[f.name] = _texts(node[f.name])
+        else:
+            values[f.name] = node[f.name][()]
+    return values
+
+
+def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
+    return tuple(text.decode() if isinstance(text, bytes) else str(text) for text in dataset[()])
+
+
+def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:
+    return {key: value.item() if hasattr(value, "item") else value for key, value in attributes.items()}

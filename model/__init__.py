@@ -1,0 +1,1 @@
+"""Sessions to a predictor of eight muscles from body keypoints (`mia-train`)."""
