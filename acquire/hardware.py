@@ -1,0 +1,98 @@
+"""The seam between the recorder and what it records: real devices and the virtual rig offer the same things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.scanner import BaseBleakScanner
+from numpy.typing import NDArray
+
+from acquire.schedule import Prompt
+from dataset.capture import Sensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Radio:
+    """The Bluetooth stack bleak goes through: None means the system's own.
+
+    bleak takes backend classes, not instances; a virtual radio closes over its device in a factory.
+    """
+
+    client_backend: type[BaseBleakClient] | None = None
+    scanner_backend: type[BaseBleakScanner] | None = None
+
+
+class FrameSource(Protocol):
+    """A camera that is read like ``cv2.VideoCapture``: :meth:`read` blocks until the next frame."""
+
+    width: int
+    height: int
+    nominal_hz: float
+
+    def read(self) -> NDArray[np.uint8] | None:
+        """Return the next frame, shape (height, width, 3) in BGR, or None when the camera has failed."""
+        ...
+
+    def release(self) -> None:
+        """Close the camera."""
+        ...
+
+
+#: Called by a sound source with one block of samples, int16, shape (n,), in the source's own thread.
+BlockCallback = Callable[[NDArray[np.int16]], None]
+
+
+class SoundSource(Protocol):
+    """A microphone that calls back with blocks of mono sound."""
+
+    rate_hz: int
+
+    def start(self, callback: BlockCallback) -> None:
+        """Begin to deliver blocks."""
+        ...
+
+    def stop(self) -> None:
+        """Stop; no callback comes after it returns."""
+        ...
+
+
+class Hardware(Protocol):
+    """Everything a recording is made of. The recorder opens what is there and stores what comes."""
+
+    #: Name stored in the log, such as ``virtual`` or the rig file.
+    name: str
+    #: The slots to fill; ``address`` or ``serial`` empty means: take any device that matches the profile.
+    sensors: tuple[Sensor, ...]
+
+    async def open_radio(self) -> Radio:
+        """Open the Bluetooth stack; called once, inside the event loop that owns every bleak object."""
+        ...
+
+    async def close_radio(self) -> None:
+        """Close the Bluetooth stack, in the same loop."""
+        ...
+
+    def open_camera(self) -> FrameSource | None:
+        """Open the camera, or return None where the rig has none."""
+        ...
+
+    def open_sound(self) -> SoundSource | None:
+        """Open the microphone, or return None where there is none."""
+        ...
+
+    def box_port(self) -> str | None:
+        """Return the serial port of the LED box, or None."""
+        ...
+
+    def prompt(self, prompt: Prompt, host_ns: int) -> None:
+        """Tell the person what to do. A real person reads the screen; the virtual one is told here."""
+        ...
+
+    def finish(self, capture: Path) -> None:
+        """Release everything; the virtual rig writes its ``truth.json`` into the capture's folder."""
+        ...

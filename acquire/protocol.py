@@ -1,0 +1,83 @@
+"""What the person is asked to do: a protocol file, validated."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from dataset.errors import InputError
+from dataset.exercises import canonical_exercise
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exercise(_Part):
+    """One exercise: what, for how long, and the words shown."""
+
+    name: str
+    seconds: float = Field(gt=0, le=3600)
+    text: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _canonical(cls, value: str) -> str:
+        name = canonical_exercise(value)
+        if not name:
+            raise ValueError("an exercise needs a name")
+        return name
+
+
+class SyncSequence(_Part):
+    """How many claps and stomps, each with a flash near its cue, are asked for at each end."""
+
+    claps: int = Field(default=4, ge=0, le=30)
+    stomps: int = Field(default=4, ge=0, le=30)
+    shortest_gap_s: float = Field(default=0.9, gt=0)
+    longest_gap_s: float = Field(default=1.7, gt=0)
+
+
+class Protocol(_Part):
+    """A recording session: sync sequence, exercises in passes, sync sequence."""
+
+    name: str
+    title: str = ""
+    passes: int = Field(default=1, ge=1, le=100)
+    rest_s: float = Field(default=1.0, ge=0)
+    lead_in_s: float = Field(default=2.0, ge=0)
+    sync: SyncSequence = SyncSequence()
+    exercises: tuple[Exercise, ...] = ()
+
+
+def parse_protocol(text: str, where: str) -> Protocol:
+    """Return the protocol written in ``text``.
+
+    Raises
+    ------
+    InputError
+        It is no TOML, or a field is missing or wrong; the message names the field.
+    """
+    try:
+        return Protocol.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the protocol {where} is not TOML", str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"the protocol {where} is wrong", f"{field}: {first['msg']}") from error
+
+
+def load_protocol(path: Path | None) -> tuple[Protocol, str]:
+    """Return the protocol in ``path``, or the built-in starter where it is None, and its text."""
+    if path is None:
+        text = resources.files("acquire.protocols").joinpath("demo.toml").read_text(encoding="utf-8")
+        return parse_protocol(text, "demo.toml"), text
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the protocol {path}", str(error)) from error
+    return parse_protocol(text, str(path)), text

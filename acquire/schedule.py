@@ -1,0 +1,97 @@
+"""From a protocol and a seed to timed prompts: irregular sync sequences at both ends, exercises between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from acquire.protocol import Protocol, SyncSequence
+
+#: Time left after the last cue of a sequence for the person to act and the sensors to answer.
+SETTLE_S = 1.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """Something that happens, or that the person is asked to do, at a time of the recording.
+
+    Attributes
+    ----------
+    at_s : float
+        Seconds after the recording began.
+    kind : str
+        An event kind of the capture: ``flash``, ``clap_cue``, ``stomp_cue``, ``sync_start``, ``exercise_start``, ...
+    label : str
+        The exercise, or the words to show.
+    text : str
+        What the person reads.
+    """
+
+    at_s: float
+    kind: str
+    label: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Prompts in time order and the recording's whole duration in seconds."""
+
+    prompts: tuple[Prompt, ...]
+    duration_s: float
+
+
+def build_schedule(protocol: Protocol, seed: int, duration_s: float | None = None) -> Schedule:
+    """Return the prompts of one recording.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    seed : int
+        Seeds the irregular sync sequences; it is stored in the capture.
+    duration_s : float, optional
+        Shorten the exercises evenly so that the whole recording takes about this long.
+
+    Notes
+    -----
+    Uniform spacing is ambiguous at every period; gaps are drawn uniformly between the protocol's bounds.
+    Every cue has a flash near it, early enough that its beep and the contact's sound stay apart.
+    """
+    rng = np.random.default_rng([seed, 0x53594E43])
+    prompts: list[Prompt] = []
+    at_s = _sync_sequence(prompts, protocol.sync, protocol.lead_in_s, rng)
+    closing: list[Prompt] = []
+    closing_s = _sync_sequence(closing, protocol.sync, 0.0, rng)
+    n_runs = protocol.passes * len(protocol.exercises)
+    asked_s = protocol.passes * sum(e.seconds for e in protocol.exercises)
+    scale = 1.0
+    if duration_s is not None and asked_s > 0:
+        scale = max(0.0, duration_s - at_s - closing_s - n_runs * protocol.rest_s) / asked_s
+    for _ in range(protocol.passes):
+        for exercise in protocol.exercises:
+            seconds = exercise.seconds * scale
+            if seconds < 0.5:
+                continue
+            prompts.append(Prompt(at_s=at_s, kind="exercise_start", label=exercise.name, text=exercise.text))
+            prompts.append(Prompt(at_s=at_s + seconds, kind="exercise_stop", label=exercise.name))
+            at_s += seconds + protocol.rest_s
+    prompts.extend(Prompt(at_s=p.at_s + at_s, kind=p.kind, label=p.label, text=p.text) for p in closing)
+    at_s += closing_s
+    return Schedule(prompts=tuple(sorted(prompts, key=lambda p: p.at_s)), duration_s=at_s)
+
+
+def _sync_sequence(prompts: list[Prompt], sync: SyncSequence, start_s: float, rng: np.random.Generator) -> float:
+    """Append one sync sequence that begins at ``start_s``; return when it has ended."""
+    if sync.claps + sync.stomps == 0:
+        return start_s
+    prompts.append(Prompt(at_s=start_s, kind="sync_start", text="Sync sequence: follow the cues"))
+    at_s = start_s + 0.8
+    for i in range(sync.claps + sync.stomps):
+        kind, text = ("clap_cue", "CLAP") if i < sync.claps else ("stomp_cue", "STOMP")
+        prompts.append(Prompt(at_s=at_s, kind=kind, text=text))
+        prompts.append(Prompt(at_s=at_s + rng.uniform(-0.15, 0.10), kind="flash"))
+        at_s += rng.uniform(sync.shortest_gap_s, sync.longest_gap_s)
+    stop_s = prompts[-2].at_s + SETTLE_S
+    prompts.append(Prompt(at_s=stop_s, kind="sync_stop"))
+    return stop_s + 0.3
