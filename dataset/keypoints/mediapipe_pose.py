@@ -1,0 +1,125 @@
+"""One picture in, one body out: MediaPipe's pose landmarker behind a small class."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.errors import MissingDependencyError
+from dataset.keypoints.body25 import to_body25
+from dataset.keypoints.pose_model import pose_model
+
+SYSTEM_LIBRARIES = "libgl1 libegl1 libgles2 libglib2.0-0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """One person found in one picture.
+
+    Attributes
+    ----------
+    keypoints_2d : ndarray, shape (25, 2)
+        Pixels, x right and y down.
+    keypoints_3d : ndarray, shape (25, 3)
+        Metres about the hips' middle, y down.
+    confidence : ndarray, shape (25,)
+        0 to 1.
+    """
+
+    keypoints_2d: NDArray[np.float64]
+    keypoints_3d: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+
+class PoseLandmarker:
+    """Finds one person in successive pictures of one video; use as a context manager.
+
+    Parameters
+    ----------
+    model : Path, optional
+        A ``.task`` file in place of the built-in network.
+
+    Raises
+    ------
+    MissingDependencyError
+        MediaPipe cannot be loaded on this machine (a system library is missing), or refuses the network.
+    """
+
+    def __init__(self, model: Path | None = None) -> None:
+        self.model_path = pose_model(model)
+        self.backend = f"mediapipe {metadata.version('mediapipe')} {self.model_path.stem}"
+        try:
+            from mediapipe import Image, ImageFormat
+            from mediapipe.tasks.python import BaseOptions, vision
+        except (ImportError, OSError) as error:
+            raise MissingDependencyError(
+                "the pose network cannot be loaded", str(error), f"on Debian: apt install {SYSTEM_LIBRARIES}"
+            ) from error
+        self._image: Any = Image
+        self._srgb: Any = ImageFormat.SRGB
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(self.model_path)), running_mode=vision.RunningMode.VIDEO
+        )
+        with _quiet_native_stderr():
+            try:
+                self._task: Any = vision.PoseLandmarker.create_from_options(options)
+            except (RuntimeError, ValueError) as error:
+                raise MissingDependencyError(f"{self.model_path} is no pose network", str(error)) from error
+        self._last_ms = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.close()
+
+    def find(self, image: NDArray[np.uint8], time_ns: int) -> Body | None:
+        """Return the person in ``image`` (height, width, 3; BGR), or None where there is nobody.
+
+        Parameters
+        ----------
+        image : ndarray of uint8
+        time_ns : int
+            The frame's time; the tracker wants it to grow.
+        """
+        first = self._last_ms < 0
+        self._last_ms = max(self._last_ms + 1, time_ns // 1_000_000)
+        picture = self._image(image_format=self._srgb, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        with _quiet_native_stderr() if first else contextlib.nullcontext():
+            result = self._task.detect_for_video(picture, self._last_ms)
+        if not result.pose_landmarks:
+            return None
+        height, width = image.shape[:2]
+        flat = np.array([(p.x * width, p.y * height, p.visibility) for p in result.pose_landmarks[0]])
+        world = np.array([(p.x, p.y, p.z) for p in result.pose_world_landmarks[0]])
+        return Body(
+            keypoints_2d=to_body25(flat[:, :2]), keypoints_3d=to_body25(world), confidence=to_body25(flat[:, 2:])[:, 0]
+        )
+
+
+@contextlib.contextmanager
+def _quiet_native_stderr() -> Iterator[None]:
+    """Keep the native library's start-up chatter off the screen; it goes to file descriptor 2 past Python."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)

