@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dataset.errors import MiaError, MissingDependencyError
+from dataset.system import advice
 
 #: Everything that is not a result goes to stderr.
 STDERR = Console(stderr=True, highlight=False)
@@ -74,12 +75,15 @@ def run_app(app: typer.Typer, name: str) -> None:
         report_error(error, as_json=as_json)
         code = error.exit_code
     except click.UsageError as error:
-        usage = MiaError(error.format_message(), hint=f"see {_command_path(error, name)} --help")
-        usage_code = EXIT_INPUT
-        report_error(usage, as_json=as_json)
-        code = usage_code
+        report_error(MiaError(error.format_message(), hint=f"see {_command_path(error, name)} --help"), as_json=as_json)
+        code = EXIT_INPUT
     except (KeyboardInterrupt, click.Abort):
         code = EXIT_INTERRUPTED
+    except ImportError as error:
+        if "shared object" not in str(error):
+            raise
+        report_error(MissingDependencyError("a system library is missing", str(error), advice()), as_json=as_json)
+        code = EXIT_INPUT
     except Exception as error:
         if not as_json:
             raise

@@ -1,0 +1,39 @@
+# make install   prepare .venv and name the system libraries that are missing
+# make demo      record the virtual rig, synchronise, train, and say where everything is
+# make test      lint, types and the suite, under 10 minutes on 2 cores
+# make test-full also what takes longer or needs tmux and Chromium
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo test test-full lint types screenshots clean
+.DEFAULT_GOAL := install
+
+.venv/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python has no venv module: sudo apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+install: .venv/.installed
+	@$(BIN)/python -m dataset.system
+
+demo: install
+	@scripts/demo.sh
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed
+	$(BIN)/mypy
+
+test: install lint types
+	$(BIN)/pytest
+
+test-full: install lint types
+	$(BIN)/pytest -m 'slow or not slow'
+
+screenshots: install
+	$(BIN)/python scripts/screenshots.py
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

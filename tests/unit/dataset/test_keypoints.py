@@ -1,0 +1,63 @@
+"""The pose network finds people, keeps left and right, and says who it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset.errors import InputError, MissingDependencyError
+from dataset.keypoints import extract_pose
+from dataset.keypoints.body25 import to_body25
+from dataset.keypoints.mediapipe_pose import PoseLandmarker
+from dataset.keypoints.pose_model import pose_model
+from dataset.skeleton import JOINT
+
+
+def test_landmarks_become_body_25() -> None:
+    landmarks = np.arange(33.0)[:, None] * [1.0, 10.0]
+    body = to_body25(landmarks)
+    assert body.shape == (25, 2)
+    assert body[JOINT["nose"]].tolist() == [0, 0]
+    assert body[JOINT["left_wrist"]].tolist() == [15, 150]
+    assert body[JOINT["right_knee"]].tolist() == [26, 260]
+    assert body[JOINT["neck"]].tolist() == [11.5, 115]
+    assert body[JOINT["mid_hip"]].tolist() == [23.5, 235]
+
+
+def test_a_given_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pose model"):
+        pose_model(tmp_path / "x.task")
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.task"
+    path.write_bytes(b"nothing")
+    with pytest.raises(MissingDependencyError, match="no pose network"):
+        PoseLandmarker(path)
+
+
+def test_nobody_in_an_empty_room() -> None:
+    with PoseLandmarker() as landmarker:
+        assert landmarker.find(np.full((240, 320, 3), 127, dtype=np.uint8), 0) is None
+
+
+@pytest.mark.realdata
+def test_a_person_is_found_upright_with_the_left_on_the_left(shared_data: Path) -> None:
+    pose = extract_pose(shared_data / "video/mrpose/squat.mp4", frame_indices=np.arange(90, 110))
+    assert pose.frame_index.tolist() == list(range(90, 110))
+    assert pose.keypoints_2d is not None
+    assert pose.keypoints_3d is not None
+    found = ~np.isnan(pose.keypoints_2d[:, 0, 0])
+    assert found.mean() > 0.9
+    body = pose.keypoints_3d[found]
+    # y points down: the head is above the hips, the feet below
+    assert (body[:, JOINT["nose"], 1] < body[:, JOINT["mid_hip"], 1]).all()
+    assert (body[:, JOINT["left_heel"], 1] > body[:, JOINT["mid_hip"], 1]).all()
+    # seen from the front, the subject's left is on the picture's right
+    x_shoulders = pose.keypoints_2d[found][:, [JOINT["left_shoulder"], JOINT["right_shoulder"]], 0]
+    facing = np.sign(x_shoulders[:, 0] - x_shoulders[:, 1])
+    assert abs(facing.sum()) == found.sum()
+    assert pose.backend.startswith("mediapipe")
+    assert len(pose.model_sha256) == 64
