@@ -1,0 +1,237 @@
+"""One virtual M40: a GATT server that sends the world's muscle level, one value every 100 ms of its own clock.
+
+The layout of services, characteristics and advertisement is the public one (see ``docs``); values are averages of
+the hidden truth over the sensor's own interval, sent when that sensor's delay and the radio's jitter have passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bumble import core, data_types, hci
+from bumble.att import ATT_Error, ErrorCode
+from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.gatt import Characteristic, CharacteristicValue, Service
+
+from acquire.virtual.air import Air, VirtualController
+from dataset.clock import now_ns
+
+NAME = "ANR Corp M40"
+COMPANY_ID = 0x05DA
+ADVERTISING_INTERVAL_MS = 100.0
+
+_AUTOMATION_IO = core.UUID.from_16_bits(0x1815)
+_ANALOG = core.UUID.from_16_bits(0x2A58)
+_DIGITAL = core.UUID.from_16_bits(0x2A56)
+_BATTERY = core.UUID.from_16_bits(0x180F)
+_BATTERY_LEVEL = core.UUID.from_16_bits(0x2A19)
+_DEVICE_INFORMATION = core.UUID.from_16_bits(0x180A)
+_MODEL, _SERIAL, _FIRMWARE, _HARDWARE, _SOFTWARE = (core.UUID.from_16_bits(0x2A24 + i) for i in range(5))
+
+_Property = Characteristic.Properties
+
+
+class SampleClock(Protocol):
+    """When a sensor measures and when its values reach the air, in host nanoseconds."""
+
+    def interval_ns(self, index: int) -> tuple[int, int]:
+        """Return start and stop of the averaging interval of value ``index``."""
+        ...
+
+    def send_ns(self, index: int) -> int:
+        """Return when value ``index`` is sent: centre of its interval plus delay plus jitter."""
+        ...
+
+    def next_index(self, host_ns: int) -> int:
+        """Return the first value that is sent at or after ``host_ns``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class M40Identity:
+    """What a virtual M40 says about itself. ``battery_percent`` None: firmware without a battery service."""
+
+    channel: str
+    address: str
+    serial: str
+    battery_percent: int | None = 80
+    firmware: str = "1.5.2"
+
+
+@dataclass(slots=True, kw_only=True)
+class SentRecord:
+    """What one sensor really sent.
+
+    Attributes
+    ----------
+    n_sent, n_lost : int
+        Values put on the air, and values the fault model threw away, while subscribed.
+    least_latency_s : float
+        Smallest time from an interval's centre to its sending; the sensor's true delay on this run.
+    worst_lateness_s : float
+        Largest time by which a value was sent later than planned: the simulator's own fault.
+    connections : int
+    """
+
+    n_sent: int = 0
+    n_lost: int = 0
+    least_latency_s: float = float("inf")
+    worst_lateness_s: float = 0.0
+    connections: int = 0
+
+
+class VirtualM40:
+    """A GATT server on a controller of its own.
+
+    Parameters
+    ----------
+    air : Air
+    identity : M40Identity
+    clock : SampleClock
+    value : callable
+        ``value(start_ns, stop_ns)`` returns the counts averaged over that interval, or None where the
+        value is lost on its way.
+    """
+
+    def __init__(
+        self, air: Air, identity: M40Identity, clock: SampleClock, value: Callable[[int, int], int | None]
+    ) -> None:
+        self.identity = identity
+        self.record = SentRecord()
+        self.led_pattern = 1
+        self._clock = clock
+        self._value = value
+        self._latest = 0
+        self._air = air
+        self._connection: Connection | None = None
+        self._streaming: asyncio.Task[None] | None = None
+        self.controller = VirtualController(identity.serial, link=air)
+        config = DeviceConfiguration(
+            name=NAME,
+            address=hci.Address(identity.address),
+            advertising_interval_min=ADVERTISING_INTERVAL_MS,
+            advertising_interval_max=ADVERTISING_INTERVAL_MS,
+        )
+        self.device = Device.from_config_with_hci(config, self.controller, self.controller)
+        self.device.advertising_data = self._advertisement()
+        self._analog: Characteristic[bytes] = Characteristic(
+            _ANALOG,
+            _Property.READ | _Property.NOTIFY,
+            Characteristic.READABLE,
+            CharacteristicValue(read=lambda _: struct.pack("<H", self._latest)),
+        )
+        self._analog.on(Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
+        self.device.add_services(self._services())
+        self.device.on(Device.EVENT_CONNECTION, self._on_connection)
+
+    def _advertisement(self) -> bytes:
+        # 27 of 31 bytes. All of it in the advertisement: the virtual controller never sends scan responses.
+        flags = core.AdvertisingData.Flags
+        return bytes(
+            core.AdvertisingData(
+                [
+                    data_types.Flags(flags.LE_GENERAL_DISCOVERABLE_MODE | flags.BR_EDR_NOT_SUPPORTED),
+                    data_types.CompleteLocalName(NAME),
+                    data_types.CompleteListOf16BitServiceUUIDs([_AUTOMATION_IO]),
+                    data_types.ManufacturerSpecificData(COMPANY_ID, b"\x28\x01"),
+                ]
+            )
+        )
+
+    def _services(self) -> list[Service]:
+        digital: Characteristic[bytes] = Characteristic(
+            _DIGITAL,
+            _Property.READ | _Property.WRITE,
+            Characteristic.READABLE | Characteristic.WRITEABLE,
+            CharacteristicValue(read=lambda _: bytes([self.led_pattern]), write=self._write_pattern),
+        )
+        about = ((_MODEL, "M40"), (_SERIAL, self.identity.serial), (_FIRMWARE, self.identity.firmware),
+                 (_HARDWARE, "4"), (_SOFTWARE, "1.0"))  # fmt: skip
+        services = [
+            Service(_AUTOMATION_IO, [self._analog, digital]),
+            Service(_DEVICE_INFORMATION, [_constant(key, text.encode()) for key, text in about if text]),
+        ]
+        if self.identity.battery_percent is not None:
+            services.append(Service(_BATTERY, [_constant(_BATTERY_LEVEL, bytes([self.identity.battery_percent]))]))
+        return services
+
+    def _write_pattern(self, _connection: Connection, value: bytes) -> None:
+        if len(value) != 1:
+            raise ATT_Error(ErrorCode.INVALID_ATTRIBUTE_LENGTH)
+        if not 1 <= value[0] <= 24:
+            raise ATT_Error(ErrorCode.VALUE_NOT_ALLOWED)
+        self.led_pattern = value[0]
+
+    async def start(self) -> None:
+        """Switch on: advertise, again after each connection's end."""
+        await self.device.power_on()
+        await self.device.start_advertising(auto_restart=True)
+
+    async def stop(self) -> None:
+        """End the stream; the controllers go with their process."""
+        self._stop_stream()
+        await asyncio.sleep(0)
+
+    async def drop(self) -> None:
+        """Hang up, as a sensor does that is switched off and on (reason 0x13)."""
+        if self._connection is not None:
+            await self._connection.disconnect()
+
+    def silence(self, duration_s: float) -> None:
+        """Walk out of range for ``duration_s`` seconds."""
+        self._air.silence(self.controller, duration_s)
+
+    def _on_connection(self, connection: Connection) -> None:
+        self._connection = connection
+        self.record.connections += 1
+        connection.on(connection.EVENT_DISCONNECTION, self._on_disconnection)
+
+    def _on_disconnection(self, _reason: int) -> None:
+        self._connection = None
+        self._stop_stream()
+
+    def _on_subscription(self, _bearer: object, notify: bool, _indicate: bool) -> None:
+        self._stop_stream()
+        if notify:
+            self._streaming = asyncio.get_running_loop().create_task(self._stream())
+            self._streaming.add_done_callback(_raise_failure)
+
+    def _stop_stream(self) -> None:
+        if self._streaming is not None:
+            self._streaming.cancel()
+            self._streaming = None
+
+    async def _stream(self) -> None:
+        index = self._clock.next_index(now_ns())
+        while True:
+            due_ns = self._clock.send_ns(index)
+            wait_s = (due_ns - now_ns()) * 1e-9
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            start_ns, stop_ns = self._clock.interval_ns(index)
+            index += 1
+            value = self._value(start_ns, stop_ns)
+            if value is None:
+                self.record.n_lost += 1
+                continue
+            self._latest = value
+            await self.device.notify_subscribers(self._analog, struct.pack("<H", value))
+            sent_ns = now_ns()
+            self.record.n_sent += 1
+            self.record.worst_lateness_s = max(self.record.worst_lateness_s, (sent_ns - due_ns) * 1e-9)
+            latency_s = (sent_ns - (start_ns + stop_ns) / 2) * 1e-9
+            self.record.least_latency_s = min(self.record.least_latency_s, latency_s)
+
+
+def _raise_failure(task: asyncio.Task[None]) -> None:
+    # Raised inside the event loop, so that it is reported instead of the stream just falling silent.
+    if not task.cancelled():
+        task.result()
+
+
+def _constant(key: core.UUID, value: bytes) -> Characteristic[bytes]:
+    return Characteristic(key, _Property.READ, Characteristic.READABLE, value)
