@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typer.exceptions import TyperException
 
 from dataset.errors import MiaError, MissingDependencyError
 from dataset.system import advice
@@ -74,10 +74,10 @@ def run_app(app: typer.Typer, name: str) -> None:
     except MiaError as error:
         report_error(error, as_json=as_json)
         code = error.exit_code
-    except click.UsageError as error:
+    except TyperException as error:  # usage: an unknown option, a missing argument, text for a number
         report_error(MiaError(error.format_message(), hint=f"see {_command_path(error, name)} --help"), as_json=as_json)
         code = EXIT_INPUT
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except ImportError as error:
         if "shared object" not in str(error):
@@ -113,8 +113,9 @@ def check_own_packages() -> None:
             )
 
 
-def _command_path(error: click.UsageError, name: str) -> str:
-    return error.ctx.command_path if error.ctx else name
+def _command_path(error: TyperException, name: str) -> str:
+    context = getattr(error, "ctx", None)
+    return str(context.command_path) if context else name
 
 
 def _jsonable(value: object) -> object:
