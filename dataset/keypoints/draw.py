@@ -32,7 +32,7 @@ def draw_skeleton(
     """
     drawn = image.copy()
     thickness = max(2, round(image.shape[0] / 200))
-    seen: NDArray[np.bool_] = np.isfinite(keypoints_2d).all(axis=1)
+    seen = np.asarray(np.isfinite(keypoints_2d).all(axis=1))
     if confidence is not None:
         seen = seen & (confidence >= minimum_confidence)
     points = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +72,10 @@ def test_the_host_clock_has_one_source() -> None:
         if isinstance(node, ast.Attribute) and node.attr in forbidden
     ]
     assert wrong == []
+
+
+def test_the_session_page_is_made_from_the_schema() -> None:
+    made = subprocess.run(
+        [sys.executable, ROOT / "scripts/session_docs.py"], capture_output=True, text=True, check=True
+    )
+    assert (ROOT / "docs/session.md").read_text(encoding="utf-8") == made.stdout
