@@ -1,0 +1,191 @@
+"""The report's figures, each from plain arrays, each returned as a self-contained data URI."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dataset.exercises import exercise_title
+from dataset.keypoints.draw import draw_skeleton
+from dataset.muscles import channel_from_name
+from dataset.session import Aligned, ExerciseTable
+
+FloatArray = NDArray[np.float64]
+
+# Okabe and Ito's palette: distinguishable for the colour-blind.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6b7280"
+
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": "#374151",
+    "xtick.color": "#374151",
+    "ytick.color": "#374151",
+    "axes.grid": True,
+    "grid.color": "#e5e7eb",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+}
+
+
+@contextmanager
+def _figure(
+    width_in: float, height_in: float, rows: int = 1, columns: int = 1, **kw: Any
+) -> Iterator[tuple[Figure, Any]]:
+    # A Figure of its own, without pyplot: no global state, safe in threads and in worker processes.
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        yield figure, figure.subplots(rows, columns, squeeze=False, **kw)
+
+
+def _uri(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _shade_exercises(axes: Axes, exercises: ExerciseTable, *, names: bool) -> None:
+    for i, (name, start, stop) in enumerate(zip(exercises.name, exercises.start_s, exercises.stop_s, strict=True)):
+        axes.axvspan(start, stop, color=BLUE, alpha=0.07 if i % 2 else 0.13, linewidth=0)
+        if names:
+            axes.annotate(
+                exercise_title(name), ((start + stop) / 2, 1.02), xycoords=("data", "axes fraction"),
+                ha="center", va="bottom", fontsize=7, color="#374151", rotation=25,
+            )  # fmt: skip
+
+
+def grid_figure(aligned: Aligned, channels: Sequence[str], units: Sequence[str], exercises: ExerciseTable) -> str:
+    """Return the sEMG of every channel on the grid, gaps left open.
+
+    Parameters
+    ----------
+    aligned : Aligned
+    channels, units : sequence of str, length C
+    exercises : ExerciseTable
+    """
+    n = len(channels)
+    with _figure(10.5, 0.85 * n + 0.9, n, 1, sharex=True) as (figure, panels):
+        for i, (channel, unit) in enumerate(zip(channels, units, strict=True)):
+            axes = panels[i, 0]
+            _shade_exercises(axes, exercises, names=i == 0)
+            axes.plot(aligned.time_s, aligned.emg[:, i], color=BLUE, linewidth=1)
+            if np.isnan(aligned.emg[:, i]).all():
+                axes.text(0.5, 0.5, "no aligned value", transform=axes.transAxes, ha="center", color=RED)
+            axes.set_ylabel(f"{channel_from_name(channel).label}\n{unit}", rotation=0, ha="right", va="center")
+            axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2))
+        panels[-1, 0].set_xlabel("session time (s)")
+        if len(aligned.time_s):
+            panels[-1, 0].set_xlim(aligned.time_s[0], aligned.time_s[-1])
+        figure.align_ylabels()
+        return _uri(figure)
+
+
+def brightness_figure(frame_time_s: FloatArray, brightness: FloatArray, sent_s: FloatArray, seen_s: FloatArray) -> str:
+    """Return the picture's brightness with the flashes sent and the onsets seen.
+
+    Parameters
+    ----------
+    frame_time_s, brightness : ndarray, shape (V,)
+        Session time and mean luma (0 to 255) of each frame.
+    sent_s, seen_s : ndarray
+        Session times of the flashes on the host clock, and of the onsets found in the picture.
+    """
+    with _figure(10.5, 2.2) as (figure, panels):
+        axes = panels[0, 0]
+        axes.plot(frame_time_s, brightness, color=GREY, linewidth=0.8, label="mean brightness")
+        top = float(np.nanmax(brightness)) if len(brightness) else 1.0
+        axes.plot(sent_s, np.full(len(sent_s), top * 1.06), "|", color=BLUE, markersize=9, label="flash sent")
+        axes.plot(seen_s, np.full(len(seen_s), top * 1.16), "|", color=RED, markersize=9, label="onset seen")
+        axes.set(xlabel="session time (s)", ylabel="luma (0-255)")
+        axes.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.25))
+        return _uri(figure)
+
+
+def residual_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> str:
+    """Return each matched event's residual in milliseconds.
+
+    Parameters
+    ----------
+    streams : sequence of (name, time_s, residual_s)
+    """
+    with _figure(10.5, 2.4) as (figure, panels):
+        axes = panels[0, 0]
+        colours = (BLUE, RED, GREEN, ORANGE)
+        markers = ("o", "s", "^", "D")
+        for i, (name, time_s, residual_s) in enumerate(streams):
+            axes.plot(time_s, 1e3 * residual_s, markers[i % 4], color=colours[i % 4], markersize=4, label=name)
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.set(xlabel="session time (s)", ylabel="residual (ms)")
+        axes.legend(loc="upper center", ncols=4, bbox_to_anchor=(0.5, 1.22))
+        return _uri(figure)
+
+
+def response_figure(panels_of: Sequence[tuple[str, list[tuple[FloatArray, FloatArray]], float, float, str]]) -> str:
+    """Return, per channel, the sEMG about every contact, with the response's centroid and its interval.
+
+    Parameters
+    ----------
+    panels_of : sequence of (channel, traces, response_s, ci95_s, note)
+        ``traces`` holds pairs (seconds after the contact's sound, value less its rest) of one contact each;
+        ``response_s`` NaN where the channel has no event of its own.
+    """
+    columns = 4
+    rows = max(1, -(-len(panels_of) // columns))
+    with _figure(10.5, 2.1 * rows, rows, columns, sharex=True) as (figure, panels):
+        for axes in panels.flat[len(panels_of) :]:
+            axes.set_visible(False)
+        for axes, (channel, traces, response_s, ci95_s, note) in zip(panels.flat, panels_of, strict=False):
+            for time_s, value in traces:
+                axes.plot(time_s, value, color=GREY, linewidth=0.7, alpha=0.7, marker=".", markersize=3)
+            axes.axvline(0, color=RED, linewidth=1)
+            if np.isfinite(response_s):
+                axes.axvspan(response_s - ci95_s, response_s + ci95_s, color=BLUE, alpha=0.25, linewidth=0)
+                axes.axvline(response_s, color=BLUE, linewidth=1)
+            axes.set_title(f"{channel_from_name(channel).label}: {note}", fontsize=8)
+            axes.set_xlim(-0.6, 1.0)
+        for axes in panels[-1]:
+            axes.set_xlabel("s after the sound")
+        return _uri(figure)
+
+
+def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> str:
+    """Return how late each value came against its sensor's own line, in milliseconds.
+
+    Parameters
+    ----------
+    streams : sequence of (channel, arrival_s, lateness_s)
+    """
+    with _figure(10.5, 2.4) as (figure, panels):
+        axes = panels[0, 0]
+        cycle = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(1, len(streams))))
+        for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
+            label = channel_from_name(name).label
+            axes.plot(arrival_s, 1e3 * late_s, ".", markersize=2.5, color=colour, label=label)
+        axes.set(xlabel="session time (s)", ylabel="late by (ms)")
+        axes.legend(loc="upper center", ncols=4, bbox_to_anchor=(0.5, 1.35), markerscale=3, fontsize=8)
+        return _uri(figure)
+
+
+def frame_uri(image: NDArray[np.uint8], *, keypoints: FloatArray | None = None, confidence: FloatArray | None = None,
+              height_px: int = 260) -> str:  # fmt: skip
+    """Return a video frame as a small JPEG, with its keypoints drawn where they are given."""
+    picture = image if keypoints is None else draw_skeleton(image, keypoints, confidence)
+    width_px = max(1, round(picture.shape[1] * height_px / picture.shape[0]))
+    small = cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
