@@ -93,6 +93,9 @@ class Hardware(Protocol):
         """Tell the person what to do. A real person reads the screen; the virtual one is told here."""
         ...
 
-    def finish(self, capture: Path) -> None:
-        """Release everything; the virtual rig writes its ``truth.json`` into the capture's folder."""
+    def finish(self, capture: Path | None) -> None:
+        """Release everything; the virtual rig writes its ``truth.json`` into the capture's folder.
+
+        ``capture`` is None where nothing was recorded.
+        """
         ...

@@ -1,0 +1,246 @@
+"""Command line of ``mia-record``: thin; each command calls a function that a script could call."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataset.console import EXIT_INTERRUPTED, STDERR, print_result, run_app
+from dataset.errors import CaptureError, InputError
+
+if TYPE_CHECKING:
+    from acquire.recorder import Recording, Snapshot
+
+app = typer.Typer(
+    name="mia-record",
+    help="Record sensors, video and sound on one clock. Without a command: the capture screen.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, or 'virtual'.")]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
+SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
+ProtocolOption = Annotated[Path | None, typer.Option("--protocol", help="Protocol file; default: the starter.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the sync sequences; default: drawn.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
+
+
+@app.callback(invoke_without_command=True)
+def screen(
+    context: typer.Context,
+    rig: RigOption = "virtual",
+    out: OutOption = Path("captures"),
+    subject: SubjectOption = "S01",
+    protocol: ProtocolOption = None,
+) -> None:
+    """Record sensors, video and sound on one clock. Without a command: the capture screen."""
+    if context.invoked_subcommand is not None:
+        return
+    from acquire.screen.app import run_screen
+
+    raise typer.Exit(run_screen(rig=rig, out=out, subject=subject, protocol_path=protocol))
+
+
+@app.command("run")
+def run_command(
+    rig: RigOption,
+    out: OutOption,
+    subject: SubjectOption,
+    headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
+    protocol: ProtocolOption = None,
+    duration: Annotated[
+        float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
+    ] = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record once, without a screen. Ctrl-C ends the recording cleanly."""
+    if not headless:
+        raise InputError("run records without a screen only", "--headless is missing", "for the screen: mia-record")
+    from acquire.protocol import load_protocol
+    from acquire.recorder import record
+    from acquire.rig import open_hardware
+    from dataset.capture_writer import check_subject
+
+    check_subject(subject)
+    plan, plan_toml = load_protocol(protocol)
+    if seed is None:
+        seed = secrets.randbits(31)
+    with _ending_signals() as stop, _progress_line() as show:
+        hardware, rig_toml = open_hardware(rig, seed)
+        recording = record(
+            hardware,
+            plan,
+            out=out,
+            subject=subject,
+            seed=seed,
+            protocol_toml=plan_toml,
+            rig_toml=rig_toml,
+            duration_s=duration,
+            stop=stop,
+            on_progress=show,
+        )
+    if recording is None:
+        STDERR.print("interrupted before the recording began; nothing was stored")
+        raise typer.Exit(EXIT_INTERRUPTED)
+    print_result(_summary(recording), as_json=as_json, text=_summary_text(recording))
+
+
+@app.command("simulate")
+def simulate_command(
+    out: OutOption,
+    subject: SubjectOption,
+    minutes: Annotated[float, typer.Option("--minutes", help="Length of the recording.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
+    protocol: ProtocolOption = None,
+    faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a virtual capture faster than real time, without Bluetooth."""
+    if not 0 < minutes <= 24 * 60:
+        raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
+    from acquire.protocol import load_protocol
+    from acquire.virtual.simulate import simulate
+    from dataset.capture_writer import check_subject
+
+    check_subject(subject)
+    plan, plan_toml = load_protocol(protocol)
+    with _fraction_bar("simulating") as advance:
+        folder = simulate(
+            out,
+            subject=subject,
+            minutes=minutes,
+            seed=seed,
+            protocol=plan,
+            protocol_text=plan_toml,
+            faults=faults,
+            progress=advance,
+        )
+    print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
+
+
+@app.command("recover")
+def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> None:
+    """Close a capture whose recording was cut off, and say what is there."""
+    from acquire.upkeep import recover
+
+    found = recover(capture)
+    state = "was closed already" if found.was_closed else "is closed now"
+    rows = ", ".join(f"{n} {table}" for table, n in found.counts.items() if n and table != "meta")
+    video = "with video" if found.has_video else "without video"
+    print_result(found.as_dict(), as_json=as_json, text=f"{found.folder} {state}: {found.span_s:g} s, {video}; {rows}")
+
+
+@app.command("verify")
+def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> None:
+    """Compare a closed capture with the checksums in its manifest."""
+    from acquire.upkeep import verify
+
+    found = verify(capture)
+    if found:
+        raise CaptureError(
+            f"{capture} is not as it was closed",
+            "; ".join(f"{m.file} is {m.problem}" for m in found),
+            "take it from a backup; what changed it is not known",
+        )
+    print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: every file is as it was")
+
+
+def _summary(recording: Recording) -> dict[str, Any]:
+    return {
+        "capture": str(recording.folder),
+        "subject": recording.subject,
+        "seed": recording.seed,
+        "duration_s": round(recording.duration_s, 3),
+        "counts": recording.counts,
+        "frames_dropped": recording.frames_dropped,
+        "health": recording.health,
+        "notes": list(recording.notes),
+    }
+
+
+def _summary_text(recording: Recording) -> str:
+    lines = [str(recording.folder), f"  {recording.duration_s:.1f} s, seed {recording.seed}"]
+    for channel, health in recording.health.items():
+        epochs = health["epochs"]
+        gap_s = max((e["largest_gap_s"] for e in epochs), default=0.0)
+        reconnects = f", {len(epochs) - 1} reconnects" if len(epochs) > 1 else ""
+        lines.append(
+            f"  {channel:18} {health['received']:5} of {health['expected']:5} values, "
+            f"largest gap {gap_s:.2f} s{reconnects}"
+        )
+    lines.append(f"  {'camera':18} {recording.counts.get('frame', 0):5} frames, {recording.frames_dropped} dropped")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _ending_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C, SIGTERM and SIGHUP set, so that they end a recording cleanly."""
+    stop = threading.Event()
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress_line() -> Iterator[Any]:
+    """Show the recording's state on stderr: a live line on a terminal, a line each five seconds elsewhere."""
+    from rich.live import Live
+    from rich.text import Text
+
+    said_s, said_phase = -5.0, ""
+    with Live(console=STDERR, transient=True, auto_refresh=False) as live:
+
+        def show(snapshot: Snapshot) -> None:
+            nonlocal said_s, said_phase
+            line = progress_text(snapshot)
+            if STDERR.is_terminal:
+                live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+            elif snapshot.phase != said_phase or snapshot.elapsed_s - said_s >= 5.0:
+                said_s, said_phase = snapshot.elapsed_s, snapshot.phase
+                STDERR.print(line, markup=False, soft_wrap=True)
+
+        yield show
+
+
+def progress_text(snapshot: Snapshot) -> str:
+    """Return a recording's state in one line."""
+    streaming = sum(s.state == "streaming" for s in snapshot.sensors)
+    parts = [snapshot.phase, f"{streaming} of {len(snapshot.sensors)} sensors"]
+    if snapshot.camera is not None:
+        parts.append(f"camera {snapshot.camera.rate_hz:.1f}/s, {snapshot.camera.dropped} dropped")
+    if snapshot.phase == "recording":
+        parts.append(f"{snapshot.elapsed_s:.0f} s, {snapshot.remaining_s:.0f} s left")
+    if snapshot.cue is not None:
+        parts.append(snapshot.cue.title)
+    return " | ".join(parts)
+
+
+@contextmanager
+def _fraction_bar(description: str) -> Iterator[Any]:
+    """Show a bar on stderr that is told the fraction done."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=STDERR, transient=True) as bar:
+        task = bar.add_task(description, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def main() -> None:
+    """Entry point."""
+    run_app(app, "mia-record")

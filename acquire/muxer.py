@@ -1,0 +1,141 @@
+"""Stamped frames and sound to ``video.mkv``: one thread owns the encoder; what it cannot keep up with is dropped."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.journal import Journal
+from dataset.capture_writer import CaptureWriter
+
+#: Frames that may wait for the encoder: about a second at 30 Hz.
+MAX_WAITING_FRAMES = 24
+_MS = 1_000_000
+
+
+class Encoder(Protocol):
+    """What writes the file; see ``acquire.encoder.VideoWriter``."""
+
+    def write_frame(self, bgr: NDArray[np.uint8], pts_ns: int) -> int:
+        """Encode one frame; returns the PTS as written."""
+        ...
+
+    def write_sound(self, samples: NDArray[np.int16], pts_ns: int) -> int:
+        """Encode one block of sound; returns the PTS as written."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file."""
+        ...
+
+
+def open_encoder(path: Path, *, width: int, height: int, nominal_hz: float, sound_rate_hz: int | None) -> Encoder:
+    """Open ``path`` for writing with the project's encoder settings."""
+    from acquire.encoder import VideoWriter
+
+    return VideoWriter(path, width=width, height=height, nominal_hz=nominal_hz, sound_rate_hz=sound_rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    epoch: int
+    index: int
+    arrival_ns: int
+    pts_ns: int
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    pts_ns: int
+    samples: NDArray[np.int16]
+
+
+class Muxer:
+    """The video of one recording; PTS 0 is the arrival of its first frame.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Used in the muxer's own thread only.
+    writer : CaptureWriter
+        Gets one ``frame`` row for every frame, with its PTS or, where it was dropped, NULL.
+    journal : Journal
+    """
+
+    def __init__(self, encoder: Encoder, writer: CaptureWriter, journal: Journal) -> None:
+        self._encoder = encoder
+        self._writer = writer
+        self._journal = journal
+        self._queue: queue.SimpleQueue[_Frame | _Sound | None] = queue.SimpleQueue()
+        self._waiting = threading.Semaphore(MAX_WAITING_FRAMES)
+        self._last_pts_ms = -1
+        self._next_index = 0
+        self.zero_ns: int | None = None
+        self.n_written = 0
+        self.n_dropped = 0
+        self.failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+        self._thread.start()
+
+    def frame(self, epoch: int, arrival_ns: int, image: NDArray[np.uint8]) -> None:
+        """Take one frame; called in the camera's thread, never waits."""
+        if self.zero_ns is None:
+            self.zero_ns = arrival_ns
+        index = self._next_index
+        self._next_index += 1
+        # MKV holds whole milliseconds, one frame each; a frame that would need more than 1 ms of shift is dropped.
+        pts_ms = max(round((arrival_ns - self.zero_ns) / _MS), self._last_pts_ms + 1)
+        too_close = pts_ms * _MS - (arrival_ns - self.zero_ns) > _MS
+        if self.failure is not None or too_close or not self._waiting.acquire(blocking=False):
+            self.n_dropped += 1
+            self._writer.frame(epoch, index, arrival_ns, None)
+            return
+        self._last_pts_ms = pts_ms
+        self._queue.put(_Frame(epoch, index, arrival_ns, pts_ms * _MS, image))
+
+    def sound(self, samples: NDArray[np.int16], pts_ns: int) -> None:
+        """Take one block of sound whose first sample is at ``pts_ns``."""
+        if self.failure is None:
+            self._queue.put(_Sound(pts_ns, samples))
+
+    def close(self) -> None:
+        """Encode what waits and finish the file."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, _Frame):
+                self._waiting.release()
+            self._encode(item)
+        try:
+            self._encoder.close()
+        except Exception as error:  # noqa: BLE001 - PyAV raises many kinds; the sensors' recording must go on
+            self._fail(error)
+
+    def _encode(self, item: _Frame | _Sound) -> None:
+        pts_ns = item.pts_ns
+        if self.failure is None:
+            try:
+                if isinstance(item, _Frame):
+                    pts_ns = self._encoder.write_frame(item.image, item.pts_ns)
+                else:
+                    self._encoder.write_sound(item.samples, item.pts_ns)
+            except Exception as error:  # noqa: BLE001 - as above: a full disk, an encoder's refusal
+                self._fail(error)
+        if isinstance(item, _Frame):
+            written = self.failure is None
+            self.n_written += written
+            self.n_dropped += not written
+            self._writer.frame(item.epoch, item.index, item.arrival_ns, pts_ns if written else None)
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
+        self._journal.log("error", "writing the video failed; the sensors go on", {"error": repr(error)})

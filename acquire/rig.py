@@ -1,0 +1,165 @@
+"""The rig: which sensor sits on which muscle, which camera, microphone and box; read from TOML and validated."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from acquire.hardware import Hardware
+from dataset.capture import Sensor
+from dataset.errors import InputError
+from dataset.muscles import PAPER_CHANNELS, channel_from_name
+from dataset.profiles import builtin_profiles
+
+VIRTUAL = "virtual"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Slot(_Part):
+    """One sensor's place; ``channel`` or ``muscle`` and ``side``."""
+
+    channel: str = ""
+    muscle: str = ""
+    side: str = ""
+    profile: str = "anr-m40"
+    address: str = ""
+    serial: str = ""
+    adapter: str = ""
+    placement: str = ""
+    electrode: str = ""
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in builtin_profiles():
+            raise ValueError(f"no sensor profile {value!r}; there are: {', '.join(builtin_profiles())}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_channel(self) -> Slot:
+        channel = channel_from_name(self.channel_name)
+        if channel.side not in ("left", "right") or not channel.muscle:
+            raise ValueError("a slot needs a channel such as 'left_biceps', or muscle and side (left or right)")
+        return self
+
+    @property
+    def channel_name(self) -> str:
+        """Name of the channel, such as ``left_biceps``."""
+        return self.channel or f"{self.side}_{self.muscle}"
+
+
+class CameraPart(_Part):
+    """A camera of this computer."""
+
+    index: int = Field(default=0, ge=0)
+    width: int = Field(default=1280, ge=16, multiple_of=2)
+    height: int = Field(default=720, ge=16, multiple_of=2)
+    rate_hz: float = Field(default=30.0, gt=0, le=1000)
+
+
+class MicrophonePart(_Part):
+    """A microphone of this computer; the default one where ``device`` is left out."""
+
+    device: int | str | None = None
+    rate_hz: int = Field(default=48000, ge=8000, le=192000)
+
+
+class BoxPart(_Part):
+    """The LED box's serial port."""
+
+    port: str = Field(min_length=1)
+
+
+def _paper_slots() -> tuple[Slot, ...]:
+    return tuple(Slot(channel=c.name) for c in PAPER_CHANNELS)
+
+
+class Rig(_Part):
+    """What a rig file says. Without ``slots``: the paper's eight channels, each on any M40 that is heard."""
+
+    name: str = "rig"
+    slots: tuple[Slot, ...] = Field(default_factory=_paper_slots, min_length=1)
+    camera: CameraPart | None = None
+    microphone: MicrophonePart | None = None
+    box: BoxPart | None = None
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> Rig:
+        for field in ("channel_name", "serial", "address"):
+            values = [getattr(slot, field).lower() for slot in self.slots if getattr(slot, field)]
+            twins = sorted({v for v in values if values.count(v) > 1})
+            if twins:
+                raise ValueError(f"two slots have the same {field.removesuffix('_name')}: {', '.join(twins)}")
+        return self
+
+    def sensors(self) -> tuple[Sensor, ...]:
+        """Return the slots, numbered from 1 in the file's order."""
+        return tuple(
+            Sensor(
+                slot=number,
+                channel=slot.channel_name,
+                muscle=channel_from_name(slot.channel_name).muscle,
+                side=channel_from_name(slot.channel_name).side,
+                address=slot.address,
+                serial=slot.serial,
+                profile=slot.profile,
+                adapter=slot.adapter,
+                placement=slot.placement,
+                electrode=slot.electrode,
+            )
+            for number, slot in enumerate(self.slots, start=1)
+        )
+
+
+def parse_rig(text: str, where: str) -> Rig:
+    """Return the rig written in ``text``.
+
+    Raises
+    ------
+    InputError
+        It is no TOML, or a field is missing or wrong; the message names the field.
+    """
+    try:
+        return Rig.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the rig {where} is not TOML", str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"the rig {where} is wrong", f"{field}: {why}" if field else why) from error
+
+
+def load_rig(path: Path) -> tuple[Rig, str]:
+    """Return the rig in ``path`` and its text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read the rig {path}", why, "name a rig.toml, or: --rig virtual") from error
+    return parse_rig(text, str(path)), text
+
+
+def open_hardware(rig: str, seed: int) -> tuple[Hardware, str]:
+    """Return the hardware that ``--rig`` names and the rig file's text.
+
+    Parameters
+    ----------
+    rig : str
+        ``virtual``, or the path of a rig file.
+    seed : int
+        Of the virtual rig's hidden truth; real hardware has its own.
+    """
+    if rig == VIRTUAL:
+        from acquire.virtual.rig import VirtualHardware
+
+        return VirtualHardware(seed), f'name = "{VIRTUAL}"\n'
+    from acquire.devices import RealHardware
+
+    parsed, text = load_rig(Path(rig))
+    return RealHardware(parsed), text

@@ -1,0 +1,93 @@
+"""Closing a capture that was cut off, and checking one against its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dataset import capture_schema as schema
+from dataset.capture import Capture
+from dataset.capture_writer import seal, sha256_of
+from dataset.errors import CaptureError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What a capture that was cut off holds, now that it is closed.
+
+    Attributes
+    ----------
+    was_closed : bool
+        It had been closed already; nothing was changed.
+    counts : dict
+        Rows of each table.
+    span_s : float
+        From the first to the last notification or frame.
+    """
+
+    folder: Path
+    was_closed: bool
+    counts: dict[str, int]
+    span_s: float
+    has_video: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """One file that is not what the manifest says: ``missing``, ``changed`` or ``unknown``."""
+
+    file: str
+    problem: str
+
+
+def recover(folder: Path) -> Recovered:
+    """Close a recording that was cut off and say what is there; a closed one is left as it is.
+
+    Raises
+    ------
+    CaptureError
+        There is no capture, it is damaged, or its recording is still running.
+    """
+    with Capture.open(folder, allow_unclosed=True) as capture:
+        folder, was_closed, counts = capture.folder, capture.closed, dict(capture.manifest.get("counts", {}))
+    if not was_closed:
+        counts = seal(folder, {"recovered": True})["counts"]
+    with Capture.open(folder) as capture:
+        edges = [n.arrival_ns for n in map(capture.notifications, (s.slot for s in capture.sensors))]
+        edges.append(capture.frames().arrival_ns)
+        filled = [times for times in edges if len(times)]
+        span_s = (max(t[-1] for t in filled) - min(t[0] for t in filled)) * 1e-9 if filled else 0.0
+        has_video = capture.video_path is not None
+    return Recovered(
+        folder=folder, was_closed=was_closed, counts=counts, span_s=round(float(span_s), 3), has_video=has_video
+    )
+
+
+def verify(folder: Path) -> tuple[Mismatch, ...]:
+    """Compare every file of a closed capture with the manifest; empty where all is as it was.
+
+    Raises
+    ------
+    CaptureError
+        There is no capture, it was cut off, or its manifest cannot be read.
+    """
+    with Capture.open(folder) as capture:
+        folder, manifest = capture.folder, capture.manifest
+    files = manifest.get("files")
+    if not isinstance(files, dict) or schema.DATABASE not in files:
+        raise CaptureError(f"{folder / schema.MANIFEST} names no files", "it is no manifest of a capture")
+    found: list[Mismatch] = []
+    for name, entry in files.items():
+        path = folder / name
+        if not path.is_file():
+            found.append(Mismatch(file=name, problem="missing"))
+        elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
+            found.append(Mismatch(file=name, problem="changed"))
+    known = {*files, schema.MANIFEST, "truth.json"}
+    found.extend(Mismatch(file=p.name, problem="unknown") for p in sorted(folder.iterdir()) if p.name not in known)
+    return tuple(found)
