@@ -1,0 +1,98 @@
+"""Muscle activation over time, computed forward in blocks as it is asked for, so that it works in real time."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from acquire.virtual.body import Body, posture
+from acquire.virtual.muscles import Muscles, efforts, joint_torques
+from acquire.virtual.performance import Performance
+
+Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+STEP_NS = 10_000_000
+_BLOCK = 10
+# Effort tires a muscle, and rest restores it, with this time constant.
+_FATIGUE_S = 90.0
+
+
+class Activation:
+    """The eight muscles' activation on a grid of 10 ms.
+
+    Times asked for may run ahead of the prompts by less than the person's quickest reaction.
+    """
+
+    def __init__(self, body: Body, muscles: Muscles, performance: Performance) -> None:
+        self._body = body
+        self._muscles = muscles
+        self._performance = performance
+        self._origin_ns: int | None = None
+        self._n = 0
+        dt_s = STEP_NS * 1e-9
+        self._keep = np.exp(-dt_s / np.array(muscles.activation_s))
+        self._keep_tired = float(np.exp(-dt_s / _FATIGUE_S))
+        self._resting = self._efforts(np.zeros(3, dtype=np.int64), standing=True)[:, 0]
+        self._value = np.empty((len(self._resting), 0))
+        self._last = self._resting.copy()
+        self._tired = self._resting.copy()
+
+    def __call__(self, channel: int, host_ns: Int64Array) -> Array:
+        """Return the activation of one channel, shape like ``host_ns``."""
+        if self._origin_ns is None:
+            first_ns = self._performance.first_exercise_ns
+            if first_ns is None:
+                return np.full(host_ns.shape, self._resting[channel])
+            # The muscle leads its torque, so it starts a little before the motion.
+            self._origin_ns = (first_ns // (STEP_NS * _BLOCK) - 1) * STEP_NS * _BLOCK
+        if not host_ns.size:
+            return np.zeros(host_ns.shape)
+        self._extend(int(host_ns.max()))
+        at = (host_ns - self._origin_ns) / STEP_NS
+        if self._n == 0:
+            return np.full(host_ns.shape, self._resting[channel])
+        grid = self._value[channel, : self._n]
+        return np.interp(at, np.arange(self._n), grid, left=float(self._resting[channel]))
+
+    def _extend(self, until_ns: int) -> None:
+        if self._origin_ns is None:
+            return
+        needed = (until_ns - self._origin_ns) // STEP_NS + 2
+        blocks = -(-(needed - self._n) // _BLOCK)
+        while blocks > 0:
+            n_blocks = min(blocks, 300)
+            self._append(n_blocks * _BLOCK)
+            blocks -= n_blocks
+
+    def _append(self, n: int) -> None:
+        if self._origin_ns is None:
+            return
+        index = np.arange(self._n - 1, self._n + n + 1, dtype=np.int64)
+        effort = self._efforts(self._origin_ns + index * STEP_NS)
+        share = (1.0 - self._keep)[:, None]
+        active = np.stack(
+            [
+                lfilter([share[c, 0]], [1.0, -self._keep[c]], effort[c], zi=[self._keep[c] * self._last[c]])[0]
+                for c in range(len(effort))
+            ]
+        )
+        keep = self._keep_tired
+        tired = np.stack(
+            [lfilter([1.0 - keep], [1.0, -keep], active[c], zi=[keep * self._tired[c]])[0] for c in range(len(effort))]
+        )
+        self._last, self._tired = active[:, -1].copy(), tired[:, -1].copy()
+        if self._n + n > self._value.shape[1]:
+            grown = np.empty((len(effort), max(4096, 2 * (self._n + n))))
+            grown[:, : self._n] = self._value[:, : self._n]
+            self._value = grown
+        self._value[:, self._n : self._n + n] = active * (1.0 + self._muscles.fatigue * tired / 0.5)
+        self._n += n
+
+    def _efforts(self, host_ns: Int64Array, *, standing: bool = False) -> Array:
+        ahead = host_ns + round(self._muscles.lead_s * 1e9)
+        pose = Performance(0).working_pose(ahead) if standing else self._performance.working_pose(ahead)
+        dt_s = STEP_NS * 1e-9
+        torques = joint_torques(self._body, posture(self._body, pose), dt_s)
+        return efforts(self._muscles, torques, pose, dt_s)

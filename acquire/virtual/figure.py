@@ -1,0 +1,308 @@
+"""Draws the virtual person as a shaded figure in a room, quickly, so that a pose network takes it for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.skeleton import JOINT
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+_SHIFT = 3  # OpenCV draws with 1/8 pixel
+_SUB = 1 << _SHIFT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Colours in BGR and the camera's place."""
+
+    skin: Colour = (138, 168, 220)
+    shirt: Colour = (66, 62, 168)
+    trousers: Colour = (112, 62, 42)
+    shoes: Colour = (40, 38, 38)
+    hair: Colour = (34, 44, 66)
+    wall: Colour = (178, 186, 190)
+    floor: Colour = (104, 124, 140)
+    yaw_deg: float = 20.0
+    distance_m: float = 3.7
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> Look:
+        """Draw clothes, room and the camera's place."""
+        skins: tuple[Colour, ...] = ((138, 168, 220), (120, 150, 205), (96, 126, 182), (150, 180, 228))
+        shirts: tuple[Colour, ...] = ((66, 62, 168), (150, 88, 40), (70, 120, 60), (48, 120, 190), (120, 60, 120))
+        trousers: tuple[Colour, ...] = ((112, 62, 42), (60, 58, 56), (90, 74, 60))
+        return cls(
+            skin=skins[rng.integers(len(skins))],
+            shirt=shirts[rng.integers(len(shirts))],
+            trousers=trousers[rng.integers(len(trousers))],
+            yaw_deg=float(rng.uniform(12.0, 26.0)) * float(rng.choice([-1.0, 1.0])),
+            distance_m=float(rng.uniform(3.5, 3.9)),
+        )
+
+
+class Figure:
+    """A camera's view of one person.
+
+    Parameters
+    ----------
+    look : Look
+    height_m : float
+        The person's height.
+    width, height : int
+        Size of the picture in pixels.
+    """
+
+    def __init__(self, look: Look, height_m: float = 1.75, width: int = 640, height: int = 480) -> None:
+        self.width = width
+        self.height = height
+        self._look = look
+        self._h = height_m
+        yaw = np.radians(look.yaw_deg)
+        # Rows: image right, image down, away from the camera. The camera stands in front (+z) and looks back.
+        self._rotation = np.array(
+            [[np.cos(yaw), 0.0, -np.sin(yaw)], [0.0, -1.0, 0.0], [-np.sin(yaw), 0.0, -np.cos(yaw)]]
+        )
+        self._eye_m = 1.05
+        self._focal = 1.46 * height * look.distance_m / 3.7
+        self._room = self._paint_room()
+
+    # -- geometry -------------------------------------------------------------------------------------------------
+
+    def project(self, points: Array) -> tuple[Array, Array]:
+        """Return pixel positions (..., 2) and pixels per metre (...) of world points (..., 3)."""
+        camera = (points - np.array([0.0, self._eye_m, 0.0])) @ self._rotation.T
+        scale = self._focal / np.maximum(camera[..., 2] + self._look.distance_m, 0.3)
+        pixels = camera[..., :2] * scale[..., None] + np.array([self.width / 2.0, self.height * 0.53])
+        return pixels, scale
+
+    # -- drawing --------------------------------------------------------------------------------------------------
+
+    def draw(self, joints: Array) -> Image:
+        """Return the picture, shape (height, width, 3) in BGR, of BODY_25 joints, shape (25, 3) in metres."""
+        image = self._room.copy()
+        look, h = self._look, self._h
+        pixel, scale = self.project(joints)
+        depth = -scale  # larger scale is nearer
+        at = {name: (pixel[i], float(scale[i])) for name, i in JOINT.items()}
+
+        self._shadow(image, joints)
+        parts: list[tuple[float, int]] = []
+        calls = []
+
+        def add(nearness: float, call: object) -> None:
+            parts.append((nearness, len(calls)))
+            calls.append(call)
+
+        def limb(a: str, b: str, wide: float, narrow: float, colour: Colour, bias: float = 0.0) -> None:
+            nearness = float(depth[JOINT[a]] + depth[JOINT[b]]) / 2.0 + bias
+            (p, s), (q, t) = at[a], at[b]
+            add(nearness, lambda: _tapered(image, p, q, wide * h * s, narrow * h * t, colour))
+
+        for side in ("left", "right"):
+            limb(f"{side}_hip", f"{side}_knee", 0.050, 0.034, look.trousers)
+            limb(f"{side}_knee", f"{side}_ankle", 0.035, 0.022, look.trousers, -0.3)
+            self._foot(add, image, joints, side)
+            limb(f"{side}_shoulder", f"{side}_elbow", 0.032, 0.025, look.shirt, -6.0)
+            limb(f"{side}_elbow", f"{side}_wrist", 0.023, 0.016, look.skin, -7.0)
+            self._hand(add, image, joints, side)
+        add(float(depth[JOINT["mid_hip"]] + depth[JOINT["neck"]]) / 2.0, lambda: self._torso(image, joints))
+        add(float(depth[JOINT["nose"]]), lambda: self._head(image, joints))
+        for _, i in sorted(parts, key=lambda part: -part[0]):
+            calls[i]()
+        return np.asarray(cv2.GaussianBlur(image, (3, 3), 0.8), dtype=np.uint8)
+
+    def _foot(self, add: object, image: Image, joints: Array, side: str) -> None:
+        names = [f"{side}_{n}" for n in ("ankle", "heel", "big_toe", "small_toe")]
+        ankle, heel, big, small = (joints[JOINT[n]] for n in names)
+        toe = (big + small) / 2.0
+        points, scale = self.project(np.stack([heel + (ankle - heel) * 0.35, toe + (ankle - heel) * 0.25, ankle]))
+        s = float(scale.mean()) * self._h
+        nearness = -float(scale.mean()) - 0.5
+
+        def call() -> None:
+            _tapered(image, points[2], points[0], 0.024 * s, 0.026 * s, self._look.shoes)
+            _tapered(image, points[0], points[1], 0.026 * s, 0.021 * s, self._look.shoes)
+
+        add(nearness, call)  # type: ignore[operator]
+
+    def _hand(self, add: object, image: Image, joints: Array, side: str) -> None:
+        wrist, elbow = joints[JOINT[f"{side}_wrist"]], joints[JOINT[f"{side}_elbow"]]
+        along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-6)
+        points, scale = self.project(np.stack([wrist + along * 0.012 * self._h, wrist + along * 0.062 * self._h]))
+        s = float(scale.mean()) * self._h
+        colour = self._look.skin
+        add(  # type: ignore[operator]
+            -float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour)
+        )
+
+    def _torso(self, image: Image, joints: Array) -> None:
+        h = self._h
+        neck, hips = joints[JOINT["neck"]], joints[JOINT["mid_hip"]]
+        right, left = joints[JOINT["right_shoulder"]], joints[JOINT["left_shoulder"]]
+        hip_r, hip_l = joints[JOINT["right_hip"]], joints[JOINT["left_hip"]]
+        across = (left - right) / max(float(np.linalg.norm(left - right)), 1e-6)
+        hips_across = (hip_l - hip_r) / max(float(np.linalg.norm(hip_l - hip_r)), 1e-6)
+        up = (neck - hips) / max(float(np.linalg.norm(neck - hips)), 1e-6)
+        waist = hips + (neck - hips) * 0.42
+        outline = np.stack(
+            [
+                neck + across * 0.045 * h + up * 0.012 * h,
+                neck + across * 0.098 * h - up * 0.004 * h,
+                neck + across * 0.105 * h - up * 0.060 * h,
+                waist + across * 0.080 * h,
+                hips + hips_across * 0.095 * h + up * 0.02 * h,
+                hips - hips_across * 0.095 * h + up * 0.02 * h,
+                waist - across * 0.080 * h,
+                neck - across * 0.105 * h - up * 0.060 * h,
+                neck - across * 0.098 * h - up * 0.004 * h,
+                neck - across * 0.045 * h + up * 0.012 * h,
+            ]
+        )
+        pixel, scale = self.project(np.concatenate([outline, np.stack([neck, hips, waist, left, right, hip_l, hip_r])]))
+        s = float(scale.mean()) * h
+        shirt, trousers = self._look.shirt, self._look.trousers
+        _tapered(image, pixel[15], pixel[16], 0.052 * s, 0.052 * s, trousers)
+        for i in (13, 14):
+            cv2.circle(image, _sub(pixel[i]), round(0.034 * s * _SUB), _dim(shirt, 0.85), -1, cv2.LINE_AA, _SHIFT)
+        _polygon(image, pixel[:10], _dim(shirt, 0.74))
+        middle = pixel[:10].mean(axis=0)
+        shade = pixel[:10] * 0.80 + middle * 0.20 + np.array([-0.012 * s, -0.008 * s])
+        _polygon(image, shade, _dim(shirt, 0.90))
+        shade = pixel[:10] * 0.52 + middle * 0.48 + np.array([-0.022 * s, -0.016 * s])
+        _polygon(image, shade, shirt)
+        # The neckline.
+        cv2.ellipse(image, (tuple(map(float, pixel[10])), (0.075 * s, 0.045 * s), 0.0), _dim(self._look.skin, 0.9), -1,
+                    cv2.LINE_AA)  # fmt: skip
+
+    def _head(self, image: Image, joints: Array) -> None:
+        h, look = self._h, self._look
+        neck, nose = joints[JOINT["neck"]], joints[JOINT["nose"]]
+        ear_l, ear_r = joints[JOINT["left_ear"]], joints[JOINT["right_ear"]]
+        eye_l, eye_r = joints[JOINT["left_eye"]], joints[JOINT["right_eye"]]
+        ears, eyes = (ear_l + ear_r) / 2.0, (eye_l + eye_r) / 2.0
+        across = (ear_l - ear_r) / max(float(np.linalg.norm(ear_l - ear_r)), 1e-6)
+        front = nose - ears
+        front /= max(float(np.linalg.norm(front)), 1e-6)
+        up = np.cross(front, across)
+        if float(up @ (ears - neck)) < 0.0:
+            up = -up
+        centre = ears + front * 0.012 * h - up * 0.002 * h
+        mouth = nose - up * 0.024 * h - front * 0.008 * h
+        top = centre + up * 0.03 * h
+        pixel, scale = self.project(
+            np.stack([neck, centre, nose, eye_l, eye_r, mouth, top, eyes, ear_l, ear_r, centre + across * 0.02,
+                      centre - up * 0.045 * h, centre + front * 0.02 * h, centre + up * 0.05])
+        )  # fmt: skip
+        s = float(scale[1]) * h
+        facing = float(self._rotation[2] @ front) < -0.15
+        _tapered(image, pixel[0], pixel[11], 0.031 * s, 0.029 * s, _dim(look.skin, 0.82))
+        tilt = float(np.degrees(np.arctan2(*(pixel[13] - pixel[1])[::-1]))) + 90.0
+        box = (0.098 * s, 0.136 * s)
+        _ellipse(image, pixel[1] + [0.0, -0.012 * s], (0.108 * s, 0.142 * s), tilt, look.hair)
+        if not facing:
+            return
+        for i in (8, 9):
+            cv2.circle(image, _sub(pixel[i]), round(0.012 * s * _SUB), _dim(look.skin, 0.8), -1, cv2.LINE_AA, _SHIFT)
+        face = pixel[12] + [0.0, 0.006 * s]
+        _ellipse(image, face, (box[0] * 0.94, box[1] * 0.92), tilt, _dim(look.skin, 0.9))
+        _ellipse(image, face + [-0.010 * s, -0.008 * s], (box[0] * 0.72, box[1] * 0.74), tilt, look.skin)
+        # Fringe, brows, eyes, nose, mouth.
+        hair = face + (pixel[6] - pixel[1]) * 1.35
+        _ellipse(image, hair, (0.094 * s, 0.046 * s), tilt, look.hair)
+        for i in (3, 4):
+            brow = pixel[i] + (pixel[6] - pixel[1]) * 0.42
+            _ellipse(image, brow, (0.026 * s, 0.007 * s), tilt, _dim(look.hair, 0.9))
+            _ellipse(image, pixel[i], (0.022 * s, 0.012 * s), tilt, (235, 235, 235))
+            _ellipse(image, pixel[i], (0.011 * s, 0.012 * s), tilt, (40, 36, 34))
+        _tapered(image, pixel[7], pixel[2], 0.005 * s, 0.010 * s, _dim(look.skin, 0.86))
+        _ellipse(image, pixel[5], (0.040 * s, 0.011 * s), tilt, (92, 92, 168))
+
+    def _shadow(self, image: Image, joints: Array) -> None:
+        feet = joints[[JOINT["left_ankle"], JOINT["right_ankle"], JOINT["mid_hip"]]].copy()
+        feet[:, 1] = 0.0
+        pixel, scale = self.project(feet)
+        for p, size in ((pixel[0], 0.10), (pixel[1], 0.10), (pixel[2], 0.26)):
+            width = size * self._h * float(scale.mean()) * 2.0
+            _ellipse(image, p, (width, width * 0.22), 0.0, _dim(self._look.floor, 0.80))
+
+    def _paint_room(self) -> Image:
+        w, hgt, look = self.width, self.height, self._look
+        rows = np.linspace(0.92, 1.06, hgt)[:, None, None]
+        columns = np.linspace(1.05, 0.93, w)[None, :, None]
+        room = np.clip(np.array(look.wall)[None, None, :] * rows * columns, 0, 255).astype(np.uint8)
+        corner, _ = self.project(np.array([[-20.0, 0.0, -1.6], [20.0, 0.0, -1.6]]))
+        skirting = np.array([corner[0], corner[1], [w * 2.0, hgt * 2.0], [-w * 1.0, hgt * 2.0]])
+        _polygon(room, skirting, look.floor)
+        for y in (0.0, 0.10):
+            line, _ = self.project(np.array([[-20.0, y, -1.6], [20.0, y, -1.6]]))
+            cv2.line(room, _sub(line[0]), _sub(line[1]), _dim(look.wall, 0.72), 2, cv2.LINE_AA, _SHIFT)
+        for x, width, top, bottom, tint in ((-2.0, 0.8, 2.05, 0.1, 0.84), (1.25, 0.7, 1.9, 1.2, 1.10)):
+            box = np.array([[x, top, -1.6], [x + width, top, -1.6], [x + width, bottom, -1.6], [x, bottom, -1.6]])
+            pixel, _ = self.project(box)
+            _polygon(room, pixel, _dim(look.wall, tint))
+            cv2.polylines(room, [_subs(pixel)], True, _dim(look.wall, 0.7), 2, cv2.LINE_AA, _SHIFT)
+        room = cv2.GaussianBlur(room, (0, 0), 1.6)
+        grain = np.random.default_rng(7).normal(0.0, 2.2, room.shape)
+        return np.clip(room + grain, 0, 255).astype(np.uint8)
+
+
+def _dim(colour: Colour, by: float) -> Colour:
+    b, g, r = (min(255, int(c * by)) for c in colour)
+    return b, g, r
+
+
+def _sub(point: Array) -> tuple[int, int]:
+    return round(float(point[0]) * _SUB), round(float(point[1]) * _SUB)
+
+
+def _subs(points: Array) -> NDArray[np.int32]:
+    return np.round(np.asarray(points) * _SUB).astype(np.int32)
+
+
+def _polygon(image: Image, points: Array, colour: Colour) -> None:
+    cv2.fillPoly(image, [_subs(points)], colour, cv2.LINE_AA, _SHIFT)
+
+
+def _ellipse(image: Image, centre: Array, size: tuple[float, float], tilt_deg: float, colour: Colour) -> None:
+    box = ((float(centre[0]), float(centre[1])), (max(1.0, size[0]), max(1.0, size[1])), tilt_deg)
+    cv2.ellipse(image, box, colour, -1, cv2.LINE_AA)
+
+
+def _tapered(image: Image, a: Array, b: Array, radius_a: float, radius_b: float, colour: Colour) -> None:
+    """Draw a round-ended tapered limb in three shades, lit from the upper left."""
+    light = np.array([-0.20, -0.16])
+    for size, shade in ((1.0, 0.70), (0.80, 0.86), (0.50, 1.0)):
+        off = light * (1.0 - size) * 2.0
+        _capsule(image, a + off * radius_a, b + off * radius_b, radius_a * size, radius_b * size, _dim(colour, shade))
+
+
+_CAP = np.linspace(0.0, np.pi, 9)
+
+
+def _capsule(image: Image, a: Array, b: Array, radius_a: float, radius_b: float, colour: Colour) -> None:
+    """Fill the convex hull of two circles as one polygon."""
+    along = b - a
+    length = float(np.hypot(*along))
+    if length <= abs(radius_a - radius_b) + 0.5:
+        centre, radius = (a, radius_a) if radius_a >= radius_b else (b, radius_b)
+        cv2.circle(image, _sub(centre), max(1, round(radius * _SUB)), colour, -1, cv2.LINE_AA, _SHIFT)
+        return
+    heading = float(np.arctan2(along[1], along[0]))
+    slant = float(np.arcsin(np.clip((radius_a - radius_b) / length, -1.0, 1.0)))
+    # Tangent points lie at +-(90 deg - slant) from the axis.
+    cap_b = heading - (np.pi / 2 - slant) + _CAP * (np.pi - 2 * slant) / np.pi
+    cap_a = heading + (np.pi / 2 - slant) + _CAP * (np.pi + 2 * slant) / np.pi
+    points = np.concatenate(
+        [
+            b + radius_b * np.stack([np.cos(cap_b), np.sin(cap_b)], axis=1),
+            a + radius_a * np.stack([np.cos(cap_a), np.sin(cap_a)], axis=1),
+        ]
+    )
+    cv2.fillConvexPoly(image, _subs(points), colour, cv2.LINE_AA, _SHIFT)

@@ -1,0 +1,179 @@
+"""How the virtual person follows prompts: when exercises begin and contacts happen, and the pose at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.schedule import Prompt
+from acquire.virtual.body import DOF, STAND, pose_vector
+from acquire.virtual.motions import (
+    base_offset,
+    gesture_offset,
+    gesture_span_s,
+    known_motion,
+    minimum_jerk,
+    repetition_offset,
+)
+
+Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+#: Seconds in which the person goes from standing into an exercise, and back.
+BLEND_S = 0.5
+
+_CONTACT_STREAM, _EXERCISE_STREAM, _REPETITION_STREAM, _SWAY_STREAM = 1, 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A clap or a stomp, at the moment its sound arises at the body."""
+
+    kind: str
+    host_ns: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExerciseDone:
+    """When the person did an exercise; ``stop_ns`` None while it goes on. The return to standing follows the stop."""
+
+    name: str
+    start_ns: int
+    stop_ns: int | None
+
+
+@dataclass(slots=True)
+class _Segment:
+    name: str
+    index: int
+    start_ns: int
+    stop_ns: int | None = None
+    starts_s: list[float] = field(default_factory=lambda: [0.0])
+    amplitudes: list[float] = field(default_factory=list)
+
+
+class Performance:
+    """One person's reactions and movements; the same for the same seed and prompts.
+
+    Parameters
+    ----------
+    seed : int
+    pace : float
+        The person's own pace, 1 is the tables'.
+    missed_contacts : float
+        Probability that a cue is not followed.
+    """
+
+    def __init__(self, seed: int, *, pace: float = 1.0, missed_contacts: float = 0.0) -> None:
+        self._seed = seed
+        self._pace = pace
+        self._missed = missed_contacts
+        self._segments: list[_Segment] = []
+        self._contacts: list[Contact] = []
+        self._n_cues = 0
+        self._stand = pose_vector(STAND)
+        rng = np.random.default_rng([seed, _SWAY_STREAM])
+        # Slow sway of the standing body: drawn for the look of it, too slow to load a muscle.
+        self._sway_hz = rng.uniform(0.07, 0.35, (6, 3))
+        self._sway_phase = rng.uniform(0.0, 2.0 * np.pi, (6, 3))
+        self._sway_size = np.array([0.7, 0.9, 0.8, 1.2, 1.2, 1.0])[:, None] * rng.uniform(0.3, 0.6, (6, 3))
+
+    def prompt(self, prompt: Prompt, host_ns: int) -> None:
+        """Hear a prompt that was given at ``host_ns``; unknown exercises raise InputError."""
+        if prompt.kind in ("clap_cue", "stomp_cue"):
+            self._react(prompt.kind.removesuffix("_cue"), host_ns)
+        elif prompt.kind == "exercise_start":
+            known_motion(prompt.label)
+            self._stop(host_ns)
+            rng = np.random.default_rng([self._seed, _EXERCISE_STREAM, len(self._segments)])
+            start_ns = host_ns + round(rng.uniform(0.2, 0.5) * 1e9)
+            self._segments.append(_Segment(prompt.label, len(self._segments), start_ns))
+        elif prompt.kind == "exercise_stop":
+            self._stop(host_ns)
+
+    def _react(self, kind: str, host_ns: int) -> None:
+        rng = np.random.default_rng([self._seed, _CONTACT_STREAM, self._n_cues])
+        reaction_s = float(np.clip(rng.normal(0.46, 0.06), 0.36, 0.60))
+        if rng.random() >= self._missed:
+            at_ns = host_ns + round(reaction_s * 1e9)
+            self._contacts.append(Contact(kind=kind, host_ns=at_ns, index=self._n_cues))
+        self._n_cues += 1
+
+    def _stop(self, host_ns: int) -> None:
+        if self._segments and self._segments[-1].stop_ns is None:
+            last = self._segments[-1]
+            rng = np.random.default_rng([self._seed, _EXERCISE_STREAM, last.index, 1])
+            last.stop_ns = max(last.start_ns, host_ns + round(rng.uniform(0.15, 0.40) * 1e9))
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """All contacts so far, also those about to happen."""
+        return tuple(self._contacts)
+
+    @property
+    def exercises(self) -> tuple[ExerciseDone, ...]:
+        """All exercises so far."""
+        return tuple(ExerciseDone(name=s.name, start_ns=s.start_ns, stop_ns=s.stop_ns) for s in self._segments)
+
+    @property
+    def first_exercise_ns(self) -> int | None:
+        """When the first exercise begins."""
+        return self._segments[0].start_ns if self._segments else None
+
+    def working_pose(self, host_ns: Int64Array) -> Array:
+        """Return the pose without sway and gestures, shape (T, len(DOFS)): what loads the muscles."""
+        pose = np.repeat(self._stand[None], len(host_ns), axis=0)
+        for segment in self._segments:
+            since_s = (host_ns - segment.start_ns) * 1e-9
+            active = since_s > 0.0
+            if segment.stop_ns is not None:
+                active &= since_s < (segment.stop_ns - segment.start_ns) * 1e-9 + BLEND_S
+            if np.any(active):
+                pose[active] += self._exercise(segment, since_s[active])
+        return pose
+
+    def pose(self, host_ns: Int64Array) -> Array:
+        """Return the whole pose, with gestures and sway, shape (T, len(DOFS))."""
+        pose = self.working_pose(host_ns)
+        for contact in self._contacts:
+            first, last = gesture_span_s(contact.kind)
+            since_s = (host_ns - contact.host_ns) * 1e-9
+            active = (since_s > first) & (since_s < last)
+            if np.any(active):
+                pose[active] += gesture_offset(contact.kind, since_s[active])
+        time_s = host_ns * 1e-9
+        angle = 2.0 * np.pi * self._sway_hz * time_s[:, None, None] + self._sway_phase
+        sway = (self._sway_size * np.sin(angle)).sum(axis=2)
+        columns = [DOF[n] for n in ("lean", "twist", "bend", "left_elbow", "right_elbow", "nod")]
+        pose[:, columns] += sway
+        return pose
+
+    def _exercise(self, segment: _Segment, since_s: Array) -> Array:
+        self._plan_repetitions(segment, float(since_s.max()))
+        weight = minimum_jerk(since_s / BLEND_S)
+        if segment.stop_ns is not None:
+            after_s = since_s - (segment.stop_ns - segment.start_ns) * 1e-9
+            weight = weight * (1.0 - minimum_jerk(after_s / BLEND_S))
+        starts = np.array(segment.starts_s)
+        k = np.clip(np.searchsorted(starts, since_s, side="right") - 1, 0, len(starts) - 2)
+        phase = (since_s - starts[k]) / (starts[k + 1] - starts[k])
+        motion = known_motion(segment.name)
+        mirror = (k % 2 == 1) if motion.alternates else np.zeros(len(k), dtype=bool)
+        amplitude = np.array(segment.amplitudes)[k]
+        offset = base_offset(segment.name) + repetition_offset(segment.name, phase, mirror=mirror, amplitude=amplitude)
+        return np.asarray(offset * weight[:, None], dtype=np.float64)
+
+    def _plan_repetitions(self, segment: _Segment, until_s: float) -> None:
+        """Draw repetitions until past ``until_s``: pace and size vary by about a tenth and drift as the person tires."""
+        period_s = known_motion(segment.name).period_s * self._pace
+        while segment.starts_s[-1] <= until_s:
+            k = len(segment.amplitudes)
+            rng = np.random.default_rng([self._seed, _REPETITION_STREAM, segment.index, k])
+            pace, size = np.exp(rng.normal(0.0, 0.10, 2))
+            tired = min(1.0, k / 40.0)
+            length_s = period_s * float(np.clip(pace, 0.78, 1.28)) * (1.0 + 0.12 * tired)
+            segment.amplitudes.append(float(np.clip(size, 0.75, 1.18)) * (1.0 - 0.10 * tired))
+            segment.starts_s.append(segment.starts_s[-1] + length_s)

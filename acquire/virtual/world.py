@@ -1,0 +1,231 @@
+"""The hidden truth: one person in a room, moved by prompts, from which every virtual device takes what it measures."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.schedule import Prompt
+from acquire.virtual.activation import Activation
+from acquire.virtual.body import Body, posture
+from acquire.virtual.figure import Look
+from acquire.virtual.muscles import Muscles
+from acquire.virtual.performance import Contact, ExerciseDone, Performance
+from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
+
+Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+
+_PERSON, _LEVELS, _BURSTS, _EVENT, _NOISE = 11, 12, 13, 14, 15
+_COUNTS_MAX = 1023
+# A raised cosine's half over [0, 1] has its centre here.
+_HALF_COSINE_CENTRE = 0.5 - 2.0 / np.pi**2
+
+CHANNEL_INDEX = {channel.name: i for i, channel in enumerate(PAPER_CHANNELS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flash:
+    """The box's LED and buzzer, on from ``on_ns`` to ``off_ns``."""
+
+    on_ns: int
+    off_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """How one channel answers its contact.
+
+    Attributes
+    ----------
+    lead_s : float
+        How far the burst's centre lies before the contact.
+    rise_s, fall_s : float
+        Raised-cosine flanks; the width at half height is half their sum.
+    counts : float
+        Height of a mean burst.
+    """
+
+    lead_s: float
+    rise_s: float
+    fall_s: float
+    counts: float
+
+    def shape(self, since_contact_s: Array) -> Array:
+        """Return the burst's course, 0-1, at times relative to its contact."""
+        peak_s = -self.lead_s - _HALF_COSINE_CENTRE * (self.fall_s - self.rise_s)
+        x = since_contact_s - peak_s
+        x = np.clip(np.where(x < 0.0, x / self.rise_s, x / self.fall_s), -1.0, 1.0)
+        return np.asarray(0.5 + 0.5 * np.cos(np.pi * x), dtype=np.float64)
+
+
+class World:
+    """One person in a room; the same for the same seed, subject and prompts, in whichever process.
+
+    Every method may be called from any thread. Times may be asked for in any order, up to about now.
+
+    Parameters
+    ----------
+    seed : int
+        Draws everything that differs between recordings.
+    subject : str
+        Draws the person: body, muscles, looks.
+    missed_contacts : float
+        Probability that the person does not follow a clap or stomp cue.
+    """
+
+    def __init__(self, seed: int, subject: str = "S01", *, missed_contacts: float = 0.0) -> None:
+        self.seed = seed
+        self.subject = subject
+        person = np.random.default_rng([zlib.crc32(subject.encode()), _PERSON])
+        self.body = Body.drawn(person)
+        self.muscles = Muscles.drawn(person)
+        self.look = Look.drawn(person)
+        skin = np.exp(person.normal(0.0, 0.2, len(PAPER_CHANNELS)))
+        pace = float(np.exp(person.normal(0.0, 0.07)))
+        self._lock = threading.RLock()
+        self._performance = Performance(seed, pace=pace, missed_contacts=missed_contacts)
+        self._activation = Activation(self.body, self.muscles, self._performance)
+        self._flashes: list[Flash] = []
+
+        rng = np.random.default_rng([seed, _LEVELS])
+        n = len(PAPER_CHANNELS)
+        self._rest = np.exp(rng.uniform(np.log(18.0), np.log(150.0), n))
+        self._gain = 330.0 * skin * np.exp(rng.normal(0.0, 0.12, n))
+        self._noise_counts = rng.uniform(0.8, 3.0, n)
+        self._noise_share = rng.uniform(0.04, 0.09, n)
+        self._wander = rng.uniform(0.5, 3.0, n)
+        self._wander_hz = rng.uniform(0.01, 0.04, n)
+        self.bursts = self._draw_bursts()
+
+    def _draw_bursts(self) -> tuple[Burst, ...]:
+        rng = np.random.default_rng([self.seed, _BURSTS])
+        of_kind = {kind: (rng.uniform(0.0, 0.120), rng.uniform(0.080, 0.220)) for kind in ("clap", "stomp")}
+        bursts = []
+        for i, channel in enumerate(PAPER_CHANNELS):
+            lead_s, width_s = of_kind[CONTACT_OF_MUSCLE[channel.muscle]]
+            lead_s = float(np.clip(lead_s + rng.normal(0.0, 0.010), 0.0, 0.120))
+            width_s = float(np.clip(width_s * np.exp(rng.normal(0.0, 0.08)), 0.080, 0.220))
+            rising = float(rng.uniform(0.3, 0.5))
+            height = float(min(rng.uniform(170.0, 420.0), 0.55 * (_COUNTS_MAX - self._rest[i])))
+            bursts.append(
+                Burst(lead_s=lead_s, rise_s=2 * width_s * rising, fall_s=2 * width_s * (1 - rising), counts=height)
+            )
+        return tuple(bursts)
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def prompt(self, prompt: Prompt, host_ns: int) -> None:
+        """Tell the person what to do; prompts of one recording come in time order."""
+        with self._lock:
+            self._performance.prompt(prompt, host_ns)
+
+    def flash(self, on_ns: int, off_ns: int) -> None:
+        """Light the box's LED, with its beep, in the given span of host time."""
+        with self._lock:
+            self._flashes.append(Flash(on_ns=on_ns, off_ns=off_ns))
+
+    def flashes(self) -> tuple[Flash, ...]:
+        """Return all flashes so far."""
+        with self._lock:
+            return tuple(self._flashes)
+
+    def contacts(self, kind: str = "") -> tuple[Contact, ...]:
+        """Return all contacts so far, or those of one kind (``clap``, ``stomp``)."""
+        with self._lock:
+            return tuple(c for c in self._performance.contacts if kind in ("", c.kind))
+
+    def exercises(self) -> tuple[ExerciseDone, ...]:
+        """Return all exercises so far."""
+        with self._lock:
+            return self._performance.exercises
+
+    # -- what can be measured -------------------------------------------------------------------------------------
+
+    def joints(self, host_ns: int) -> Array:
+        """Return the body's BODY_25 joints in metres, shape (25, 3): x to the person's left, y up, z ahead."""
+        with self._lock:
+            pose = self._performance.pose(np.array([host_ns], dtype=np.int64))
+        return posture(self.body, pose).joints[0]
+
+    def level(self, channel: str, host_ns: Int64Array) -> Array:
+        """Return a muscle's level in counts at host times, before averaging, noise and rounding.
+
+        Parameters
+        ----------
+        channel : str
+            One of ``PAPER_CHANNELS``.
+        host_ns : ndarray of int64
+
+        Returns
+        -------
+        ndarray, shape like ``host_ns``
+        """
+        i = CHANNEL_INDEX[channel]
+        at_ns = np.asarray(host_ns, dtype=np.int64)
+        with self._lock:
+            active = self._activation(i, at_ns)
+            contacts = self._performance.contacts
+        wander = self._wander[i] * np.sin(2.0 * np.pi * self._wander_hz[i] * at_ns * 1e-9 + i)
+        counts = self._rest[i] + wander + self._gain[i] * active
+        kind, burst = CONTACT_OF_MUSCLE[PAPER_CHANNELS[i].muscle], self.bursts[i]
+        for contact in contacts:
+            if contact.kind == kind:
+                since_s = (at_ns - contact.host_ns) * 1e-9
+                if np.any(np.abs(since_s) < 1.0):
+                    counts = counts + self._height(i, contact) * burst.shape(since_s)
+        return np.asarray(counts, dtype=np.float64)
+
+    def _height(self, i: int, contact: Contact) -> float:
+        """Return the height in counts of one channel's burst at one contact; effort varies by about 30 %."""
+        rng = np.random.default_rng([self.seed, _EVENT, contact.index, i])
+        return self.bursts[i].counts * float(np.clip(np.exp(rng.normal(0.0, 0.30)), 0.5, 1.7))
+
+    def values(self, channel: str, start_ns: Int64Array, stop_ns: Int64Array) -> Int64Array:
+        """Return what the sensor reports for averaging intervals: mean level with noise, as a whole number 0-1023.
+
+        Parameters
+        ----------
+        channel : str
+        start_ns, stop_ns : ndarray of int64, shape (N,)
+
+        Returns
+        -------
+        ndarray of int64, shape (N,)
+        """
+        start, stop = np.asarray(start_ns, dtype=np.int64), np.asarray(stop_ns, dtype=np.int64)
+        i = CHANNEL_INDEX[channel]
+        # Midpoints of ten equal parts.
+        parts = (np.arange(10) + 0.5) / 10.0
+        at_ns = start[:, None] + np.round((stop - start)[:, None] * parts).astype(np.int64)
+        mean = self.level(channel, at_ns.ravel()).reshape(at_ns.shape).mean(axis=1)
+        noise = _noise(self.seed, i, start)
+        spread = self._noise_counts[i] + self._noise_share[i] * np.maximum(mean - self._rest[i], 0.0)
+        return np.clip(np.rint(mean + spread * noise), 0, _COUNTS_MAX).astype(np.int64)
+
+    def value(self, channel: str, start_ns: int, stop_ns: int) -> int:
+        """Return what the sensor reports for one averaging interval."""
+        return int(self.values(channel, np.array([start_ns]), np.array([stop_ns]))[0])
+
+    def response_lead_s(self, channel: str) -> float | None:
+        """Return how far the centre of a channel's burst lies before its contact."""
+        return self.bursts[CHANNEL_INDEX[channel]].lead_s
+
+
+def _noise(seed: int, channel: int, at_ns: Int64Array) -> Array:
+    """Return standard normal noise that depends on nothing but its arguments (SplitMix64, then Box-Muller)."""
+    with np.errstate(over="ignore"):
+        key = np.uint64(zlib.crc32(f"{seed}/{channel}/{_NOISE}".encode()))
+        state = at_ns.astype(np.uint64) + (key << np.uint64(32))
+        uniform = []
+        for step in (1, 2):
+            z = state + np.uint64(0x9E3779B97F4A7C15) * np.uint64(step)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> np.uint64(31))
+            uniform.append(((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
+    return np.asarray(np.sqrt(-2.0 * np.log(uniform[0])) * np.cos(2.0 * np.pi * uniform[1]), dtype=np.float64)
