@@ -1,0 +1,1 @@
+"""Data recorded elsewhere, brought into captures and sessions."""

@@ -1,0 +1,200 @@
+"""``mia-train``: fit a model on sessions, judge it, show what it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataset.console import STDERR, print_result, progress, run_app
+
+if TYPE_CHECKING:
+    from model.runs import Result
+
+app = typer.Typer(
+    name="mia-train",
+    help="Learn to predict muscles from motion, and say honestly how well.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Sessions = Annotated[
+    list[Path], typer.Argument(metavar="SESSION...", help="Session files, or folders of files that end in .h5.")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `mia-train fit` wrote.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+AllowUnverified = Annotated[bool, typer.Option("--allow-unverified", help="Also take sessions whose verdict is FAIL.")]
+
+
+@app.callback()
+def _root() -> None:
+    """Keep the commands' names even where there is one."""
+
+
+@app.command()
+def fit(
+    sessions: Sessions,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to write; must not exist.")],
+    model: Annotated[str, typer.Option("--model", help="mia or transformer-paper.")] = "mia",
+    split: Annotated[
+        str, typer.Option("--split", help="What is held out: time, recording, exercise, subject or pass.")
+    ] = "time",
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option("--hold-out", help="Recording, exercise or subject to hold out (may be repeated)."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights, the order and the split.")] = 0,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the model's own recipe.")] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option("--stride", min=1, help="Frames between windows; default 1 for under 10 minutes, else 5."),
+    ] = None,
+    allow_unverified: AllowUnverified = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the floors."""
+    from model import runs
+
+    with _epochs_bar(model) as told:
+        result = runs.fit(
+            sessions,
+            out,
+            model=model,
+            split=split,
+            held_out=tuple(hold_out or ()),
+            seed=seed,
+            epochs=epochs,
+            stride=stride,
+            allow_unverified=allow_unverified,
+            progress=told,
+        )
+    _tell(result, model, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    run: RunFolder, sessions: Sessions, allow_unverified: AllowUnverified = False, as_json: AsJson = False
+) -> None:
+    """Judge RUN on sessions; of those it was fitted on, only the test part counts."""
+    from model import checkpoint, runs
+
+    model = checkpoint.load_config(run)["model"]
+    _tell(runs.evaluate(run, sessions, allow_unverified=allow_unverified), model, as_json=as_json)
+
+
+@app.command()
+def show(run: RunFolder, as_json: AsJson = False) -> None:
+    """Print what RUN is and what it reached."""
+    from model import checkpoint, runs
+
+    config = checkpoint.load_config(run)
+    metrics = runs.load_metrics(run)
+    words = [
+        f"{config['model']}, {metrics['parameters']:,} parameters, fitted {config['created_utc']}",
+        f"{config['steps']} steps in {metrics['seconds']:.0f} s on {config['device']}",
+        f"{metrics['n_train']} training and {metrics['n_test']} test windows of {config['length']} frames, "
+        f"--split {metrics['split']['name']}, seed {metrics['split']['seed']}",
+    ]
+    if not as_json:
+        _table(metrics, config["model"], config["unit"])
+    fields = {"model": config["model"], "channels": config["channels"], "unit": config["unit"], "metrics": metrics}
+    print_result({"run": run, **fields}, as_json=as_json, text="\n".join(words))
+
+
+@contextmanager
+def _epochs_bar(model: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr once the number of epochs is known."""
+    with ExitStack() as stack:
+        advance: Callable[[float], None] | None = None
+
+        def told(done: int, total: int) -> None:
+            nonlocal advance
+            if advance is None:
+                advance = stack.enter_context(progress(f"training {model}", total))
+            advance(1 if done else 0)
+
+        yield told
+
+
+def _tell(result: Result, model: str, *, as_json: bool) -> None:
+    from model import checkpoint
+
+    metrics = result.metrics
+    for note in result.notes:
+        STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    unit = checkpoint.load_config(result.run)["unit"]
+    if not as_json:
+        _table(metrics, model, unit)
+    floors = metrics["floors"]
+    text = "\n".join(
+        (
+            f"RMSE {metrics['rmse']:.2f} {unit} on {metrics['n_test']} test windows "
+            f"(mean {floors['mean']:.2f}, NN {floors['nn']:.2f})",
+            f"run:     {result.run}",
+            f"metrics: {result.metrics_path}",
+            f"plot:    {result.plot_path}",
+        )
+    )
+    told = {"run": result.run, "metrics_path": result.metrics_path, "plot_path": result.plot_path}
+    print_result({**told, "model": model, "unit": unit, "metrics": metrics}, as_json=as_json, text=text)
+
+
+def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
+    from rich.table import Table
+
+    from dataset.exercises import exercise_title
+    from dataset.muscles import channel_from_name
+
+    floors = Table(title=f"RMSE ({unit})", title_justify="left")
+    floors.add_column("predictor")
+    floors.add_column("RMSE", justify="right")
+    floors.add_column(f"{model} is", justify="right")
+    for name, value in metrics["floors"].items():
+        floors.add_row(_FLOOR_NAMES[name], _number(value), _against(metrics["rmse"], value))
+    floors.add_section()
+    floors.add_row(model, _number(metrics["rmse"]), "", style="bold")
+    STDERR.print(floors)
+    muscles = Table(title="by muscle", title_justify="left")
+    for column in ("muscle", f"RMSE ({unit})", "R2"):
+        muscles.add_column(column, justify="left" if column == "muscle" else "right")
+    for name, value in metrics["rmse_per_channel"].items():
+        muscles.add_row(channel_from_name(name).label, _number(value), _number(metrics["r2"][name]))
+    STDERR.print(muscles)
+    if len(metrics["rmse_per_exercise"]) > 1:
+        exercises = Table(title="by exercise", title_justify="left")
+        exercises.add_column("exercise")
+        exercises.add_column(f"RMSE ({unit})", justify="right")
+        for name, value in metrics["rmse_per_exercise"].items():
+            exercises.add_row(exercise_title(name) or "none", _number(value))
+        exercises.add_section()
+        exercises.add_row("mean of exercises", _number(metrics["rmse_mean_exercises"]))
+        STDERR.print(exercises)
+
+
+_FLOOR_NAMES = {
+    "random": "random window, same exercise",
+    "mean": "mean",
+    "subject_mean": "mean of the subject",
+    "nn": "nearest neighbour",
+    "nn_subject": "nearest neighbour in the subject",
+}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _against(mine: float | None, floor: float | None) -> str:
+    if mine is None or not floor:
+        return "-"
+    change = 100.0 * (1.0 - mine / floor)
+    return f"{abs(change):.0f} % {'better' if change >= 0 else 'worse'}"
+
+
+def main() -> None:
+    """Run ``mia-train``."""
+    run_app(app, "mia-train")

@@ -1,0 +1,45 @@
+"""The networks, by the name ``mia-train`` gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dataset.errors import InputError
+from dataset.windows import Windows
+from model.networks.base import Network
+
+#: Names and what they are.
+NETWORKS = {
+    "mia": "root-centred joints and velocities, a learned subject, a small transformer",
+    "transformer-paper": "the paper's transformer as its first public code has it",
+}
+
+
+def check_name(name: str) -> None:
+    """Raise InputError where there is no network of that name."""
+    if name not in NETWORKS:
+        raise InputError(f"no model {name!r}", f"there are: {', '.join(NETWORKS)}")
+
+
+def build(name: str, train: Windows) -> Network:
+    """Return an untrained network whose normalisation is taken from the training windows."""
+    check_name(name)
+    network: type[Network] = _network(name)
+    return network.from_windows(train)
+
+
+def rebuild(name: str, config: Mapping[str, Any]) -> Network:
+    """Return a network of the shape in ``config``, to load weights into."""
+    check_name(name)
+    return _network(name)(**config)
+
+
+def _network(name: str) -> type[Network]:
+    if name == "mia":
+        from model.networks.mia import MiaTransformer
+
+        return MiaTransformer
+    from model.networks.transformer_paper import TransformerPaper
+
+    return TransformerPaper

@@ -1,0 +1,97 @@
+"""What training, evaluation and storage ask of a network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dataset.windows import Windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a network is trained unless the person says otherwise.
+
+    Attributes
+    ----------
+    learning_rate : float
+        The highest, where it changes.
+    one_cycle : bool
+        Rise and fall of the learning rate over the whole training; else it is constant.
+    batch : int
+    weight_decay : float
+    fewest_steps : int
+        Small sets are shown more often, until this many steps are done.
+    epochs : int
+        Epochs where the set is large enough for them to exceed ``fewest_steps``.
+    """
+
+    learning_rate: float
+    one_cycle: bool
+    batch: int
+    weight_decay: float
+    fewest_steps: int
+    epochs: int
+
+
+class Network(nn.Module):
+    """A network from windows of keypoints to windows of sEMG.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    config : dict
+        Arguments that build the same shape again; JSON.
+    """
+
+    recipe: ClassVar[Recipe]
+    config: dict[str, Any]
+
+    @classmethod
+    @abstractmethod
+    def from_windows(cls, train: Windows) -> Self:
+        """Return an untrained network whose normalisation is taken from the training windows."""
+
+    @abstractmethod
+    def features(self, windows: Windows) -> NDArray[np.float32]:
+        """Return what is fed, shape (N, L, J, D), NaN where a joint is missing.
+
+        Raises
+        ------
+        InputError
+            The windows are not of the kind that the network was trained on.
+        """
+
+    @abstractmethod
+    def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
+        """Return the number under which the network knows each subject, shape (N,)."""
+
+    @abstractmethod
+    def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
+        """Return the loss of one batch: x (B, L, J, D), subject (B), emg and valid (B, L, C); augmented in training."""
+
+    @abstractmethod
+    def predict(self, x: Tensor, subject: Tensor) -> Tensor:
+        """Return sEMG in the channels' unit, shape (B, L, C), without gradient bookkeeping of its own."""
+
+    def n_parameters(self) -> int:
+        """Return how many numbers are learned."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def masked_mean_square(error: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean of ``error**2`` over the valid values; 0 where there are none."""
+    square = torch.where(valid, error, torch.zeros_like(error)).square()
+    return square.sum() / valid.sum().clamp(min=1)
+
+
+def plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``config`` with tuples as lists, as JSON would give it back."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}

@@ -1,0 +1,191 @@
+"""The project's network: joints about the hip and their velocities, a learned subject, a small transformer.
+
+Coordinates are standardised one by one and sEMG per subject and channel, so that neither a body's place in the room
+nor a person's skin takes up training. A subject not seen in training is ``unknown``: an entry that is learned too,
+since in training subjects are hidden at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dataset.errors import InputError
+from dataset.skeleton import BODY_25, JOINT
+from dataset.windows import Windows
+from model.networks.base import Network, Recipe, masked_mean_square
+
+UNKNOWN = 0  # index of the subject entry for people not seen in training
+HIDDEN_SUBJECTS = 0.1  # share of training windows whose subject is hidden
+VELOCITY_GAIN = 3.0  # brings standardised velocities at 10 Hz near the coordinates' own spread
+MOST_TURN_RAD = 0.3  # augmentation: about the vertical
+SCALE_SD = 0.05  # augmentation: size of the body
+SQUEEZE = (0.85, 1.0)  # augmentation of 2D keypoints: width as a turned body shows it
+
+
+class MiaTransformer(Network):
+    """About 412 thousand parameters for 3D keypoints, eight channels and windows of 30.
+
+    Parameters
+    ----------
+    n_dims : int
+        2 (pixels) or 3 (metres).
+    n_channels, length : int
+    subjects : sequence of str
+        Those seen in training; entry 0 is everybody else.
+    width, n_layers, n_heads : int
+    dropout : float
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(
+        learning_rate=1e-3, one_cycle=True, batch=32, weight_decay=0.05, fewest_steps=1000, epochs=60
+    )
+    x_mean: Tensor
+    x_sd: Tensor
+    y_mean: Tensor
+    y_sd: Tensor
+
+    def __init__(
+        self,
+        *,
+        n_dims: int,
+        n_channels: int,
+        length: int,
+        subjects: Sequence[str],
+        width: int = 96,
+        n_layers: int = 3,
+        n_heads: int = 8,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "n_dims": n_dims,
+            "n_channels": n_channels,
+            "length": length,
+            "subjects": list(subjects),
+            "width": width,
+            "n_layers": n_layers,
+            "n_heads": n_heads,
+            "dropout": dropout,
+        }
+        self._index = {name: i + 1 for i, name in enumerate(subjects)}
+        n_people = len(subjects) + 1
+        self.register_buffer("x_mean", torch.zeros(len(BODY_25), n_dims))
+        self.register_buffer("x_sd", torch.ones(len(BODY_25), n_dims))
+        self.register_buffer("y_mean", torch.zeros(n_people, n_channels))
+        self.register_buffer("y_sd", torch.ones(n_people, n_channels))
+        self.convolution = nn.Conv1d(2 * n_dims * len(BODY_25), width, kernel_size=5, padding=2)
+        self.person = nn.Embedding(n_people, width)
+        self.position = nn.Parameter(torch.randn(length, width) * 0.02)
+        layer = nn.TransformerEncoderLayer(
+            width, n_heads, 4 * width, dropout, activation="gelu", norm_first=True, batch_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
+        self.head = nn.Linear(width, n_channels)
+
+    @classmethod
+    def from_windows(cls, train: Windows) -> Self:
+        subjects = sorted(set(train.subject.tolist()))
+        n_dims = train.keypoints.shape[-1]
+        network = cls(n_dims=n_dims, n_channels=len(train.channels), length=train.length, subjects=subjects)
+        x = network.features(train).reshape(-1, len(BODY_25), n_dims)
+        with torch.no_grad():
+            network.x_mean.copy_(torch.from_numpy(_mean(x)))
+            network.x_sd.copy_(torch.from_numpy(_sd(x, floor=1e-3)))
+            # A muscle that hardly works in one person must not become noise blown up to the size of a signal.
+            least = 0.03 * _sd(train.emg.reshape(-1, len(train.channels)), floor=0.0)
+            people = [np.ones(len(train), dtype=np.bool_), *(train.subject == name for name in subjects)]
+            for i, mine in enumerate(people):
+                y = train.emg[mine].reshape(-1, len(train.channels))
+                network.y_mean[i] = torch.from_numpy(_mean(y))
+                network.y_sd[i] = torch.from_numpy(_sd(y, floor=least))
+        return network
+
+    def features(self, windows: Windows) -> NDArray[np.float32]:
+        """Return joints about the mid-hip, shape (N, L, 25, D); pixels in units of the body's own height."""
+        n_dims = self.config["n_dims"]
+        if windows.keypoints.shape[-1] < n_dims or windows.length != self.config["length"]:
+            raise InputError(
+                "the windows are not of the kind that the model was trained on",
+                f"{windows.length} frames of {windows.keypoints.shape[-1]}D keypoints, "
+                f"trained on {self.config['length']} frames of {n_dims}D",
+            )
+        if windows.keypoints.shape[-1] == n_dims:
+            x = windows.keypoints - windows.keypoints[:, :, JOINT["mid_hip"], None]
+        else:
+            raise InputError("the sessions have 3D keypoints", "the model was trained on 2D keypoints alone")
+        if n_dims == 2:
+            x = x / _body_size(x)[:, None, None, None]
+        return np.asarray(x, dtype=np.float32)
+
+    def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
+        """Return each subject's entry; 0 for those not seen in training."""
+        return np.array([self._index.get(name, UNKNOWN) for name in subjects], dtype=np.int64)
+
+    def forward(self, x: Tensor, subject: Tensor) -> Tensor:
+        """Return standardised sEMG, shape (B, L, C), from joints of shape (B, L, 25, D)."""
+        x = ((x - self.x_mean) / self.x_sd).nan_to_num(0.0).flatten(2)  # (B, L, 25 D)
+        velocity = VELOCITY_GAIN * torch.diff(x, dim=1, prepend=x[:, :1])  # (B, L, 25 D)
+        h = self.convolution(torch.cat([x, velocity], -1).transpose(1, 2)).transpose(1, 2)  # (B, L, width)
+        h = h + self.position + self.person(subject)[:, None]  # (B, L, width)
+        out: Tensor = self.head(self.encoder(h))  # (B, L, C)
+        return out
+
+    def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
+        """Return the mean squared error, each channel weighted by its spread as the counted error is."""
+        target = (emg - self.y_mean[subject][:, None]) / self.y_sd[subject][:, None]
+        weight = (self.y_sd / self.y_sd.mean())[subject][:, None]
+        if self.training:
+            x = _augmented(x)
+            hidden = torch.rand(subject.shape, device=subject.device) < HIDDEN_SUBJECTS
+            subject = torch.where(hidden, torch.full_like(subject, UNKNOWN), subject)
+        return masked_mean_square(weight * (self(x, subject) - target), valid)
+
+    def predict(self, x: Tensor, subject: Tensor) -> Tensor:
+        """Return sEMG in counts, shape (B, L, C), never below 0."""
+        out: Tensor = self(x, subject) * self.y_sd[subject][:, None] + self.y_mean[subject][:, None]
+        return out.clamp(min=0.0)
+
+
+def _augmented(x: Tensor) -> Tensor:
+    """Return bodies turned about the vertical and scaled, each window by a draw of its own."""
+    n = len(x)
+    size = 1.0 + SCALE_SD * torch.randn(n, 1, 1, device=x.device)
+    if x.shape[-1] == 2:
+        low, high = SQUEEZE
+        squeeze = low + (high - low) * torch.rand(n, 1, 1, device=x.device)
+        return torch.stack([x[..., 0] * size * squeeze, x[..., 1] * size], -1)
+    turn = (2.0 * torch.rand(n, 1, 1, device=x.device) - 1.0) * MOST_TURN_RAD
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    right, down, deep = x.unbind(-1)
+    return torch.stack([right * cos + deep * sin, down, deep * cos - right * sin], -1) * size[..., None]
+
+
+def _body_size(x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return each window's median distance from neck to mid-hip in pixels, at least 1; shape (N,)."""
+    length = np.linalg.norm(x[:, :, JOINT["neck"]], axis=-1)
+    found = np.isfinite(length).any(1)
+    size = np.ones(len(x))
+    if found.any():
+        size[found] = np.nanmedian(length[found], axis=1)
+        size[~found] = np.median(size[found])
+    return np.asarray(np.maximum(size, 1.0), dtype=np.float64)
+
+
+def _mean(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the mean over rows, 0 for a column that has no value."""
+    count = np.isfinite(values).sum(0)
+    return np.asarray(np.nansum(values, axis=0, dtype=np.float64) / np.maximum(count, 1), dtype=np.float32)
+
+
+def _sd(values: NDArray[np.floating], *, floor: float | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the standard deviation over rows plus ``floor``; 1 for a column that has no value or no spread."""
+    count = np.isfinite(values).sum(0)
+    square = np.nansum((values - _mean(values)) ** 2, axis=0, dtype=np.float64)
+    sd = np.sqrt(square / np.maximum(count, 1)) + floor
+    return np.asarray(np.where(sd > 0, sd, 1.0), dtype=np.float32)

@@ -1,0 +1,317 @@
+"""A run: read sessions, split, train, measure, draw, and write it all as one folder; and judge it again later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dataset import clock
+from dataset.errors import InputError, OutputExistsError, RefusedError
+from dataset.session import Session
+from dataset.session_file import find_sessions, read_session
+from dataset.splits import Split, split_windows
+from dataset.windows import Windows, windows_from_sessions
+from model import networks, plots
+from model.checkpoint import load_config, load_network, load_training_windows, save_run
+from model.evaluation import measure
+from model.training import Training, predict, train
+
+METRICS = "metrics.json"
+PLOT = "prediction.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run's fit or evaluation found.
+
+    Attributes
+    ----------
+    run : Path
+    metrics : dict
+        As in ``metrics.json``.
+    metrics_path, plot_path : Path
+    notes : tuple of str
+        What a person should know: windows left out, sessions without verdict.
+    """
+
+    run: Path
+    metrics: dict[str, Any]
+    metrics_path: Path
+    plot_path: Path
+    notes: tuple[str, ...]
+
+
+def fit(
+    sessions: Sequence[Path],
+    out: Path,
+    *,
+    model: str = "mia",
+    split: str = "time",
+    held_out: tuple[str, ...] = (),
+    seed: int = 0,
+    epochs: int | None = None,
+    stride: int | None = None,
+    allow_unverified: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Train a model on sessions and write the run to ``out``: weights, settings, metrics and a plot.
+
+    Parameters
+    ----------
+    sessions : sequence of Path
+        Files, or folders of files that end in ``.h5``.
+    out : Path
+        Does not exist; written beside itself and renamed when whole.
+    model, split, held_out, seed, epochs, stride
+        See :func:`model.networks.build`, :func:`dataset.splits.split_windows`, :func:`model.training.train` and
+        :func:`dataset.windows.windows_from_sessions`.
+    allow_unverified : bool
+        Also take sessions whose verdict is FAIL.
+
+    Raises
+    ------
+    OutputExistsError, InputError
+    RefusedError
+        A session's verdict is FAIL.
+    """
+    if out.exists():
+        raise OutputExistsError(f"{out} exists", "runs are never overwritten", "choose another --out")
+    networks.check_name(model)
+    read = _read(sessions, allow_unverified=allow_unverified)
+    windows = windows_from_sessions(read, stride=stride)
+    parts = split_windows(windows, split, seed=seed, held_out=held_out)
+    training_part, test_part = windows.take(parts.train), windows.take(parts.test)
+    trained = train(model, training_part, seed=seed, epochs=epochs, progress=progress)
+    predicted = predict(trained.network, test_part)
+    hashes = [_sha256(s) for s in read]
+    metrics = {
+        **measure(training_part, test_part, predicted, seed=seed),
+        "n_train": len(training_part),
+        "n_test": len(test_part),
+        "seconds": round(trained.seconds, 3),
+        "parameters": trained.network.n_parameters(),
+        "split": {"name": parts.name, "seed": parts.seed, "embargo_frames": parts.embargo_frames},
+        "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
+    }
+    settings = _settings(read, hashes, windows, parts, trained)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        save_run(part, name=model, network=trained.network, train=training_part, settings=settings)
+        plots.draw_predictions(test_part, predicted, part / PLOT, title=_title(model, metrics, windows.unit))
+        _write_json(part / METRICS, metrics)
+        _share(part)
+        if out.exists():
+            raise OutputExistsError(f"{out} exists", "it was made meanwhile", "choose another --out")
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Result(
+        run=out,
+        metrics=metrics,
+        metrics_path=out / METRICS,
+        plot_path=out / PLOT,
+        notes=_notes(read, windows, parts),
+    )
+
+
+def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = False) -> Result:
+    """Judge a run on sessions and write ``evaluate-<UTC>.json`` and its plot into the run's folder.
+
+    Of a session that the run was fitted on, only the windows of the run's test part are used; of others, all.
+
+    Raises
+    ------
+    InputError
+        No run, no sessions, sessions of other channels, or no window left that was not trained on.
+    RefusedError
+        A session's verdict is FAIL.
+    """
+    config = load_config(run)
+    network = load_network(run, config)
+    reference = load_training_windows(run, config)
+    read = _read(sessions, allow_unverified=allow_unverified)
+    windows = windows_from_sessions(read, length=config["length"], stride=config["stride"])
+    _check_fits(config, windows)
+    hashes = [_sha256(s) for s in read]
+    chosen = _untrained(config, read, hashes, windows)
+    if not len(chosen):
+        raise InputError(
+            "no window to judge the run by", "it was trained on all of these sessions", "give sessions it has not seen"
+        )
+    test_part = windows.take(chosen)
+    predicted = predict(network, test_part)
+    metrics = {
+        **measure(reference, test_part, predicted, seed=config["split"]["seed"]),
+        "n_train": config["n_train"],
+        "n_test": len(test_part),
+        "seconds": config["seconds"],
+        "parameters": network.n_parameters(),
+        "split": {key: config["split"][key] for key in ("name", "seed", "embargo_frames")},
+        "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
+    }
+    path = _free_name(run)
+    plot = path.with_suffix(".png")
+    plots.draw_predictions(test_part, predicted, plot, title=_title(config["model"], metrics, windows.unit))
+    _write_json(path, metrics)
+    left_out = len(windows) - len(chosen)
+    notes = [f"{left_out} windows the run was trained on, or next to them, are left out"] if left_out else []
+    return Result(run=run, metrics=metrics, metrics_path=path, plot_path=plot, notes=tuple(notes))
+
+
+def load_metrics(run: Path) -> dict[str, Any]:
+    """Return a run's ``metrics.json``.
+
+    Raises
+    ------
+    InputError
+        The folder is no run, or the file is damaged.
+    """
+    load_config(run)
+    try:
+        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{run / METRICS} cannot be read", str(error), "fit again") from error
+    if not isinstance(metrics, dict):
+        raise InputError(f"{run / METRICS} holds no metrics", "it is no JSON object", "fit again")
+    return metrics
+
+
+def _read(paths: Sequence[Path], *, allow_unverified: bool) -> list[Session]:
+    sessions = [read_session(path) for path in find_sessions(list(paths))]
+    failed = [s for s in sessions if s.verdict == "FAIL"]
+    if failed and not allow_unverified:
+        names = ", ".join(s.name for s in failed)
+        raise RefusedError(
+            f"{names} {'has' if len(failed) == 1 else 'have'} verdict FAIL",
+            failed[0].verdict_reason,
+            "train on sessions that were aligned, or say --allow-unverified",
+        )
+    return sessions
+
+
+def _settings(
+    sessions: Sequence[Session], hashes: Sequence[str], windows: Windows, split: Split, trained: Training
+) -> dict[str, Any]:
+    def rows(part: Any, recording: int) -> list[int]:
+        mine = part[windows.recording[part] == recording]
+        return [int(row) for row in windows.start_row[mine]]
+
+    return {
+        "created_utc": clock.utc_iso(),
+        "software": version("muscles-in-action"),
+        "torch": torch.__version__,
+        "device": trained.device,
+        "channels": list(windows.channels),
+        "unit": windows.unit,
+        "rate_hz": windows.rate_hz,
+        "length": windows.length,
+        "stride": windows.stride,
+        "n_train": len(split.train),
+        "seconds": round(trained.seconds, 3),
+        "epochs": trained.epochs,
+        "steps": trained.steps,
+        "losses": [round(loss, 6) for loss in trained.losses],
+        "split": {
+            "name": split.name,
+            "seed": split.seed,
+            "embargo_frames": split.embargo_frames,
+            "held_out": list(split.held_out),
+            "dropped_windows": split.n_dropped,
+        },
+        "sessions": [
+            {
+                "session": s.name,
+                "session_uuid": s.session_uuid,
+                "sha256": sha,
+                "subject": s.subject,
+                "verdict": s.verdict,
+                "train_rows": rows(split.train, i),
+                "test_rows": rows(split.test, i),
+            }
+            for i, (s, sha) in enumerate(zip(sessions, hashes, strict=True))
+        ],
+    }
+
+
+def _untrained(
+    config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str], windows: Windows
+) -> np.typing.NDArray[np.int64]:
+    """Return the windows that are the run's own test windows, or of sessions it was not fitted on."""
+    keep = np.ones(len(windows), dtype=np.bool_)
+    for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True)):
+        for seen in config["sessions"]:
+            if sha == seen["sha256"] or session.session_uuid == seen["session_uuid"]:
+                mine = windows.recording == i
+                keep[mine] = np.isin(windows.start_row[mine], seen["test_rows"])
+    return np.flatnonzero(keep)
+
+
+def _check_fits(config: dict[str, Any], windows: Windows) -> None:
+    for what, mine, theirs in (
+        ("channels", list(windows.channels), config["channels"]),
+        ("unit", windows.unit, config["unit"]),
+        ("rate_hz", windows.rate_hz, config["rate_hz"]),
+    ):
+        if mine != theirs:
+            raise InputError("the sessions do not fit the run", f"their {what}: {mine}; the run's: {theirs}")
+
+
+def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple[str, ...]:
+    notes = [f"{s.name}: {s.verdict}, {s.verdict_reason}" for s in sessions if s.verdict != "PASS"]
+    if windows.n_incomplete:
+        notes.append(f"{windows.n_incomplete} windows lack keypoints or sEMG and are left out")
+    if split.held_out:
+        notes.append(f"held out: {', '.join(split.held_out)}")
+    if split.n_dropped:
+        notes.append(f"{split.n_dropped} windows between the parts belong to neither")
+    return tuple(notes)
+
+
+def _title(model: str, metrics: dict[str, Any], unit: str) -> str:
+    floors = metrics["floors"]
+    return (
+        f"{model}, test part of --split {metrics['split']['name']}: RMSE {metrics['rmse']:.1f} {unit} "
+        f"(mean {floors['mean']:.1f}, nearest neighbour {floors['nn']:.1f})"
+    )
+
+
+def _sha256(session: Session) -> str:
+    if session.path is None:
+        raise InputError(f"{session.name} was never stored")
+    with session.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _free_name(run: Path) -> Path:
+    """Return ``evaluate-<UTC>.json`` with a time that no earlier evaluation has."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    return run / f"evaluate-{stamp}.json"
+
+
+def _share(folder: Path) -> None:
+    """Give a private temporary folder the permissions that new files and folders of this person have."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+    for file in folder.iterdir():
+        file.chmod(0o666 & ~mask)
