@@ -1,0 +1,302 @@
+"""From arrivals to sensor time: an index inferred where there is no counter, and the line below the arrivals.
+
+A value can only come late, never early, so the sensor's own ticks lie on the *lower envelope* of its arrivals.
+Least squares on arrivals is biased by every stall and, after a loss, wrong for the rest of the recording; the
+envelope is neither. What stays unobservable is the smallest delay itself: claps and stomps measure that.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.ndimage import minimum_filter1d
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: Values looked at on either side of a possible loss: late values have caught up within that many.
+_LOSS_WINDOW = 20
+#: A rise by this part of a period is a loss: more than half, since what follows may be late but never early.
+_LOSS_STEP = 0.7
+#: A single value that undercuts the envelope by this much is a clock's glitch, not the envelope.
+_GLITCH_S = 0.003
+_BLOCKS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochClock:
+    """The sensor's time in one connection epoch.
+
+    Attributes
+    ----------
+    first : int
+        Row of the sensor's first value of this epoch; the epoch's rows are contiguous.
+    index : ndarray of int64, shape (N,)
+        Position of each value in the sensor's own sequence; it skips what was lost.
+    time_s : ndarray, shape (N,)
+        De-jittered arrival: when the value would have come with the smallest delay.
+    lateness_s : ndarray, shape (N,)
+        Arrival minus de-jittered arrival.
+    period_s : float
+        Spacing of the sensor's values on the host clock.
+    rate_ci95_ppm : float
+        Half-width of the period's interval, in parts per million.
+    ci95_s : float
+        Half-width of the de-jittered arrivals' common error.
+    n_lost : int
+        Values missing between the first and the last.
+    """
+
+    epoch: int
+    first: int
+    index: IntArray
+    time_s: FloatArray
+    lateness_s: FloatArray
+    period_s: float
+    rate_ci95_ppm: float
+    ci95_s: float
+    n_lost: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorClock:
+    """The sensor's time over the whole recording.
+
+    Attributes
+    ----------
+    time_s : ndarray, shape (N,)
+        De-jittered arrival of every value, in the order received.
+    run : ndarray of int64, shape (N,)
+        Number of the run without a gap that the value belongs to.
+    lateness_s : ndarray, shape (N,)
+    epochs : tuple of EpochClock
+    period_s : float
+        Median spacing; NaN where no epoch has two values.
+    ci95_s : float
+        Largest half-width over the epochs; NaN where there is no value.
+    gaps_s : ndarray, shape (G, 2)
+        Last time before and first time after each gap, epochs' ends included.
+    index_inferred : bool
+    """
+
+    time_s: FloatArray
+    run: IntArray
+    lateness_s: FloatArray
+    epochs: tuple[EpochClock, ...]
+    period_s: float
+    ci95_s: float
+    gaps_s: FloatArray
+    index_inferred: bool = True
+
+    @property
+    def rate_ci95_ppm(self) -> float:
+        """Half-width of the rate of the longest epoch; NaN where there is none."""
+        return max(self.epochs, key=lambda e: len(e.index)).rate_ci95_ppm if self.epochs else math.nan
+
+    @property
+    def n_lost(self) -> int:
+        """Values missing within epochs."""
+        return sum(e.n_lost for e in self.epochs)
+
+
+def sensor_clock(arrival_s: FloatArray, epoch: IntArray, nominal_hz: float) -> SensorClock:
+    """Return the sensor's time for every value.
+
+    Parameters
+    ----------
+    arrival_s : ndarray, shape (N,)
+        Arrivals on the host clock, in order of reception.
+    epoch : ndarray of int64, shape (N,)
+        Connection epoch of each value; a reconnect starts the sensor's sequence anew.
+    nominal_hz : float
+        The profile's rate, which may be half a percent off; 0 where the profile does not know.
+
+    Returns
+    -------
+    SensorClock
+    """
+    time_s = np.array(arrival_s, dtype=np.float64)
+    lateness_s = np.zeros(len(arrival_s))
+    run = np.zeros(len(arrival_s), dtype=np.int64)
+    clocks: list[EpochClock] = []
+    gaps: list[tuple[float, float]] = []
+    n_runs = 0
+    for number in np.unique(epoch):
+        rows = np.flatnonzero(epoch == number)
+        clock = fit_epoch(arrival_s[rows], int(number), int(rows[0]), nominal_hz)
+        time_s[rows] = clock.time_s
+        lateness_s[rows] = clock.lateness_s
+        breaks = np.diff(clock.index) > 1
+        run[rows] = n_runs + np.concatenate([[0], np.cumsum(breaks)])
+        n_runs = int(run[rows[-1]]) + 1
+        if clocks:
+            gaps.append((float(clocks[-1].time_s[-1]), float(clock.time_s[0])))
+        where = np.flatnonzero(breaks)
+        gaps.extend(zip(clock.time_s[where].tolist(), clock.time_s[where + 1].tolist(), strict=True))
+        clocks.append(clock)
+    periods = [c.period_s for c in clocks if math.isfinite(c.period_s)]
+    widths = [c.ci95_s for c in clocks if math.isfinite(c.ci95_s)]
+    return SensorClock(
+        time_s=time_s,
+        run=run,
+        lateness_s=lateness_s,
+        epochs=tuple(clocks),
+        period_s=float(np.median(periods)) if periods else math.nan,
+        ci95_s=max(widths, default=math.nan),
+        gaps_s=np.array(gaps, dtype=np.float64).reshape(-1, 2),
+    )
+
+
+def fit_epoch(arrival_s: FloatArray, epoch: int, first: int, nominal_hz: float) -> EpochClock:
+    """Return the sensor's time in one epoch; see :func:`sensor_clock`."""
+    n = len(arrival_s)
+    period_s = 1.0 / nominal_hz if nominal_hz > 0 else _median_step(arrival_s)
+    if n < 3 or not math.isfinite(period_s) or period_s <= 0:
+        return EpochClock(
+            epoch=epoch, first=first, index=np.arange(n, dtype=np.int64), time_s=arrival_s.copy(),
+            lateness_s=np.zeros(n), period_s=period_s, rate_ci95_ppm=math.nan, ci95_s=math.nan, n_lost=0,
+        )  # fmt: skip
+    index = np.arange(n, dtype=np.int64)
+    start_s = float(arrival_s[0])
+    relative = arrival_s - start_s
+    # Twice: a nominal rate half a percent off would hide or invent losses in a long stretch.
+    for _ in range(2):
+        index = infer_index(relative, period_s)
+        intercept, period_s = lower_envelope(index, relative)
+    ticks = intercept + period_s * index
+    lateness = relative - ticks
+    if np.median(np.abs(lateness)) > period_s:
+        # Not a regular stream at all: its times are better as they came than on a wrong line.
+        return EpochClock(
+            epoch=epoch, first=first, index=np.arange(n, dtype=np.int64), time_s=arrival_s.copy(),
+            lateness_s=np.zeros(n), period_s=_median_step(arrival_s), rate_ci95_ppm=math.nan,
+            ci95_s=float(np.median(np.abs(lateness))), n_lost=0,
+        )  # fmt: skip
+    ci95_s, rate_ci95_ppm = _uncertainty(ticks, lateness)
+    return EpochClock(
+        epoch=epoch,
+        first=first,
+        index=index,
+        time_s=start_s + ticks,
+        lateness_s=lateness,
+        period_s=period_s,
+        rate_ci95_ppm=rate_ci95_ppm,
+        ci95_s=ci95_s,
+        n_lost=int(index[-1] - index[0] + 1 - n),
+    )
+
+
+def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
+    """Return each value's position in the sensor's sequence, counted from 0, where nothing was counted.
+
+    A late value catches up: what follows it comes back to the old line. A lost value never does: everything
+    after it is later by a whole period for good. So the smallest lateness of the values *after* a moment is
+    compared with the smallest *before* it; a step of k periods is k lost values.
+
+    Parameters
+    ----------
+    arrival_s : ndarray, shape (N,)
+        Arrivals in order of reception.
+    period_s : float
+        The sensor's period, known to about one percent.
+    """
+    n = len(arrival_s)
+    late = arrival_s - period_s * np.arange(n)
+    index = np.arange(n, dtype=np.int64)
+    at = 1
+    while at < n:
+        # Work in stretches so that each correction touches only its neighbourhood.
+        stop = min(n, at + 4096)
+        ahead = _smallest_ahead(late[at : min(n, stop + _LOSS_WINDOW)])[: stop - at]
+        behind = _smallest_behind(late[max(0, at - _LOSS_WINDOW) : stop])[min(at, _LOSS_WINDOW) - 1 :][: stop - at]
+        steps = np.flatnonzero(ahead - behind > _LOSS_STEP * period_s)
+        if len(steps) == 0:
+            at = stop
+            continue
+        at += int(steps[0])
+        # Rounded down: few values after the step may all be late, but none can be early.
+        lost = int(float(ahead[steps[0]] - behind[steps[0]]) / period_s + 1.0 - _LOSS_STEP)
+        index[at:] += lost
+        late[at:] -= lost * period_s
+    return index
+
+
+def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
+    """Return ``(intercept_s, period_s)`` of the line below all arrivals that lies closest to them.
+
+    That line is the edge of the lower convex hull over the mean index, the maximum-likelihood line where lateness
+    is one-sided and exponential. A value that undercuts the others by far (a stamp gone wrong, an index one too
+    high) is left out: it would tilt the line.
+    """
+    keep = _not_far_below(index, arrival_s)
+    return _hull_line(index[keep], arrival_s[keep])
+
+
+def _not_far_below(index: IntArray, arrival_s: FloatArray) -> NDArray[np.bool_]:
+    """Return which values lie above a robust line through the minima of short blocks, less a margin."""
+    x = index.astype(np.float64)
+    slope = (arrival_s[-1] - arrival_s[0]) / (x[-1] - x[0])
+    n_blocks = min(200, len(x) // 25)
+    if n_blocks < 4:
+        return np.ones(len(x), dtype=bool)
+    flat = arrival_s - slope * x
+    lowest = np.array([b[np.argmin(flat[b])] for b in np.array_split(np.arange(len(x)), n_blocks)])
+    tilt, height, _, _ = stats.theilslopes(flat[lowest], x[lowest])
+    above = flat - (tilt * x + height)
+    margin = max(_GLITCH_S, 4 * 1.4826 * float(np.median(np.abs(above[lowest]))))
+    return np.asarray(above > -margin)
+
+
+def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
+    hull: list[int] = []
+    x = index.astype(np.float64)
+    for i in range(len(x)):
+        while len(hull) >= 2:
+            a, b = hull[-2], hull[-1]
+            if (arrival_s[b] - arrival_s[a]) * (x[i] - x[a]) < (arrival_s[i] - arrival_s[a]) * (x[b] - x[a]):
+                break
+            hull.pop()
+        hull.append(i)
+    middle = x.mean()
+    for a, b in zip(hull[:-1], hull[1:], strict=True):
+        if x[b] >= middle:
+            slope = float((arrival_s[b] - arrival_s[a]) / (x[b] - x[a]))
+            return float(arrival_s[a] - slope * x[a]), slope
+    raise ValueError("a line needs two different indices")
+
+
+def _uncertainty(ticks: FloatArray, lateness: FloatArray) -> tuple[float, float]:
+    """Return half-widths of the line's height and of its slope (ppm) from how its blocks touch it."""
+    blocks = [b for b in np.array_split(np.arange(len(ticks)), min(_BLOCKS, max(2, len(ticks) // 8))) if len(b)]
+    # What lies below the line was left out of it: an index one too high, not an early value.
+    credible = np.where(lateness > -_GLITCH_S, lateness, np.inf)
+    floor = np.array([credible[b].min() for b in blocks])
+    blocks = [b for b, low in zip(blocks, floor, strict=True) if math.isfinite(low)]
+    floor = floor[np.isfinite(floor)]
+    centre = np.array([ticks[b].mean() for b in blocks])
+    spread = float(np.std(floor)) + 1e-6
+    length = float(np.std(centre)) * math.sqrt(len(blocks))
+    rate_ppm = 1.96 * spread / length * 1e6 if length > 0 else math.nan
+    return 1.96 * spread, rate_ppm
+
+
+def _smallest_ahead(values: FloatArray) -> FloatArray:
+    """Minimum of each value and the ``_LOSS_WINDOW`` after it."""
+    size = _LOSS_WINDOW + 1
+    padded = np.concatenate([values, np.full(_LOSS_WINDOW, np.inf)])
+    return np.asarray(minimum_filter1d(padded, size, origin=-(size // 2), mode="nearest")[: len(values)])
+
+
+def _smallest_behind(values: FloatArray) -> FloatArray:
+    """Minimum of each value and the ``_LOSS_WINDOW`` before it."""
+    return _smallest_ahead(values[::-1])[::-1]
+
+
+def _median_step(arrival_s: FloatArray) -> float:
+    steps = np.diff(arrival_s)
+    positive = steps[steps > 0]
+    return float(np.median(positive)) if len(positive) else math.nan

@@ -1,0 +1,1 @@
+"""Detectors: each turns one stream into times of events, with an uncertainty each."""

@@ -1,0 +1,203 @@
+"""Flashes in a video: short rises of brightness, and how far each sensor row was lit when one began.
+
+A camera reads its rows one after another and each row collects light for a while, so the frame in which a flash
+begins is lit only in part. Which part tells the onset to a fraction of a frame; :mod:`sync.shutter` uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from dataset.video import iter_frames, probe_video
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: Brightness is kept as so many bands along the readout, and as many tiles across.
+N_BANDS = 16
+N_TILES = 8
+_GRAY_WIDTH = 192
+#: Longer than any flash, and shorter than the time between two.
+_BACKGROUND_S = 0.9
+_LONGEST_FLASH_S = 0.4
+_THRESHOLD_SD = 6.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brightness:
+    """Brightness of every frame.
+
+    Attributes
+    ----------
+    pts_s : ndarray, shape (F,)
+        Presentation time of each frame, the centre of its exposure.
+    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES)
+        Mean luma (0-255). The first axis of a picture runs along the sensor's readout, also in a turned video.
+    """
+
+    pts_s: FloatArray
+    tiles: NDArray[np.float32]
+
+    @property
+    def level(self) -> FloatArray:
+        """Mean luma of each frame, shape (F,)."""
+        return np.asarray(self.tiles.mean(axis=(1, 2), dtype=np.float64))
+
+    @property
+    def frame_s(self) -> float:
+        """Median spacing of frames in seconds."""
+        return float(np.median(np.diff(self.pts_s))) if len(self.pts_s) > 1 else 1.0 / 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flash:
+    """One flash as the camera saw it.
+
+    Attributes
+    ----------
+    time_s, uncertainty_s : float
+        Onset on the video's clock from whole frames, and half its width.
+    frame : int
+        First frame that is lit at least in part.
+    contrast : float
+        Height over the noise of the brightness.
+    frame_time_s : ndarray, shape (K,)
+        Times of the frames about the onset.
+    lit : ndarray, shape (K, N_BANDS)
+        How far each band was lit, 0 to 1; NaN where the flash does not show.
+    noise : float
+        Standard deviation of ``lit`` from the picture's own noise.
+    """
+
+    time_s: float
+    uncertainty_s: float
+    frame: int
+    contrast: float
+    frame_time_s: FloatArray
+    lit: FloatArray
+    noise: float
+
+
+def read_brightness(video: Path, progress: Callable[[float], None] | None = None) -> Brightness:
+    """Decode ``video`` once and keep the brightness of a few tiles of each frame.
+
+    Raises
+    ------
+    VideoError
+        It cannot be decoded.
+    """
+    # In an upright turned picture the sensor's rows are its columns.
+    turned = probe_video(video).rotation_deg in (90, 270)
+    pts_ns: list[int] = []
+    tiles: list[NDArray[np.float32]] = []
+    for frame in iter_frames(video, gray_width=_GRAY_WIDTH):
+        image = frame.image.T if turned else frame.image
+        small = cv2.resize(image.astype(np.float32), (N_TILES, N_BANDS), interpolation=cv2.INTER_AREA)
+        tiles.append(np.asarray(small, dtype=np.float32))
+        pts_ns.append(frame.pts_ns)
+        if progress:
+            progress(1)
+    return Brightness(pts_s=np.array(pts_ns, dtype=np.float64) * 1e-9, tiles=np.array(tiles, dtype=np.float32))
+
+
+def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
+    """Return the flashes: rises that stand out from the picture's own changes and end again soon.
+
+    Parameters
+    ----------
+    brightness : Brightness
+    region : ndarray of bool, shape (N_BANDS, N_TILES), optional
+        Tiles to look at; all where it is None.
+
+    Notes
+    -----
+    A running median is the background, so that a slow change of exposure is followed and a lamp switched on,
+    a step that stays, is no flash.
+    """
+    mask = np.ones((N_BANDS, N_TILES), dtype=bool) if region is None else region
+    level = np.asarray(brightness.tiles[:, mask].mean(axis=1), dtype=np.float64)
+    if len(level) < 10:
+        return ()
+    above = level - _background(level, brightness.frame_s)
+    noise = _robust_sd(above)
+    peaks = _pulses(above, _THRESHOLD_SD * noise, max(2, round(_LONGEST_FLASH_S / brightness.frame_s)))
+    if not peaks:
+        return ()
+    heights = np.array([above[a:b].max() for a, b in peaks])
+    # The flashes of one source are alike; far weaker rises are somebody in a white shirt.
+    strong = heights > 0.35 * np.median(heights[heights >= 0.5 * heights.max()])
+    return tuple(
+        _describe(brightness, mask, above, noise, a, float(h))
+        for (a, _), h, good in zip(peaks, heights, strong, strict=True)
+        if good
+    )
+
+
+def find_region(brightness: Brightness) -> NDArray[np.bool_] | None:
+    """Return the tiles in which short rises stand out most, for a small light in a large picture; None if nowhere."""
+    n = len(brightness.tiles)
+    if n < 30:
+        return None
+    width = _odd(_BACKGROUND_S / brightness.frame_s)
+    above = brightness.tiles - median_filter(brightness.tiles, size=(width, 1, 1), mode="nearest")
+    noise = 1.4826 * np.median(np.abs(above), axis=0) + 0.2
+    # The tenth-highest value: one odd frame does not make a region.
+    high = np.partition(above, n - min(10, n), axis=0)[n - min(10, n)] / noise
+    best = float(high.max())
+    return np.asarray(high > 0.5 * best) if best > _THRESHOLD_SD else None
+
+
+def _background(level: FloatArray, frame_s: float) -> FloatArray:
+    return np.asarray(median_filter(level, size=_odd(_BACKGROUND_S / frame_s), mode="nearest"), dtype=np.float64)
+
+
+def _odd(n: float) -> int:
+    return 2 * round(n / 2) + 1
+
+
+def _robust_sd(values: FloatArray) -> float:
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) + 0.05
+
+
+def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
+    """Return ``(first, stop)`` of the stretches above the threshold that are short enough."""
+    high = np.concatenate([[False], above > threshold, [False]])
+    edges = np.flatnonzero(high[1:] != high[:-1]).reshape(-1, 2)
+    return [(int(a), int(b)) for a, b in edges if b - a <= longest and a >= 2]
+
+
+def _describe(
+    brightness: Brightness, mask: NDArray[np.bool_], above: FloatArray, noise: float, first: int, height: float
+) -> Flash:
+    # A first frame lit by a hair may lie below the threshold: lit fractions look one frame further back.
+    start, stop = max(0, first - 2), min(len(above), first + 4)
+    rows = np.arange(start, stop)
+    before = slice(max(0, first - 7), max(1, first - 1))
+    weights = mask.astype(np.float64)
+    count = weights.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        bands = (brightness.tiles * weights).sum(axis=2) / count if mask.any() else brightness.tiles.mean(axis=2)
+        dark = np.median(bands[before], axis=0)
+        jitter = 1.4826 * np.median(np.abs(bands[before] - dark), axis=0) + 0.3
+        rise = bands[start:stop] - dark
+        full = rise.max(axis=0)
+        lit = np.where(full > 6 * jitter, rise / full, np.nan)
+    # Whole frames: lit half of the full height counts as the first lit one.
+    crossing = first + int(np.argmax(above[first:stop] > 0.5 * height))
+    before_s = float(brightness.pts_s[crossing - 1])
+    return Flash(
+        time_s=0.5 * (before_s + float(brightness.pts_s[crossing])),
+        uncertainty_s=0.5 * (float(brightness.pts_s[crossing]) - before_s),
+        frame=first,
+        contrast=height / noise,
+        frame_time_s=brightness.pts_s[rows],
+        lit=np.clip(lit, -0.2, 1.2),
+        noise=float(np.nanmedian(jitter / full)) if np.isfinite(lit).any() else 1.0,
+    )

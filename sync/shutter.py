@@ -1,0 +1,172 @@
+"""The video's clock against the host's from flashes: offset, rate and the camera's shutter, estimated together.
+
+A row of a rolling shutter is lit in the share of its exposure that lies after the flash's onset. Readout time and
+exposure are unknown, but they are the same for every flash, and the flashes' host times are known: so one posterior
+over (offset, rate, readout, exposure) uses every partly lit row, and where nothing is partly lit the same posterior
+becomes the intersection of the frames' intervals. Compare Smid & Matas 2017, *Rolling shutter camera
+synchronization with sub-millisecond accuracy*.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.detect.flash import N_BANDS, Flash
+
+FloatArray = NDArray[np.float64]
+
+#: Error of the model of a lit row itself (gamma, auto exposure, light that rises slowly).
+_MODEL_NOISE = 0.06
+#: Bands of one frame err together: so many of them count as one.
+_CORRELATED_BANDS = 4.0
+#: Share of matched flashes allowed to be something else.
+_OUTLIERS = 0.02
+#: Unknown tone curve (gamma): a partly lit row looks brighter than it was lit, up to this part of an exposure.
+_TONE_SHARE = 0.04
+_STEP_S = 0.0005
+_RATE_SD_PPM = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoMap:
+    """The video's map onto the host clock, ``host_s = (1 + rate_ppm * 1e-6) * pts_s + offset_s``.
+
+    Attributes
+    ----------
+    offset_s, rate_ppm : float
+    offset_ci95_s, rate_ci95_ppm : float
+        Half-widths; the offset's is that at ``middle_s``, where it is independent of the rate's.
+    middle_s : float
+        PTS about which offset and rate are nearly independent.
+    covariance : ndarray, shape (2, 2)
+        Of the offset at ``middle_s`` (s) and of the rate (1).
+    residual_s : ndarray, shape (N,)
+        Host time of each flash minus its most likely onset under the map.
+    readout_s, exposure_s : float
+        The shutter that fits best.
+    """
+
+    offset_s: float
+    rate_ppm: float
+    offset_ci95_s: float
+    rate_ci95_ppm: float
+    middle_s: float
+    covariance: FloatArray
+    residual_s: FloatArray
+    readout_s: float
+    exposure_s: float
+
+    def half_width_s(self, pts_s: FloatArray) -> FloatArray:
+        """Return the half-width of the map's 95 % interval at each time."""
+        x = np.asarray(pts_s) - self.middle_s
+        variance = self.covariance[0, 0] + 2 * x * self.covariance[0, 1] + x**2 * self.covariance[1, 1]
+        return np.asarray(1.96 * np.sqrt(np.maximum(variance, 0.0)))
+
+
+def fit_video(
+    host_s: FloatArray, flashes: tuple[Flash, ...], *, host_sd_s: FloatArray, offset_s: float, frame_s: float
+) -> VideoMap:
+    """Return the video's map from matched flashes.
+
+    Parameters
+    ----------
+    host_s : ndarray, shape (N,)
+        Onset of each flash's light on the host clock.
+    flashes : tuple of Flash, length N
+        The same flashes in the video.
+    host_sd_s : ndarray, shape (N,)
+        Standard deviation of each host time.
+    offset_s : float
+        First guess of the offset, good to a frame or two, about the middle of the flashes.
+    frame_s : float
+        Spacing of frames.
+    """
+    middle_s = float(np.mean([f.time_s for f in flashes]))
+    onset_grid = np.arange(-3.0 * frame_s, 3.0 * frame_s + _STEP_S, _STEP_S)
+    span_s = max(1.0, float(np.ptp([f.time_s for f in flashes])))
+    offsets = np.arange(-1.2 * frame_s, 1.2 * frame_s, 0.001)
+    rates = np.linspace(-200e-6, 200e-6, _odd_count(4e-4 * span_s / 0.002, 41, 161))
+    x = np.array([f.time_s for f in flashes]) - middle_s
+    # Light's onset on the video clock relative to the whole-frame guess, for every offset and rate.
+    base = host_s - (middle_s + offset_s) - x
+    shift = base[:, None, None] - offsets[None, :, None] - x[:, None, None] * rates[None, None, :]
+    prior = -0.5 * (rates / (_RATE_SD_PPM * 1e-6)) ** 2
+    best = -math.inf
+    shutters: list[tuple[float, float, FloatArray]] = []
+    for readout in np.linspace(-1.0, 1.0, 21) * frame_s:
+        for exposure in np.linspace(0.02, 1.0, 9) * frame_s:
+            total = np.zeros((len(offsets), len(rates))) + prior
+            for i, flash in enumerate(flashes):
+                curve = _onset_curve(flash, onset_grid, float(readout), float(exposure), float(host_sd_s[i]))
+                total += np.interp(shift[i], onset_grid, curve)
+            best = max(best, float(total.max()))
+            shutters.append((float(readout), float(exposure), total))
+    posterior = np.zeros((len(offsets), len(rates)))
+    weight = 0.0
+    readout_s = exposure_s = 0.0
+    for readout, exposure, total in shutters:
+        part = np.exp(total - best)
+        posterior += part
+        weight += float(part.sum())
+        readout_s += readout * float(part.sum())
+        exposure_s += exposure * float(part.sum())
+    posterior /= weight
+    o_mean = float((posterior.sum(axis=1) * offsets).sum())
+    r_mean = float((posterior.sum(axis=0) * rates).sum())
+    d_o, d_r = offsets - o_mean, rates - r_mean
+    covariance = np.array(
+        [
+            [(posterior.sum(axis=1) * d_o**2).sum(), (posterior * d_o[:, None] * d_r).sum()],
+            [0.0, (posterior.sum(axis=0) * d_r**2).sum()],
+        ]
+    )
+    covariance[1, 0] = covariance[0, 1]
+    readout_s, exposure_s = readout_s / weight, exposure_s / weight
+    covariance[0, 0] += (_TONE_SHARE * exposure_s) ** 2
+    expected = base - o_mean - x * r_mean
+    likely = np.array([
+        onset_grid[np.argmax(_onset_curve(f, onset_grid, readout_s, exposure_s, 0.0) - 1e-3 * np.abs(onset_grid - e))]
+        for f, e in zip(flashes, expected, strict=True)
+    ])  # fmt: skip
+    return VideoMap(
+        offset_s=offset_s + o_mean - r_mean * middle_s,
+        rate_ppm=r_mean * 1e6,
+        offset_ci95_s=1.96 * math.sqrt(covariance[0, 0]),
+        rate_ci95_ppm=1.96e6 * math.sqrt(covariance[1, 1]),
+        middle_s=middle_s,
+        covariance=covariance,
+        residual_s=expected - likely,
+        readout_s=readout_s,
+        exposure_s=exposure_s,
+    )
+
+
+def _onset_curve(
+    flash: Flash, onset_s: FloatArray, readout_s: float, exposure_s: float, host_sd_s: float
+) -> FloatArray:
+    """Return the log likelihood of each onset (relative to the whole-frame guess) under one shutter."""
+    rows = (np.arange(N_BANDS) + 0.5) / N_BANDS - 0.5
+    # A band is an average over rows, so it is never sharper than its own share of the readout.
+    width = math.hypot(exposure_s, readout_s / N_BANDS)
+    centre = flash.frame_time_s[:, None] + rows[None, :] * readout_s - flash.time_s
+    predicted = np.clip(0.5 + (centre[None] - onset_s[:, None, None]) / width, 0.0, 1.0)
+    sd = math.hypot(_MODEL_NOISE, flash.noise)
+    error = (predicted - flash.lit[None]) / sd
+    # Student's t with 4 degrees of freedom: a row with a moving arm in it does not decide.
+    log_density = -2.5 * np.log1p(error**2 / 4.0)
+    curve = np.nansum(log_density, axis=(1, 2)) / _CORRELATED_BANDS
+    density = np.exp(curve - curve.max())
+    if host_sd_s > 0.25 * _STEP_S:
+        reach = math.ceil(4 * host_sd_s / _STEP_S)
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * _STEP_S / host_sd_s) ** 2)
+        density = np.convolve(density, kernel / kernel.sum(), mode="full")[reach:-reach]
+    # The peak's height compares shutters; the floor keeps one wrong flash from vetoing the rest.
+    return np.asarray(np.log(density + _OUTLIERS * 1e-2) + curve.max(), dtype=np.float64)
+
+
+def _odd_count(n: float, low: int, high: int) -> int:
+    return 2 * (int(min(max(n, low), high)) // 2) + 1
