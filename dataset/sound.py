@@ -58,7 +58,7 @@ def read_sound(path: Path) -> Sound | None:
             rate_hz = int(stream.rate)
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
             for frame in container.decode(stream):
-                at_s = float(frame.pts * frame.time_base) if frame.pts is not None else None
+                at_s = frame.time
                 parts = [np.asarray(r.to_ndarray(), dtype=np.float32).ravel() for r in resampler.resample(frame)]
                 samples = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
                 if at_s is None:

@@ -183,14 +183,14 @@ def _luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Return the luma plane without a colour conversion where the format has one."""
     if frame.format.name in ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12"):
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
-        return rows[: frame.height, : frame.width]
+        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
+        return np.asarray(rows[: frame.height, : frame.width], dtype=np.uint8)
     return np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8)
 
 
 def _rotation_deg(frame: av.VideoFrame) -> int:
     """Return the clockwise turn that makes the picture upright (PyAV gives the counter-clockwise angle)."""
-    return (-int(round(frame.rotation / 90)) * 90) % 360
+    return (-round(frame.rotation / 90) * 90) % 360
 
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
