@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,11 @@ from dataset.skeleton import JOINT
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Paint = Callable[[], None]
+Add = Callable[[float, Paint], None]
+
+#: Size of the virtual camera's picture in pixels.
+WIDTH, HEIGHT = 640, 480
 
 _SHIFT = 3  # OpenCV draws with 1/8 pixel
 _SUB = 1 << _SHIFT
@@ -59,7 +65,7 @@ class Figure:
         Size of the picture in pixels.
     """
 
-    def __init__(self, look: Look, height_m: float = 1.75, width: int = 640, height: int = 480) -> None:
+    def __init__(self, look: Look, height_m: float = 1.75, width: int = WIDTH, height: int = HEIGHT) -> None:
         self.width = width
         self.height = height
         self._look = look
@@ -93,12 +99,10 @@ class Figure:
         at = {name: (pixel[i], float(scale[i])) for name, i in JOINT.items()}
 
         self._shadow(image, joints)
-        parts: list[tuple[float, int]] = []
-        calls = []
+        parts: list[tuple[float, Paint]] = []
 
-        def add(nearness: float, call: object) -> None:
-            parts.append((nearness, len(calls)))
-            calls.append(call)
+        def add(nearness: float, paint: Paint) -> None:
+            parts.append((nearness, paint))
 
         def limb(a: str, b: str, wide: float, narrow: float, colour: Colour, bias: float = 0.0) -> None:
             nearness = float(depth[JOINT[a]] + depth[JOINT[b]]) / 2.0 + bias
@@ -114,11 +118,11 @@ class Figure:
             self._hand(add, image, joints, side)
         add(float(depth[JOINT["mid_hip"]] + depth[JOINT["neck"]]) / 2.0, lambda: self._torso(image, joints))
         add(float(depth[JOINT["nose"]]), lambda: self._head(image, joints))
-        for _, i in sorted(parts, key=lambda part: -part[0]):
-            calls[i]()
+        for _, paint in sorted(parts, key=lambda part: -part[0]):
+            paint()
         return np.asarray(cv2.GaussianBlur(image, (3, 3), 0.8), dtype=np.uint8)
 
-    def _foot(self, add: object, image: Image, joints: Array, side: str) -> None:
+    def _foot(self, add: Add, image: Image, joints: Array, side: str) -> None:
         names = [f"{side}_{n}" for n in ("ankle", "heel", "big_toe", "small_toe")]
         ankle, heel, big, small = (joints[JOINT[n]] for n in names)
         toe = (big + small) / 2.0
@@ -130,17 +134,15 @@ class Figure:
             _tapered(image, points[2], points[0], 0.024 * s, 0.026 * s, self._look.shoes)
             _tapered(image, points[0], points[1], 0.026 * s, 0.021 * s, self._look.shoes)
 
-        add(nearness, call)  # type: ignore[operator]
+        add(nearness, call)
 
-    def _hand(self, add: object, image: Image, joints: Array, side: str) -> None:
+    def _hand(self, add: Add, image: Image, joints: Array, side: str) -> None:
         wrist, elbow = joints[JOINT[f"{side}_wrist"]], joints[JOINT[f"{side}_elbow"]]
         along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-6)
         points, scale = self.project(np.stack([wrist + along * 0.012 * self._h, wrist + along * 0.062 * self._h]))
         s = float(scale.mean()) * self._h
         colour = self._look.skin
-        add(  # type: ignore[operator]
-            -float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour)
-        )
+        add(-float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
 
     def _torso(self, image: Image, joints: Array) -> None:
         h = self._h
@@ -212,7 +214,7 @@ class Figure:
             cv2.circle(image, _sub(pixel[i]), round(0.012 * s * _SUB), _dim(look.skin, 0.8), -1, cv2.LINE_AA, _SHIFT)
         face = pixel[12] + [0.0, 0.006 * s]
         _ellipse(image, face, (box[0] * 0.94, box[1] * 0.92), tilt, _dim(look.skin, 0.9))
-        _ellipse(image, face + [-0.010 * s, -0.008 * s], (box[0] * 0.72, box[1] * 0.74), tilt, look.skin)
+        _ellipse(image, face - np.array([0.010, 0.008]) * s, (box[0] * 0.72, box[1] * 0.74), tilt, look.skin)
         # Fringe, brows, eyes, nose, mouth.
         hair = face + (pixel[6] - pixel[1]) * 1.35
         _ellipse(image, hair, (0.094 * s, 0.046 * s), tilt, look.hair)
@@ -248,9 +250,29 @@ class Figure:
             pixel, _ = self.project(box)
             _polygon(room, pixel, _dim(look.wall, tint))
             cv2.polylines(room, [_subs(pixel)], True, _dim(look.wall, 0.7), 2, cv2.LINE_AA, _SHIFT)
-        room = cv2.GaussianBlur(room, (0, 0), 1.6)
+        blurred = cv2.GaussianBlur(room, (0, 0), 1.6)
         grain = np.random.default_rng(7).normal(0.0, 2.2, room.shape)
-        return np.clip(room + grain, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(blurred + grain, 0, 255), dtype=np.uint8)
+
+
+def expose(image: Image, lit_rows: Array, gain: float, light: float) -> Image:
+    """Return the picture with a flash in it.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (height, width, 3)
+    lit_rows : ndarray, shape (height,)
+        Share of each row's exposure in which the flash was on.
+    gain, light : float
+        A row lit all the time is ``1 + gain`` times as bright, plus ``light``.
+    """
+    if not np.any(lit_rows > 0.0):
+        return image
+    rows = np.flatnonzero(lit_rows > 0.0)
+    out = image.copy()
+    share = lit_rows[rows, None, None].astype(np.float32)
+    out[rows] = np.clip(image[rows] * (1.0 + gain * share) + light * share, 0, 255).astype(np.uint8)
+    return out
 
 
 def _dim(colour: Colour, by: float) -> Colour:

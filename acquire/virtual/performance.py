@@ -127,7 +127,7 @@ class Performance:
         """Return the pose without sway and gestures, shape (T, len(DOFS)): what loads the muscles."""
         pose = np.repeat(self._stand[None], len(host_ns), axis=0)
         for segment in self._segments:
-            since_s = (host_ns - segment.start_ns) * 1e-9
+            since_s = np.asarray((host_ns - segment.start_ns) * 1e-9, dtype=np.float64)
             active = since_s > 0.0
             if segment.stop_ns is not None:
                 active &= since_s < (segment.stop_ns - segment.start_ns) * 1e-9 + BLEND_S
@@ -140,7 +140,7 @@ class Performance:
         pose = self.working_pose(host_ns)
         for contact in self._contacts:
             first, last = gesture_span_s(contact.kind)
-            since_s = (host_ns - contact.host_ns) * 1e-9
+            since_s = np.asarray((host_ns - contact.host_ns) * 1e-9, dtype=np.float64)
             active = (since_s > first) & (since_s < last)
             if np.any(active):
                 pose[active] += gesture_offset(contact.kind, since_s[active])
@@ -167,7 +167,7 @@ class Performance:
         return np.asarray(offset * weight[:, None], dtype=np.float64)
 
     def _plan_repetitions(self, segment: _Segment, until_s: float) -> None:
-        """Draw repetitions until past ``until_s``: pace and size vary by about a tenth and drift as the person tires."""
+        """Draw repetitions until past ``until_s``: pace and size vary by a tenth and drift as the person tires."""
         period_s = known_motion(segment.name).period_s * self._pace
         while segment.starts_s[-1] <= until_s:
             k = len(segment.amplitudes)

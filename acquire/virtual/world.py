@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acquire.schedule import Prompt
+from acquire.virtual import chance
 from acquire.virtual.activation import Activation
 from acquire.virtual.body import Body, posture
 from acquire.virtual.figure import Look
@@ -20,7 +22,7 @@ from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
 Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
-_PERSON, _LEVELS, _BURSTS, _EVENT, _NOISE = 11, 12, 13, 14, 15
+_PERSON, _LEVELS, _BURSTS, _EVENT = 11, 12, 13, 14
 _COUNTS_MAX = 1023
 # A raised cosine's half over [0, 1] has its centre here.
 _HALF_COSINE_CENTRE = 0.5 - 2.0 / np.pi**2
@@ -76,9 +78,13 @@ class World:
         Draws the person: body, muscles, looks.
     missed_contacts : float
         Probability that the person does not follow a clap or stomp cue.
+    dead_channels : iterable of str
+        Channels whose sensor lost its electrode: rest and noise only.
     """
 
-    def __init__(self, seed: int, subject: str = "S01", *, missed_contacts: float = 0.0) -> None:
+    def __init__(
+        self, seed: int, subject: str = "S01", *, missed_contacts: float = 0.0, dead_channels: Iterable[str] = ()
+    ) -> None:
         self.seed = seed
         self.subject = subject
         person = np.random.default_rng([zlib.crc32(subject.encode()), _PERSON])
@@ -101,6 +107,7 @@ class World:
         self._wander = rng.uniform(0.5, 3.0, n)
         self._wander_hz = rng.uniform(0.01, 0.04, n)
         self.bursts = self._draw_bursts()
+        self._dead = frozenset(CHANNEL_INDEX[name] for name in dead_channels)
 
     def _draw_bursts(self) -> tuple[Burst, ...]:
         rng = np.random.default_rng([self.seed, _BURSTS])
@@ -148,9 +155,14 @@ class World:
 
     def joints(self, host_ns: int) -> Array:
         """Return the body's BODY_25 joints in metres, shape (25, 3): x to the person's left, y up, z ahead."""
+        joints: Array = self.joints_at(np.array([host_ns], dtype=np.int64))[0]
+        return joints
+
+    def joints_at(self, host_ns: Int64Array) -> Array:
+        """Return :meth:`joints` at several times, shape (T, 25, 3)."""
         with self._lock:
-            pose = self._performance.pose(np.array([host_ns], dtype=np.int64))
-        return posture(self.body, pose).joints[0]
+            pose = self._performance.pose(np.asarray(host_ns, dtype=np.int64))
+        return posture(self.body, pose).joints
 
     def level(self, channel: str, host_ns: Int64Array) -> Array:
         """Return a muscle's level in counts at host times, before averaging, noise and rounding.
@@ -171,19 +183,28 @@ class World:
             active = self._activation(i, at_ns)
             contacts = self._performance.contacts
         wander = self._wander[i] * np.sin(2.0 * np.pi * self._wander_hz[i] * at_ns * 1e-9 + i)
-        counts = self._rest[i] + wander + self._gain[i] * active
+        counts = np.asarray(self._rest[i] + wander + self._gain[i] * active, dtype=np.float64)
+        if i in self._dead:
+            return np.asarray(self._rest[i] + wander, dtype=np.float64)
         kind, burst = CONTACT_OF_MUSCLE[PAPER_CHANNELS[i].muscle], self.bursts[i]
         for contact in contacts:
             if contact.kind == kind:
-                since_s = (at_ns - contact.host_ns) * 1e-9
-                if np.any(np.abs(since_s) < 1.0):
-                    counts = counts + self._height(i, contact) * burst.shape(since_s)
-        return np.asarray(counts, dtype=np.float64)
+                since_s = np.asarray((at_ns - contact.host_ns) * 1e-9, dtype=np.float64)
+                near = np.abs(since_s) < 0.8
+                if np.any(near):
+                    height, earlier_s = self._event(i, contact)
+                    counts[near] += height * burst.shape(since_s[near] + earlier_s)
+        return counts
 
-    def _height(self, i: int, contact: Contact) -> float:
-        """Return the height in counts of one channel's burst at one contact; effort varies by about 30 %."""
-        rng = np.random.default_rng([self.seed, _EVENT, contact.index, i])
-        return self.bursts[i].counts * float(np.clip(np.exp(rng.normal(0.0, 0.30)), 0.5, 1.7))
+    def _event(self, i: int, contact: Contact) -> tuple[float, float]:
+        """Return how high one channel's burst at one contact is, in counts, and how much earlier than usual it comes.
+
+        Effort varies by about 30 %; all muscles of one contact come early or late together.
+        """
+        of_channel = np.random.default_rng([self.seed, _EVENT, contact.index, i])
+        of_contact = np.random.default_rng([self.seed, _EVENT, contact.index])
+        height = self.bursts[i].counts * float(np.clip(np.exp(of_channel.normal(0.0, 0.30)), 0.5, 1.7))
+        return height, float(np.clip(of_contact.normal(0.0, 0.006), -0.015, 0.015))
 
     def values(self, channel: str, start_ns: Int64Array, stop_ns: Int64Array) -> Int64Array:
         """Return what the sensor reports for averaging intervals: mean level with noise, as a whole number 0-1023.
@@ -203,29 +224,19 @@ class World:
         parts = (np.arange(10) + 0.5) / 10.0
         at_ns = start[:, None] + np.round((stop - start)[:, None] * parts).astype(np.int64)
         mean = self.level(channel, at_ns.ravel()).reshape(at_ns.shape).mean(axis=1)
-        noise = _noise(self.seed, i, start)
+        noise = chance.normal(f"{self.seed}/noise/{i}", start)
         spread = self._noise_counts[i] + self._noise_share[i] * np.maximum(mean - self._rest[i], 0.0)
-        return np.clip(np.rint(mean + spread * noise), 0, _COUNTS_MAX).astype(np.int64)
+        whole = np.rint(np.clip(mean + spread * noise, 0, _COUNTS_MAX))
+        return np.asarray(whole, dtype=np.int64)
 
     def value(self, channel: str, start_ns: int, stop_ns: int) -> int:
         """Return what the sensor reports for one averaging interval."""
         return int(self.values(channel, np.array([start_ns]), np.array([stop_ns]))[0])
 
-    def response_lead_s(self, channel: str) -> float | None:
-        """Return how far the centre of a channel's burst lies before its contact."""
-        return self.bursts[CHANNEL_INDEX[channel]].lead_s
-
-
-def _noise(seed: int, channel: int, at_ns: Int64Array) -> Array:
-    """Return standard normal noise that depends on nothing but its arguments (SplitMix64, then Box-Muller)."""
-    with np.errstate(over="ignore"):
-        key = np.uint64(zlib.crc32(f"{seed}/{channel}/{_NOISE}".encode()))
-        state = at_ns.astype(np.uint64) + (key << np.uint64(32))
-        uniform = []
-        for step in (1, 2):
-            z = state + np.uint64(0x9E3779B97F4A7C15) * np.uint64(step)
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z = z ^ (z >> np.uint64(31))
-            uniform.append(((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
-    return np.asarray(np.sqrt(-2.0 * np.log(uniform[0])) * np.cos(2.0 * np.pi * uniform[1]), dtype=np.float64)
+    def lead_s(self, channel: str) -> float | None:
+        """Return how far the centres of a channel's bursts lie before their contacts, on average; None without any."""
+        i = CHANNEL_INDEX[channel]
+        contacts = self.contacts(CONTACT_OF_MUSCLE[PAPER_CHANNELS[i].muscle])
+        if not contacts:
+            return None
+        return self.bursts[i].lead_s + float(np.mean([self._event(i, contact)[1] for contact in contacts]))

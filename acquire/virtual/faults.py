@@ -1,0 +1,84 @@
+"""What goes wrong in a virtual recording, as a TOML file may ask; mild by default."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dataset.errors import InputError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outage(_Part):
+    """A sensor out of reach: silent for a while, then connected anew as a new epoch."""
+
+    channel: str
+    at_s: float = Field(ge=0)
+    seconds: float = Field(gt=0)
+
+
+class Faults(_Part):
+    """Faults of one recording; shares are probabilities per value, frame, cue or flash.
+
+    Attributes
+    ----------
+    lost_share : float
+        Values that vanish without a trace.
+    malformed_share : float
+        Payloads of one or three bytes.
+    over_range_share : float
+        Values above 1023.
+    pauses_per_minute, longest_pause_s : float
+        Pauses of a sensor's link, after which its values catch up.
+    outages : tuple of Outage
+    dead_channels : tuple of str
+        Sensors that lost their electrode: rest and noise only.
+    dropped_frame_share, unwritten_frame_share : float
+        Frames that never reach the recorder, and that it had to drop (no PTS).
+    hidden_flash_share : float
+        Flashes that the camera cannot see and the microphone cannot hear.
+    missed_contact_share : float
+        Cues that the person does not follow.
+    bangs_per_minute : float
+        Sounds like a clap that are none.
+    """
+
+    lost_share: float = Field(default=0.0, ge=0, le=1)
+    malformed_share: float = Field(default=0.0, ge=0, le=1)
+    over_range_share: float = Field(default=0.0, ge=0, le=1)
+    pauses_per_minute: float = Field(default=0.7, ge=0, le=3)
+    longest_pause_s: float = Field(default=0.45, ge=0.15, le=10)
+    outages: tuple[Outage, ...] = ()
+    dead_channels: tuple[str, ...] = ()
+    dropped_frame_share: float = Field(default=0.003, ge=0, lt=1)
+    unwritten_frame_share: float = Field(default=0.0, ge=0, lt=1)
+    hidden_flash_share: float = Field(default=0.0, ge=0, le=1)
+    missed_contact_share: float = Field(default=0.0, ge=0, le=1)
+    bangs_per_minute: float = Field(default=0.0, ge=0, le=60)
+
+
+def load_faults(path: Path) -> Faults:
+    """Read a faults file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, is no TOML, or a field is missing or wrong; the message names the field.
+    """
+    try:
+        return Faults.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the faults file {path}", str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the faults file {path} is not TOML", str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"the faults file {path} is wrong", f"{field}: {first['msg']}", f"fields: {', '.join(Faults.model_fields)}"
+        ) from error

@@ -1,0 +1,375 @@
+"""``mia-record simulate``: the virtual rig's truth as a capture, faster than real time, without Bluetooth."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.boxclock import Exchange, host_time, unwrap_us
+from acquire.encoder import VideoWriter
+from acquire.health import SensorHealth
+from acquire.ledbox import IDLE_PINGS_EVERY_S, PINGS_IN_A_BURST, SOURCE
+from acquire.microphone import ArrivalLine
+from acquire.protocol import Protocol
+from acquire.recorder import FLASH_MS
+from acquire.schedule import Schedule, build_schedule
+from acquire.virtual import chance
+from acquire.virtual.box import BANNER, BoxClock, answer
+from acquire.virtual.devices import Devices, SensorClock
+from acquire.virtual.faults import Faults, load_faults
+from acquire.virtual.figure import HEIGHT, WIDTH, Figure, expose
+from acquire.virtual.motions import known_motion
+from acquire.virtual.soundtrack import Soundtrack
+from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
+from acquire.virtual.world import World
+from dataset.capture import Sensor
+from dataset.capture_schema import VIDEO
+from dataset.capture_writer import CaptureWriter, new_capture_folder
+from dataset.errors import InputError
+from dataset.profiles.profile import find_profile
+
+Int64Array = NDArray[np.int64]
+
+#: Called now and then with the share that is done, 0-1.
+Progress = Callable[[float], None]
+
+#: Frames whose bodies are computed together.
+_FRAMES_AT_ONCE = 30
+
+
+def simulate(
+    out: Path,
+    *,
+    subject: str,
+    minutes: float | None,
+    seed: int,
+    protocol: Protocol,
+    protocol_text: str,
+    faults: Faults | Path | None = None,
+    stamp: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a closed capture of the virtual person, with its ``truth.json``.
+
+    Parameters
+    ----------
+    out : Path
+        The capture goes to ``out/sub-<subject>/ses-<stamp>``.
+    subject : str
+        Also draws the person.
+    minutes : float or None
+        Length; the protocol's passes are repeated or shortened to fill it. None: the protocol as it is.
+    seed : int
+        Draws the schedule, the devices and what differs between recordings.
+    protocol, protocol_text
+        What the person is asked to do, and its file's text for the capture.
+    faults : Faults or Path, optional
+        What goes wrong beside the ordinary.
+    stamp : str, optional
+        Name of the recording, now by default.
+    progress : callable, optional
+
+    Returns
+    -------
+    Path
+        The capture's folder.
+
+    Raises
+    ------
+    InputError
+        An exercise the virtual person does not know, a wrong faults file, or too few minutes.
+    OutputExistsError
+        The folder is there already.
+    """
+    given = load_faults(faults) if isinstance(faults, Path) else faults or Faults()
+    for exercise in protocol.exercises:
+        known_motion(exercise.name)
+    schedule = _schedule(protocol, seed, minutes)
+    return _Simulation(
+        out, subject=subject, seed=seed, schedule=schedule, protocol_text=protocol_text, faults=given, stamp=stamp
+    ).write(progress or (lambda _: None))
+
+
+def _schedule(protocol: Protocol, seed: int, minutes: float | None) -> Schedule:
+    """Return the prompts, with as many passes as fill the minutes."""
+    plain = build_schedule(protocol, seed)
+    if minutes is None:
+        return plain
+    wanted_s = minutes * 60.0
+    pass_s = sum(e.seconds + protocol.rest_s for e in protocol.exercises)
+    if pass_s > 0.0:
+        around_s = plain.duration_s - protocol.passes * pass_s
+        passes = max(1, round((wanted_s - around_s) / pass_s))
+        protocol = protocol.model_copy(update={"passes": passes})
+    schedule = build_schedule(protocol, seed, wanted_s)
+    if schedule.duration_s > wanted_s + 5.0:
+        raise InputError(
+            f"{minutes:g} minutes are too few",
+            f"the sync sequences alone take {schedule.duration_s:.0f} s",
+            "ask for more minutes, or for fewer claps and stomps in the protocol",
+        )
+    return schedule
+
+
+@dataclass(frozen=True, slots=True)
+class _Flashed:
+    host_ns: int
+    uncertainty_ns: int
+    number: int
+    box_us: int
+
+
+class _Simulation:
+    """One capture being written."""
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        subject: str,
+        seed: int,
+        schedule: Schedule,
+        protocol_text: str,
+        faults: Faults,
+        stamp: str | None,
+    ) -> None:
+        self._seed = seed
+        self._schedule = schedule
+        self._faults = faults
+        self._rng = chance.generator(seed, "simulate")
+        self._devices = Devices.drawn(seed, faults)
+        self._world = World(
+            seed, subject, missed_contacts=faults.missed_contact_share, dead_channels=faults.dead_channels
+        )
+        self._began_ns = int(self._rng.integers(10**12, 10**14))
+        self._ended_ns = self._began_ns + round(schedule.duration_s * 1e9)
+        self._folder = new_capture_folder(out, subject, stamp)
+        self._sensors = self._devices.rig_sensors()
+        self._writer = CaptureWriter(
+            self._folder,
+            subject=subject,
+            sensors=self._sensors,
+            sync_seed=seed,
+            rig_toml='name = "virtual"\n',
+            protocol_toml=protocol_text,
+        )
+
+    def write(self, progress: Progress) -> Path:
+        """Write everything; the folder stays unclosed where something fails."""
+        utc_ns = time.time_ns()
+        self._writer.clock_anchor(self._began_ns, utc_ns)
+        self._log(self._began_ns, "recording", {"seed": self._seed, "duration_s": round(self._schedule.duration_s, 3)})
+        self._prompts()
+        health, sensors = self._notifications()
+        video, n_written, n_unwritten = self._film(progress)
+        self._writer.clock_anchor(self._ended_ns, utc_ns + self._ended_ns - self._began_ns)
+        self._log(self._ended_ns, "stopped", {})
+        self._writer.close({"sensors": health, "camera": {"written": n_written, "dropped": n_unwritten}})
+        write_truth(self._folder, self._world, video, sensors)
+        return self._folder
+
+    def _log(self, t_ns: int, what: str, detail: dict[str, Any]) -> None:
+        self._writer.log("info", what, detail, t_ns=t_ns)
+
+    # -- prompts and the box --------------------------------------------------------------------------------------
+
+    def _prompts(self) -> None:
+        """Give every prompt to the person and every flash to the box, and store what the recorder would."""
+        flash_ns = []
+        for prompt in self._schedule.prompts:
+            host_ns = self._began_ns + round((prompt.at_s + self._rng.uniform(0.0, 0.001)) * 1e9)
+            if prompt.kind == "flash":
+                flash_ns.append(host_ns)
+                continue
+            self._world.prompt(prompt, host_ns)
+            self._writer.event(host_ns, prompt.kind, label=prompt.label, source="schedule")
+        for flash in self._box(flash_ns):
+            self._writer.event(
+                flash.host_ns,
+                "flash",
+                uncertainty_ns=flash.uncertainty_ns,
+                source=SOURCE,
+                detail={"number": flash.number, "box_us": flash.box_us, "duration_ms": FLASH_MS},
+            )
+
+    def _box(self, flash_ns: list[int]) -> list[_Flashed]:
+        """Talk to the box as the recorder does: bursts of pings each second, and flashes when asked."""
+        device = self._devices.box
+        began_ns = self._began_ns - 1_000_000_000
+        clock = BoxClock(zero_ns=began_ns - 5_000_000_000, first_us=device.first_us, rate_ppm=device.rate_ppm)
+        self._writer.serial_line(SOURCE, began_ns, BANNER)
+        exchanges: list[Exchange] = []
+        number, previous_us = 0, device.first_us
+
+        def ask(verb: str, tail: str, sent_ns: int) -> tuple[Exchange, int]:
+            nonlocal number, previous_us
+            number += 1
+            read_ns = sent_ns + self._trip_ns()
+            reply = answer(f"{verb} {number}{tail}".encode(), clock.micros(read_ns))
+            received_ns = read_ns + self._trip_ns()
+            self._writer.serial_line(SOURCE, received_ns, reply.line)
+            previous_us = unwrap_us(previous_us + 1_000_000, int(reply.line.split()[-1]))
+            return Exchange(sent_ns=sent_ns, received_ns=received_ns, box_us=previous_us), read_ns
+
+        def burst(at_ns: int) -> int:
+            for _ in range(PINGS_IN_A_BURST):
+                exchange, _ = ask("PING", "", at_ns)
+                exchanges.append(exchange)
+                at_ns = exchange.received_ns + 50_000
+            return at_ns
+
+        flashed: list[_Flashed] = []
+        now_ns = burst(began_ns)
+        for wanted_ns in [*sorted(flash_ns), self._ended_ns]:
+            while now_ns + IDLE_PINGS_EVERY_S * 1e9 < wanted_ns:
+                now_ns = burst(now_ns + round(IDLE_PINGS_EVERY_S * 1e9))
+            if wanted_ns == self._ended_ns:
+                break
+            exchange, on_ns = ask("FLASH", f" {FLASH_MS}", max(now_ns, wanted_ns))
+            if self._rng.random() >= self._faults.hidden_flash_share:
+                self._world.flash(on_ns, on_ns + FLASH_MS * 1_000_000)
+            this = number
+            now_ns = burst(exchange.received_ns + 50_000)
+            host_ns, uncertainty_ns = host_time([*exchanges[-400:], exchange], exchange.box_us)
+            host_ns = min(max(host_ns, exchange.sent_ns), exchange.received_ns)
+            flashed.append(_Flashed(host_ns, uncertainty_ns, this, exchange.box_us))
+        return flashed
+
+    def _trip_ns(self) -> int:
+        return round(float(self._rng.uniform(*self._devices.box.latency_s)) * 1e9)
+
+    # -- sensors --------------------------------------------------------------------------------------------------
+
+    def _notifications(self) -> tuple[dict[str, Any], dict[str, SensorTruth]]:
+        profile = find_profile("anr-m40")
+        pack = struct.Struct(profile.stream.format).pack
+        health: dict[str, Any] = {}
+        truth: dict[str, SensorTruth] = {}
+        for sensor, clock in zip(self._sensors, self._devices.sensors, strict=True):
+            first, stop = clock.next_index(self._began_ns), clock.next_index(self._ended_ns)
+            index = np.arange(first, stop, dtype=np.int64)
+            # A link delivers in order: what waited is followed by what came after, a little later each.
+            spaced = np.arange(len(index)) * 1_000_000
+            arrival = np.maximum.accumulate(clock.sends_ns(index) - spaced) + spaced
+            value = self._world.values(sensor.channel, clock.starts_ns(index), clock.starts_ns(index + 1))
+            value = np.where(self._chosen(clock, "over", index, self._faults.over_range_share), value + 1024, value)
+            malformed = self._chosen(clock, "malformed", index, self._faults.malformed_share)
+            heard = ~self._chosen(clock, "lost", index, self._faults.lost_share) & (arrival < self._ended_ns)
+            epoch = self._epochs(sensor, arrival, heard)
+            counts = SensorHealth(profile)
+            counts.begin(self._began_ns)
+            for i in np.flatnonzero(heard):
+                payload = pack(int(value[i]))
+                if malformed[i]:
+                    payload = payload[:1] if index[i] % 2 else payload + b"\x00"
+                at_ns = int(arrival[i])
+                self._writer.notification(sensor.slot, int(epoch[i]), profile.stream.characteristic, at_ns, payload)
+                counts.add(int(epoch[i]), at_ns, None if malformed[i] else float(value[i]))
+            health[sensor.channel] = {"slot": sensor.slot, **counts.summary(self._ended_ns)}
+            if np.any(heard):
+                delay_s = float((arrival - clock.centres_ns(index))[heard].min()) * 1e-9
+                truth[sensor.channel] = sensor_truth(
+                    self._world, sensor.channel, delay_s=delay_s, rate_ppm=clock.rate_ppm
+                )
+        return health, truth
+
+    def _chosen(self, clock: SensorClock, fault: str, index: Int64Array, share: float) -> NDArray[np.bool_]:
+        return np.asarray(chance.uniform(f"{clock.name}/{fault}", index) < share)
+
+    def _epochs(self, sensor: Sensor, arrival: Int64Array, heard: NDArray[np.bool_]) -> Int64Array:
+        """Return each value's epoch; values within an outage are struck from ``heard``."""
+        epoch = np.zeros(len(arrival), dtype=np.int64)
+        for outage in self._faults.outages:
+            if outage.channel != sensor.channel:
+                continue
+            from_ns = self._began_ns + round(outage.at_s * 1e9)
+            until_ns = from_ns + round(outage.seconds * 1e9)
+            heard &= (arrival < from_ns) | (arrival >= until_ns)
+            epoch += arrival >= until_ns
+            self._writer.log("warning", "disconnected", {"slot": sensor.slot}, t_ns=from_ns)
+            self._writer.log("info", "connected", {"slot": sensor.slot}, t_ns=until_ns)
+        return epoch
+
+    # -- picture and sound ----------------------------------------------------------------------------------------
+
+    def _film(self, progress: Progress) -> tuple[VideoTruth | None, int, int]:
+        """Write the video; returns its truth and how many frames were and were not written."""
+        camera = self._devices.camera
+        figure = Figure(self._world.look, self._world.body.height_m)
+        every = np.arange(camera.next_index(self._began_ns), camera.next_index(self._ended_ns), dtype=np.int64)
+        index = every[~camera.dropped(every)]
+        arrival = np.maximum.accumulate(camera.arrivals_ns(index))
+        arrival += np.arange(len(index))  # strictly growing
+        unwritten = chance.uniform(f"{camera.name}/unwritten", index) < self._faults.unwritten_frame_share
+        lit = [(flash.on_ns, flash.off_ns) for flash in self._world.flashes()]
+        zero_ns = int(arrival[0])
+        pts: list[int] = []
+        centres: list[int] = []
+        with VideoWriter(
+            self._folder / VIDEO,
+            width=WIDTH,
+            height=HEIGHT,
+            nominal_hz=camera.nominal_hz,
+            sound_rate_hz=self._devices.microphone.rate_hz,
+            preset="ultrafast",
+        ) as video:
+            sound = _SoundWriter(self._world, self._devices, self._faults, self._writer, video, zero_ns)
+            for begin in range(0, len(index), _FRAMES_AT_ONCE):
+                some = index[begin : begin + _FRAMES_AT_ONCE]
+                middle = camera.centres_ns(some)
+                bodies = self._world.joints_at(middle)
+                for k, body in enumerate(bodies, begin):
+                    sound.write_until(int(arrival[k]))
+                    if unwritten[k]:
+                        self._writer.frame(0, k, int(arrival[k]), None)
+                        continue
+                    start_ns = int(middle[k - begin])
+                    near = [span for span in lit if abs(span[0] - start_ns) < 1_000_000_000]
+                    image = figure.draw(body)
+                    if near:
+                        rows = camera.lit_rows(int(index[k]), HEIGHT, near)
+                        image = expose(image, rows, self._devices.flash_gain, self._devices.flash_light)
+                    written_ns = video.write_frame(image, int(arrival[k]) - zero_ns)
+                    self._writer.frame(0, k, int(arrival[k]), written_ns)
+                    pts.append(written_ns)
+                    centres.append(start_ns)
+                progress(min(1.0, (begin + len(some)) / len(index)))
+            sound.write_until(self._ended_ns)
+        truth = fit_video(np.array(pts, dtype=np.int64), np.array(centres, dtype=np.int64))
+        return truth, len(pts), int(unwritten.sum())
+
+
+class _SoundWriter:
+    """Writes blocks of sound as they arrive, as the recorder does."""
+
+    def __init__(
+        self, world: World, devices: Devices, faults: Faults, writer: CaptureWriter, video: VideoWriter, zero_ns: int
+    ) -> None:
+        self._device = devices.microphone
+        self._soundtrack = Soundtrack(world, devices, faults)
+        self._writer = writer
+        self._video = video
+        self._zero_ns = zero_ns
+        self._line = ArrivalLine(self._device.rate_hz)
+        self._block = self._first = self._device.next_block(zero_ns)
+        self._last_ns = 0
+
+    def write_until(self, host_ns: int) -> None:
+        """Write every block that has arrived by ``host_ns``."""
+        n = self._device.block_samples
+        while (arrival_ns := self._device.arrival_ns(self._block)) <= host_ns:
+            arrival_ns = max(arrival_ns, self._last_ns + 1)
+            self._last_ns = arrival_ns
+            samples = self._soundtrack.samples(self._device.sample_ns(self._block * n), n, self._device.true_rate_hz)
+            first = (self._block - self._first) * n
+            self._line.add(first + n, arrival_ns)
+            self._writer.audio_block(0, first, n, arrival_ns)
+            self._video.write_sound(samples, max(0, self._line.host_ns(first) - self._zero_ns))
+            self._block += 1
