@@ -327,8 +327,8 @@ class Devices:
             box=box,
             body_distance_m=float(rng.uniform(2.0, 3.0)),
             box_distance_m=float(rng.uniform(0.3, 0.8)),
-            flash_gain=float(rng.uniform(0.25, 0.5)),
-            flash_light=float(rng.uniform(15.0, 40.0)),
+            flash_gain=float(rng.uniform(0.15, 0.35)),
+            flash_light=float(rng.uniform(10.0, 30.0)),
             addresses=tuple(f"F0:5D:A0:40:{n >> 8:02X}:{n & 255:02X}" for n in map(int, numbers)),
             serials=tuple(f"M40-{int(n):05d}" for n in numbers),
         )

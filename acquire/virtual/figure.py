@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -276,8 +277,8 @@ def expose(image: Image, lit_rows: Array, gain: float, light: float) -> Image:
 
 
 def _dim(colour: Colour, by: float) -> Colour:
-    b, g, r = (min(255, int(c * by)) for c in colour)
-    return b, g, r
+    b, g, r = colour
+    return min(255, int(b * by)), min(255, int(g * by)), min(255, int(r * by))
 
 
 def _sub(point: Array) -> tuple[int, int]:
@@ -285,7 +286,7 @@ def _sub(point: Array) -> tuple[int, int]:
 
 
 def _subs(points: Array) -> NDArray[np.int32]:
-    return np.round(np.asarray(points) * _SUB).astype(np.int32)
+    return (points * _SUB + 0.5).astype(np.int32)
 
 
 def _polygon(image: Image, points: Array, colour: Colour) -> None:
@@ -297,34 +298,32 @@ def _ellipse(image: Image, centre: Array, size: tuple[float, float], tilt_deg: f
     cv2.ellipse(image, box, colour, -1, cv2.LINE_AA)
 
 
-def _tapered(image: Image, a: Array, b: Array, radius_a: float, radius_b: float, colour: Colour) -> None:
-    """Draw a round-ended tapered limb in three shades, lit from the upper left."""
-    light = np.array([-0.20, -0.16])
-    for size, shade in ((1.0, 0.70), (0.80, 0.86), (0.50, 1.0)):
-        off = light * (1.0 - size) * 2.0
-        _capsule(image, a + off * radius_a, b + off * radius_b, radius_a * size, radius_b * size, _dim(colour, shade))
-
-
+# Outline of two round ends: angles against the axis, and how they turn where the ends differ in size.
 _CAP = np.linspace(0.0, np.pi, 9)
+_ANGLES = np.concatenate([_CAP - np.pi / 2, _CAP + np.pi / 2])
+_TURN = np.concatenate([1.0 - 2.0 * _CAP / np.pi, 2.0 * _CAP / np.pi - 1.0])
+_IS_B = np.arange(2 * len(_CAP)) < len(_CAP)
+_SHADES = ((1.0, 0.70), (0.80, 0.86), (0.50, 1.0))
+_LIGHT = np.array([-0.40, -0.32])
 
 
-def _capsule(image: Image, a: Array, b: Array, radius_a: float, radius_b: float, colour: Colour) -> None:
-    """Fill the convex hull of two circles as one polygon."""
-    along = b - a
-    length = float(np.hypot(*along))
+def _tapered(image: Image, a: Array, b: Array, radius_a: float, radius_b: float, colour: Colour) -> None:
+    """Draw a round-ended tapered limb, the hull of two circles, in three shades, lit from the upper left."""
+    dx, dy = float(b[0] - a[0]), float(b[1] - a[1])
+    length = math.hypot(dx, dy)
     if length <= abs(radius_a - radius_b) + 0.5:
         centre, radius = (a, radius_a) if radius_a >= radius_b else (b, radius_b)
-        cv2.circle(image, _sub(centre), max(1, round(radius * _SUB)), colour, -1, cv2.LINE_AA, _SHIFT)
+        for size, shade in _SHADES:
+            at = _sub(centre + _LIGHT * ((1.0 - size) * radius))
+            cv2.circle(image, at, max(1, round(radius * size * _SUB)), _dim(colour, shade), -1, cv2.LINE_AA, _SHIFT)
         return
-    heading = float(np.arctan2(along[1], along[0]))
-    slant = float(np.arcsin(np.clip((radius_a - radius_b) / length, -1.0, 1.0)))
-    # Tangent points lie at +-(90 deg - slant) from the axis.
-    cap_b = heading - (np.pi / 2 - slant) + _CAP * (np.pi - 2 * slant) / np.pi
-    cap_a = heading + (np.pi / 2 - slant) + _CAP * (np.pi + 2 * slant) / np.pi
-    points = np.concatenate(
-        [
-            b + radius_b * np.stack([np.cos(cap_b), np.sin(cap_b)], axis=1),
-            a + radius_a * np.stack([np.cos(cap_a), np.sin(cap_a)], axis=1),
-        ]
-    )
-    cv2.fillConvexPoly(image, _subs(points), colour, cv2.LINE_AA, _SHIFT)
+    angle = math.atan2(dy, dx) + _ANGLES + math.asin((radius_a - radius_b) / length) * _TURN
+    radii = np.where(_IS_B, radius_b, radius_a)[:, None]
+    centres = np.where(_IS_B[:, None], b, a)
+    outline = np.empty((len(angle), 2))
+    np.cos(angle, out=outline[:, 0])
+    np.sin(angle, out=outline[:, 1])
+    for size, shade in _SHADES:
+        points = centres + (outline * size + _LIGHT * (1.0 - size)) * radii
+        points = (points * _SUB + 0.5).astype(np.int32)
+        cv2.fillConvexPoly(image, points, _dim(colour, shade), cv2.LINE_AA, _SHIFT)
