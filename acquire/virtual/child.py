@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Any
 
-from dataset.errors import MiaError
+from dataset.errors import HardwareError
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 
 
-class VirtualRigError(MiaError):
+class VirtualRigError(HardwareError):
     """A part of the virtual rig did not start or died."""
 
     code = "virtual_rig"
-    exit_code = 1
 
 
 class Child:

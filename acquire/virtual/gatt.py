@@ -7,7 +7,6 @@ the hidden truth over the sensor's own interval, sent when that sensor's delay a
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +22,9 @@ from dataset.clock import now_ns
 NAME = "ANR Corp M40"
 COMPANY_ID = 0x05DA
 ADVERTISING_INTERVAL_MS = 100.0
+
+#: News of a prompt needs about a millisecond to get here; a value is computed this long after its interval.
+NEWS_NS = 4_000_000
 
 _AUTOMATION_IO = core.UUID.from_16_bits(0x1815)
 _ANALOG = core.UUID.from_16_bits(0x2A58)
@@ -92,20 +94,20 @@ class VirtualM40:
     air : Air
     identity : M40Identity
     clock : SampleClock
-    value : callable
-        ``value(start_ns, stop_ns)`` returns the counts averaged over that interval, or None where the
-        value is lost on its way.
+    payload : callable
+        ``payload(index, start_ns, stop_ns)`` returns the bytes of the value averaged over that interval, or
+        None where it is lost on its way.
     """
 
     def __init__(
-        self, air: Air, identity: M40Identity, clock: SampleClock, value: Callable[[int, int], int | None]
+        self, air: Air, identity: M40Identity, clock: SampleClock, payload: Callable[[int, int, int], bytes | None]
     ) -> None:
         self.identity = identity
         self.record = SentRecord()
         self.led_pattern = 1
         self._clock = clock
-        self._value = value
-        self._latest = 0
+        self._payload = payload
+        self._latest = bytes(2)
         self._air = air
         self._connection: Connection | None = None
         self._streaming: asyncio.Task[None] | None = None
@@ -122,7 +124,7 @@ class VirtualM40:
             _ANALOG,
             _Property.READ | _Property.NOTIFY,
             Characteristic.READABLE,
-            CharacteristicValue(read=lambda _: struct.pack("<H", self._latest)),
+            CharacteristicValue(read=lambda _: self._latest),
         )
         self._analog.on(Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
         self.device.add_services(self._services())
@@ -208,23 +210,29 @@ class VirtualM40:
     async def _stream(self) -> None:
         index = self._clock.next_index(now_ns())
         while True:
-            due_ns = self._clock.send_ns(index)
-            wait_s = (due_ns - now_ns()) * 1e-9
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
             start_ns, stop_ns = self._clock.interval_ns(index)
+            due_ns = self._clock.send_ns(index)
+            # Computed as soon as the interval is over, so that the value is ready when it is due.
+            await _sleep_until(min(stop_ns + NEWS_NS, due_ns))
+            payload = self._payload(index, start_ns, stop_ns)
             index += 1
-            value = self._value(start_ns, stop_ns)
-            if value is None:
+            if payload is None:
                 self.record.n_lost += 1
                 continue
-            self._latest = value
-            await self.device.notify_subscribers(self._analog, struct.pack("<H", value))
+            await _sleep_until(due_ns)
+            self._latest = payload
+            await self.device.notify_subscribers(self._analog, payload)
             sent_ns = now_ns()
             self.record.n_sent += 1
             self.record.worst_lateness_s = max(self.record.worst_lateness_s, (sent_ns - due_ns) * 1e-9)
             latency_s = (sent_ns - (start_ns + stop_ns) / 2) * 1e-9
             self.record.least_latency_s = min(self.record.least_latency_s, latency_s)
+
+
+async def _sleep_until(host_ns: int) -> None:
+    wait_s = (host_ns - now_ns()) * 1e-9
+    if wait_s > 0:
+        await asyncio.sleep(wait_s)
 
 
 def _raise_failure(task: asyncio.Task[None]) -> None:

@@ -80,7 +80,7 @@ async def rig(n: int = 8, period_ns: int = 100_000_000, **identity: object) -> A
             air,
             M40Identity(channel=f"c{i}", address=f"C0:00:00:00:00:{i:02X}", serial=f"S{i:03d}", **identity),  # type: ignore[arg-type]
             Metronome(period_ns),
-            lambda start, stop, i=i: 100 + i,  # type: ignore[misc]
+            lambda *_, i=i: struct.pack("<H", 100 + i),  # type: ignore[misc]
         )
         for i in range(n)
     ]

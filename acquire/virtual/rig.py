@@ -1,0 +1,291 @@
+"""``--rig virtual``: sensors, camera, microphone and LED box as processes of their own, driven by one hidden truth."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+from asyncio import to_thread
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acquire.hardware import FrameSource, Radio, SoundSource
+from acquire.schedule import Prompt
+from acquire.virtual.central import Central
+from acquire.virtual.child import Child
+from acquire.virtual.delivery import FrameRing, VirtualCamera, VirtualMicrophone
+from acquire.virtual.devices import Devices
+from acquire.virtual.faults import Faults
+from acquire.virtual.figure import HEIGHT, WIDTH
+from acquire.virtual.orders import Order, make_world, prompt_order
+from acquire.virtual.radio import make_radio
+from acquire.virtual.truth import VideoTruth, fit_video, sensor_truth, write_truth
+from dataset.capture import Capture
+from dataset.errors import HardwareError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a started rig holds; ``held`` releases all of it, last to first."""
+
+    held: ExitStack
+    sensors: Child
+    scene: Child
+    box: Child
+    hci: socket.socket
+    ring: FrameRing
+    frames: socket.socket
+    sound: socket.socket
+    port: str
+
+
+class VirtualHardware:
+    """Hardware that is not there; implements :class:`acquire.hardware.Hardware`.
+
+    Processes start when the first device is opened, and end with :meth:`finish` or with the program. After
+    :meth:`finish` the devices can be opened again: the same truth from its beginning.
+
+    Parameters
+    ----------
+    seed : int
+        Draws the truth and every device's faults of character: delays, drifts, latencies.
+    subject : str
+        Draws the person.
+    faults : Faults, optional
+        What goes wrong beside that; by default what the simulator holds for ordinary.
+    """
+
+    name = "virtual"
+
+    def __init__(self, seed: int, subject: str = "S01", faults: Faults | None = None) -> None:
+        self._seed = seed
+        self._subject = subject
+        self._faults = faults or Faults()
+        self._devices = Devices.drawn(seed, self._faults)
+        self._prompts: list[tuple[Prompt, int]] = []
+        self._parts: _Parts | None = None
+        self._central: Central | None = None
+        self.sensors = self._devices.rig_sensors()
+
+    # -- acquire.hardware.Hardware --------------------------------------------------------------------------------
+
+    async def open_radio(self) -> Radio:
+        """Open the Bluetooth stack.
+
+        Raises
+        ------
+        HardwareError
+            The sensors' process did not start, or the radio is open already.
+        """
+        if self._central is not None:
+            raise HardwareError("the virtual radio is open already", "it serves one event loop")
+        parts = self._started()
+        await to_thread(parts.sensors.wait_ready)
+        self._central = await Central.open(parts.hci)
+        return make_radio(self._central)
+
+    async def close_radio(self) -> None:
+        """Close the Bluetooth stack, in the loop that opened it."""
+        central, self._central = self._central, None
+        if central is not None:
+            await central.close()
+
+    def open_camera(self) -> FrameSource:
+        """Open the camera."""
+        parts = self._started()
+        parts.scene.wait_ready()
+        parts.scene.order({"camera": True})
+        return VirtualCamera(parts.ring, parts.frames, self._devices.camera.nominal_hz)
+
+    def open_sound(self) -> SoundSource:
+        """Open the microphone."""
+        parts = self._started()
+        parts.scene.wait_ready()
+        parts.scene.order({"sound": True})
+        microphone = self._devices.microphone
+        return VirtualMicrophone(parts.sound, microphone.rate_hz, microphone.block_samples)
+
+    def box_port(self) -> str:
+        """Return the pseudo-terminal of the LED box."""
+        parts = self._started()
+        parts.box.wait_ready()
+        return parts.port
+
+    def prompt(self, prompt: Prompt, host_ns: int) -> None:
+        """Tell the virtual person, in both processes, what to do."""
+        parts = self._started()
+        self._prompts.append((prompt, host_ns))
+        order = prompt_order(prompt, host_ns)
+        parts.sensors.order(order)
+        parts.scene.order(order)
+
+    def finish(self, capture: Path | None) -> None:
+        """Stop everything and, where something was recorded, write ``truth.json`` into its folder.
+
+        Raises
+        ------
+        HardwareError
+            A process died, so that the truth is not known; everything is stopped all the same.
+        """
+        parts = self._parts
+        if parts is None:
+            return
+        try:
+            if capture is not None:
+                self._write_truth(capture, parts.scene.report(), parts.sensors.report())
+        finally:
+            self.close()
+
+    # -- for tests and benchmarks ---------------------------------------------------------------------------------
+
+    def drop(self, slot: int) -> None:
+        """Let the sensor of ``slot`` hang up; it advertises again at once."""
+        self._order_sensors({"drop": slot})
+
+    def silence(self, slot: int, seconds: float) -> None:
+        """Take the sensor of ``slot`` out of radio range for a while."""
+        self._order_sensors({"silence": slot, "seconds": seconds})
+
+    def trigger(self) -> None:
+        """Press the LED box's footswitch."""
+        self._started().box.order({"trigger": True})
+
+    def _order_sensors(self, order: Order) -> None:
+        self._started().sensors.order(order)
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Process ids of the parts that run."""
+        parts = self._parts
+        return (parts.sensors.pid, parts.scene.pid, parts.box.pid) if parts is not None else ()
+
+    def close(self) -> None:
+        """End the processes and release what they shared; nothing happens where nothing runs."""
+        parts, self._parts = self._parts, None
+        self._prompts = []
+        if parts is not None:
+            atexit.unregister(self.close)
+            parts.held.close()
+
+    # -- start ----------------------------------------------------------------------------------------------------
+
+    def _started(self) -> _Parts:
+        if self._parts is None:
+            with ExitStack() as held:
+                self._parts = self._start(held)
+            atexit.register(self.close)
+        return self._parts
+
+    def _start(self, held: ExitStack) -> _Parts:
+        """Start the processes; ``held`` releases all that was made where one of them does not start."""
+        with ExitStack() as childrens:  # our copies of the children's ends, closed once they run
+            hci, hci_end = _pair(held, childrens, socket.SOCK_STREAM)
+            frames, frames_end = _pair(held, childrens, socket.SOCK_SEQPACKET)
+            sound, sound_end = _pair(held, childrens, socket.SOCK_SEQPACKET)
+            memory = childrens.enter_context(_Descriptor(FrameRing.allocate(HEIGHT, WIDTH)))
+            ring = FrameRing(memory.fd, HEIGHT, WIDTH)
+            held.callback(ring.close)
+            flashes, flashes_end = (childrens.enter_context(_Descriptor(fd)) for fd in os.pipe())
+            terminal, line = os.openpty()
+            childrens.enter_context(_Descriptor(terminal))
+            held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
+
+            world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
+            sensors = Child(
+                "acquire.virtual.sensors_process",
+                [*world, "--hci-fd", str(hci_end.fileno())],
+                (hci_end.fileno(),),
+            )
+            held.callback(sensors.close)
+            fds = {"ring": memory.fd, "frames": frames_end.fileno(), "sound": sound_end.fileno(), "flashes": flashes.fd}
+            scene = Child(
+                "acquire.virtual.scene_process",
+                [*world, *(text for name, fd in fds.items() for text in (f"--{name}-fd", str(fd)))],
+                tuple(fds.values()),
+            )
+            held.callback(scene.close)
+            box = Child(
+                "acquire.virtual.box", self._box_arguments(terminal, flashes_end.fd), (terminal, flashes_end.fd)
+            )
+            held.callback(box.close)
+        return _Parts(
+            held=held.pop_all(),
+            sensors=sensors,
+            scene=scene,
+            box=box,
+            hci=hci,
+            ring=ring,
+            frames=frames,
+            sound=sound,
+            port=os.ttyname(line),
+        )
+
+    def _box_arguments(self, terminal_fd: int, flashes_fd: int) -> list[str]:
+        box = self._devices.box
+        options: dict[str, Any] = {
+            "terminal-fd": terminal_fd,
+            "flashes-fd": flashes_fd,
+            "first-us": box.first_us,
+            "rate-ppm": box.rate_ppm,
+            "seed": self._seed,
+        }
+        arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        return [*arguments, "--latency-s", *(str(x) for x in box.latency_s)]
+
+    def _write_truth(self, capture: Path, scene: dict[str, Any], sensors: dict[str, Any]) -> None:
+        """Live the person's part once more, here, and write what the devices really did."""
+        world = make_world(self._seed, self._subject, self._faults)
+        for prompt, host_ns in self._prompts:
+            world.prompt(prompt, host_ns)
+        for on_ns, off_ns in scene["flashes"]:
+            world.flash(on_ns, off_ns)
+        emg = {
+            channel: sensor_truth(world, channel, delay_s=sent["least_latency_s"], rate_ppm=clock.rate_ppm)
+            for (channel, sent), clock in zip(sensors["sent"].items(), self._devices.sensors, strict=True)
+            if sent["n_sent"]
+        }
+        write_truth(capture, world, video_truth(capture, scene["camera"]["frames"]), emg)
+
+
+def video_truth(folder: Path, frames: list[tuple[int, int]]) -> VideoTruth | None:
+    """Return the true map from PTS to the exposure's centre.
+
+    Parameters
+    ----------
+    folder : Path
+        The capture.
+    frames : list of (int, int)
+        For each frame delivered: host time of its delivery and of its exposure's centre.
+    """
+    with Capture.open(folder) as capture:
+        rows = capture.frames()
+    if not frames:
+        return None
+    sent_ns, centre_ns = np.array(frames, dtype=np.int64).T
+    # A row is stamped just after its frame was delivered, and before the next one.
+    which = np.searchsorted(sent_ns, rows.arrival_ns, side="right") - 1
+    known = (which >= 0) & (rows.pts_ns >= 0)
+    return fit_video(rows.pts_ns[known], centre_ns[which[known]])
+
+
+class _Descriptor:
+    """A file descriptor closed at the end of a ``with`` block."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def __enter__(self) -> _Descriptor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            os.close(self.fd)
+
+
+def _pair(held: ExitStack, childrens: ExitStack, kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
+    here, there = socket.socketpair(socket.AF_UNIX, kind)
+    return held.enter_context(here), childrens.enter_context(there)
