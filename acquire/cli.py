@@ -77,7 +77,7 @@ def run_command(
     if seed is None:
         seed = secrets.randbits(31)
     with _ending_signals() as stop, _progress_line() as show:
-        hardware, rig_toml = open_hardware(rig, seed)
+        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject)
         recording = record(
             hardware,
             plan,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import serial
 
-from acquire.boxclock import Exchange, host_time, unwrap_us
+from acquire.boxclock import MAX_RATE_ERROR, Exchange, host_time, unwrap_us
 from acquire.journal import Journal
 from dataset import clock
 from dataset.capture_writer import CaptureWriter
@@ -27,6 +27,8 @@ ANSWER_TIMEOUT_S = 0.5
 IDLE_PINGS_EVERY_S = 1.0
 PINGS_IN_A_BURST = 6
 MAX_LINE_BYTES = 256
+#: A reading this far from where the clock should be comes from a box that began again.
+RESET_US = 100_000
 
 #: Called with every trigger of the box's input: host time and uncertainty in nanoseconds.
 TriggerCallback = Callable[[int, int], None]
@@ -70,7 +72,7 @@ class LedBox:
         journal: Journal,
         *,
         on_trigger: TriggerCallback | None = None,
-        open_timeout_s: float = OPEN_TIMEOUT_S,
+        open_timeout_s: float | None = None,
     ) -> None:
         self.port = port
         self._journal = journal
@@ -93,7 +95,7 @@ class LedBox:
         self._worker = threading.Thread(target=self._work, name="led-box", daemon=True)
         self._reader.start()
         try:
-            self._greet(open_timeout_s)
+            self._greet(OPEN_TIMEOUT_S if open_timeout_s is None else open_timeout_s)
         except HardwareError:
             self._stop.set()
             self._shut_port()
@@ -242,9 +244,10 @@ class LedBox:
         """Unwrap a reading; a box that began again (a reset) starts a new set of exchanges."""
         if self._exchanges:
             last = self._exchanges[-1]
-            expected_us = last.box_us + (received_ns - last.received_ns) // 1000
+            since_us = (received_ns - last.received_ns) // 1000
+            expected_us = last.box_us + since_us
             box_us = unwrap_us(expected_us, reading)
-            if abs(box_us - expected_us) > 1_000_000:
+            if abs(box_us - expected_us) > RESET_US + since_us * 2 * MAX_RATE_ERROR:
                 self._journal.log("warning", "the LED box began again", {"off_us": box_us - expected_us})
                 self._exchanges.clear()
             self._box_us = box_us

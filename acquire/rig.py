@@ -145,7 +145,7 @@ def load_rig(path: Path) -> tuple[Rig, str]:
     return parse_rig(text, str(path)), text
 
 
-def open_hardware(rig: str, seed: int) -> tuple[Hardware, str]:
+def open_hardware(rig: str, *, seed: int, subject: str) -> tuple[Hardware, str]:
     """Return the hardware that ``--rig`` names and the rig file's text.
 
     Parameters
@@ -154,11 +154,13 @@ def open_hardware(rig: str, seed: int) -> tuple[Hardware, str]:
         ``virtual``, or the path of a rig file.
     seed : int
         Of the virtual rig's hidden truth; real hardware has its own.
+    subject : str
+        Draws the virtual person.
     """
     if rig == VIRTUAL:
         from acquire.virtual.rig import VirtualHardware
 
-        return VirtualHardware(seed), f'name = "{VIRTUAL}"\n'
+        return VirtualHardware(seed, subject), f'name = "{VIRTUAL}"\n'
     from acquire.devices import RealHardware
 
     parsed, text = load_rig(Path(rig))

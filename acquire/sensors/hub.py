@@ -29,6 +29,8 @@ from dataset.profiles.decode import decode_value
 from dataset.profiles.profile import find_profile
 
 SCAN_S = 4.0
+#: A scan that has found some sensors ends when no new one was heard for this long.
+SETTLE_S = 1.5
 FIRST_BACK_OFF_S = 0.2
 LONGEST_BACK_OFF_S = 5.0
 WATCH_EVERY_S = 0.05
@@ -203,14 +205,17 @@ class SensorHub:
 
     async def _end(self) -> None:
         self._stopping = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # A stack that has died may swallow the first cancellation in a clean-up of its own that never ends.
+        for _ in range(3):
+            if not self._tasks:
+                break
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S / 5)
         for slot in self._slots:
             slot.state = "stopped"
         if self._opened:
-            await self._hardware.close_radio()
+            await asyncio.wait_for(self._hardware.close_radio(), STOP_TIMEOUT_S / 5)
 
     def _free(self, adapter: str) -> list[Sensor]:
         return [slot.wanted for slot in self._slots if not slot.taken and slot.wanted.adapter == adapter]
@@ -239,22 +244,24 @@ class SensorHub:
         profiles = {sensor.profile: find_profile(sensor.profile) for sensor in free}
         taken = {slot.device.address for slot in self._slots if slot.device is not None}
         found: dict[str, tuple[Profile, BLEDevice]] = {}
-        enough = asyncio.Event()
+        news = asyncio.Event()
 
         def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
             if device.address in taken or device.address in strangers:
                 return
             for name, profile in profiles.items():
-                if matches(profile, device, advertisement) and could_fit(free, name, device.address):
+                new = device.address not in found and could_fit(free, name, device.address)
+                if new and matches(profile, device, advertisement):
                     found[device.address] = (profile, device)
-            if len(found) >= len(free):
-                enough.set()
+                    news.set()
 
         async with self._locks[adapter]:
             scanner = self._scanner(heard, adapter)
             async with scanner:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(enough.wait(), SCAN_S)
+                    while len(found) < len(free):
+                        await asyncio.wait_for(news.wait(), SETTLE_S if found else SCAN_S)
+                        news.clear()
         return list(found.values())
 
     def _scanner(self, heard: Callable[[BLEDevice, AdvertisementData], None], adapter: str) -> BleakScanner:

@@ -1,0 +1,96 @@
+"""Text drawn from dots: traces in braille, big words in half blocks. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: Dots of a braille cell by column and row from the top (Unicode block 2800).
+_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+
+#: Letters five dots high, rows from the top, one binary number a row.
+_FONT = {
+    "A": "010 101 111 101 101", "B": "110 101 110 101 110", "C": "011 100 100 100 011", "D": "110 101 101 101 110",
+    "E": "111 100 110 100 111", "F": "111 100 110 100 100", "G": "0111 1000 1011 1001 0111",
+    "H": "101 101 111 101 101", "I": "1 1 1 1 1", "J": "001 001 001 101 010", "K": "1001 1010 1100 1010 1001",
+    "L": "100 100 100 100 111", "M": "10001 11011 10101 10001 10001", "N": "1001 1101 1011 1001 1001",
+    "O": "0110 1001 1001 1001 0110", "P": "110 101 110 100 100", "Q": "0110 1001 1001 1010 0101",
+    "R": "110 101 110 101 101", "S": "011 100 010 001 110", "T": "111 010 010 010 010", "U": "101 101 101 101 111",
+    "V": "101 101 101 101 010", "W": "10001 10001 10101 11011 10001", "X": "101 101 010 101 101",
+    "Y": "101 101 010 010 010", "Z": "111 001 010 100 111",
+    "0": "111 101 101 101 111", "1": "010 110 010 010 111", "2": "110 001 010 100 111", "3": "110 001 010 001 110",
+    "4": "101 101 111 001 001", "5": "111 100 110 001 110", "6": "011 100 111 101 111", "7": "111 001 010 010 010",
+    "8": "111 101 111 101 111", "9": "111 101 111 001 110", ".": "0 0 0 0 1", ":": "0 1 0 1 0", "-": "00 00 11 00 00",
+    " ": "00 00 00 00 00", "'": "1 1 0 0 0", "/": "001 001 010 100 100",
+}  # fmt: skip
+
+#: Rows of text that big words take.
+BIG_ROWS = 3
+
+
+def big_text(text: str, width: int) -> list[str]:
+    """Return ``text`` in letters of three rows, or one plain row in the middle where it does not fit.
+
+    Parameters
+    ----------
+    text : str
+    width : int
+        Columns there are.
+    """
+    glyphs = [_FONT.get(letter, _FONT["-"]).split() for letter in text.upper()]
+    rows = ["0".join(glyph[row] for glyph in glyphs) for row in range(5)]
+    if not text or len(rows[0]) > width:
+        return ["", text[:width], ""]
+    rows.append("0" * len(rows[0]))
+    return [
+        "".join(" ▀▄█"[int(upper) + 2 * int(lower)] for upper, lower in zip(rows[top], rows[top + 1], strict=True))
+        for top in (0, 2, 4)
+    ]
+
+
+def braille_trace(values: Sequence[float | None], width: int, height: int, low: float, high: float) -> list[str]:
+    """Return ``height`` rows of ``width`` characters: the newest values at the right, a filled curve.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        One a dot column, two dot columns a character; the last ``2 * width`` are drawn. None leaves a blank.
+    low, high : float
+        Values of the lowest and the highest dot.
+    """
+    columns = 2 * width
+    shown: list[float | None] = [None] * max(0, columns - len(values))
+    shown.extend(values[-columns:])
+    cells = [[0x2800] * width for _ in range(height)]
+    n_dots = 4 * height
+    span = high - low
+    for column, value in enumerate(shown):
+        if value is None:
+            continue
+        part = (value - low) / span if span > 0 else 0.0
+        level = round(min(1.0, max(0.0, part)) * (n_dots - 1))
+        for dot in range(level + 1):
+            row, inside = divmod(n_dots - 1 - dot, 4)
+            cells[row][column // 2] |= _DOTS[column % 2][inside]
+    return ["".join(map(chr, row)) for row in cells]
+
+
+def binned(values: Sequence[float], n_before: int, size: int) -> list[float]:
+    """Return the largest value of each bin of ``size`` values; bins keep their edges as values come in.
+
+    Parameters
+    ----------
+    n_before : int
+        How many values came before the first of ``values``, so that a bin holds the same values next time.
+    """
+    if size <= 1:
+        return list(values)
+    first = (-n_before) % size
+    return [max(values[at : at + size]) for at in range(first, len(values), size)]
+
+
+def nice_range(values: Sequence[float], smallest_span: float) -> tuple[float, float]:
+    """Return the lowest and highest value, spread to at least ``smallest_span`` about the lowest."""
+    if not values:
+        return 0.0, smallest_span
+    low, high = min(values), max(values)
+    return low, max(high, low + smallest_span)
