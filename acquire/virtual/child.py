@@ -113,7 +113,8 @@ class Child:
         return VirtualRigError(f"{self.module} failed", f"{why}: {said[-1]}" if said else why)
 
     def close(self) -> None:
-        """End the process, by force where it does not end by itself, and release its pipes."""
+        """End the process and release its pipes; it holds nothing that has to be put away."""
+        self._process.terminate()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):

@@ -27,6 +27,9 @@ from acquire.virtual.truth import VideoTruth, fit_video, sensor_truth, write_tru
 from dataset.capture import Capture
 from dataset.errors import HardwareError
 
+#: Frames this many median deviations away from the usual latency are left out of the video's true line.
+HELD_UP_SPREADS = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
@@ -269,7 +272,13 @@ def video_truth(folder: Path, frames: list[tuple[int, int]]) -> VideoTruth | Non
     # A row is stamped just after its frame was delivered, and before the next one.
     which = np.searchsorted(sent_ns, rows.arrival_ns, side="right") - 1
     known = (which >= 0) & (rows.pts_ns >= 0)
-    return fit_video(rows.pts_ns[known], centre_ns[which[known]])
+    late_ns = rows.arrival_ns[known] - centre_ns[which[known]]
+    if len(late_ns) == 0:
+        return None
+    # A frame that this machine held up says nothing about the line that the others lie on.
+    spread_ns = np.abs(late_ns - np.median(late_ns))
+    usual = spread_ns <= max(HELD_UP_SPREADS * float(np.median(spread_ns)), 1e6)
+    return fit_video(rows.pts_ns[known][usual], centre_ns[which[known]][usual])
 
 
 class _Descriptor:
