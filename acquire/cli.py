@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,7 +95,7 @@ def run_command(
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
-    print_result(_summary(recording), as_json=as_json, text=_summary_text(recording))
+    print_result(_summary(recording), as_json=as_json, text=recording_text(recording))
 
 
 @app.command("simulate")
@@ -169,7 +171,8 @@ def _summary(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _summary_text(recording: Recording) -> str:
+def recording_text(recording: Recording) -> str:
+    """Return what a recording left, for a person."""
     lines = [str(recording.folder), f"  {recording.duration_s:.1f} s, seed {recording.seed}"]
     for channel, health in recording.health.items():
         epochs = health["epochs"]
@@ -187,8 +190,19 @@ def _summary_text(recording: Recording) -> str:
 def _ending_signals() -> Iterator[threading.Event]:
     """Give an event that Ctrl-C, SIGTERM and SIGHUP set, so that they end a recording cleanly."""
     stop = threading.Event()
+    terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
+
+    def end(number: int, _frame: object) -> None:
+        stop.set()
+        if number == getattr(signal, "SIGHUP", None):
+            # The terminal is gone: writing to it would fail, and what is recorded must still be closed.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for terminal in terminals:
+                os.dup2(nowhere, terminal)
+            os.close(nowhere)
+
     signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    before = {number: signal.signal(number, end) for number in signals}
     try:
         yield stop
     finally:

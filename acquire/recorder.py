@@ -29,7 +29,7 @@ from dataset.errors import CaptureError, HardwareError, MiaError
 FLASH_MS = 80
 ANCHOR_EVERY_S = 10.0
 WATCH_EVERY_S = 0.5
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,7 @@ class Recorder:
             It took too long; the message names the slots.
         """
         deadline = time.monotonic() + timeout_s
-        while missing := self.missing():
+        while (missing := self.missing()) or (stop is not None and stop.is_set()):
             if stop is not None and stop.wait(0.1):
                 return False
             if stop is None:
