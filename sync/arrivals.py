@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,8 +168,8 @@ def fit_epoch(arrival_s: FloatArray, epoch: int, first: int, nominal_hz: float) 
     for _ in range(2):
         index = infer_index(relative, period_s)
         intercept, period_s = lower_envelope(index, relative)
-    ticks = intercept + period_s * index
-    lateness = relative - ticks
+    ticks: FloatArray = intercept + period_s * index.astype(np.float64)
+    lateness: FloatArray = relative - ticks
     if np.median(np.abs(lateness)) > period_s:
         # Not a regular stream at all: its times are better as they came than on a wrong line.
         return EpochClock(
@@ -262,7 +263,7 @@ def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
             hull.pop()
         hull.append(i)
     middle = x.mean()
-    for a, b in zip(hull[:-1], hull[1:], strict=True):
+    for a, b in pairwise(hull):
         if x[b] >= middle:
             slope = float((arrival_s[b] - arrival_s[a]) / (x[b] - x[a]))
             return float(arrival_s[a] - slope * x[a]), slope

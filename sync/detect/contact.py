@@ -257,7 +257,7 @@ def _tone_envelope(samples: FloatArray, rate_hz: int, frequency_hz: float) -> Fl
     phase = np.exp(-2j * np.pi * frequency_hz * np.arange(len(samples)) / rate_hz)
     width = max(3, round(0.004 * rate_hz))
     mixed = samples * phase
-    return 2.0 * np.hypot(uniform_filter1d(mixed.real, width), uniform_filter1d(mixed.imag, width))
+    return np.asarray(2.0 * np.hypot(uniform_filter1d(mixed.real, width), uniform_filter1d(mixed.imag, width)))
 
 
 def _without_tone(samples: FloatArray, rate_hz: int, beep: _Beep) -> FloatArray:

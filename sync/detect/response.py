@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ _SHAPE_SD = 0.35
 #: From this rate on a stream is a waveform and is enveloped before its level is looked at.
 WAVEFORM_HZ = 100.0
 MIN_RESPONSES = 3
+#: Shifts of the whole train at which it must explain clearly less.
+_OTHER_SHIFTS_S = np.arange(0.7, 4.0, 0.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Response:
         Height of the response over the noise of a single value.
     shape_s : (float, float)
         Standard deviations of its rise and of its fall.
+    ambiguity_margin : float
+        By how much less the same contacts explain when their train is shifted in time, 0 to 1.
     """
 
     response_s: float = math.nan
@@ -59,6 +63,7 @@ class Response:
     n_contacts: int = 0
     contrast: float = 0.0
     shape_s: tuple[float, float] = (math.nan, math.nan)
+    ambiguity_margin: float = 0.0
 
 
 @dataclass(slots=True)
@@ -131,7 +136,8 @@ def measure_responses(
         if pooled is None or name not in answering:
             results[name] = Response(n_contacts=len(parts))
         else:
-            results[name] = _measure(parts, answering[name], pooled)
+            margin = _margin(contact_s, level_of(*streams[name]), answering[name])
+            results[name] = replace(_measure(parts, answering[name], pooled), ambiguity_margin=margin)
     return results
 
 
@@ -149,6 +155,25 @@ def _pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray) -> lis
         if rows.sum() >= 6 and float(np.max(np.diff(t))) < 1.6 * step + 1e-9 and float(t[-1]) > 0.35:
             parts.append(_Piece(i, t, value[rows].astype(np.float64)))
     return parts
+
+
+def _margin(contact_s: FloatArray, stream: tuple[FloatArray, FloatArray], delay_s: float) -> float:
+    """Return how much worse the train of contacts explains the values at any other time, 0 to 1."""
+    here = _explained_alike(_pieces(contact_s, *stream), delay_s)
+    shifts = np.concatenate([-_OTHER_SHIFTS_S, _OTHER_SHIFTS_S])
+    other = max(_explained_alike(_pieces(contact_s + shift, *stream), delay_s) for shift in shifts)
+    return max(0.0, 1.0 - other / here) if here > 0 else 0.0
+
+
+def _explained_alike(parts: list[_Piece], delay_s: float) -> float:
+    """Return the share of the variance explained by responses of one height: contacts are alike, chance is not."""
+    if len(parts) < MIN_RESPONSES:
+        return 0.0
+    bells = [_shape(p.t, delay_s, _WIDTH_S, _WIDTH_S) for p in parts]
+    bell = np.concatenate([b - b.mean() for b in bells])
+    level = np.concatenate([p.y - p.y.mean() for p in parts])
+    common = max(0.0, float(bell @ level))
+    return common**2 / (float(bell @ bell) * float(level @ level) + 1e-12)
 
 
 def _shape(t: FloatArray, at: float, rise: float, fall: float) -> FloatArray:

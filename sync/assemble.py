@@ -1,0 +1,200 @@
+"""From maps to a session: sensors and keypoints on the grid, tables of events, and where everything came from."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset import clock
+from dataset.capture import Capture, Event
+from dataset.capture_writer import sha256_of, software
+from dataset.errors import VideoError
+from dataset.session import (
+    Aligned,
+    ChannelTable,
+    EmgStream,
+    EventTable,
+    ExerciseTable,
+    Pose,
+    Session,
+    StreamSync,
+    VideoInfo,
+)
+from sync import grid
+from sync.parts import Picture, Progress, VideoMapped
+from sync.sensors import SensorData
+from sync.verdict import FAIL
+
+FloatArray = NDArray[np.float64]
+
+
+def build_session(
+    capture: Capture,
+    zero_ns: int,
+    sensors: dict[str, SensorData],
+    picture: Picture | None,
+    mapped: VideoMapped | None,
+    streams: dict[str, StreamSync],
+    span: tuple[float, float],
+    verdict: str,
+    reasons: list[str],
+    *,
+    pose: bool,
+    pose_model: Path | None,
+    progress: Progress | None,
+) -> Session:
+    """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
+    times = {n: (d.clock.time_s + streams[n].offset_s) for n, d in sensors.items()}
+    usable = {n: streams[n].verdict != FAIL for n in sensors}
+    start, stop = span
+    if any(usable.values()):
+        # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
+        stop = min(stop, max(float(times[n][-1]) for n in sensors if usable[n]))
+    grid_s = grid.grid_times(start, stop)
+    emg = grid.emg_on_grid(
+        grid_s,
+        {n: (times[n], d.samples.value, d.clock.run) if usable[n] else None for n, d in sensors.items()},
+    )
+    exercises = _exercises(capture, zero_ns)
+    events = capture.events()
+    video_info: VideoInfo | None = None
+    found: Pose | None = None
+    keypoints: dict[str, FloatArray] = {}
+    frame_index = None
+    # A row is usable where every sensor that has not failed was measured, and, if looked for, the person seen.
+    rows: NDArray[np.bool_] = np.zeros(len(grid_s), dtype=bool)
+    if any(usable.values()):
+        rows = np.asarray(np.isfinite(emg[:, list(usable.values())]).all(axis=1), dtype=bool)
+    if picture is not None and mapped is not None:
+        frame_time_s = mapped.line(picture.brightness.pts_s)
+        video_info = VideoInfo(
+            frame_time_s=frame_time_s,
+            frame_index=np.arange(len(frame_time_s), dtype=np.int64),
+            file=str(picture.path),
+            sha256=sha256_of(picture.path),
+            width=picture.width,
+            height=picture.height,
+        )
+        frame_index = grid.nearest_frame(grid_s, frame_time_s)
+        rows = rows & (frame_index >= 0)
+        if pose and len(grid_s):
+            found = _find_pose(picture.path, grid.bracketing_frames(grid_s, frame_time_s), pose_model, progress)
+            keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
+            rows = rows & np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2))
+    aligned = Aligned(
+        time_s=grid_s,
+        emg=emg,
+        emg_valid=np.isfinite(emg),
+        segment=grid.number_runs(rows),
+        exercise=grid.exercise_at(grid_s, exercises),
+        keypoints_2d=keypoints.get("keypoints_2d"),
+        keypoints_3d=keypoints.get("keypoints_3d"),
+        confidence=keypoints.get("confidence"),
+        frame_index=frame_index,
+    )
+    return Session(
+        subject=capture.subject,
+        session_uuid=str(uuid.uuid4()),
+        created_utc=clock.utc_iso(),
+        zero_host_ns=zero_ns,
+        verdict=verdict,
+        verdict_reason="; ".join(reasons),
+        rate_hz=grid.RATE_HZ,
+        channels=_channel_table(sensors),
+        emg={
+            n: EmgStream(
+                time_s=times[n], value=d.samples.value, arrival_s=d.arrival_s, index_inferred=d.clock.index_inferred
+            )
+            for n, d in sensors.items()
+        },
+        events=_event_table(events, zero_ns),
+        exercises=exercises,
+        sync=streams,
+        aligned=aligned,
+        provenance=_provenance(capture, mapped, found, picture),
+        subject_info={k: v for k in ("take", "setup_id") if (v := capture.meta.get(k, ""))},
+        video=video_info,
+        pose=found,
+    )
+
+
+def _find_pose(path: Path, frames: NDArray[np.int64], model: Path | None, progress: Progress | None) -> Pose:
+    from dataset.keypoints import extract_pose
+
+    if progress:
+        with progress("keypoints", len(frames)) as advance:
+            pose = extract_pose(path, frame_indices=frames, model=model, progress=advance)
+    else:
+        pose = extract_pose(path, frame_indices=frames, model=model)
+    if pose.keypoints_2d is None or not np.isfinite(pose.keypoints_2d).any():
+        raise VideoError(
+            f"no person was found in {path}",
+            f"none of {len(frames)} frames shows one",
+            "show the whole body, or leave keypoints out with --no-pose",
+        )
+    return pose
+
+
+def _channel_table(sensors: dict[str, SensorData]) -> ChannelTable:
+    listed = [d.sensor for d in sensors.values()]
+    return ChannelTable(
+        name=tuple(sensors),
+        muscle=tuple(s.muscle for s in listed),
+        side=tuple(s.side for s in listed),
+        unit=tuple(d.profile.stream.unit for d in sensors.values()),
+        profile=tuple(s.profile for s in listed),
+        serial=tuple(s.serial for s in listed),
+        placement=tuple(s.placement for s in listed),
+        electrode=tuple(s.electrode for s in listed),
+    )
+
+
+def _event_table(events: tuple[Event, ...], zero_ns: int) -> EventTable:
+    return EventTable(
+        time_s=np.array([(e.t_ns - zero_ns) * 1e-9 for e in events], dtype=np.float64),
+        uncertainty_s=np.array([e.uncertainty_ns * 1e-9 for e in events], dtype=np.float64),
+        kind=tuple(e.kind for e in events),
+        label=tuple(e.label for e in events),
+        source=tuple(e.source for e in events),
+    )
+
+
+def _exercises(capture: Capture, zero_ns: int) -> ExerciseTable:
+    """Pair each start with the stop that follows it; a start without one ends where the next begins or is left out."""
+    found: list[tuple[str, float, float]] = []
+    begun: Event | None = None
+    for event in capture.events("exercise_start", "exercise_stop"):
+        if begun is not None:
+            found.append((begun.label, (begun.t_ns - zero_ns) * 1e-9, (event.t_ns - zero_ns) * 1e-9))
+        begun = event if event.kind == "exercise_start" else None
+    return ExerciseTable(
+        name=tuple(f[0] for f in found),
+        start_s=np.array([f[1] for f in found], dtype=np.float64),
+        stop_s=np.array([f[2] for f in found], dtype=np.float64),
+    )
+
+
+def _provenance(
+    capture: Capture, mapped: VideoMapped | None, pose: Pose | None, picture: Picture | None
+) -> tuple[dict[str, Any], ...]:
+    version = software()
+    steps: list[dict[str, Any]] = [
+        {
+            "step": "record", "version": capture.meta.get("software", ""), "capture": str(capture.folder),
+            "capture_uuid": capture.meta.get("capture_uuid", ""), "host_clock": capture.meta.get("host_clock", ""),
+        },
+        {"step": "arrivals", "version": version, "method": "lower envelope on an inferred index"},
+    ]  # fmt: skip
+    if picture is not None and mapped is not None:
+        steps.append({"step": "video map", "version": version, "route": mapped.route, "video": str(picture.path),
+                      "offset_s": mapped.line.offset_s, "rate_ppm": mapped.line.rate * 1e6})  # fmt: skip
+    if pose is not None:
+        steps.append({"step": "keypoints", "version": version, "backend": pose.backend,
+                      "model_sha256": pose.model_sha256, "n_frames": len(pose.frame_index)})  # fmt: skip
+    steps.append({"step": "grid", "version": version, "rate_hz": grid.RATE_HZ, "sEMG": "cubic within runs",
+                  "keypoints": "linear between neighbouring frames"})  # fmt: skip
+    return tuple(steps)

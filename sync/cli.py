@@ -1,0 +1,148 @@
+"""The command line ``mia-sync``: thin; every command calls a function that a script could call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dataset import console
+from dataset.errors import MiaError, OutputExistsError
+
+app = typer.Typer(
+    name="mia-sync",
+    help="Put sensors and video on one clock, prove how well, and write a session - or refuse.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+imports = typer.Typer(help="Make captures or sessions of what other apps recorded.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def run(
+    captures: Annotated[list[Path], typer.Argument(help="Capture folders, or folders that hold captures.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for sessions and their reports.")],
+    video: Annotated[Path | None, typer.Option("--video", help="Use this video in place of the capture's own.")] = None,
+    no_pose: Annotated[bool, typer.Option("--no-pose", help="Leave keypoints out.")] = False,
+    pose_model: Annotated[Path | None, typer.Option("--pose-model", help="A MediaPipe .task file.")] = None,
+    allow_unverified: Annotated[
+        bool, typer.Option("--allow-unverified", help="Write the session, marked FAIL, also where it is refused.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Synchronise captures: one session and one report each.
+
+    Exit code 0: PASS or WARNING; 2: bad input; 3: refused (FAIL). All captures are tried; the code is the first
+    present of 1, 2, 3.
+    """
+    from dataset.capture import find_captures
+
+    folders = find_captures(captures)
+    if video is not None and len(folders) != 1:
+        raise MiaError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
+    results = [
+        _run_one(folder, out, as_json, video=video, pose=not no_pose, pose_model=pose_model,
+                 allow_unverified=allow_unverified)
+        for folder in folders
+    ]  # fmt: skip
+    if as_json:
+        console.print_result({"sessions": results}, as_json=True, text="")
+    return console.combined_exit_code([int(r["exit_code"]) for r in results])
+
+
+def _run_one(folder: Path, out: Path, as_json: bool, **options: Any) -> dict[str, Any]:
+    from sync.pipeline import run_capture
+
+    try:
+        result = run_capture(folder, out, progress=console.progress, **options)
+    except MiaError as error:
+        if not as_json:
+            console.report_error(error, as_json=False)
+        return _failed(folder, error)
+    except Exception as error:  # noqa: BLE001 - see below
+        # One bad capture never stops the rest; a bug still shows as exit code 1, with its traceback.
+        console.STDERR.print_exception()
+        return _failed(folder, MiaError(f"internal error: {error!r}"), exit_code=console.EXIT_BUG)
+    if not as_json:
+        lines = [f"{result.verdict}  {result.session.subject}", *(f"  {reason}" for reason in result.reasons)]
+        written = result.session_path or "none: refused (see the report; --allow-unverified writes it marked)"
+        lines += [f"  session: {written}", f"  report: {result.report_path}"]
+        console.print_result({}, as_json=False, text="\n".join(lines))
+    return result.as_dict()
+
+
+def _failed(folder: Path, error: MiaError, exit_code: int | None = None) -> dict[str, Any]:
+    return {
+        "capture": str(folder), "session": None, "report": None, "subject": None, "zero_host_ns": None,
+        "verdict": "FAIL", "reasons": [str(error)],
+        "exit_code": error.exit_code if exit_code is None else exit_code, "error": error.as_dict(), "streams": {},
+    }  # fmt: skip
+
+
+@imports.command("files")
+def import_files_command(
+    out: Annotated[Path, typer.Option("--out", help="The new capture's own folder.")],
+    video: Annotated[Path, typer.Option("--video", help="Video file; it stays where it is.")],
+    emg: Annotated[Path, typer.Option("--emg", help="CSV: time_s, then one column a channel.")],
+    flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV: time_s of each flash.")] = None,
+    exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV: name,start_s,stop_s.")] = None,
+    subject: Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")] = "S01",
+    as_json: Json = False,
+) -> None:
+    """Make a capture of a video and tables of another app; the logger's clock becomes the host clock."""
+    from sync.importing import import_files
+
+    folder = import_files(out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject)
+    console.print_result({"capture": str(folder)}, as_json=as_json, text=f"capture: {folder}")
+
+
+@imports.command("mia")
+def import_mia_command(
+    folder: Annotated[Path, typer.Argument(help="The published MIADatasetOfficial folder, or a part of it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the sessions, one a subject.")],
+    as_json: Json = False,
+) -> None:
+    """Make sessions of the published Muscles in Action windows; their alignment is not verified."""
+    from dataset.importers.mia import import_mia
+
+    with console.progress("windows", None) as advance:
+        made = import_mia(folder, out, progress=advance)
+    paths = [str(path) for path in made]
+    console.print_result({"sessions": paths}, as_json=as_json, text="\n".join(f"session: {p}" for p in paths))
+
+
+@app.command()
+def show(session: Annotated[Path, typer.Argument(help="A session file.")], as_json: Json = False) -> None:
+    """Show what a session holds and how well it is aligned."""
+    from dataset.session_file import read_session
+    from sync.showing import session_as_dict, session_as_text
+
+    opened = read_session(session)
+    console.print_result(session_as_dict(opened), as_json=as_json, text=session_as_text(opened))
+
+
+@app.command()
+def check(
+    sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
+) -> int:
+    """Check that sessions are complete and well formed; exit code 2 where one is not."""
+    from dataset.session_file import check_session, find_sessions
+
+    found = {str(path): check_session(path) for path in find_sessions(sessions)}
+    text = "\n".join(f"{path}: {'; '.join(problems) or 'ok'}" for path, problems in found.items())
+    rows = [{"session": path, "ok": not problems, "problems": problems} for path, problems in found.items()]
+    console.print_result({"sessions": rows}, as_json=as_json, text=text)
+    return console.EXIT_INPUT if any(found.values()) else 0
+
+
+def main() -> None:
+    """Entry point of ``mia-sync``."""
+    console.run_app(app, "mia-sync")
+
+
+__all__ = ["OutputExistsError", "app", "main"]

@@ -1,0 +1,248 @@
+"""Maps onto the host clock: the video's from flashes, the sound's from beeps, contacts through the sound's.
+
+Every function takes seconds after the session's zero on the host clock and the file's presentation times, and
+returns numbers with intervals; whether they are good enough is for :mod:`sync.verdict` to say.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.detect.contact import Contact
+from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
+from sync.match import Pairing, match_events
+from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, light_source
+from sync.shutter import VideoMap, fit_video
+
+FloatArray = NDArray[np.float64]
+
+#: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
+_REACTION_S = (-0.3, 1.4)
+_BEEP_SD_S = 0.0015
+#: Sound and picture are written by one device, so their rates differ by little.
+_SOUND_RATE_SD_PPM = 30.0
+_MIN_BEEPS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFlashes:
+    """Flashes as the host knows them.
+
+    Attributes
+    ----------
+    light_s : ndarray, shape (N,)
+        Expected onset of the light: the stored time plus its source's latency.
+    sd_s : ndarray, shape (N,)
+        Standard deviation of each, apart from what all share.
+    latency_s, latency_sd_s : float
+        Of the source most flashes came from; it is common to all, so more flashes do not reduce it.
+    source : str
+        ``box``, ``screen``, ``terminal`` or ``file``; empty where there are none.
+    """
+
+    light_s: FloatArray
+    sd_s: FloatArray
+    latency_s: float
+    latency_sd_s: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An affine map onto the host clock with its uncertainty: ``host_s = (1 + rate) * stream_s + offset_s``.
+
+    Attributes
+    ----------
+    middle_s : float
+        Stream time about which height and rate are independent.
+    height_sd_s, rate_sd : float
+    """
+
+    offset_s: float
+    rate: float
+    middle_s: float
+    height_sd_s: float
+    rate_sd: float
+
+    def __call__(self, stream_s: FloatArray) -> FloatArray:
+        """Map stream times onto the host clock."""
+        return np.asarray((1 + self.rate) * np.asarray(stream_s) + self.offset_s)
+
+    def half_width_s(self, stream_s: FloatArray) -> FloatArray:
+        """Return the half-width of the 95 % interval at each stream time."""
+        return np.asarray(1.96 * np.hypot(self.height_sd_s, self.rate_sd * (np.asarray(stream_s) - self.middle_s)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFit:
+    """What the flashes say about the video.
+
+    Attributes
+    ----------
+    line : Line or None
+        None where the pairing was refused.
+    detected : tuple of Flash
+    shutter : VideoMap or None
+    """
+
+    pairing: Pairing
+    detected: tuple[Flash, ...]
+    line: Line | None
+    shutter: VideoMap | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFit:
+    """The sound's map and how it was had.
+
+    Attributes
+    ----------
+    method : {"beeps", "video"}
+    pairing : Pairing or None
+        Of beeps with flashes.
+    av_skew_s, av_skew_sd_s : float
+        By how much the file's sound lies later than its picture.
+    """
+
+    line: Line
+    method: str
+    pairing: Pairing | None
+    av_skew_s: float
+    av_skew_sd_s: float
+
+
+def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> HostFlashes:
+    """Return when the light of each stored flash is expected.
+
+    Parameters
+    ----------
+    time_s, uncertainty_s : ndarray, shape (N,)
+        Stored host time and its half-width.
+    sources : list of str, length N
+        ``source`` of each event.
+    """
+    kinds = [light_source(s) for s in sources]
+    main = max(sorted(set(kinds)), key=kinds.count) if kinds else ""
+    priors = [LIGHT_LATENCY[k] for k in kinds]
+    latency = np.array([p.value_s for p in priors])
+    # A box's own scatter is what it states; a screen's scatters about its latency as well.
+    own = np.array([0.5 * p.sd_s if k != "box" else 0.0 for p, k in zip(priors, kinds, strict=True)])
+    sd = np.sqrt((np.asarray(uncertainty_s) / 1.96) ** 2 + own**2 + 0.0003**2)
+    common = LIGHT_LATENCY[main] if main else LIGHT_LATENCY["terminal"]
+    return HostFlashes(
+        light_s=np.asarray(time_s) + latency if len(kinds) else np.zeros(0),
+        sd_s=sd if len(kinds) else np.zeros(0),
+        latency_s=common.value_s,
+        latency_sd_s=common.sd_s,
+        source=main,
+    )
+
+
+def fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
+    """Return the video's map from the flashes found in it, in the whole picture or in the part that shows them."""
+    tolerance_s = (
+        1.2 * brightness.frame_s + 0.005 + 3 * float(np.median(flashes.sd_s, axis=0) if len(flashes.sd_s) else 0)
+    )
+    fits: list[tuple[Pairing, tuple[Flash, ...]]] = []
+    for region in (None, "find"):
+        mask = find_region(brightness) if region else None
+        if region and mask is None:
+            continue
+        detected = detect_flashes(brightness, mask)
+        pairing = match_events(flashes.light_s, np.array([f.time_s for f in detected]), tolerance_s=tolerance_s)
+        fits.append((pairing, detected))
+        if pairing.accepted and pairing.match_rate > 0.8:
+            break
+    pairing, detected = max(fits, key=lambda f: (f[0].accepted, f[0].n_matched))
+    if not pairing.accepted:
+        return VideoFit(pairing=pairing, detected=detected, line=None, shutter=None)
+    matched = tuple(detected[j] for j in pairing.pairs[:, 1])
+    light = flashes.light_s[pairing.pairs[:, 0]]
+    guess = float(np.mean(light - np.array([f.time_s for f in matched])))
+    shutter = fit_video(
+        light, matched, host_sd_s=flashes.sd_s[pairing.pairs[:, 0]], offset_s=guess, frame_s=brightness.frame_s
+    )
+    middle = shutter.middle_s
+    if shutter.covariance[1, 1] > 0:
+        middle -= float(shutter.covariance[0, 1] / shutter.covariance[1, 1])
+    line = Line(
+        offset_s=shutter.offset_s,
+        rate=shutter.rate_ppm * 1e-6,
+        middle_s=middle,
+        height_sd_s=math.hypot(float(shutter.half_width_s(np.array([middle]))[0]) / 1.96, flashes.latency_sd_s),
+        rate_sd=math.sqrt(float(shutter.covariance[1, 1])),
+    )
+    return VideoFit(pairing=pairing, detected=detected, line=line, shutter=shutter)
+
+
+def fit_sound(contacts: tuple[Contact, ...], flashes: HostFlashes, video: Line) -> SoundFit:
+    """Return the sound's map: from a box's beeps, which sound with its flashes, else the video's, the skew unknown."""
+    beeps = np.array([c.time_s for c in contacts if c.kind == "beep"])
+    if flashes.source == "box" and len(beeps) >= _MIN_BEEPS:
+        pairing = match_events(flashes.light_s, beeps, tolerance_s=0.015)
+        if pairing.accepted:
+            line = _beep_line(flashes.light_s[pairing.pairs[:, 0]], beeps[pairing.pairs[:, 1]], video)
+            at = line.middle_s
+            skew = float(line(np.array([at]))[0] - video(np.array([at]))[0])
+            # A positive skew: at the same presentation time the sound is of an earlier moment, it lies late.
+            sd = math.hypot(line.height_sd_s, float(video.half_width_s(np.array([at]))[0]) / 1.96)
+            return SoundFit(line=line, method="beeps", pairing=pairing, av_skew_s=-skew, av_skew_sd_s=sd)
+    sd = math.sqrt(video.height_sd_s**2 + AV_SKEW.sd_s**2 + ACOUSTIC.sd_s**2)
+    line = Line(
+        offset_s=video.offset_s - AV_SKEW.value_s, rate=video.rate, middle_s=video.middle_s, height_sd_s=sd,
+        rate_sd=video.rate_sd,
+    )  # fmt: skip
+    return SoundFit(line=line, method="video", pairing=None, av_skew_s=AV_SKEW.value_s, av_skew_sd_s=AV_SKEW.sd_s)
+
+
+def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: Line) -> Line:
+    """Robust line through matched beeps; the rate leans on the video's where the beeps are close together."""
+    weight = np.ones(len(beep_s))
+    middle = float(np.mean(beep_s))
+    rate, height = video.rate, 0.0
+    ridge = (_BEEP_SD_S / math.hypot(_SOUND_RATE_SD_PPM * 1e-6, video.rate_sd)) ** 2
+    for _ in range(10):
+        middle = float(np.average(beep_s, weights=weight))
+        x = beep_s - middle
+        y = host_s - beep_s
+        height = float(np.average(y, weights=weight))
+        rate = float((np.sum(weight * x * (y - height)) + ridge * video.rate) / (np.sum(weight * x**2) + ridge))
+        residual = y - height - rate * x
+        scale = max(_BEEP_SD_S, 1.4826 * float(np.median(np.abs(residual))))
+        weight = 1.0 / (1.0 + (residual / (2 * scale)) ** 2)
+    spread = max(_BEEP_SD_S, float(np.sqrt(np.average(residual**2, weights=weight))))
+    # The box stands nearer to the microphone than the person does, or farther: that distance is not measured.
+    height_sd = math.hypot(spread / math.sqrt(float(weight.sum())), ACOUSTIC.sd_s)
+    return Line(
+        offset_s=height - rate * middle, rate=rate, middle_s=middle, height_sd_s=height_sd,
+        rate_sd=spread / math.sqrt(float(np.sum(weight * (beep_s - middle) ** 2)) + ridge),
+    )  # fmt: skip
+
+
+def answered_cues(cue_s: FloatArray, kind: str, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:
+    """Return the contacts that answer cues: at most one a cue, of the cue's kind where there is one.
+
+    Parameters
+    ----------
+    cue_s : ndarray, shape (N,)
+        Host times at which ``kind`` was asked for.
+    kind : {"clap", "stomp"}
+    contacts : tuple of Contact
+    host_s : ndarray
+        Host time of each contact.
+    """
+    chosen: list[int] = []
+    for i, cue in enumerate(cue_s):
+        last = min(_REACTION_S[1], float(cue_s[i + 1] - cue) - 0.05) if i + 1 < len(cue_s) else _REACTION_S[1]
+        near = [
+            j
+            for j, c in enumerate(contacts)
+            if cue + _REACTION_S[0] <= host_s[j] <= cue + last and c.kind == kind and j not in chosen
+        ]
+        if near:
+            chosen.append(max(near, key=lambda j: contacts[j].loudness))
+    return chosen

@@ -1,0 +1,250 @@
+"""Other apps' files as a capture: a video, a table of sEMG, and, where there are, tables of flashes and exercises."""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.capture import Sensor
+from dataset.capture_writer import CaptureWriter, check_subject
+from dataset.errors import InputError, OutputExistsError
+from dataset.exercises import canonical_exercise
+from dataset.muscles import channel_from_name
+from dataset.profiles.profile import find_profile
+from dataset.video import probe_video
+
+FloatArray = NDArray[np.float64]
+
+PROFILE = "float64-le"
+_TIME_COLUMN = "time_s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmgTable:
+    """A table of sEMG.
+
+    Attributes
+    ----------
+    channels : tuple of str
+    time_s : ndarray, shape (N,)
+    value : ndarray, shape (N, C)
+        NaN where the table is blank.
+    """
+
+    channels: tuple[str, ...]
+    time_s: FloatArray
+    value: FloatArray
+
+
+def import_files(
+    out: Path,
+    *,
+    video: Path,
+    emg: Path,
+    flashes: Path | None = None,
+    exercises: Path | None = None,
+    subject: str = "S01",
+) -> Path:
+    """Make a capture of files that another app recorded.
+
+    Parameters
+    ----------
+    out : Path
+        The capture's own folder; it must not exist.
+    video : Path
+        It is attached by its path and checksum, not copied.
+    emg : Path
+        CSV: first column ``time_s`` on the logger's clock, one column a channel, blank where there is no value.
+    flashes : Path, optional
+        CSV with a column ``time_s`` on the same clock.
+    exercises : Path, optional
+        CSV with columns ``name,start_s,stop_s`` on the same clock.
+    subject : str
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    InputError
+        A file is missing, or something in a table is not what it should be; the message names row and column.
+    VideoError
+        The video cannot be decoded.
+    OutputExistsError
+        ``out`` exists.
+    """
+    if out.exists():
+        raise OutputExistsError(f"{out} exists", "captures are never overwritten", "choose another --out")
+    check_subject(subject)
+    probe_video(video)
+    table = read_emg(emg)
+    flash_s = read_flashes(flashes) if flashes else np.zeros(0)
+    done = read_exercises(exercises) if exercises else []
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Built beside its place and renamed, so that a failure leaves nothing behind.
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise InputError(f"cannot create {out}", error.strerror or str(error), "choose another --out") from error
+    try:
+        _write(folder, subject, table, flash_s, done, video)
+        folder.chmod(0o755)
+        folder.rename(out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return out
+
+
+def _write(
+    folder: Path,
+    subject: str,
+    table: EmgTable,
+    flash_s: FloatArray,
+    exercises: list[tuple[str, float, float]],
+    video: Path,
+) -> None:
+    sensors = []
+    for slot, name in enumerate(table.channels, start=1):
+        channel = channel_from_name(name)
+        sensors.append(Sensor(slot=slot, channel=name, muscle=channel.muscle, side=channel.side, profile=PROFILE))
+    characteristic = find_profile(PROFILE).stream.characteristic
+    writer = CaptureWriter(folder, subject=subject, sensors=sensors, host_clock="file", clock_resolution_ns=1)
+    try:
+        for row, at_s in enumerate(table.time_s):
+            for slot, value in enumerate(table.value[row], start=1):
+                if not math.isnan(value):
+                    writer.notification(slot, 0, characteristic, _ns(at_s), struct.pack("<d", value))
+        for at_s in flash_s:
+            writer.event(_ns(at_s), "flash", source="file")
+        for name, start_s, stop_s in exercises:
+            writer.event(_ns(start_s), "exercise_start", label=name, source="file")
+            writer.event(_ns(stop_s), "exercise_stop", label=name, source="file")
+        writer.attachment("video", video.resolve())
+    finally:
+        writer.close()
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+
+def read_emg(path: Path) -> EmgTable:
+    """Read a table of sEMG; see :func:`import_files`.
+
+    Raises
+    ------
+    InputError
+        Naming row and column of what is wrong.
+    """
+    header, rows = _read_rows(path)
+    if header[0] != _TIME_COLUMN:
+        raise InputError(
+            f"{path} is no table of sEMG",
+            f"its first column is {header[0]!r}, not {_TIME_COLUMN!r}",
+            f"name the column of the logger's seconds {_TIME_COLUMN}",
+        )
+    channels = tuple(name.strip() for name in header[1:])
+    if not channels:
+        raise InputError(f"{path} is no table of sEMG", "it has no column beside time_s")
+    for position, name in enumerate(channels, start=2):
+        if not name or "/" in name or name in (".", "video", "sound"):
+            raise InputError(f"{path} has a column without a usable name", f"column {position} is called {name!r}")
+    double = next((name for name in channels if channels.count(name) > 1), None)
+    if double is not None:
+        raise InputError(f"{path} names a column twice", f"there are two columns {double!r}")
+    numbers = np.array([[_number(path, i, n, t) for n, t in zip(header, row, strict=True)] for i, row in rows])
+    if len(numbers) < 2:
+        raise InputError(f"{path} holds too little", f"it has {len(numbers)} row(s) of values")
+    missing = np.flatnonzero(np.isnan(numbers[:, 0]))
+    if len(missing):
+        raise InputError(f"{path} lacks a time", f"row {rows[missing[0]][0]}, column {_TIME_COLUMN!r} is blank")
+    back = np.flatnonzero(np.diff(numbers[:, 0]) <= 0)
+    if len(back):
+        raise InputError(
+            f"the times of {path} do not rise", f"row {rows[back[0] + 1][0]}, column {_TIME_COLUMN!r} is not later"
+        )
+    return EmgTable(channels=channels, time_s=numbers[:, 0], value=numbers[:, 1:])
+
+
+def read_flashes(path: Path) -> FloatArray:
+    """Read a table of flashes; returns their times in order."""
+    header, rows = _read_rows(path)
+    if _TIME_COLUMN not in header:
+        raise InputError(f"{path} is no table of flashes", f"it has no column {_TIME_COLUMN!r}")
+    column = header.index(_TIME_COLUMN)
+    times = np.array([_required(path, i, _TIME_COLUMN, row[column]) for i, row in rows], dtype=np.float64)
+    return np.sort(times)
+
+
+def read_exercises(path: Path) -> list[tuple[str, float, float]]:
+    """Read a table of exercises; returns ``(name, start_s, stop_s)`` in order of their starts."""
+    header, rows = _read_rows(path)
+    for needed in ("name", "start_s", "stop_s"):
+        if needed not in header:
+            raise InputError(f"{path} is no table of exercises", f"it has no column {needed!r}")
+    name, start, stop = (header.index(n) for n in ("name", "start_s", "stop_s"))
+    found = []
+    for i, row in rows:
+        label = canonical_exercise(row[name])
+        if not label:
+            raise InputError(f"{path} has an exercise without a name", f"row {i}, column 'name' is blank")
+        begin, end = _required(path, i, "start_s", row[start]), _required(path, i, "stop_s", row[stop])
+        if end <= begin:
+            raise InputError(f"an exercise of {path} ends before it starts", f"row {i}, column 'stop_s'")
+        found.append((label, begin, end))
+    return sorted(found, key=lambda f: f[1])
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header and the rows with their line numbers; rows that are all blank are passed over."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read the table {path}", why, "it should be a CSV file in UTF-8") from error
+    if not header:
+        raise InputError(f"the table {path} is empty", "it has no header row")
+    for line, row in rows:
+        if len(row) != len(header):
+            raise InputError(
+                f"the table {path} is ragged", f"row {line} has {len(row)} columns and the header {len(header)}"
+            )
+    return header, rows
+
+
+def _number(path: Path, line: int, column: str, text: str) -> float:
+    if not text.strip():
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(
+            f"{path} has text where a number belongs", f"row {line}, column {column!r} is {text.strip()!r}"
+        )
+    return value
+
+
+def _required(path: Path, line: int, column: str, text: str) -> float:
+    value = _number(path, line, column, text)
+    if math.isnan(value):
+        raise InputError(f"{path} lacks a number", f"row {line}, column {column!r} is blank")
+    return value

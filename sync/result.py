@@ -1,0 +1,168 @@
+"""What a synchronisation gives: the session, its verdict, and the evidence a report shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.session import Session, StreamSync
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactEvidence:
+    """One contact: when, and the sound about it.
+
+    Attributes
+    ----------
+    kind : {"clap", "stomp"}
+    time_s : float
+        Session time of its sound.
+    pts_s : float
+        The same in the file.
+    sound_time_s, sound : ndarray, shape (K,)
+        Seconds after the contact, and the sound's envelope (0 to 1).
+    """
+
+    kind: str
+    time_s: float
+    pts_s: float
+    sound_time_s: FloatArray
+    sound: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorEvidence:
+    """One sensor's arrivals and answers.
+
+    Attributes
+    ----------
+    arrival_s, lateness_s : ndarray, shape (N,)
+        Arrival (session seconds) and how late each was against the sensor's own ticks.
+    gaps_s : ndarray, shape (G, 2)
+    rate_hz, rate_ci95_ppm : float
+    n_lost, n_malformed, n_out_of_range : int
+    contact : str
+        Kind of contact it answers.
+    response_time_s, response : tuple of ndarray
+        For each contact of that kind: seconds after its sound (in de-jittered arrival time), and the values.
+    answered : ndarray of int64
+        Indices of the contacts it answered.
+    each_s : ndarray
+        The response of each of those.
+    """
+
+    arrival_s: FloatArray
+    lateness_s: FloatArray
+    gaps_s: FloatArray
+    rate_hz: float
+    rate_ci95_ppm: float
+    n_lost: int
+    n_malformed: int
+    n_out_of_range: int
+    contact: str
+    response_time_s: tuple[FloatArray, ...]
+    response: tuple[FloatArray, ...]
+    answered: IntArray
+    each_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything a report shows beside the session itself. Times are session seconds; empty where there is no video.
+
+    Attributes
+    ----------
+    frame_time_s, brightness : ndarray, shape (F,)
+        Session time and mean luma (0-255) of every frame.
+    flash_detected_s : ndarray, shape (D,)
+        Flashes found in the video.
+    flash_detected_frame : ndarray of int64, shape (D,)
+        First lit frame of each.
+    flash_host_s : ndarray, shape (N,)
+        When the host says the flashes' light began.
+    flash_pairs : ndarray of int64, shape (M, 2)
+        Index of the host's flash and of the detected one.
+    contacts : tuple of ContactEvidence
+    sensors : mapping of channel to SensorEvidence
+    readout_s, exposure_s : float
+        The camera's shutter as the flashes tell it; NaN where they do not.
+    closure_s, closure_allowed_s : float
+        Gap between the two routes and what is allowed; NaN where only one exists.
+    """
+
+    frame_time_s: FloatArray
+    brightness: FloatArray
+    flash_detected_s: FloatArray
+    flash_detected_frame: IntArray
+    flash_host_s: FloatArray
+    flash_pairs: IntArray
+    contacts: tuple[ContactEvidence, ...]
+    sensors: Mapping[str, SensorEvidence]
+    readout_s: float = math.nan
+    exposure_s: float = math.nan
+    closure_s: float = math.nan
+    closure_allowed_s: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """One capture synchronised.
+
+    Attributes
+    ----------
+    capture : Path
+        The capture's folder.
+    session : Session
+        Built in memory also where the verdict is FAIL and nothing was written.
+    session_path : Path or None
+        The file written; None where the session was refused.
+    report_path : Path
+    video_path : Path or None
+    """
+
+    capture: Path
+    session: Session
+    session_path: Path | None
+    report_path: Path
+    video_path: Path | None
+    verdict: str
+    reasons: tuple[str, ...]
+    streams: Mapping[str, StreamSync]
+    evidence: Evidence
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the session is refused, else 0."""
+        return 3 if self.session_path is None else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that ``mia-sync run --json`` prints for this capture."""
+        return {
+            "capture": str(self.capture),
+            "session": str(self.session_path) if self.session_path else None,
+            "report": str(self.report_path),
+            "subject": self.session.subject,
+            "zero_host_ns": self.session.zero_host_ns,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "exit_code": self.exit_code,
+            "error": None,
+            "streams": {name: stream_dict(sync) for name, sync in self.streams.items()},
+        }
+
+
+def stream_dict(sync: StreamSync) -> dict[str, Any]:
+    """Return the attributes of one ``/sync`` group; what does not apply is None."""
+    plain = {f.name: getattr(sync, f.name) for f in fields(sync)}
+    attributes = {k: v for k, v in plain.items() if isinstance(v, str | int | float)}
+    attributes.update(sync.constants)
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in attributes.items()}

@@ -1,0 +1,278 @@
+"""Each sensor against the contacts: its own constant, its interval and its verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.capture import Sensor
+from dataset.muscles import CONTACT_OF_MUSCLE
+from dataset.profiles import Profile, Samples
+from dataset.session import StreamSync
+from sync import verdict as gates
+from sync.arrivals import SensorClock
+from sync.detect.response import MIN_RESPONSES, Response, measure_responses
+from sync.match import MIN_MARGIN, MIN_MATCH_RATE
+from sync.priors import BURST
+from sync.verdict import FAIL, WARNING, Judgement
+
+FloatArray = NDArray[np.float64]
+
+#: A sensor that delivers less of its values than this is not usable.
+_MIN_DELIVERED = 0.5
+_MIN_VALUES = 20
+#: A measured rate further from the profile's than this is worth a warning.
+_RATE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorData:
+    """One sensor of the capture: who it is, its values and its clock (seconds after the session's zero)."""
+
+    sensor: Sensor
+    profile: Profile
+    samples: Samples
+    arrival_s: FloatArray
+    clock: SensorClock
+
+    @property
+    def rate_hz(self) -> float:
+        """Measured rate; NaN where there are no values."""
+        return 1.0 / self.clock.period_s if self.clock.period_s > 0 else math.nan
+
+    def delivered(self, start_s: float, stop_s: float) -> float:
+        """Return the share of the values expected between two times that came."""
+        if not self.clock.period_s > 0 or stop_s <= start_s:
+            return 0.0
+        inside = (self.clock.time_s >= start_s) & (self.clock.time_s <= stop_s)
+        return min(1.0, float(inside.sum()) * self.clock.period_s / (stop_s - start_s))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contacts:
+    """Contacts of one kind on the host clock.
+
+    Attributes
+    ----------
+    host_s : ndarray, shape (E,)
+        Time of each contact's sound.
+    ci95_s : float
+        Half-width of what all of them share: the sound's map.
+    """
+
+    host_s: FloatArray
+    ci95_s: float
+
+
+def respond(data: Mapping[str, SensorData], contacts: Mapping[str, Contacts]) -> dict[str, tuple[str, Response]]:
+    """Return for each channel which kind of contact it answers and how.
+
+    Arms answer claps and legs stomps; a channel on another place is tried with both.
+    """
+    results: dict[str, tuple[str, Response]] = {}
+    for kind, heard in contacts.items():
+        limb = {
+            name: (d.clock.time_s, d.samples.value)
+            for name, d in data.items()
+            if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)
+        }
+        for name, response in measure_responses(heard.host_s, limb).items():
+            if name not in results or response.contrast > results[name][1].contrast:
+                results[name] = (kind, response)
+    for name, d in data.items():
+        results.setdefault(name, (CONTACT_OF_MUSCLE.get(d.sensor.muscle, "clap"), Response()))
+    return results
+
+
+def sync_sensors(
+    data: Mapping[str, SensorData],
+    responses: Mapping[str, tuple[str, Response]],
+    contacts: Mapping[str, Contacts],
+    *,
+    start_s: float,
+    stop_s: float,
+) -> dict[str, StreamSync]:
+    """Return each sensor's map, evidence and verdict.
+
+    Parameters
+    ----------
+    data, responses : mapping by channel
+    contacts : mapping by kind
+    start_s, stop_s : float
+        The session's span, over which intervals and coverage are told.
+    """
+    measured = {name: _is_measured(response) for name, (_, response) in responses.items()}
+    delays: dict[str, list[float]] = {}
+    for name, (kind, response) in responses.items():
+        if not measured[name]:
+            delays.setdefault(data[name].profile.name, []).append(response.response_s - BURST[kind].value_s)
+    return {
+        name: _one(
+            d,
+            *responses[name],
+            refusal=measured[name],
+            siblings=delays.get(d.profile.name, []),
+            heard=contacts.get(responses[name][0]),
+            span_s=(start_s, stop_s),
+        )
+        for name, d in data.items()
+    }
+
+
+def _is_measured(response: Response) -> str:
+    """Return why a response cannot be used; empty where it can."""
+    if response.n_contacts == 0:
+        return "no clap or stomp reached it"
+    if len(response.each_s) < MIN_RESPONSES or not math.isfinite(response.response_s):
+        return f"it answered {len(response.each_s)} of {response.n_contacts} contacts; {MIN_RESPONSES} are needed"
+    rate = len(response.each_s) / response.n_contacts
+    if rate < MIN_MATCH_RATE:
+        return f"it answered only {len(response.each_s)} of {response.n_contacts} contacts"
+    if response.ambiguity_margin < MIN_MARGIN:
+        return f"its answers fit the contacts hardly better at another time (margin {response.ambiguity_margin:.2f})"
+    return ""
+
+
+def _one(
+    d: SensorData,
+    kind: str,
+    response: Response,
+    *,
+    refusal: str,
+    siblings: list[float],
+    heard: Contacts | None,
+    span_s: tuple[float, float],
+) -> StreamSync:
+    burst = BURST[kind]
+    prior = d.profile.delay
+    n_contacts = 0 if heard is None else len(heard.host_s)
+    constants: dict[str, float | str] = {
+        "response_s": math.nan,
+        "burst_prior_s": burst.value_s,
+        "burst_prior_sd_s": burst.sd_s,
+        "contact": kind,
+        "sample_period_s": d.clock.period_s,
+        "rate_hz": d.rate_hz,
+        "delivered": d.delivered(*span_s),
+        "n_lost": float(d.clock.n_lost),
+    }
+    residual = np.zeros(0)
+    matches = np.zeros((0, 2), dtype=np.int64)
+    arrival_ci = d.clock.ci95_s if math.isfinite(d.clock.ci95_s) else 0.0
+    coverage, extrapolated, gap = 0.0, math.nan, math.nan
+    if not refusal and heard is not None:
+        delay, source = response.response_s - burst.value_s, "measured"
+        constants["response_s"] = response.response_s
+        error = math.sqrt(response.ci95_s**2 + heard.ci95_s**2 + arrival_ci**2)
+        residual = response.each_s - response.response_s
+        matches = np.column_stack([response.contact, np.arange(len(response.contact))]).astype(np.int64)
+        at = heard.host_s[response.contact]
+        coverage = float(np.ptp(at)) / max(1e-9, span_s[1] - span_s[0])
+        extrapolated = max(0.0, float(at[0]) - span_s[0], span_s[1] - float(at[-1]))
+        gap = float(np.max(np.diff(np.concatenate([[span_s[0]], at, [span_s[1]]]))))
+    elif siblings:
+        delay, source = float(np.median(siblings)), "assumed"
+        spread = float(np.std(siblings)) if len(siblings) > 1 else prior.prior_sd_s
+        error = 1.96 * math.hypot(max(spread, 0.5 * prior.prior_sd_s), arrival_ci / 1.96)
+    else:
+        delay, source = prior.prior_s, "none"
+        error = 1.96 * math.hypot(prior.prior_sd_s, arrival_ci / 1.96)
+    constants["delay_source"] = source
+    judgement = _judge(d, refusal, source, error, residual, span_s)
+    epochs = [(float(e.time_s[0]), float(e.time_s[-1]), -delay) for e in d.clock.epochs if len(e.time_s)]
+    return StreamSync(
+        method=f"arrival envelope + {kind}" if source == "measured" else f"arrival envelope + {source} delay",
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        offset_s=-delay,
+        rate_ppm=0.0,
+        offset_ci95_s=error,
+        rate_ci95_ppm=d.clock.rate_ci95_ppm,
+        error_ci95_s=error,
+        n_reference=n_contacts,
+        n_target=response.n_contacts,
+        n_matched=len(residual),
+        match_rate=len(residual) / n_contacts if n_contacts else 0.0,
+        ambiguity_margin=response.ambiguity_margin,
+        max_residual_s=float(np.max(np.abs(residual))) if len(residual) else math.nan,
+        rms_residual_s=float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan,
+        coverage=coverage,
+        largest_gap_s=gap,
+        extrapolated_s=extrapolated,
+        constants=constants,
+        matches=matches,
+        residual_s=residual,
+        epochs=np.array(epochs, dtype=np.float64).reshape(-1, 3),
+    )  # fmt: skip
+
+
+def _judge(
+    d: SensorData, refusal: str, source: str, error: float, residual: FloatArray, span_s: tuple[float, float]
+) -> Judgement:
+    delivered = d.delivered(*span_s)
+    if len(d.samples.value) < _MIN_VALUES:
+        return Judgement(verdict=FAIL, reason=f"it delivered {len(d.samples.value)} values; its column is left empty")
+    if delivered < _MIN_DELIVERED:
+        return Judgement(verdict=FAIL, reason=f"it delivered {delivered:.0%} of its values; its column is left empty")
+    if float(np.ptp(d.samples.value)) == 0.0:
+        return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
+    nominal = d.profile.stream.rate_hz
+    if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > _RATE_TOLERANCE:
+        return Judgement(verdict=WARNING, reason=f"it runs at {d.rate_hz:.2f} values a second, not at {nominal:g}")
+    if source == "assumed":
+        return Judgement(verdict=WARNING, reason=f"{refusal}: the delay of the rig's other sensors is assumed")
+    if source == "none":
+        return Judgement(verdict=WARNING, reason=f"{refusal}: its delay is taken from its model's prior")
+    return gates.judge_precision(
+        error, gates.sensor_gate_s(d.rate_hz), gates.robust_largest_s(residual), d.clock.period_s, "its response"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """Whether the two routes agree: flash and arrival against clap and sound.
+
+    Attributes
+    ----------
+    gap_s : float
+        Median sensor delay by the contacts less the delay its model is expected to have.
+    allowed_s : float
+        Half-width of their joint 99 % interval.
+    """
+
+    gap_s: float
+    allowed_s: float
+
+    @property
+    def closes(self) -> bool:
+        """True where they agree."""
+        return abs(self.gap_s) <= self.allowed_s
+
+
+def close_routes(
+    data: Mapping[str, SensorData],
+    responses: Mapping[str, tuple[str, Response]],
+    contacts: Mapping[str, Contacts],
+) -> Closure | None:
+    """Compare the routes; None where no sensor answered a contact.
+
+    Notes
+    -----
+    Flash and arrival put a value at its arrival less its model's delay; clap and sound put it at the contact's burst.
+    The two share no constant, so a wrong pairing on either side opens a gap between them.
+    """
+    gaps, variances = [], []
+    for name, (kind, response) in responses.items():
+        if _is_measured(response):
+            continue
+        prior = data[name].profile.delay
+        gaps.append(response.response_s - BURST[kind].value_s - prior.prior_s)
+        sound = contacts[kind].ci95_s / 1.96
+        variances.append(prior.prior_sd_s**2 + BURST[kind].sd_s ** 2 + sound**2 + (response.ci95_s / 1.96) ** 2)
+    if not gaps:
+        return None
+    return Closure(gap_s=float(np.median(gaps)), allowed_s=2.576 * math.sqrt(float(np.median(variances))))

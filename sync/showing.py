@@ -1,0 +1,64 @@
+"""A session told to a person: what it holds and how well it is aligned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dataset.session import Session
+from sync.result import stream_dict
+
+
+def session_as_dict(session: Session) -> dict[str, Any]:
+    """Return what ``mia-sync show --json`` prints."""
+    aligned = session.aligned
+    return {
+        "session": str(session.path) if session.path else None,
+        "subject": session.subject,
+        "session_uuid": session.session_uuid,
+        "created_utc": session.created_utc,
+        "zero_host_ns": session.zero_host_ns,
+        "verdict": session.verdict,
+        "verdict_reason": session.verdict_reason,
+        "rate_hz": session.rate_hz,
+        "channels": list(session.channels.name),
+        "n_rows": len(aligned.time_s),
+        "duration_s": len(aligned.time_s) / session.rate_hz,
+        "n_segments": len(set(aligned.segment.tolist()) - {-1}),
+        "emg_valid": {
+            name: float(np.mean(aligned.emg_valid[:, i])) if len(aligned.time_s) else 0.0
+            for i, name in enumerate(session.channels.name)
+        },
+        "keypoints_found": keypoints_found(session),
+        "exercises": {
+            name: int(sum(label == name for label in aligned.exercise))
+            for name in dict.fromkeys(label for label in aligned.exercise if label)
+        },
+        "streams": {name: stream_dict(sync) for name, sync in session.sync.items()},
+    }
+
+
+def keypoints_found(session: Session) -> float | None:
+    """Return the share of the grid that shows the person; None where there are no keypoints."""
+    for points in (session.aligned.keypoints_2d, session.aligned.keypoints_3d):
+        if points is not None:
+            return float(np.mean(np.isfinite(points).any(axis=(1, 2)))) if len(points) else 0.0
+    return None
+
+
+def session_as_text(session: Session) -> str:
+    """Return what ``mia-sync show`` prints."""
+    told = session_as_dict(session)
+    found = told["keypoints_found"]
+    lines = [
+        f"{session.name}: subject {session.subject}, {session.verdict}",
+        f"  {session.verdict_reason}",
+        f"  {told['n_rows']} rows at {session.rate_hz:g} Hz ({told['duration_s']:.1f} s), {told['n_segments']} runs",
+        "  keypoints: " + ("none" if found is None else f"{found:.1%} of the grid"),
+        "  exercises: " + (", ".join(f"{n} ({k} rows)" for n, k in told["exercises"].items()) or "none"),
+    ]
+    for name, sync in session.sync.items():
+        numbers = f"offset {sync.offset_s:+.4f} s  +-{1e3 * sync.error_ci95_s:.1f} ms"
+        lines.append(f"  {name:18} {sync.verdict:8} {numbers}  {sync.reason}")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""The gates: PASS, WARNING or FAIL for each stream and for the whole, with the reason in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PASS, WARNING, FAIL = "PASS", "WARNING", "FAIL"
+
+#: Half-widths in seconds up to which a stream passes, and up to which the warning is a mild one.
+VIDEO_GATE_S = (0.010, 0.020)
+FAST_SENSOR_GATE_S = (0.010, 0.020)
+SLOW_SENSOR_GATE_S = (0.040, 0.080)
+FAST_SENSOR_HZ = 100.0
+MIN_SENSORS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict and why."""
+
+    verdict: str
+    reason: str
+
+
+def worst(verdicts: list[str]) -> str:
+    """Return the worst of several verdicts."""
+    return next((v for v in (FAIL, WARNING) if v in verdicts), PASS)
+
+
+def sensor_gate_s(rate_hz: float) -> tuple[float, float]:
+    """Return the precision asked of a sensor of this rate."""
+    return FAST_SENSOR_GATE_S if rate_hz >= FAST_SENSOR_HZ else SLOW_SENSOR_GATE_S
+
+
+def robust_largest_s(residual_s: NDArray[np.float64]) -> float:
+    """Return the residual that nine in ten events stay below: the largest, less what one odd event may do."""
+    return float(np.percentile(np.abs(residual_s), 90)) if len(residual_s) else 0.0
+
+
+def judge_precision(
+    error_ci95_s: float, gate_s: tuple[float, float], residual_s: float, residual_gate_s: float, subject: str
+) -> Judgement:
+    """Judge a stream whose pairing is known.
+
+    Parameters
+    ----------
+    error_ci95_s : float
+        Largest half-width over the session.
+    gate_s : (float, float)
+        PASS and WARNING bounds.
+    residual_s, residual_gate_s : float
+        Largest robust residual and its bound: one frame, or one value's interval.
+    subject : str
+        What the sentence is about, such as ``the video``.
+    """
+    width = f"{subject} is known to within {1e3 * error_ci95_s:.1f} ms"
+    if not math.isfinite(error_ci95_s):
+        return Judgement(verdict=WARNING, reason=f"how well {subject} is known could not be told")
+    if residual_s > residual_gate_s:
+        return Judgement(
+            verdict=WARNING,
+            reason=f"{width}, but events lie up to {1e3 * residual_s:.0f} ms off (allowed {1e3 * residual_gate_s:.0f})",
+        )
+    if error_ci95_s <= gate_s[0]:
+        return Judgement(verdict=PASS, reason=width)
+    bound = gate_s[0] if error_ci95_s <= gate_s[1] else gate_s[1]
+    return Judgement(verdict=WARNING, reason=f"{width}, which is more than {1e3 * bound:.0f} ms")
+
+
+def judge_whole(video: Judgement, sensors: Mapping[str, Judgement]) -> tuple[str, list[str]]:
+    """Return the session's verdict and the reasons for it.
+
+    The session fails when its video fails or fewer than four sensors remain; a failed sensor alone is a warning,
+    since its column is left empty. A rig of fewer than four sensors needs all of them.
+    """
+    reasons: list[str] = []
+    verdict = PASS
+    remaining = [name for name, j in sensors.items() if j.verdict != FAIL]
+    needed = min(MIN_SENSORS, len(sensors)) if sensors else 1
+    if video.verdict == FAIL:
+        verdict = FAIL
+        reasons.append(f"video: {video.reason}")
+    if len(remaining) < needed:
+        verdict = FAIL
+        reasons.append(f"sensors: {len(remaining)} of {len(sensors)} are usable and {needed} are needed")
+    for name, judgement in sensors.items():
+        if judgement.verdict != PASS:
+            verdict = worst([verdict, WARNING])
+            reasons.append(f"{name}: {judgement.reason}")
+    if video.verdict == WARNING:
+        verdict = worst([verdict, WARNING])
+        reasons.insert(0, f"video: {video.reason}")
+    return verdict, reasons
