@@ -78,10 +78,10 @@ class SensorClock:
         stack_s = 0.0012 * -np.log(chance.uniform(f"{self.name}/stack", index))
         planned = self.centres_ns(index) + np.rint((self.delay_s + wait_s + stack_s) * 1e9).astype(np.int64)
         begins, ends = self._pause(planned)
-        held = (planned >= begins) & (planned < ends)
-        # How many of this pause's values came before this one.
-        ahead = np.maximum((planned - begins) // round(self.period_s * 1e9), 0)
-        return np.where(held, ends + ahead * _CATCH_UP_NS, planned)
+        # Values of a pause follow one another when it has ended; those after it queue up behind them.
+        ahead = np.maximum(planned - begins, 0) / (self.period_s * 1e9)
+        queued = ends + np.rint(ahead * _CATCH_UP_NS).astype(np.int64)
+        return np.where((ends > begins) & (planned >= begins), np.maximum(planned, queued), planned)
 
     def _pause(self, at_ns: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Return begin and end of the pause drawn in each time's slot (equal where there is none)."""
@@ -105,10 +105,9 @@ class SensorClock:
 
     def next_index(self, host_ns: int) -> int:
         """Return the first value that is sent at or after ``host_ns``."""
-        index = int((host_ns - self.zero_ns) / (self.period_s * 1e9)) - 200
-        while self.send_ns(index) < host_ns:
-            index += 1
-        return index
+        latest = int((host_ns - self.zero_ns) / (self.period_s * 1e9)) + 1
+        index = np.arange(latest - 10 - round(self.longest_pause_s / self.period_s), latest + 1, dtype=np.int64)
+        return int(index[0]) + int(np.count_nonzero(self.sends_ns(index) < host_ns))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +169,9 @@ class CameraClock:
 
     def next_index(self, host_ns: int) -> int:
         """Return the first frame that arrives at or after ``host_ns``."""
-        index = int((host_ns - self.zero_ns) / (self.period_s * 1e9)) - 20
-        while int(self.arrivals_ns(np.array([index]))[0]) < host_ns:
-            index += 1
-        return index
+        latest = int((host_ns - self.zero_ns) / (self.period_s * 1e9)) + 1
+        index = np.arange(latest - 20, latest + 1, dtype=np.int64)
+        return int(index[0]) + int(np.count_nonzero(self.arrivals_ns(index) < host_ns))
 
     def lit_rows(self, index: int, height: int, lit_ns: list[tuple[int, int]]) -> Array:
         """Return the share of each row's exposure, shape (height,), that falls into lit spans of host time."""

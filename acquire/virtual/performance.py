@@ -106,7 +106,7 @@ class Performance:
         if self._segments and self._segments[-1].stop_ns is None:
             last = self._segments[-1]
             rng = np.random.default_rng([self._seed, _EXERCISE_STREAM, last.index, 1])
-            last.stop_ns = max(last.start_ns, host_ns + round(rng.uniform(0.15, 0.40) * 1e9))
+            last.stop_ns = max(last.start_ns, host_ns + round(rng.uniform(0.20, 0.40) * 1e9))
 
     @property
     def contacts(self) -> tuple[Contact, ...]:

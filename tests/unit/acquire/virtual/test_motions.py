@@ -1,0 +1,70 @@
+"""Motions are smooth, begin and end at their base pose, and gestures do what they are called."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from acquire.virtual.body import STAND, Body, pose_vector, posture
+from acquire.virtual.motions import (
+    GESTURES,
+    MOTIONS,
+    base_offset,
+    gesture_offset,
+    gesture_span_s,
+    known_motion,
+    repetition_offset,
+)
+from dataset.errors import InputError
+from dataset.exercises import PAPER_EXERCISES
+
+
+@pytest.mark.parametrize("name", sorted(MOTIONS))
+def test_repetitions_join_without_a_jump_or_a_kink(name: str) -> None:
+    phase = np.array([0.0, 1e-4, 1 - 1e-4, 1.0])
+    offset = repetition_offset(name, phase, mirror=np.array([False] * 4), amplitude=np.ones(4))
+    np.testing.assert_allclose(offset, 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", sorted(MOTIONS))
+def test_a_smaller_repetition_is_the_same_motion_smaller(name: str) -> None:
+    phase = np.linspace(0.0, 1.0, 30)
+    whole = repetition_offset(name, phase, mirror=np.zeros(30, dtype=bool), amplitude=np.ones(30))
+    half = repetition_offset(name, phase, mirror=np.zeros(30, dtype=bool), amplitude=np.full(30, 0.5))
+    np.testing.assert_allclose(half, whole / 2)
+    assert np.abs(whole).max() > 20
+
+
+def test_motions_are_named_as_the_paper_names_them() -> None:
+    assert set(MOTIONS) <= set(PAPER_EXERCISES)
+    assert {"squat", "jumping_jack", "hook_punch", "front_kick"} <= set(MOTIONS)
+
+
+def test_an_unknown_exercise_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match="squat"):
+        known_motion("underwater_hockey")
+    with pytest.raises(InputError):
+        base_offset("underwater_hockey")
+
+
+def test_hands_meet_at_the_clap_and_only_then() -> None:
+    at_s = np.array([-0.5, -0.12, 0.0, 0.6])
+    body = posture(Body(), pose_vector(STAND) + gesture_offset("clap", at_s))
+    apart = np.linalg.norm(body.at("left_wrist") - body.at("right_wrist"), axis=1)
+    assert apart[2] < 0.06
+    assert min(apart[[0, 1, 3]]) > 0.3
+
+
+def test_heels_come_down_at_the_stomp() -> None:
+    at_s = np.array([-0.5, -0.12, 0.0, 0.3])
+    body = posture(Body(), pose_vector(STAND) + gesture_offset("stomp", at_s))
+    heel = body.at("left_heel")[:, 1]
+    assert heel[1] > heel[0] + 0.05
+    assert abs(heel[2] - heel[0]) < 0.005
+
+
+@pytest.mark.parametrize("name", sorted(GESTURES))
+def test_gestures_begin_after_the_quickest_reaction_and_end(name: str) -> None:
+    first_s, last_s = gesture_span_s(name)
+    assert -0.37 < first_s < 0 < last_s
+    np.testing.assert_allclose(gesture_offset(name, np.array([first_s, last_s])), 0.0, atol=1e-9)
