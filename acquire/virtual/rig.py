@@ -177,7 +177,20 @@ class VirtualHardware:
     # -- start ----------------------------------------------------------------------------------------------------
 
     def _started(self) -> _Parts:
+        """Return the running parts, started where they do not run.
+
+        Raises
+        ------
+        HardwareError
+            They cannot be started here.
+        """
         if self._parts is None:
+            if not hasattr(os, "memfd_create"):
+                raise HardwareError(
+                    "the live virtual rig needs Linux",
+                    "its devices are pseudo-terminals and shared memory",
+                    "write a recording without devices with: mia-record simulate",
+                )
             with ExitStack() as held:
                 self._parts = self._start(held)
             atexit.register(self.close)

@@ -160,6 +160,9 @@ def test_the_truth_is_written_and_nothing_is_left_behind(tmp_path: Path) -> None
     writer = CaptureWriter(folder, subject="T", sensors=rig.sensors, sync_seed=1)
     began_ns = clock.now_ns()
     rig.prompt(Prompt(at_s=0.0, kind="clap_cue"), began_ns)
+    heard: list[tuple[int, int]] = []
+    sound = rig.open_sound()
+    sound.start(lambda samples: heard.append((clock.now_ns(), int(np.abs(samples.astype(int)).max()))))
     with serial.Serial(rig.box_port(), 115200, timeout=2) as port:
         port.write(b"FLASH 1 50\n")
         assert port.readline()
@@ -169,6 +172,7 @@ def test_the_truth_is_written_and_nothing_is_left_behind(tmp_path: Path) -> None
         arrivals.append(clock.now_ns())
         writer.frame(0, index, arrivals[-1], round((arrivals[-1] - arrivals[0]) / 1e6) * 1_000_000)
     camera.release()
+    sound.stop()
     writer.close({})
     pids = rig.processes
     rig.finish(folder)
@@ -181,6 +185,9 @@ def test_the_truth_is_written_and_nothing_is_left_behind(tmp_path: Path) -> None
     (clap_ns,) = truth["claps_host_ns"]
     assert began_ns < flash_ns < arrivals[-1]
     assert 0 < (clap_ns - began_ns) * 1e-9 < 1.5
+    # The scene's process heard the same clap as the truth tells, after its way through air and the microphone.
+    loudest_ns = max(heard, key=lambda block: block[1])[0]
+    assert 0.0 < (loudest_ns - clap_ns) * 1e-9 < 0.3
     # The exposure lies before the arrival by a camera's latency, at every frame.
     latency_s = (arrivals[0] - truth["video"]["host_ns_at_pts0"]) * 1e-9
     assert 0.03 < latency_s < 0.2
