@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dataset.errors import InputError
+from dataset.muscles import PAPER_CHANNELS
+
+
+def _known(channel: str) -> str:
+    names = [c.name for c in PAPER_CHANNELS]
+    if channel not in names:
+        raise ValueError(f"no channel {channel!r}; there are: {', '.join(names)}")
+    return channel
+
+
+ChannelName = Annotated[str, AfterValidator(_known)]
 
 
 class _Part(BaseModel):
@@ -17,7 +29,7 @@ class _Part(BaseModel):
 class Outage(_Part):
     """A sensor out of reach: silent for a while, then connected anew as a new epoch."""
 
-    channel: str
+    channel: ChannelName
     at_s: float = Field(ge=0)
     seconds: float = Field(gt=0)
 
@@ -54,7 +66,7 @@ class Faults(_Part):
     pauses_per_minute: float = Field(default=0.7, ge=0, le=3)
     longest_pause_s: float = Field(default=0.45, ge=0.15, le=10)
     outages: tuple[Outage, ...] = ()
-    dead_channels: tuple[str, ...] = ()
+    dead_channels: tuple[ChannelName, ...] = ()
     dropped_frame_share: float = Field(default=0.003, ge=0, lt=1)
     unwritten_frame_share: float = Field(default=0.0, ge=0, lt=1)
     hidden_flash_share: float = Field(default=0.0, ge=0, le=1)

@@ -126,7 +126,11 @@ class Performance:
     def working_pose(self, host_ns: Int64Array) -> Array:
         """Return the pose without sway and gestures, shape (T, len(DOFS)): what loads the muscles."""
         pose = np.repeat(self._stand[None], len(host_ns), axis=0)
+        earliest_ns, latest_ns = (int(host_ns.min()), int(host_ns.max())) if len(host_ns) else (0, 0)
         for segment in self._segments:
+            over_ns = latest_ns if segment.stop_ns is None else segment.stop_ns + round(BLEND_S * 1e9)
+            if segment.start_ns >= latest_ns or over_ns < earliest_ns:
+                continue
             since_s = np.asarray((host_ns - segment.start_ns) * 1e-9, dtype=np.float64)
             active = since_s > 0.0
             if segment.stop_ns is not None:

@@ -26,6 +26,7 @@ def test_a_file_overrides_what_it_names(tmp_path: Path) -> None:
         ("typo = 1", "typo"),
         ("lost_share = ", "not TOML"),
         ("[[outages]]", "outages"),
+        ('dead_channels = ["left_ear"]', "left_ear"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, text: str, says: str) -> None:
