@@ -14,6 +14,7 @@ from dataset.capture import Capture, Event
 from dataset.capture_writer import sha256_of, software
 from dataset.errors import VideoError
 from dataset.session import (
+    VIRTUAL_NOTE,
     Aligned,
     ChannelTable,
     EmgStream,
@@ -116,10 +117,17 @@ def build_session(
         sync=streams,
         aligned=aligned,
         provenance=_provenance(capture, mapped, found, picture),
-        subject_info={k: v for k in ("take", "setup_id") if (v := capture.meta.get(k, ""))},
+        subject_info=_subject_info(capture),
         video=video_info,
         pose=found,
     )
+
+
+def _subject_info(capture: Capture) -> dict[str, str | float]:
+    info: dict[str, str | float] = {k: v for k in ("take", "setup_id") if (v := capture.meta.get(k, ""))}
+    if capture.is_virtual:
+        info["notes"] = VIRTUAL_NOTE
+    return info
 
 
 def _find_pose(path: Path, frames: NDArray[np.int64], model: Path | None, progress: Progress | None) -> Pose:

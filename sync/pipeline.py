@@ -28,6 +28,7 @@ from sync.detect.flash import read_brightness
 from sync.evidence import contact_evidence, sensor_evidence
 from sync.fit import HostFlashes, Line, SoundFit, answered_cues, fit_flashes, fit_sound, host_flashes
 from sync.parts import Picture, Progress, VideoMapped
+from sync.priors import ACOUSTIC
 from sync.result import Evidence, SyncResult
 from sync.sensors import Closure, Contacts, SensorData, close_routes, respond, sync_sensors
 from sync.streams import sound_sync, video_sync
@@ -276,7 +277,8 @@ def _contacts(
     """Return the contacts that count, by kind: their indices, and their times on the host clock."""
     if picture is None or mapped is None or mapped.sound is None:
         return {}, {}
-    host_s = mapped.sound.line(np.array([c.time_s for c in picture.contacts]))
+    # The contact itself, not its sound's arrival at the microphone.
+    host_s = mapped.sound.line(np.array([c.time_s for c in picture.contacts])) - ACOUSTIC.value_s
     chosen: dict[str, list[int]] = {}
     heard: dict[str, Contacts] = {}
     for kind in ("clap", "stomp"):

@@ -18,8 +18,8 @@ class Prior:
 
 
 #: Centroid of a limb's burst relative to its contact's sound. Arms brake before the hands meet; legs stiffen before
-#: the heel lands and go on absorbing after it (lead of tens of milliseconds, known to no better than this).
-BURST = {"clap": Prior(value_s=-0.01, sd_s=0.04), "stomp": Prior(value_s=0.01, sd_s=0.04)}
+#: the heel lands and absorb a little after it: a lead of tens of milliseconds, known to no better than this.
+BURST = {"clap": Prior(value_s=-0.04, sd_s=0.04), "stomp": Prior(value_s=-0.03, sd_s=0.04)}
 
 #: From the stored host time of a flash to its light. A box stamps the light itself; a terminal draws when it likes.
 LIGHT_LATENCY = {
@@ -32,8 +32,9 @@ LIGHT_LATENCY = {
 #: Sound later than picture in a file whose skew nothing measures.
 AV_SKEW = Prior(value_s=0.0, sd_s=0.020)
 
-#: Sound needs 2.9 ms a metre; a camera stands one to five metres away.
-ACOUSTIC = Prior(value_s=0.0, sd_s=0.003)
+#: Sound needs 2.9 ms a metre: a person who fills the picture stands some two metres farther from the microphone than
+#: a box does, and from the picture's point of view two to three metres away.
+ACOUSTIC = Prior(value_s=0.006, sd_s=0.004)
 
 
 def light_source(source: str) -> str:

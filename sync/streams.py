@@ -12,6 +12,7 @@ from sync import verdict as gates
 from sync.detect.contact import Contact
 from sync.fit import HostFlashes, Line, SoundFit
 from sync.match import Pairing
+from sync.priors import ACOUSTIC
 from sync.shutter import VideoMap
 from sync.verdict import FAIL, PASS, WARNING
 
@@ -132,7 +133,12 @@ def sound_sync(
         rms_residual_s=float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan,
         coverage=pairing.coverage if pairing is not None else 0.0,
         largest_gap_s=pairing.largest_gap_s if pairing is not None else math.nan,
-        constants={"av_skew_s": sound.av_skew_s, "av_skew_sd_s": sound.av_skew_sd_s},
+        constants={
+            "av_skew_s": sound.av_skew_s,
+            "av_skew_sd_s": sound.av_skew_sd_s,
+            "acoustic_delay_s": ACOUSTIC.value_s,
+            "acoustic_delay_sd_s": ACOUSTIC.sd_s,
+        },
         matches=pairing.pairs if pairing is not None else np.zeros((0, 2), dtype=np.int64),
         residual_s=residual,
         epochs=np.array([[pts[0], pts[1], line.offset_s]]),

@@ -188,7 +188,8 @@ def _describe(
         jitter = 1.4826 * np.median(np.abs(bands[before] - dark), axis=0) + 0.3
         rise = bands[start:stop] - dark
         full = rise.max(axis=0)
-        lit = np.where(full > 6 * jitter, rise / full, np.nan)
+        shows = full > 6 * jitter
+        lit = np.where(shows, rise / full, np.nan)
     # Whole frames: lit half of the full height counts as the first lit one.
     crossing = first + int(np.argmax(above[first:stop] > 0.5 * height))
     before_s = float(brightness.pts_s[crossing - 1])
@@ -199,5 +200,5 @@ def _describe(
         contrast=height / noise,
         frame_time_s=brightness.pts_s[rows],
         lit=np.clip(lit, -0.2, 1.2),
-        noise=float(np.nanmedian(jitter / full)) if np.isfinite(lit).any() else 1.0,
+        noise=float(np.median(jitter[shows] / full[shows])) if shows.any() else 1.0,
     )

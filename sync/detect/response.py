@@ -29,6 +29,8 @@ _SHAPE_SD = 0.35
 #: From this rate on a stream is a waveform and is enveloped before its level is looked at.
 WAVEFORM_HZ = 100.0
 MIN_RESPONSES = 3
+#: Delays are fitted as 1 s later, since steps of the solver are relative and a delay may be 0.
+_LATER_S = 1.0
 #: Shifts of the whole train at which it must explain clearly less.
 _OTHER_SHIFTS_S = np.arange(0.7, 4.0, 0.1)
 
@@ -217,15 +219,15 @@ def _pooled_shape(pieces: Mapping[str, list[_Piece]], starts: Mapping[str, float
     def residuals(x: FloatArray) -> FloatArray:
         rise, fall = math.exp(x[0]), math.exp(x[1])
         parts = [
-            _project(p, _shape(p.t, x[2 + i], rise, fall))[0] / scales[i]
+            _project(p, _shape(p.t, x[2 + i] - _LATER_S, rise, fall))[0] / scales[i]
             for i, name in enumerate(names)
             for p in pieces[name]
         ]
         return np.concatenate(parts)
 
-    x0 = np.array([math.log(_WIDTH_S), math.log(_WIDTH_S), *(starts[n] for n in names)])
-    low = np.array([math.log(_NARROWEST_S)] * 2 + [_SEARCH_S[0] - 0.2] * len(names))
-    high = np.array([math.log(_WIDEST_S)] * 2 + [_SEARCH_S[1] + 0.2] * len(names))
+    x0 = np.array([math.log(_WIDTH_S), math.log(_WIDTH_S), *(starts[n] + _LATER_S for n in names)])
+    low = np.array([math.log(_NARROWEST_S)] * 2 + [_SEARCH_S[0] - 0.2 + _LATER_S] * len(names))
+    high = np.array([math.log(_WIDEST_S)] * 2 + [_SEARCH_S[1] + 0.2 + _LATER_S] * len(names))
     fit = least_squares(residuals, x0, bounds=(low, high), loss="soft_l1", f_scale=0.1, diff_step=1e-4)
     return float(fit.x[0]), float(fit.x[1])
 
@@ -235,28 +237,28 @@ def _measure(parts: list[_Piece], start: float, pooled: tuple[float, float]) -> 
 
     def residuals(x: FloatArray, chosen: list[_Piece], noise: float) -> FloatArray:
         pulls = [(x[1] - pooled[0]) / _SHAPE_SD, (x[2] - pooled[1]) / _SHAPE_SD]
-        fits = [_project(p, _shape(p.t, x[0], math.exp(x[1]), math.exp(x[2])))[0] / noise for p in chosen]
+        fits = [_project(p, _shape(p.t, x[0] - _LATER_S, math.exp(x[1]), math.exp(x[2])))[0] / noise for p in chosen]
         return np.concatenate([*fits, np.array(pulls)])
 
-    low = np.array([_SEARCH_S[0] - 0.2, math.log(_NARROWEST_S), math.log(_NARROWEST_S)])
-    high = np.array([_SEARCH_S[1] + 0.2, math.log(_WIDEST_S), math.log(_WIDEST_S)])
-    x0 = np.clip(np.array([start, *pooled]), low + 1e-6, high - 1e-6)
+    low = np.array([_SEARCH_S[0] - 0.2 + _LATER_S, math.log(_NARROWEST_S), math.log(_NARROWEST_S)])
+    high = np.array([_SEARCH_S[1] + 0.2 + _LATER_S, math.log(_WIDEST_S), math.log(_WIDEST_S)])
+    x0 = np.clip(np.array([start + _LATER_S, *pooled]), low + 1e-6, high - 1e-6)
     noise = 0.1 * scale
-    x = x0
+    x, at, rise, fall = x0, start, math.exp(pooled[0]), math.exp(pooled[1])
     for _ in range(2):
         fit = least_squares(
             residuals, x, bounds=(low, high), args=(parts, noise), loss="soft_l1", f_scale=2.0, diff_step=1e-4
         )
         x = fit.x
-        left = np.concatenate([_project(p, _shape(p.t, x[0], math.exp(x[1]), math.exp(x[2])))[0] for p in parts])
+        at, rise, fall = float(x[0]) - _LATER_S, math.exp(x[1]), math.exp(x[2])
+        left = np.concatenate([_project(p, _shape(p.t, at, rise, fall))[0] for p in parts])
         noise = max(1.4826 * float(np.median(np.abs(left))), 0.01 * scale)
-    rise, fall = math.exp(x[1]), math.exp(x[2])
-    centre = _centroid(float(x[0]), rise, fall)
-    each, heights = _each(parts, float(x[0]), rise, fall)
+    centre = _centroid(at, rise, fall)
+    each, heights = _each(parts, at, rise, fall)
     answered = heights > 3.0 * noise
     if answered.sum() < MIN_RESPONSES:
         return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / noise)
-    each_s = each[answered] + (centre - float(x[0]))
+    each_s = each[answered] + (centre - at)
     # Contacts differ in lead, so their scatter, not the values' noise, tells how well their mean is known.
     n = len(each_s)
     spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
