@@ -121,7 +121,9 @@ class _Cut:
     n_incomplete: int
 
 
-def windows_from_sessions(sessions: Sequence[Session], *, length: int = LENGTH, stride: int | None = None) -> Windows:
+def windows_from_sessions(
+    sessions: Sequence[Session], *, length: int = LENGTH, stride: int | None = None, n_dims: int | None = None
+) -> Windows:
     """Cut sessions into windows.
 
     A window straddles neither two segments nor two exercises. Where a session labels exercises, rows between them
@@ -131,12 +133,14 @@ def windows_from_sessions(sessions: Sequence[Session], *, length: int = LENGTH, 
     Parameters
     ----------
     sessions : sequence of Session
-        With the same channels, units and rate. 3D keypoints are used where every session has them, else 2D.
+        With the same channels, units and rate.
     length : int
         Frames of a window.
     stride : int, optional
         Frames between neighbouring starts, counted from the start of each stretch. By default 1 where the sessions
         hold under ten minutes at 10 Hz (6000 rows), else 5.
+    n_dims : {2, 3}, optional
+        Which keypoints are used. By default 3D where every session has them, else 2D.
 
     Raises
     ------
@@ -150,7 +154,7 @@ def windows_from_sessions(sessions: Sequence[Session], *, length: int = LENGTH, 
     _check_alike(sessions)
     rows = sum(len(s.aligned.time_s) for s in sessions)
     step = stride or (SHORT_STRIDE if rows < SHORT_SET_ROWS else LONG_STRIDE)
-    in_3d = all(s.aligned.keypoints_3d is not None for s in sessions)
+    in_3d = n_dims == 3 if n_dims else all(s.aligned.keypoints_3d is not None for s in sessions)
     in_picture = all(s.aligned.keypoints_2d is not None and s.video is not None for s in sessions)
     cuts = [_cut(s, length, step, in_3d=in_3d, in_picture=in_picture) for s in sessions]
     counts = [len(cut.start_row) for cut in cuts]
@@ -266,7 +270,7 @@ def _starts(grid: Aligned, length: int, step: int) -> tuple[IntArray, IntArray]:
 def _bridged(keypoints: FloatArray | None, segment: IntArray) -> FloatArray:
     """Return keypoints with short gaps inside a segment bridged linearly; a joint is missing as a whole."""
     if keypoints is None:
-        raise InputError("a session lacks the keypoints that the others have")
+        raise InputError("a session lacks the keypoints that are asked for", "it has only 2D, or only 3D")
     filled = np.array(keypoints, dtype=np.float64)
     lost: BoolArray = np.asarray(np.isnan(filled).any(-1))
     filled[lost] = np.nan

@@ -22,7 +22,7 @@ MOST_SECONDS = 36.0
 PAUSE_S = 0.6
 
 _TRUTH, _PREDICTION = "#333333", "#d1495b"
-_SHADES = ("#edf2f7", "#fdf6e3")
+_SHADES = ("#e8f0f8", "#fdf3dc", "#e9f5e6", "#f6e9f3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ def _chosen(every: tuple[Stretch, ...], rate_hz: float) -> list[Stretch]:
             exercise=whole.exercise,
             subject=whole.subject,
         )
-    in_time = sorted(chosen, key=lambda i: (chosen[i].subject, i))
+    in_time = sorted(chosen, key=lambda i: (chosen[i].subject, chosen[i].exercise, i))
     return [chosen[i] for i in in_time]
 
 
@@ -152,9 +152,11 @@ def _paired(channels: tuple[str, ...]) -> list[int]:
 
 
 def _draw_channel(axes: Axes, shown: list[Stretch], c: int, test: Windows) -> None:
+    kinds = list(dict.fromkeys((s.subject, s.exercise) for s in shown))
     for i, (stretch, start) in enumerate(zip(shown, _offsets(shown, test.rate_hz), strict=True)):
         t = start + np.arange(len(stretch.truth)) / test.rate_hz
-        axes.axvspan(t[0], t[-1], color=_SHADES[i % 2], zorder=0, linewidth=0)
+        shade = _SHADES[kinds.index((stretch.subject, stretch.exercise)) % len(_SHADES)]
+        axes.axvspan(t[0], t[-1], color=shade, zorder=0, linewidth=0)
         axes.plot(t, stretch.truth[:, c], ":", color=_TRUTH, linewidth=1.8, label=None if i else "measured", zorder=2)
         axes.plot(
             t,

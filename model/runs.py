@@ -143,7 +143,9 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     network = load_network(run, config)
     reference = load_training_windows(run, config)
     read = _read(sessions, allow_unverified=allow_unverified)
-    windows = windows_from_sessions(read, length=config["length"], stride=config["stride"])
+    windows = windows_from_sessions(
+        read, length=config["length"], stride=config["stride"], n_dims=reference.keypoints.shape[-1]
+    )
     _check_fits(config, windows)
     hashes = [_sha256(s) for s in read]
     chosen = _untrained(config, read, hashes, windows)

@@ -23,6 +23,10 @@ from model.networks.base import Network, Recipe, masked_mean_square
 UNKNOWN = 0  # index of the subject entry for people not seen in training
 HIDDEN_SUBJECTS = 0.1  # share of training windows whose subject is hidden
 VELOCITY_GAIN = 3.0  # brings standardised velocities at 10 Hz near the coordinates' own spread
+# Added to each coordinate's spread: joints near the hip hardly move, and what a pose network jitters by (torso lengths
+# in 2D, metres in 3D) must not be blown up to the size of a motion.
+JITTER = {2: 0.04, 3: 0.02}
+NOISE = {2: 0.04, 3: 0.02}  # augmentation: of each joint, once a window and anew each frame; units as above
 MOST_TURN_RAD = 0.3  # augmentation: about the vertical
 SCALE_SD = 0.05  # augmentation: size of the body
 SQUEEZE = (0.85, 1.0)  # augmentation of 2D keypoints: width as a turned body shows it
@@ -43,7 +47,7 @@ class MiaTransformer(Network):
     """
 
     recipe: ClassVar[Recipe] = Recipe(
-        learning_rate=1e-3, one_cycle=True, batch=32, weight_decay=0.05, fewest_steps=1000, epochs=60
+        learning_rate=1e-3, one_cycle=True, batch=32, weight_decay=0.05, fewest_steps=240, epochs=30
     )
     x_mean: Tensor
     x_sd: Tensor
@@ -96,7 +100,7 @@ class MiaTransformer(Network):
         x = network.features(train).reshape(-1, len(BODY_25), n_dims)
         with torch.no_grad():
             network.x_mean.copy_(torch.from_numpy(_mean(x)))
-            network.x_sd.copy_(torch.from_numpy(_sd(x, floor=1e-3)))
+            network.x_sd.copy_(torch.from_numpy(_sd(x, floor=JITTER[n_dims])))
             # A muscle that hardly works in one person must not become noise blown up to the size of a signal.
             least = 0.03 * _sd(train.emg.reshape(-1, len(train.channels)), floor=0.0)
             people = [np.ones(len(train), dtype=np.bool_), *(train.subject == name for name in subjects)]
@@ -153,8 +157,10 @@ class MiaTransformer(Network):
 
 
 def _augmented(x: Tensor) -> Tensor:
-    """Return bodies turned about the vertical and scaled, each window by a draw of its own."""
+    """Return bodies turned about the vertical and scaled, each window by a draw of its own, their joints shaken."""
     n = len(x)
+    sd = NOISE[x.shape[-1]]
+    x = x + sd * torch.randn_like(x) + sd * torch.randn_like(x[:, :1])
     size = 1.0 + SCALE_SD * torch.randn(n, 1, 1, device=x.device)
     if x.shape[-1] == 2:
         low, high = SQUEEZE
