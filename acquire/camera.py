@@ -48,6 +48,7 @@ class Camera:
         self._reopen = reopen
         self._journal = journal
         self._muxer: Muxer | None = None
+        self._last_muxer: Muxer | None = None
         self._epoch = 0
         self._arrivals: deque[int] = deque(maxlen=600)
         self._stop = threading.Event()
@@ -58,7 +59,7 @@ class Camera:
     def attach(self, muxer: Muxer) -> None:
         """Record from the next frame on."""
         self._epoch = 0
-        self._muxer = muxer
+        self._muxer = self._last_muxer = muxer
 
     def detach(self) -> None:
         """Record no more."""
@@ -120,7 +121,7 @@ class Camera:
         span_s = (arrivals[-1] - arrivals[0]) * 1e-9 if len(arrivals) > 1 else 0.0
         last_ns = self._arrivals[-1] if self._arrivals else now_ns
         state = "lost" if self._source is None else "silent" if now_ns - last_ns > SILENT_S * 1e9 else "running"
-        muxer = self._muxer
+        muxer = self._last_muxer
         return CameraStatus(
             state=state,
             width=self.width,

@@ -95,6 +95,8 @@ def run_command(
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
+    for note in recording.notes:
+        STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
     print_result(_summary(recording), as_json=as_json, text=recording_text(recording))
 
 

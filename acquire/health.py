@@ -97,19 +97,24 @@ class SensorHealth:
         while self._recent and self._recent[0] < oldest_ns:
             self._recent.popleft()
 
+    def _rate_now_hz(self, now_ns: int) -> float:
+        n = len(self._recent)
+        if n < 2:
+            return 0.0
+        span_ns = self._recent[-1] - self._recent[0]
+        # Silence longer than a usual interval counts, so that the rate falls while nothing comes.
+        silent_ns = max(0, now_ns - self._recent[-1] - 2 * span_ns // (n - 1))
+        return (n - 1) / ((span_ns + silent_ns) * 1e-9) if span_ns + silent_ns > 0 else 0.0
+
     def live(self, now_ns: int, n_values: int = 600) -> LiveHealth:
         """Return what can be said at host time ``now_ns``."""
         with self._lock:
             self._forget(now_ns)
             began_ns = now_ns if self._began_ns is None else self._began_ns
-            heard_s = min(RATE_WINDOW_S, max((now_ns - began_ns) * 1e-9, 1e-9))
-            if self._recent:
-                heard_s = max(heard_s, (now_ns - self._recent[0]) * 1e-9)
-            n_recent = len(self._recent)
             return LiveHealth(
                 received=sum(e.received for e in self._epochs.values()),
                 expected=round(self._rate_hz * (now_ns - began_ns) * 1e-9),
-                rate_hz=n_recent / heard_s if n_recent > 1 else 0.0,
+                rate_hz=self._rate_now_hz(now_ns),
                 largest_gap_s=max((e.largest_gap_ns for e in self._epochs.values()), default=0) * 1e-9,
                 silent_s=float("inf") if self.last_ns is None else (now_ns - self.last_ns) * 1e-9,
                 value=self._value,

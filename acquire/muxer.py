@@ -80,6 +80,8 @@ class Muxer:
         self.zero_ns: int | None = None
         self.n_written = 0
         self.n_dropped = 0
+        #: Of those: frames that came within a millisecond of the one before, as a camera's backlog does.
+        self.n_too_close = 0
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
         self._thread.start()
@@ -95,6 +97,7 @@ class Muxer:
         too_close = pts_ms * _MS - (arrival_ns - self.zero_ns) > _MS
         if self.failure is not None or too_close or not self._waiting.acquire(blocking=False):
             self.n_dropped += 1
+            self.n_too_close += too_close
             self._writer.frame(epoch, index, arrival_ns, None)
             return
         self._last_pts_ms = pts_ms

@@ -135,6 +135,10 @@ class Recorder:
         self._ended_ns = 0
         self._open_exercise = ""
         self._closing = threading.Lock()
+        if duration_s is not None and abs(self.schedule.duration_s - duration_s) > 1.0:
+            self._note(
+                f"{self.schedule.duration_s:.0f} s instead of {duration_s:g} s: both sync sequences are always given"
+            )
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -339,7 +343,8 @@ class Recorder:
     def _camera_health(self) -> dict[str, Any]:
         if self._muxer is None:
             return {}
-        return {"written": self._muxer.n_written, "dropped": self._muxer.n_dropped}
+        muxer = self._muxer
+        return {"written": muxer.n_written, "dropped": muxer.n_dropped, "of_these_too_close": muxer.n_too_close}
 
     # -- the schedule's thread ------------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class CuePanel(Widget):
             title, text, coming = cue.title, cue.text, f"next: {cue.next_title}" if cue.next_title else ""
         else:
             title, text = idle_words(snapshot)
-            left, coming = "", ""
+            left, coming = "", "r: another take" if snapshot.phase == "done" else ""
         count = big_text(left, 20)
         count_width = max(map(len, count))
         rows = big_text(title, width - count_width - 2)
@@ -111,7 +111,9 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
         "waiting": ("Connecting", f"{streaming} of {len(snapshot.sensors)} sensors stream"),
         "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; press r to record"),
         "closing": ("Saving", "closing the capture"),
-        "done": ("Saved", f"{snapshot.folder}" if snapshot.folder else "nothing was recorded"),
+        "done": ("Saved", f"{snapshot.folder.parent.name}/{snapshot.folder.name}")
+        if snapshot.folder
+        else ("Closed", "nothing was recorded"),
     }.get(snapshot.phase, ("Failed", last or "see the line below"))
 
 
@@ -173,6 +175,8 @@ class StatusLine(Widget):
         text = Text(no_wrap=True, overflow="ellipsis")
         if self.snapshot is None:
             return text
+        if self.snapshot.phase == "done" and self.snapshot.folder is not None:
+            return saved_words(text, self.snapshot)
         camera_words(text, self.snapshot.camera)
         sound_words(text, self.snapshot.sound)
         text.append("  box ", DIM)
@@ -184,6 +188,17 @@ class StatusLine(Widget):
             text.append(f"\n {sign} ", colour)
             text.append(f"{where}{row.what}", colour)
         return text
+
+
+def saved_words(text: Text, snapshot: Snapshot) -> Text:
+    """Append what a recording left and the command to run next."""
+    received = sum(s.health.received for s in snapshot.sensors)
+    text.append(f" {clock_text(snapshot.elapsed_s)}  {received} values from {len(snapshot.sensors)} sensors", GOOD)
+    if snapshot.camera is not None:
+        text.append(f", {snapshot.camera.written} frames", GOOD)
+        text.append(f", {snapshot.camera.dropped} dropped", WARN if snapshot.camera.dropped else GOOD)
+    text.append(f"\n next: mia-sync run {snapshot.folder} --out sessions", DIM)
+    return text
 
 
 def camera_words(text: Text, camera: CameraStatus | None) -> None:

@@ -137,6 +137,13 @@ def test_a_subject_that_is_no_label_is_refused_at_once(fakes: Any, tmp_path: Pat
         Recorder(fakes.hardware(fakes.sensors(1)), PLAN, out=tmp_path, subject="../x", seed=1)
 
 
+def test_a_duration_that_cannot_hold_the_sync_sequences_is_said(fakes: Any, tmp_path: Path) -> None:
+    recorder = Recorder(fakes.hardware(fakes.sensors(1)), PLAN, out=tmp_path, subject="S1", seed=1, duration_s=2)
+    recorder.close()
+    assert recorder.schedule.duration_s > 4
+    assert any("instead of 2 s" in note for note in recorder.notes)
+
+
 def test_closing_twice_and_without_opening_is_harmless(fakes: Any, tmp_path: Path) -> None:
     recorder = Recorder(fakes.hardware(fakes.sensors(1)), PLAN, out=tmp_path, subject="S1", seed=1)
     assert recorder.close() is None

@@ -64,7 +64,8 @@ async def test_start_record_stop_and_again(fakes: Any, tmp_path: Path, size: tup
             assert widget.size.height >= 3, "a headline and a trace fit"
         await pilot.press("r")
         await until(pilot, "done")
-        assert "█" in seen(app, CuePanel) and "sub-S1" in seen(app, CuePanel)
+        assert "█" in seen(app, CuePanel) and "sub-S1/ses-" in seen(app, CuePanel)
+        assert "next: mia-sync run" in seen(app, StatusLine)
         if size == (80, 24):
             await pilot.press("r")
             await until(pilot, "ready")
