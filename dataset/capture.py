@@ -205,6 +205,11 @@ class Capture:
         return self.meta["subject"]
 
     @property
+    def is_virtual(self) -> bool:
+        """Whether the virtual rig was recorded, and not a person."""
+        return bool(self.sensors) and all(sensor.adapter == "virtual" for sensor in self.sensors)
+
+    @property
     def name(self) -> str:
         """Name of the session made from this capture: ``sub-<ID>_ses-<STAMP>``."""
         return f"{self.folder.parent.name}_{self.folder.name}"

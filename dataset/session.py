@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-StrArray = NDArray[np.str_]
+
+#: Stored in the subject's notes of every session made from the virtual rig, so that nobody takes it for a person.
+VIRTUAL_NOTE = "virtual data, not a person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,11 @@ class Session:
     def name(self) -> str:
         """File name without its ending, or the subject where it was never stored."""
         return self.path.stem if self.path else f"sub-{self.subject}"
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the session was recorded from the virtual rig."""
+        return VIRTUAL_NOTE in str(self.subject_info.get("notes", ""))
 
 
 def provenance_lines(steps: tuple[Mapping[str, Any], ...]) -> list[str]:

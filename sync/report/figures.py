@@ -126,7 +126,7 @@ def residual_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
     with _figure(10.5, 2.4) as (figure, panels):
         axes = panels[0, 0]
         colours = (BLUE, RED, GREEN, ORANGE)
-        markers = ("o", "s", "^", "D")
+        markers = ("o", "s", "^", "x")
         for i, (name, time_s, residual_s) in enumerate(streams):
             axes.plot(time_s, 1e3 * residual_s, markers[i % 4], color=colours[i % 4], markersize=4, label=name)
         axes.axhline(0, color=GREY, linewidth=0.8)

@@ -1,0 +1,91 @@
+"""Writing the report's page from its template."""
+
+from __future__ import annotations
+
+import math
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from dataset.capture_writer import write_atomically
+from dataset.muscles import channel_from_name
+from dataset.session import StreamSync, provenance_lines
+from sync.report.sections import build_sections
+from sync.result import SyncResult
+
+#: A sign beside each colour, for print and for the colour-blind.
+_SIGN = {"PASS": "✔", "WARNING": "!", "FAIL": "✖"}
+
+_MEANING = {
+    "PASS": "Every stream is aligned within the bounds: the session can be used as it is.",
+    "WARNING": "The session was written and can be used; read the reasons first, and say them with your results.",
+    "FAIL": "The alignment could not be shown to be right, so no session was written. The reasons say what to do.",
+}
+_UNVERIFIED = (
+    "The alignment could not be shown to be right. The session was written all the same, marked FAIL, because "
+    "--allow-unverified was given; mia-train refuses it unless told the same."
+)
+
+
+def write_report(path: Path, result: SyncResult) -> None:
+    """Write the report of one synchronisation to ``path``: one HTML file that opens offline."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, render(result).encode())
+
+
+def render(result: SyncResult) -> str:
+    """Return the report's page."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
+    session = result.session
+    subtitle = [f"subject {session.subject}", f"{len(session.channels.name)} sensors"]
+    if len(session.aligned.time_s):
+        subtitle.append(f"{session.aligned.time_s[-1] - session.aligned.time_s[0]:.1f} s")
+    if session.video is not None:
+        subtitle.append(f"video {session.video.width} × {session.video.height}, {Path(session.video.file).name}")
+    unverified = result.verdict == "FAIL" and result.session_path is not None
+    return template.render(
+        title=f"Alignment of {result.report_path.stem}",
+        subtitle=" · ".join(subtitle),
+        virtual=session.is_virtual,
+        verdict=result.verdict,
+        reasons=list(result.reasons),
+        meaning=_UNVERIFIED if unverified else _MEANING[result.verdict],
+        sign=_SIGN,
+        streams=[_row(name, stream) for name, stream in result.streams.items()],
+        sections=build_sections(result),
+        uuid=session.session_uuid,
+        created=session.created_utc,
+        zero=session.zero_host_ns,
+        provenance=provenance_lines(session.provenance),
+    )
+
+
+def _row(name: str, stream: StreamSync) -> dict[str, Any]:
+    channel = channel_from_name(name)
+    matched = f"{stream.n_matched} of {stream.n_reference}" if stream.n_reference else "-"
+    residual = f"{_number(stream.rms_residual_s, 1e3)} / {_number(stream.max_residual_s, 1e3)}"
+    return {
+        "label": channel.label if channel.side else name,
+        "verdict": stream.verdict,
+        "method": stream.method,
+        "reason": stream.reason,
+        "offset": _with_interval(stream.offset_s, stream.offset_ci95_s, 1e3),
+        "rate": _with_interval(stream.rate_ppm, stream.rate_ci95_ppm, 1.0),
+        "error": _number(stream.error_ci95_s, 1e3),
+        "matched": matched,
+        "margin": _number(stream.ambiguity_margin, 1.0, 2),
+        "residual": residual if "-" not in (residual[0], residual[-1]) else "-",
+    }
+
+
+def _number(value: float, scale: float, digits: int = 1) -> str:
+    return f"{value * scale:.{digits}f}" if math.isfinite(value) else "-"
+
+
+def _with_interval(value: float, half_width: float, scale: float) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value * scale:.1f}" + (f" ± {half_width * scale:.1f}" if math.isfinite(half_width) else "")
