@@ -1,0 +1,165 @@
+"""The report is one file that opens offline, says the verdict in words, and never breaks on what is missing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset.session import (
+    VIRTUAL_NOTE,
+    Aligned,
+    ChannelTable,
+    EmgStream,
+    EventTable,
+    ExerciseTable,
+    Session,
+    StreamSync,
+)
+from sync.report import write_report
+from sync.report.page import render
+from sync.result import ContactEvidence, Evidence, SensorEvidence, SyncResult
+
+CHANNELS = ("left_biceps", "right_quadriceps")
+
+
+def sensor_evidence(kind: str) -> SensorEvidence:
+    time_s = np.linspace(-0.5, 1, 16)
+    return SensorEvidence(
+        arrival_s=np.arange(50) * 0.1,
+        lateness_s=np.linspace(0, 0.03, 50),
+        gaps_s=np.array([[1.0, 1.7]]),
+        rate_hz=10.01,
+        rate_ci95_ppm=20.0,
+        n_lost=4,
+        n_malformed=1,
+        n_out_of_range=0,
+        contact=kind,
+        response_time_s=(time_s, time_s),
+        response=(np.exp(-((time_s - 0.1) ** 2) / 0.01), np.zeros(16)),
+        answered=np.array([0]),
+        each_s=np.array([0.11]),
+    )
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> SyncResult:
+    t = 30
+    emg = np.random.default_rng(0).uniform(0, 100, (t, 2))
+    emg[:, 1] = np.nan
+    stream = StreamSync(
+        method="arrival envelope + clap", verdict="PASS", reason="known to 12 ms", offset_s=-0.1, offset_ci95_s=0.012,
+        rate_ppm=0.0, rate_ci95_ppm=15.0, error_ci95_s=0.012, n_reference=2, n_target=2, n_matched=2, match_rate=1.0,
+        ambiguity_margin=0.8, max_residual_s=0.02, rms_residual_s=0.01, constants={"response_s": 0.1},
+    )  # fmt: skip
+    session = Session(
+        subject="S01",
+        session_uuid="u",
+        created_utc="2026-01-01",
+        zero_host_ns=5,
+        verdict="WARNING",
+        verdict_reason="one sensor failed",
+        rate_hz=10.0,
+        channels=ChannelTable(
+            name=CHANNELS, muscle=("biceps", "quadriceps"), side=("left", "right"), unit=("counts",) * 2,
+            profile=("anr-m40",) * 2, serial=("",) * 2, placement=("",) * 2, electrode=("",) * 2,
+        ),
+        emg={
+            c: EmgStream(time_s=np.zeros(0), value=np.zeros(0), arrival_s=np.zeros(0), index_inferred=True)
+            for c in CHANNELS
+        },
+        events=EventTable(time_s=np.zeros(0), uncertainty_s=np.zeros(0), kind=(), label=(), source=()),
+        exercises=ExerciseTable(name=("squat",), start_s=np.array([0.5]), stop_s=np.array([2.0])),
+        sync={},
+        aligned=Aligned(
+            time_s=np.arange(t) / 10, emg=emg, emg_valid=np.isfinite(emg), segment=np.zeros(t, dtype=np.int64),
+            exercise=("",) * t,
+        ),
+        provenance=({"step": "grid"},),
+        subject_info={"notes": VIRTUAL_NOTE},
+    )  # fmt: skip
+    evidence = Evidence(
+        frame_time_s=np.arange(90) / 30,
+        brightness=np.full(90, 100.0),
+        flash_detected_s=np.array([1.0, 2.0]),
+        flash_detected_frame=np.array([30, 60]),
+        flash_host_s=np.array([1.0, 2.0]),
+        flash_pairs=np.array([[0, 0], [1, 1]]),
+        contacts=(
+            ContactEvidence(kind="clap", time_s=1.2, pts_s=1.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
+            ContactEvidence(kind="stomp", time_s=2.2, pts_s=2.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
+        ),
+        sensors={"left_biceps": sensor_evidence("clap"), "right_quadriceps": sensor_evidence("stomp")},
+        readout_s=0.02,
+        exposure_s=0.01,
+        closure_s=0.01,
+        closure_allowed_s=0.05,
+    )
+    failed = replace(stream, verdict="FAIL", reason="no <b>response</b> was found", constants={"delay_source": "none"})
+    return SyncResult(
+        capture=tmp_path,
+        session=session,
+        session_path=tmp_path / "sub-S01_ses-1.h5",
+        report_path=tmp_path / "sub-S01_ses-1.html",
+        video_path=None,
+        verdict="WARNING",
+        reasons=("right_quadriceps failed", "& another"),
+        streams={"left_biceps": stream, "right_quadriceps": failed},
+        evidence=evidence,
+    )
+
+
+def test_the_page_says_verdict_reasons_and_every_stream(result: SyncResult) -> None:
+    page = render(result)
+    assert "! WARNING" in page
+    assert "<li>right_quadriceps failed</li>" in page
+    assert "L biceps" in page
+    assert "-100.0 ± 12.0" in page
+    assert "2 of 2" in page
+    assert "Virtual data" in page
+
+
+def test_text_from_outside_is_escaped(result: SyncResult) -> None:
+    page = render(result)
+    assert "<b>response</b>" not in page
+    assert "&amp; another" in page
+
+
+def test_the_page_needs_nothing_from_outside(result: SyncResult) -> None:
+    page = render(result)
+    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+
+
+def test_a_refused_capture_without_video_still_has_a_report(result: SyncResult) -> None:
+    nothing = np.zeros(0)
+    empty = Evidence(
+        frame_time_s=nothing, brightness=nothing, flash_detected_s=nothing,
+        flash_detected_frame=np.zeros(0, dtype=np.int64), flash_host_s=nothing,
+        flash_pairs=np.zeros((0, 2), dtype=np.int64), contacts=(), sensors={},
+    )  # fmt: skip
+    session = replace(
+        result.session,
+        aligned=Aligned(
+            time_s=nothing, emg=np.zeros((0, 2)), emg_valid=np.zeros((0, 2), dtype=bool),
+            segment=np.zeros(0, dtype=np.int64), exercise=(),
+        ),
+        subject_info={},
+    )  # fmt: skip
+    refused = replace(
+        result, evidence=empty, session=session, verdict="FAIL", reasons=("there is no video",), session_path=None,
+        streams={},
+    )  # fmt: skip
+    write_report(refused.report_path, refused)
+    page = refused.report_path.read_text(encoding="utf-8")
+    assert "✖ FAIL" in page
+    assert "no session was written" in page
+    assert "Virtual data" not in page
+
+
+def test_an_unverified_session_says_that_it_was_written_all_the_same(result: SyncResult) -> None:
+    assert "--allow-unverified" in render(replace(result, verdict="FAIL"))
