@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from dataset.errors import HardwareError
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+
+#: Small arrays gain nothing from threads that wait for one another on a busy machine.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class VirtualRigError(HardwareError):
@@ -53,6 +57,7 @@ class Child:
                 stderr=self._errors,
                 pass_fds=pass_fds,
                 start_new_session=True,
+                env={**os.environ, **ONE_THREAD},
             )
         except OSError as error:
             self._errors.close()

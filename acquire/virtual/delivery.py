@@ -75,6 +75,10 @@ class FrameSender:
         self._ring.pictures[slot] = picture
         return slot
 
+    def take_back(self, slot: int) -> None:
+        """Free a slot whose picture is not to be delivered."""
+        self._free.append(slot)
+
     def send(self, slot: int) -> None:
         """Tell the reader that the picture in ``slot`` is there."""
         with suppress(BrokenPipeError):
