@@ -158,6 +158,12 @@ def test_2d_keypoints_are_used_where_one_session_lacks_3d() -> None:
     np.testing.assert_allclose(windows.image_xy, windows.keypoints / np.array([640, 480]), rtol=1e-6)
 
 
+def test_2d_keypoints_can_be_asked_for_and_3d_only_where_there_are_any() -> None:
+    assert windows_from_sessions([session([0] * 30)], n_dims=2).keypoints.shape[-1] == 2
+    with pytest.raises(InputError, match="lacks the keypoints"):
+        windows_from_sessions([session([0] * 30, in_3d=False)], n_dims=3)
+
+
 def test_short_sets_use_every_start_and_long_ones_every_fifth() -> None:
     assert windows_from_sessions([session([0] * 100)]).stride == 1
     assert windows_from_sessions([session([0] * 6001)]).stride == 5

@@ -117,7 +117,7 @@ def test_augmentation_keeps_what_gravity_sees(monkeypatch: pytest.MonkeyPatch) -
 def test_augmentation_shakes_joints_by_about_the_networks_own_jitter(n_dims: int) -> None:
     torch.manual_seed(1)
     y = mia._augmented(torch.zeros(50, 30, 25, n_dims))
-    assert 0.005 < float(y.std()) < 0.05
+    assert 0.01 < float(y.std()) < 0.08
 
 
 def test_the_loss_counts_valid_values_alone() -> None:
