@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from acquire.terminal import ending_signals
 from dataset.console import EXIT_INTERRUPTED, STDERR, print_result, run_app
 from dataset.errors import CaptureError, InputError
 
@@ -78,7 +76,8 @@ def run_command(
     plan, plan_toml = load_protocol(protocol)
     if seed is None:
         seed = secrets.randbits(31)
-    with _ending_signals() as stop, _progress_line() as show:
+    stop = threading.Event()
+    with ending_signals(lambda _: stop.set()), _progress_line() as show:
         hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject)
         recording = record(
             hardware,
@@ -186,30 +185,6 @@ def recording_text(recording: Recording) -> str:
         )
     lines.append(f"  {'camera':18} {recording.counts.get('frame', 0):5} frames, {recording.frames_dropped} dropped")
     return "\n".join(lines)
-
-
-@contextmanager
-def _ending_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C, SIGTERM and SIGHUP set, so that they end a recording cleanly."""
-    stop = threading.Event()
-    terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
-
-    def end(number: int, _frame: object) -> None:
-        stop.set()
-        if number == getattr(signal, "SIGHUP", None):
-            # The terminal is gone: writing to it would fail, and what is recorded must still be closed.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            for terminal in terminals:
-                os.dup2(nowhere, terminal)
-            os.close(nowhere)
-
-    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, end) for number in signals}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

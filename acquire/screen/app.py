@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
-import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -22,12 +24,14 @@ from acquire.protocol import load_protocol
 from acquire.recorder import Recorder, Recording
 from acquire.rig import open_hardware
 from acquire.screen.widgets import CuePanel, SensorCell, StatusLine, TopBar
+from acquire.terminal import ending_signals
 from dataset.capture_writer import check_subject
 from dataset.console import STDERR, report_error
 from dataset.errors import MiaError
 
 UPDATE_EVERY_S = 0.1
 TALL_FROM_ROWS = 34
+LEAVE_TIMEOUT_S = 5.0
 
 _HELP = """\
 [b]Keys[/b]
@@ -83,6 +87,7 @@ class CaptureApp(App[int]):
         self.error: MiaError | None = None
         self._cells: list[SensorCell] = []
         self._ending: asyncio.Task[None] | None = None
+        self._running_loop: asyncio.AbstractEventLoop | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out."""
@@ -95,11 +100,7 @@ class CaptureApp(App[int]):
 
     def on_mount(self) -> None:
         """Open the rig and begin to draw."""
-        loop = asyncio.get_running_loop()
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in a main thread
-                    loop.add_signal_handler(getattr(signal, name), self._signalled)
+        self._running_loop = asyncio.get_running_loop()
         self.set_interval(UPDATE_EVERY_S, self._draw)
         self._open()
 
@@ -174,8 +175,20 @@ class CaptureApp(App[int]):
         await self._end()
         self.exit(0)
 
-    def _signalled(self) -> None:
-        self.run_worker(self.action_leave(), exclusive=True, group="leave")
+    def end_from_signal(self, terminal_is_gone: bool) -> None:
+        """Save and leave; called by a signal, in the main thread but outside the loop."""
+        if terminal_is_gone:
+            threading.Thread(target=self._leave_without_terminal, daemon=True).start()
+        elif self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(lambda: self.run_worker(self.action_leave()))
+
+    def _leave_without_terminal(self) -> None:
+        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+            self.recorder.close()
+        if self._running_loop is not None:
+            self._running_loop.call_soon_threadsafe(self.exit, 0)
+        time.sleep(LEAVE_TIMEOUT_S)
+        os._exit(0)  # the screen waits for its dead terminal for ever; everything is stored and released
 
 
 def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None) -> int:
@@ -196,7 +209,8 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None)
 
     app = CaptureApp(make_recorder)
     try:
-        app.run()
+        with ending_signals(app.end_from_signal):
+            app.run()
     finally:
         recording = app.recorder.close()  # also where the terminal went away or the screen crashed
         if recording is not None:
