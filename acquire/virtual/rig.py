@@ -11,24 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from acquire.hardware import FrameSource, Radio, SoundSource
 from acquire.schedule import Prompt
 from acquire.virtual.central import Central
 from acquire.virtual.child import Child
 from acquire.virtual.delivery import FrameRing, VirtualCamera, VirtualMicrophone
 from acquire.virtual.devices import Devices
+from acquire.virtual.exposures import video_truth
 from acquire.virtual.faults import Faults
 from acquire.virtual.figure import HEIGHT, WIDTH
 from acquire.virtual.orders import Order, make_world, prompt_order
 from acquire.virtual.radio import make_radio
-from acquire.virtual.truth import VideoTruth, fit_video, sensor_truth, write_truth
-from dataset.capture import Capture
+from acquire.virtual.truth import sensor_truth, write_truth
 from dataset.errors import HardwareError
-
-#: Frames this many median deviations away from the usual latency are left out of the video's true line.
-HELD_UP_SPREADS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,33 +260,6 @@ class VirtualHardware:
             if sent["n_sent"]
         }
         write_truth(capture, world, video_truth(capture, scene["camera"]["frames"]), emg)
-
-
-def video_truth(folder: Path, frames: list[tuple[int, int]]) -> VideoTruth | None:
-    """Return the true map from PTS to the exposure's centre.
-
-    Parameters
-    ----------
-    folder : Path
-        The capture.
-    frames : list of (int, int)
-        For each frame delivered: host time of its delivery and of its exposure's centre.
-    """
-    with Capture.open(folder) as capture:
-        rows = capture.frames()
-    if not frames:
-        return None
-    sent_ns, centre_ns = np.array(frames, dtype=np.int64).T
-    # A row is stamped just after its frame was delivered, and before the next one.
-    which = np.searchsorted(sent_ns, rows.arrival_ns, side="right") - 1
-    known = (which >= 0) & (rows.pts_ns >= 0)
-    late_ns = rows.arrival_ns[known] - centre_ns[which[known]]
-    if len(late_ns) == 0:
-        return None
-    # A frame that this machine held up says nothing about the line that the others lie on.
-    spread_ns = np.abs(late_ns - np.median(late_ns))
-    usual = spread_ns <= max(HELD_UP_SPREADS * float(np.median(spread_ns)), 1e6)
-    return fit_video(rows.pts_ns[known][usual], centre_ns[which[known]][usual])
 
 
 class _Descriptor:
