@@ -110,7 +110,12 @@ def fit(
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     try:
         save_run(part, name=model, network=trained.network, train=training_part, settings=settings)
-        plots.draw_predictions(test_part, predicted, part / PLOT, title=_title(model, metrics, windows.unit))
+        plots.draw_predictions(
+            test_part,
+            predicted,
+            part / PLOT,
+            title=_title(f"{model}, test part of --split {split}", metrics, windows.unit),
+        )
         _write_json(part / METRICS, metrics)
         _share(part)
         if out.exists():
@@ -166,7 +171,12 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     }
     path = _free_name(run)
     plot = path.with_suffix(".png")
-    plots.draw_predictions(test_part, predicted, plot, title=_title(config["model"], metrics, windows.unit))
+    plots.draw_predictions(
+        test_part,
+        predicted,
+        plot,
+        title=_title(f"{config['model']}, evaluated on {len(test_part)} windows", metrics, windows.unit),
+    )
     _write_json(path, metrics)
     left_out = len(windows) - len(chosen)
     notes = [f"{left_out} windows the run was trained on, or next to them, are left out"] if left_out else []
@@ -282,12 +292,9 @@ def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple
     return tuple(notes)
 
 
-def _title(model: str, metrics: dict[str, Any], unit: str) -> str:
+def _title(of: str, metrics: dict[str, Any], unit: str) -> str:
     floors = metrics["floors"]
-    return (
-        f"{model}, test part of --split {metrics['split']['name']}: RMSE {metrics['rmse']:.1f} {unit} "
-        f"(mean {floors['mean']:.1f}, nearest neighbour {floors['nn']:.1f})"
-    )
+    return f"{of}: RMSE {metrics['rmse']:.1f} {unit} (mean {floors['mean']:.1f}, nearest neighbour {floors['nn']:.1f})"
 
 
 def _sha256(session: Session) -> str:
@@ -306,8 +313,8 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 def _free_name(run: Path) -> Path:
     """Return ``evaluate-<UTC>.json`` with a time that no earlier evaluation has."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    return run / f"evaluate-{stamp}.json"
+    path = run / f"evaluate-{clock.stamp()}.json"
+    return path if not path.exists() else run / f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
 
 
 def _share(folder: Path) -> None:
