@@ -15,20 +15,18 @@ from acquire.cues import Cue, cue_at
 from acquire.hardware import Hardware
 from acquire.journal import Journal, JournalRow
 from acquire.ledbox import SOURCE as BOX_SOURCE
-from acquire.ledbox import Flash, LedBox
+from acquire.ledbox import LedBox
 from acquire.microphone import Microphone, SoundStatus
 from acquire.muxer import Muxer, open_encoder
+from acquire.player import SchedulePlayer
 from acquire.protocol import Protocol
-from acquire.schedule import Prompt, build_schedule
+from acquire.schedule import build_schedule
 from acquire.sensors.hub import SensorHub, SensorStatus
 from dataset import clock
 from dataset.capture_schema import VIDEO
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder
 from dataset.errors import CaptureError, HardwareError, MiaError
 
-FLASH_MS = 80
-ANCHOR_EVERY_S = 10.0
-WATCH_EVERY_S = 0.5
 READY_TIMEOUT_S = 60.0
 
 
@@ -129,11 +127,10 @@ class Recorder:
         self._box: LedBox | None = None
         self._muxer: Muxer | None = None
         self._writer: CaptureWriter | None = None
-        self._player = threading.Thread(target=self._play, name="schedule", daemon=True)
+        self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
         self._phase = "closed"
         self._began_ns = 0
         self._ended_ns = 0
-        self._open_exercise = ""
         self._closing = threading.Lock()
         if duration_s is not None and abs(self.schedule.duration_s - duration_s) > 1.0:
             self._note(
@@ -150,6 +147,11 @@ class Recorder:
         HardwareError
             A thing that the rig names does not open.
         """
+        with self._closing:  # a screen may be left while the rig opens: closing waits
+            if self._phase == "closed":
+                self._open()
+
+    def _open(self) -> None:
         self._phase = "opening"
         self.journal.log("info", "opening", {"rig": self._hardware.name})
         self._hub.start()
@@ -257,7 +259,7 @@ class Recorder:
         self._began_ns = clock.now_ns()
         self._phase = "recording"
         self.journal.log("info", "recording", {"seed": self.seed, "duration_s": round(self.schedule.duration_s, 3)})
-        self._player.start()
+        self._player.start(writer, self._began_ns, self._box)
         return folder
 
     def stop(self) -> None:
@@ -292,8 +294,6 @@ class Recorder:
             return recording
 
     def _close(self, recorded: bool) -> Recording | None:
-        if recorded:
-            self._player.join()
         writer, folder = self._writer, self._writer.folder if self._writer else None
         health: dict[str, Any] = {}
         with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
@@ -327,15 +327,11 @@ class Recorder:
         )
 
     def _end_of_rows(self, writer: CaptureWriter) -> None:
+        self._player.stop(writer)
         if self._camera is not None:
             self._camera.detach()
         if self._microphone is not None:
             self._microphone.detach()
-        now_ns = clock.now_ns()
-        if self._open_exercise:
-            writer.event(
-                now_ns, "exercise_stop", label=self._open_exercise, source="schedule", detail={"cut_short": True}
-            )
         self._ended_ns = self._hub.detach()
         writer.clock_anchor(*clock.anchor())
         self.journal.log("info", "stopped")
@@ -346,63 +342,13 @@ class Recorder:
         muxer = self._muxer
         return {"written": muxer.n_written, "dropped": muxer.n_dropped, "of_these_too_close": muxer.n_too_close}
 
-    # -- the schedule's thread ------------------------------------------------------------------------------------
-
-    def _play(self) -> None:
-        """Each prompt at its time, a clock anchor each ten seconds, an eye on camera and disk; then finished."""
-        prompts = list(self.schedule.prompts)
-        anchor_s = ANCHOR_EVERY_S
-        said_no_flash = False
-        while not self.finished.is_set():
-            elapsed_s = self.elapsed_s()
-            if prompts and prompts[0].at_s <= elapsed_s:
-                prompt = prompts.pop(0)
-                if prompt.kind == "flash" and self._box is None:
-                    if not said_no_flash:
-                        self.journal.log("warning", "flashes skipped: no LED box; the video's offset rests on claps")
-                        said_no_flash = True
-                    continue
-                self._perform(prompt)
-                continue
-            if elapsed_s >= self.schedule.duration_s:
-                break
-            if elapsed_s >= anchor_s and self._writer is not None:
-                self._writer.clock_anchor(*clock.anchor())
-                anchor_s += ANCHOR_EVERY_S
-            if self._camera is not None:
-                self._camera.watch()
-            if self._writer is not None and self._writer.failure is not None:
-                self.journal.log("error", "the capture cannot be written", {"error": str(self._writer.failure)})
-                break
-            next_s = min(prompts[0].at_s if prompts else self.schedule.duration_s, elapsed_s + WATCH_EVERY_S)
-            self.finished.wait(max(0.0, next_s - self.elapsed_s()))
-        self.finished.set()
-
-    def _perform(self, prompt: Prompt) -> None:
-        host_ns = clock.now_ns()
-        self._hardware.prompt(prompt, host_ns)
-        if prompt.kind == "flash":
-            if self._box is not None:
-                self._box.request_flash(FLASH_MS, self._on_flash)
-            return
-        if self._writer is not None:
-            self._writer.event(host_ns, prompt.kind, label=prompt.label, source="schedule")
-        if prompt.kind == "exercise_start":
-            self._open_exercise = prompt.label
-        elif prompt.kind == "exercise_stop":
-            self._open_exercise = ""
-
-    def _on_flash(self, flash: Flash | None) -> None:
-        if flash is None:
-            self.journal.log("warning", "the LED box did not answer a flash")
-        elif self._writer is not None:
-            self._writer.event(
-                flash.t_ns,
-                "flash",
-                uncertainty_ns=flash.uncertainty_ns,
-                source=BOX_SOURCE,
-                detail={"number": flash.number, "box_us": flash.box_us, "duration_ms": FLASH_MS},
-            )
+    def _watch(self) -> None:
+        """Look after camera and disk; called by the player now and then."""
+        if self._camera is not None:
+            self._camera.watch()
+        if self._writer is not None and self._writer.failure is not None:
+            self.journal.log("error", "the capture cannot be written", {"error": str(self._writer.failure)})
+            self.finished.set()
 
     def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
         if self._writer is not None and self._phase == "recording":

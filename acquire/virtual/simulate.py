@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from acquire.encoder import VideoWriter
 from acquire.health import SensorHealth
 from acquire.ledbox import IDLE_PINGS_EVERY_S, PINGS_IN_A_BURST, SOURCE
 from acquire.microphone import ArrivalLine
+from acquire.player import FLASH_MS
 from acquire.protocol import Protocol
-from acquire.recorder import FLASH_MS
 from acquire.schedule import Schedule, build_schedule
 from acquire.virtual import chance
 from acquire.virtual.box import BANNER, BoxClock, answer
@@ -29,6 +28,7 @@ from acquire.virtual.motions import known_motion
 from acquire.virtual.soundtrack import Soundtrack
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from acquire.virtual.world import World
+from dataset import clock
 from dataset.capture import Sensor
 from dataset.capture_schema import VIDEO
 from dataset.capture_writer import CaptureWriter, new_capture_folder
@@ -163,7 +163,7 @@ class _Simulation:
 
     def write(self, progress: Progress) -> Path:
         """Write everything; the folder stays unclosed where something fails."""
-        utc_ns = time.time_ns()
+        _, utc_ns = clock.anchor()
         self._writer.clock_anchor(self._began_ns, utc_ns)
         self._log(self._began_ns, "recording", {"seed": self._seed, "duration_s": round(self._schedule.duration_s, 3)})
         self._prompts()

@@ -1,0 +1,117 @@
+"""Plays a schedule: each prompt at its time becomes an event, a flash goes to the LED box."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from acquire.hardware import Hardware
+from acquire.journal import Journal
+from acquire.ledbox import SOURCE as BOX_SOURCE
+from acquire.ledbox import Flash, LedBox
+from acquire.schedule import Prompt, Schedule
+from dataset import clock
+from dataset.capture_writer import CaptureWriter
+
+FLASH_MS = 80
+ANCHOR_EVERY_S = 10.0
+WATCH_EVERY_S = 0.5
+
+
+class SchedulePlayer:
+    """A thread that plays one recording's schedule from beginning to end, or until it is stopped.
+
+    Parameters
+    ----------
+    schedule : Schedule
+    hardware : Hardware
+        Told of every prompt.
+    journal : Journal
+    finished : threading.Event
+        Set when the schedule has ended; set by others to end it early.
+    watch : callable
+        Called about twice a second while nothing else is to do.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        hardware: Hardware,
+        journal: Journal,
+        *,
+        finished: threading.Event,
+        watch: Callable[[], None],
+    ) -> None:
+        self._schedule = schedule
+        self._hardware = hardware
+        self._journal = journal
+        self._finished = finished
+        self._watch = watch
+        self._thread: threading.Thread | None = None
+        self._exercise = ""
+
+    def start(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
+        """Begin; the schedule's second 0 is ``began_ns`` of the host's clock."""
+        self._thread = threading.Thread(target=self._play, args=(writer, began_ns, box), name="schedule", daemon=True)
+        self._thread.start()
+
+    def stop(self, writer: CaptureWriter) -> None:
+        """End it; an exercise that runs is ended by an event that says it was cut short."""
+        self._finished.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._exercise:
+            writer.event(
+                clock.now_ns(),
+                "exercise_stop",
+                label=self._exercise,
+                source="schedule",
+                detail={"cut_short": True},
+            )
+            self._exercise = ""
+
+    def _play(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
+        prompts = list(self._schedule.prompts)
+        if box is None and any(p.kind == "flash" for p in prompts):
+            prompts = [p for p in prompts if p.kind != "flash"]
+            self._journal.log("warning", "flashes skipped: no LED box; the video's offset rests on claps")
+        anchor_s = ANCHOR_EVERY_S
+        while not self._finished.is_set():
+            elapsed_s = (clock.now_ns() - began_ns) * 1e-9
+            if prompts and prompts[0].at_s <= elapsed_s:
+                self._perform(prompts.pop(0), writer, box)
+                continue
+            if elapsed_s >= self._schedule.duration_s:
+                break
+            if elapsed_s >= anchor_s:
+                writer.clock_anchor(*clock.anchor())
+                anchor_s += ANCHOR_EVERY_S
+            self._watch()
+            next_s = min(prompts[0].at_s if prompts else self._schedule.duration_s, elapsed_s + WATCH_EVERY_S)
+            self._finished.wait(max(0.0, next_s - (clock.now_ns() - began_ns) * 1e-9))
+        self._finished.set()
+
+    def _perform(self, prompt: Prompt, writer: CaptureWriter, box: LedBox | None) -> None:
+        host_ns = clock.now_ns()
+        self._hardware.prompt(prompt, host_ns)
+        if prompt.kind == "flash":
+            if box is not None:
+                box.request_flash(FLASH_MS, lambda flash: self._on_flash(flash, writer))
+            return
+        writer.event(host_ns, prompt.kind, label=prompt.label, source="schedule")
+        if prompt.kind == "exercise_start":
+            self._exercise = prompt.label
+        elif prompt.kind == "exercise_stop":
+            self._exercise = ""
+
+    def _on_flash(self, flash: Flash | None, writer: CaptureWriter) -> None:
+        if flash is None:
+            self._journal.log("warning", "the LED box did not answer a flash")
+            return
+        writer.event(
+            flash.t_ns,
+            "flash",
+            uncertainty_ns=flash.uncertainty_ns,
+            source=BOX_SOURCE,
+            detail={"number": flash.number, "box_us": flash.box_us, "duration_ms": FLASH_MS},
+        )
