@@ -28,10 +28,10 @@ from acquire.virtual.motions import known_motion
 from acquire.virtual.soundtrack import Soundtrack
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from acquire.virtual.world import World
-from dataset import clock
 from dataset.capture import Sensor
 from dataset.capture_schema import VIDEO
 from dataset.capture_writer import CaptureWriter, new_capture_folder
+from dataset.clock import anchor
 from dataset.errors import InputError
 from dataset.profiles.profile import find_profile
 
@@ -163,7 +163,7 @@ class _Simulation:
 
     def write(self, progress: Progress) -> Path:
         """Write everything; the folder stays unclosed where something fails."""
-        _, utc_ns = clock.anchor()
+        _, utc_ns = anchor()
         self._writer.clock_anchor(self._began_ns, utc_ns)
         self._log(self._began_ns, "recording", {"seed": self._seed, "duration_s": round(self._schedule.duration_s, 3)})
         self._prompts()
