@@ -140,7 +140,9 @@ def _transients(samples: FloatArray, rate_hz: int, band: str) -> list[Contact]:
         if len(below) == 0 or len(rising) - 1 - below[-1] > longest:
             continue
         falling = envelope[peak : peak + round(_LONGEST_DECAY_S[band] / step_s)]
-        if float(falling.min()) > 0.25 * height:
+        fallen = np.flatnonzero(falling < 0.25 * height)
+        # What swells on after its first ripple is a voice, not a contact.
+        if len(fallen) == 0 or float(falling[: fallen[0] + 1].max()) > 1.2 * height:
             continue
         onset = _first_above(filtered, rate_hz, peak * hop, longest * hop)
         kind = "stomp" if _low_share(samples, rate_hz, onset) > _STOMP_SHARE else "clap"

@@ -128,6 +128,7 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
     above = level - _background(level, brightness.frame_s)
     noise = _robust_sd(above)
     peaks = _pulses(above, _THRESHOLD_SD * noise, max(2, round(_LONGEST_FLASH_S / brightness.frame_s)))
+    peaks = [(a, b) for a, b in peaks if _ends_again(level, a, b)]
     if not peaks:
         return ()
     heights = np.array([above[a:b].max() for a, b in peaks])
@@ -171,6 +172,13 @@ def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int
     high = np.concatenate([[False], above > threshold, [False]])
     edges = np.flatnonzero(high[1:] != high[:-1]).reshape(-1, 2)
     return [(int(a), int(b)) for a, b in edges if b - a <= longest and a >= 2]
+
+
+def _ends_again(level: FloatArray, first: int, stop: int) -> bool:
+    """Return whether the level falls back: beside a lamp's step the running median is late by a frame or two."""
+    before = float(np.median(level[max(0, first - 6) : max(1, first - 1)]))
+    after = float(np.median(level[stop + 1 : stop + 6])) if stop + 1 < len(level) else before
+    return after - before < 0.5 * (float(level[first:stop].max()) - before)
 
 
 def _describe(

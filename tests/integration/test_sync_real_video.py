@@ -1,0 +1,45 @@
+"""A real clip without flash or clap: refused in words, or written marked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dataset.session_file import read_session
+from sync.importing import import_files
+from sync.pipeline import run_capture
+
+CHANNELS = ("left_biceps", "right_biceps", "left_triceps", "right_triceps",
+            "left_quadriceps", "right_quadriceps", "left_hamstrings", "right_hamstrings")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip(shared_data, tmp_path_factory):
+    """The squat clip with a made table of sEMG that has nothing to do with it."""
+    folder = tmp_path_factory.mktemp("clip")
+    rng = np.random.default_rng(0)
+    time_s = np.arange(0, 41, 0.1)
+    lines = ["time_s," + ",".join(CHANNELS)]
+    lines += [f"{t:.1f}," + ",".join(f"{v:.0f}" for v in rng.uniform(80, 140, len(CHANNELS))) for t in time_s]
+    (folder / "e.csv").write_text("\n".join(lines))
+    return import_files(folder / "capture", video=shared_data / "video" / "mrpose" / "squat.mp4", emg=folder / "e.csv")
+
+
+@pytest.mark.realdata
+def test_it_is_refused_in_words_and_no_session_is_written(clip, tmp_path):
+    result = run_capture(clip, tmp_path, pose=False)
+    assert result.exit_code == 3
+    assert result.verdict == "FAIL"
+    assert "no flash" in result.reasons[0]
+    assert "no contact" in result.reasons[0]
+    assert not list(tmp_path.glob("*.h5"))
+    assert list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_it_is_written_marked_with_keypoints_on_the_grid(clip, tmp_path):
+    result = run_capture(clip, tmp_path, allow_unverified=True)
+    session = read_session(result.session_path)
+    assert session.verdict == "FAIL"
+    assert np.isfinite(session.aligned.keypoints_2d).any(axis=(1, 2)).mean() >= 0.92

@@ -1,0 +1,143 @@
+"""Synchronising the virtual rig's recordings against their truth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from acquire.protocol import parse_protocol
+from acquire.virtual.simulate import simulate
+from dataset.errors import CaptureCutOffError, OutputExistsError
+from dataset.session_file import read_session
+from sync.pipeline import run_capture
+
+PROTOCOL = """
+name = "short"
+rest_s = 0.5
+lead_in_s = 1.0
+[sync]
+claps = 4
+stomps = 4
+[[exercises]]
+name = "squat"
+seconds = 3.0
+"""
+
+
+@pytest.fixture(scope="module", params=[11, 12])
+def capture(request, tmp_path_factory):
+    """A short simulated recording; delays and leads are drawn anew with each seed."""
+    return simulate(
+        tmp_path_factory.mktemp("captures"), subject=f"T{request.param}", minutes=None, seed=request.param,
+        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(capture, tmp_path_factory):
+    """The same, synchronised without keypoints."""
+    return run_capture(capture, tmp_path_factory.mktemp("sessions"), pose=False)
+
+
+@pytest.fixture(scope="module")
+def truth(capture):
+    """What was simulated."""
+    return json.loads((capture / "truth.json").read_text())
+
+
+def test_the_video_is_right_within_ten_milliseconds_at_every_frame(result, truth):
+    video = result.streams["video"]
+    frames = result.session.video.frame_time_s
+    pts_s = (frames - video.offset_s) / (1 + video.rate_ppm * 1e-6)
+    zero_s = (truth["video"]["host_ns_at_pts0"] - result.session.zero_host_ns) * 1e-9
+    error = frames - (zero_s + (1 + truth["video"]["rate_ppm"] * 1e-6) * pts_s)
+    assert np.max(np.abs(error)) < 0.010
+    assert video.error_ci95_s < 0.010
+
+
+def test_each_sensor_answers_when_it_truly_does(result, truth):
+    for channel, said in truth["emg"].items():
+        constants = result.streams[channel].constants
+        assert constants["delay_source"] == "measured"
+        assert constants["response_s"] == pytest.approx(said["response_s"], abs=0.050)
+        assert result.streams[channel].offset_s == pytest.approx(
+            -(constants["response_s"] - constants["burst_prior_s"]), abs=1e-9
+        )
+
+
+def test_a_good_recording_passes_and_its_session_reads_back(result):
+    assert result.verdict in ("PASS", "WARNING"), result.reasons
+    session = read_session(result.session_path)
+    assert session.verdict == result.verdict
+    assert set(session.sync) == {"video", "sound", *session.channels.name}
+    assert np.allclose(session.aligned.emg, result.session.aligned.emg, equal_nan=True)
+    assert session.aligned.emg_valid.mean() > 0.9
+    assert "squat" in session.aligned.exercise
+    assert result.report_path.is_file()
+
+
+def test_nothing_is_overwritten(capture, result):
+    with pytest.raises(OutputExistsError):
+        run_capture(capture, result.report_path.parent, pose=False)
+
+
+def test_without_flashes_contacts_tie_the_video_and_warn(capture, result, tmp_path, monkeypatch):
+    from dataset.capture import Capture
+
+    events = Capture.events
+    monkeypatch.setattr(
+        Capture, "events", lambda self, *kinds: tuple(e for e in events(self, *kinds) if e.kind != "flash")
+    )
+    blind = run_capture(capture, tmp_path, pose=False)
+    assert blind.verdict == "WARNING"
+    assert "no flash" in blind.streams["video"].reason
+    error = blind.streams["video"].offset_s - result.streams["video"].offset_s
+    assert abs(error) < blind.streams["video"].error_ci95_s
+    # Up to one constant, all sensors stay where they are against each other.
+    shifts = [
+        (blind.streams[c].constants["response_s"] - result.streams[c].constants["response_s"])
+        for c in result.session.channels.name
+    ]
+    assert np.ptp(shifts) < 0.04
+
+
+def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from dataset.capture import Capture
+
+    events = Capture.events
+    rng = np.random.default_rng(0)
+
+    def shuffled(self, *kinds):
+        return tuple(
+            sorted(
+                (
+                    replace(e, t_ns=e.t_ns + int(rng.uniform(-1e9, 1e9))) if e.kind == "flash" else e
+                    for e in events(self, *kinds)
+                    if e.kind not in ("clap_cue", "stomp_cue")
+                ),
+                key=lambda e: e.t_ns,
+            )
+        )
+
+    monkeypatch.setattr(Capture, "events", shuffled)
+    monkeypatch.setattr("sync.pipeline.detect_contacts", lambda sound: ())
+    refused = run_capture(capture, tmp_path, pose=False)
+    assert refused.verdict == "FAIL"
+    assert refused.exit_code == 3
+    assert refused.session_path is None
+    assert [p.suffix for p in tmp_path.iterdir()] == [".html"]
+    written = run_capture(capture, tmp_path / "marked", pose=False, allow_unverified=True)
+    assert read_session(written.session_path).verdict == "FAIL"
+
+
+def test_a_capture_cut_off_is_named_so(capture, tmp_path):
+    copy = tmp_path / "sub-X" / "ses-20260101T000000"
+    shutil.copytree(capture, copy)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(CaptureCutOffError, match="cut off"):
+        run_capture(copy, tmp_path / "out", pose=False)

@@ -1,0 +1,103 @@
+"""Arrivals to sensor time, against streams whose ticks, losses and lateness are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.arrivals import infer_index, lower_envelope, sensor_clock
+
+
+def stream(seed: int, n: int, *, rate_error: float = 0.0, late_s: float = 0.012):
+    """Ticks of a 10 Hz sensor and their arrivals, one-sided late."""
+    rng = np.random.default_rng(seed)
+    ticks = rng.uniform(0, 50) + 0.1 * (1 + rate_error) * np.arange(n)
+    return rng, ticks, np.maximum.accumulate(ticks + rng.exponential(late_s, n))
+
+
+@given(seed=st.integers(0, 10_000), rate_error=st.floats(-5e-3, 5e-3), n=st.integers(200, 1500))
+@settings(max_examples=20, deadline=None)
+def test_ticks_are_found_below_the_arrivals_at_any_rate(seed, rate_error, n):
+    _, ticks, arrival = stream(seed, n, rate_error=rate_error)
+    clock = sensor_clock(arrival, np.zeros(n, dtype=np.int64), 10.0)
+    error = np.sort(np.abs(clock.time_s - ticks))
+    # Where the very last value comes late, nothing tells it from a loss before it.
+    assert error[-2] < 0.005
+    assert clock.n_lost <= 1
+    assert abs(clock.period_s / (0.1 * (1 + rate_error)) - 1) < 3e-4
+
+
+def test_late_values_that_catch_up_are_not_taken_for_lost():
+    _, ticks, arrival = stream(1, 600)
+    stalled = (ticks > ticks[200]) & (ticks < ticks[200] + 0.8)
+    arrival[stalled] = ticks[200] + 0.8 + np.arange(stalled.sum()) * 1e-3
+    clock = sensor_clock(arrival, np.zeros(600, dtype=np.int64), 10.0)
+    assert clock.n_lost == 0
+    assert np.max(np.abs(clock.time_s - ticks)) < 0.003
+    assert clock.lateness_s[stalled].max() > 0.6
+
+
+@pytest.mark.parametrize("lost", [1, 2, 7, 40])
+def test_lost_values_leave_a_gap_and_what_follows_stays_right(lost):
+    _, ticks, arrival = stream(lost, 900)
+    keep = np.ones(900, dtype=bool)
+    keep[400 : 400 + lost] = False
+    clock = sensor_clock(arrival[keep], np.zeros(keep.sum(), dtype=np.int64), 10.0)
+    assert clock.n_lost == lost
+    assert np.median(np.abs(clock.time_s - ticks[keep])) < 0.003
+    assert clock.run[-1] == 1
+    assert clock.gaps_s.shape == (1, 2)
+    assert clock.gaps_s[0, 0] == pytest.approx(ticks[399], abs=0.11)
+
+
+def test_scattered_losses_displace_no_more_than_the_value_at_the_gap():
+    rng, ticks, arrival = stream(5, 2000)
+    keep = rng.random(2000) > 0.02
+    keep[[0, -1]] = True
+    clock = sensor_clock(arrival[keep], np.zeros(keep.sum(), dtype=np.int64), 10.0)
+    wrong = np.abs(clock.time_s - ticks[keep]) > 0.01
+    assert wrong.mean() < 0.005
+
+
+def test_one_stamp_gone_wrong_does_not_tilt_the_line():
+    _, ticks, arrival = stream(6, 500)
+    arrival[30] = arrival[29] + 1e-4
+    intercept, period = lower_envelope(np.arange(500), arrival)
+    assert np.max(np.abs(intercept + period * np.arange(500) - ticks)) < 0.004
+
+
+def test_each_epoch_has_its_own_line():
+    _, ticks, arrival = stream(7, 300)
+    epoch = np.repeat([0, 1], 150)
+    arrival[150:] += 3.03
+    clock = sensor_clock(arrival, epoch, 10.0)
+    assert len(clock.epochs) == 2
+    assert np.max(np.abs(clock.time_s[150:] - ticks[150:] - 3.03)) < 0.01
+    assert clock.run[149] != clock.run[150]
+
+
+def test_an_unknown_rate_is_taken_from_the_times():
+    time_s = 12.0 + np.arange(4000) * 0.001
+    clock = sensor_clock(time_s, np.zeros(4000, dtype=np.int64), 0.0)
+    assert clock.period_s == pytest.approx(0.001, rel=1e-6)
+    assert np.max(np.abs(clock.time_s - time_s)) < 1e-6
+
+
+def test_irregular_times_are_left_as_they_came():
+    time_s = np.cumsum(np.random.default_rng(0).exponential(1.0, 400) ** 3)
+    clock = sensor_clock(time_s, np.zeros(400, dtype=np.int64), 0.0)
+    assert np.array_equal(clock.time_s, time_s)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_hardly_any_values_make_no_line_and_no_error(n):
+    clock = sensor_clock(np.arange(n) * 0.1, np.zeros(n, dtype=np.int64), 10.0)
+    assert len(clock.time_s) == n
+    assert clock.n_lost == 0
+
+
+def test_index_counts_every_value_once():
+    _, _, arrival = stream(8, 300)
+    assert np.array_equal(infer_index(arrival - arrival[0], 0.1), np.arange(300))

@@ -1,0 +1,80 @@
+"""The command line: exit codes, one JSON object, one bad input never stops the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from sync import cli
+
+
+def call(monkeypatch, capsys, *arguments):
+    """Run ``mia-sync`` and return its exit code, stdout and stderr."""
+    monkeypatch.setattr(sys, "argv", ["mia-sync", *map(str, arguments)])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    told = capsys.readouterr()
+    return left.value.code, told.out, told.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["import", "files", "--help"], ["show", "--help"]]
+)
+def test_help_is_complete(monkeypatch, capsys, arguments):
+    code, out, _ = call(monkeypatch, capsys, *arguments)
+    assert code == 0
+    assert "Usage" in out
+
+
+def test_no_such_capture_is_one_clear_line(monkeypatch, capsys, tmp_path):
+    code, out, err = call(monkeypatch, capsys, "run", tmp_path / "none", "--out", tmp_path / "S")
+    assert code == 2
+    assert out == ""
+    assert "no capture at" in err
+    assert not (tmp_path / "S").exists()
+
+
+def test_every_bad_input_is_told_in_the_one_object(monkeypatch, capsys, tmp_path):
+    code, out, _ = call(monkeypatch, capsys, "run", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "S", "--json")
+    assert code == 2
+    told = json.loads(out)["sessions"]
+    assert [t["exit_code"] for t in told] == [2, 2]
+    assert all(t["error"]["code"] == "bad-capture" and t["session"] is None for t in told)
+
+
+def test_a_file_that_is_no_session_is_refused(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"nothing")
+    assert call(monkeypatch, capsys, "show", path)[0] == 2
+    assert call(monkeypatch, capsys, "check", path)[0] == 2
+
+
+def test_a_newer_session_is_refused_in_words(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "new.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = "mia-session"
+        file.attrs["format_version"] = "99"
+    code, _, err = call(monkeypatch, capsys, "show", path)
+    assert code == 2
+    assert "99" in err
+
+
+def test_text_in_a_table_is_named_by_row_and_column(monkeypatch, capsys, tmp_path):
+    table = tmp_path / "e.csv"
+    table.write_text("time_s,a\n0,1\n0.1,x\n")
+    video = tmp_path / "v.avi"
+    import cv2
+
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for _ in range(20):
+        writer.write(np.full((48, 64, 3), 90, dtype=np.uint8))
+    writer.release()
+    code, out, _ = call(
+        monkeypatch, capsys, "import", "files", "--out", tmp_path / "c", "--video", video, "--emg", table, "--json"
+    )
+    assert code == 2
+    assert "row 3" in json.loads(out)["error"]["why"]

@@ -1,0 +1,127 @@
+"""The 10 Hz grid: nothing invented in gaps, keypoints at the frames' own times, runs numbered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataset.session import ExerciseTable, Pose
+from sync import grid
+
+
+def pose_of(frame_time_s, missing=()):
+    """Keypoints that move on a line, found in all frames but some."""
+    x = 100.0 + 30.0 * np.asarray(frame_time_s)
+    flat = np.repeat(np.stack([x, 2 * x], axis=1)[:, None], 25, axis=1)
+    flat[list(missing)] = np.nan
+    n = len(frame_time_s)
+    return Pose(
+        keypoints_2d=flat, keypoints_3d=None, confidence=np.ones((n, 25)), frame_index=np.arange(n), backend="test",
+        model_sha256="",
+    )  # fmt: skip
+
+
+def test_grid_times_are_multiples_of_a_tenth_inside_the_span():
+    assert grid.grid_times(0.05, 0.42) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert grid.grid_times(-0.1, 0.1) == pytest.approx([-0.1, 0.0, 0.1])
+    assert len(grid.grid_times(3.0, 1.0)) == 0
+
+
+def test_a_cubic_keeps_the_variance_that_a_line_loses():
+    rng = np.random.default_rng(0)
+    fine = np.arange(0, 60, 0.01)
+    smooth = np.convolve(rng.normal(0, 1, len(fine)), np.hanning(35), "same")
+    time_s = np.arange(0.0, 59.9, 0.1) + 0.05
+    value = np.interp(time_s, fine, smooth)
+    at = grid.grid_times(1, 58)
+    cubic = grid.sensor_on_grid(at, time_s, value, np.zeros(len(time_s), dtype=np.int64))
+    truth = np.interp(at, fine, smooth)
+    lost_by_cubic = 1 - np.var(cubic) / np.var(truth)
+    lost_by_line = 1 - np.var(np.interp(at, time_s, value)) / np.var(truth)
+    assert lost_by_line > 0.1
+    assert abs(lost_by_cubic) < 0.4 * lost_by_line
+
+
+def test_gaps_stay_empty():
+    time_s = np.concatenate([np.arange(0, 2, 0.1), np.arange(3.0, 5, 0.1)])
+    run = np.repeat([0, 1], 20)
+    level = grid.sensor_on_grid(grid.grid_times(0, 5), time_s, time_s**2, run)
+    at = grid.grid_times(0, 5)
+    inside = (at > 1.95) & (at < 2.95)
+    assert np.isnan(level[inside]).all()
+    assert np.isfinite(level[(at <= 1.9) | ((at >= 3.0) & (at <= 4.9))]).all()
+
+
+def test_a_waveform_is_enveloped_before_it_is_sampled():
+    time_s = np.arange(0, 10, 1e-3)
+    wave = (1 + (time_s > 5)) * np.sin(2 * np.pi * 130 * time_s)
+    at = grid.grid_times(1, 9)
+    level = grid.sensor_on_grid(at, time_s, wave, np.zeros(len(time_s), dtype=np.int64))
+    assert level[at < 4] == pytest.approx(2 / np.pi, abs=0.03)
+    assert level[at > 6] == pytest.approx(4 / np.pi, abs=0.06)
+
+
+def test_a_failed_channel_is_all_empty():
+    at = grid.grid_times(0, 1)
+    emg = grid.emg_on_grid(at, {"a": None, "b": (at, at, np.zeros(len(at), dtype=np.int64))})
+    assert np.isnan(emg[:, 0]).all()
+    assert emg[:, 1] == pytest.approx(at)
+
+
+def test_keypoints_are_taken_between_the_frames_at_their_own_times():
+    frames = np.sort(np.random.default_rng(1).uniform(0, 5, 150))
+    at = grid.grid_times(frames[0], frames[-1])
+    found = grid.pose_on_grid(at, frames, pose_of(frames))["keypoints_2d"]
+    good = np.isfinite(found[:, 0, 0])
+    assert good.mean() > 0.5
+    assert found[good, 0, 0] == pytest.approx(100 + 30 * at[good], abs=30 * np.median(np.diff(frames)))
+
+
+def test_a_regular_movement_is_exact_between_regular_frames():
+    frames = np.arange(0.013, 4, 1 / 30)
+    at = grid.grid_times(0.1, 3.8)
+    found = grid.pose_on_grid(at, frames, pose_of(frames))
+    assert found["keypoints_2d"][:, 3, 1] == pytest.approx(2 * (100 + 30 * at))
+    assert found["confidence"] == pytest.approx(1.0)
+
+
+def test_one_found_neighbour_counts_only_within_half_a_frame():
+    frames = np.arange(0, 2, 1 / 30)
+    near, far = 0.1 + 0.2 / 30, 0.1 + 0.8 / 30
+    found = grid.pose_on_grid(np.array([near, far]), frames, pose_of(frames, missing=[4]))["keypoints_2d"]
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1]).all()
+
+
+def test_nothing_is_bridged_over_dropped_frames():
+    frames = np.concatenate([np.arange(0, 1, 1 / 30), np.arange(1.5, 2.5, 1 / 30)])
+    found = grid.pose_on_grid(np.array([1.2, 1.3]), frames, pose_of(frames))["keypoints_2d"]
+    assert np.isnan(found).all()
+    assert grid.nearest_frame(np.array([1.2, 1.52]), frames).tolist()[0] == -1
+
+
+def test_only_frames_beside_grid_times_are_asked_for():
+    frames = np.arange(0, 10, 1 / 30)
+    wanted = grid.bracketing_frames(grid.grid_times(0.05, 9.9), frames)
+    assert len(wanted) <= 2 * 99
+    at = grid.grid_times(0.05, 9.9)
+    assert set(np.searchsorted(frames, at, side="right")) <= set(wanted.tolist())
+
+
+@given(usable=st.lists(st.booleans(), max_size=40))
+def test_runs_are_numbered_in_order_and_breaks_are_minus_one(usable):
+    number = grid.number_runs(np.array(usable, dtype=bool))
+    assert len(number) == len(usable)
+    for i, flag in enumerate(usable):
+        assert (number[i] >= 0) == flag
+        if i and flag and usable[i - 1]:
+            assert number[i] == number[i - 1]
+    starts = [number[i] for i in range(len(usable)) if usable[i] and (i == 0 or not usable[i - 1])]
+    assert starts == list(range(len(starts)))
+
+
+def test_each_row_is_labelled_with_the_exercise_of_its_time():
+    table = ExerciseTable(name=("squat", "lunge"), start_s=np.array([0.2, 0.6]), stop_s=np.array([0.4, 0.7]))
+    assert grid.exercise_at(grid.grid_times(0, 0.8), table) == ("", "", "squat", "squat", "", "", "lunge", "", "")

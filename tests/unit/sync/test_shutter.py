@@ -1,0 +1,106 @@
+"""Flashes seen by a simulated rolling shutter: found, and dated to a part of a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sync.detect.flash import N_BANDS, N_TILES, Brightness, detect_flashes, find_region
+from sync.fit import HostFlashes, fit_flashes
+
+ROWS = 64
+
+
+def camera(
+    seed: int,
+    *,
+    hz: float = 30.0,
+    readout: float = 0.6,
+    exposure: float = 0.3,
+    flash_ms: float = 90.0,
+    region: bool = False,
+    gain: float = 45.0,
+):
+    """Brightness as a rolling shutter takes it, and the flashes' host times; readout and exposure in frames."""
+    rng = np.random.default_rng(seed)
+    frame = 1.0 / hz
+    first = 1.5 + np.cumsum(rng.uniform(0.9, 1.8, 6))
+    flashes = np.concatenate([first, 17.0 + np.cumsum(rng.uniform(0.9, 1.8, 6))])
+    pts = np.arange(0.0, flashes[-1] + 2.0, frame)
+    pts = pts[rng.random(len(pts)) > 0.01]
+    rows = (np.arange(ROWS) + 0.5) / ROWS - 0.5
+    lit = np.zeros((len(pts), ROWS))
+    for on in flashes:
+        centre = pts[:, None] + rows * readout * frame
+        half = 0.5 * exposure * frame
+        shared = np.minimum(centre + half, on + flash_ms * 1e-3) - np.maximum(centre - half, on)
+        lit += np.clip(shared, 0.0, None) / (2 * half)
+    bands = lit.reshape(len(pts), N_BANDS, -1).mean(axis=2)
+    tiles = np.repeat(bands[:, :, None], N_TILES, axis=2) * gain
+    if region:
+        mask = np.zeros((N_BANDS, N_TILES))
+        mask[6:10, 2:4] = 1.0
+        tiles = tiles * mask
+    tiles += 90.0 + 12.0 * np.sin(0.05 * pts)[:, None, None]  # exposure drifts
+    tiles[pts > 0.55 * pts[-1]] += 20.0  # a lamp is switched on and stays on
+    tiles += rng.normal(0, 0.6, tiles.shape)
+    rate, offset = rng.uniform(-50e-6, 50e-6), rng.uniform(100, 2000)
+    host = (1 + rate) * flashes + offset
+    return Brightness(pts_s=pts, tiles=tiles.astype(np.float32)), host, rate, offset
+
+
+def known(host_s):
+    return HostFlashes(light_s=host_s, sd_s=np.full(len(host_s), 5e-4), latency_s=0.0, latency_sd_s=5e-4, source="box")
+
+
+@pytest.mark.parametrize(
+    ("seed", "hz", "readout", "exposure"),
+    [(0, 30, 0.6, 0.3), (1, 30, 0.9, 0.05), (2, 24, 0.0, 0.9), (3, 60, 0.5, 0.5), (4, 30, -0.7, 0.4)],
+)
+def test_the_video_is_tied_within_three_milliseconds_at_every_frame(seed, hz, readout, exposure):
+    brightness, host, rate, offset = camera(seed, hz=hz, readout=readout, exposure=exposure)
+    fit = fit_flashes(brightness, known(host))
+    assert fit.line is not None, fit.pairing.reason
+    error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
+    assert np.max(np.abs(error)) < 0.003
+    assert np.max(np.abs(error)) < 2.0 * np.max(fit.line.half_width_s(brightness.pts_s))
+
+
+def test_whole_frames_alone_narrow_the_offset_by_their_intervals():
+    # A global shutter with a very short exposure: no frame is ever partly lit.
+    brightness, host, rate, offset = camera(9, readout=0.0, exposure=0.02)
+    fit = fit_flashes(brightness, known(host))
+    assert fit.line is not None
+    error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
+    width = fit.line.half_width_s(brightness.pts_s)
+    assert np.max(np.abs(error)) < 0.010
+    assert np.max(width) > 0.0015
+    assert np.max(np.abs(error)) < 1.5 * np.max(width)
+
+
+def test_a_small_light_is_found_where_it_is():
+    brightness, host, rate, offset = camera(5, region=True, gain=14.0)
+    region = find_region(brightness)
+    assert region is not None
+    assert region[6:10, 2:4].mean() > 0.9
+    assert region.mean() < 0.25
+    fit = fit_flashes(brightness, known(host))
+    assert fit.line is not None, fit.pairing.reason
+    error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
+    assert np.max(np.abs(error)) < 0.005
+
+
+def test_lamps_and_exposure_drift_are_no_flashes():
+    rng = np.random.default_rng(0)
+    pts = np.arange(0, 40, 1 / 30)
+    level = 90 + 20 * np.sin(0.3 * pts) + 30 * (pts > 13) - 25 * (pts > 22)
+    tiles = np.repeat(level, N_BANDS * N_TILES).reshape(-1, N_BANDS, N_TILES) + rng.normal(0, 0.5, (len(pts), 16, 8))
+    assert detect_flashes(Brightness(pts_s=pts, tiles=tiles.astype(np.float32))) == ()
+
+
+def test_flashes_of_another_recording_are_refused():
+    brightness, _, _, _ = camera(1)
+    _, other, _, _ = camera(2)
+    fit = fit_flashes(brightness, known(other))
+    assert fit.line is None
+    assert fit.pairing.reason
