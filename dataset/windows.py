@@ -126,7 +126,7 @@ def windows_from_sessions(
 ) -> Windows:
     """Cut sessions into windows.
 
-    A window straddles neither two segments nor two exercises. Where a session labels exercises, rows between them
+    A window straddles neither two segments nor two exercises, and rows outside every segment (-1) are left out. Where a session labels exercises, rows between them
     are left out. Gaps of a joint up to 0.5 s are bridged linearly within a segment; a window that then lacks more than
     a fifth of its keypoints, or has no sEMG at all, is left out and counted.
 
@@ -262,7 +262,7 @@ def _starts(grid: Aligned, length: int, step: int) -> tuple[IntArray, IntArray]:
     starts = [
         np.arange(a, b - length + 1, step)
         for a, b in pairwise(edges)
-        if b - a >= length and (exercise[a] != "" or not labelled)
+        if b - a >= length and grid.segment[a] >= 0 and (exercise[a] != "" or not labelled)
     ]
     return (np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)), run
 

@@ -114,7 +114,7 @@ def fit(
             test_part,
             predicted,
             part / PLOT,
-            title=_title(f"{model}, test part of --split {split}", metrics, windows.unit),
+            title=_title(f"{model}, test part of --split {split}", metrics, read, windows.unit),
         )
         _write_json(part / METRICS, metrics)
         _share(part)
@@ -175,7 +175,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
         test_part,
         predicted,
         plot,
-        title=_title(f"{config['model']}, evaluated on {len(test_part)} windows", metrics, windows.unit),
+        title=_title(f"{config['model']}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
     )
     _write_json(path, metrics)
     left_out = len(windows) - len(chosen)
@@ -283,6 +283,8 @@ def _check_fits(config: dict[str, Any], windows: Windows) -> None:
 
 def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple[str, ...]:
     notes = [f"{s.name}: {s.verdict}, {s.verdict_reason}" for s in sessions if s.verdict != "PASS"]
+    if virtual := [s.name for s in sessions if s.is_virtual]:
+        notes.append(f"virtual data: {', '.join(virtual)}")
     if windows.n_incomplete:
         notes.append(f"{windows.n_incomplete} windows lack keypoints or sEMG and are left out")
     if split.held_out:
@@ -292,9 +294,10 @@ def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple
     return tuple(notes)
 
 
-def _title(of: str, metrics: dict[str, Any], unit: str) -> str:
+def _title(of: str, metrics: dict[str, Any], sessions: Sequence[Session], unit: str) -> str:
     floors = metrics["floors"]
-    return f"{of}: RMSE {metrics['rmse']:.1f} {unit} (mean {floors['mean']:.1f}, nearest neighbour {floors['nn']:.1f})"
+    judged = f"RMSE {metrics['rmse']:.1f} {unit} (mean {floors['mean']:.1f}, nearest neighbour {floors['nn']:.1f})"
+    return f"{of}: {judged}" + (" - virtual data" if any(s.is_virtual for s in sessions) else "")
 
 
 def _sha256(session: Session) -> str:
