@@ -38,7 +38,9 @@ CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a r
 @app.callback(invoke_without_command=True)
 def screen(
     context: typer.Context,
-    rig: RigOption = "virtual",
+    rig: Annotated[
+        str | None, typer.Option("--rig", help="A rig.toml, or 'virtual'; default: ./rig.toml, else virtual.")
+    ] = None,
     out: OutOption = Path("captures"),
     subject: SubjectOption = "S01",
     protocol: ProtocolOption = None,
@@ -48,7 +50,8 @@ def screen(
         return
     from acquire.screen.app import run_screen
 
-    raise typer.Exit(run_screen(rig=rig, out=out, subject=subject, protocol_path=protocol))
+    found = "rig.toml" if Path("rig.toml").is_file() else "virtual"
+    raise typer.Exit(run_screen(rig=rig or found, out=out, subject=subject, protocol_path=protocol))
 
 
 @app.command("run")

@@ -11,6 +11,9 @@ from acquire.protocol import Protocol, SyncSequence
 #: Time left after the last cue of a sequence for the person to act and the sensors to answer.
 SETTLE_S = 1.6
 
+#: No exercise is made shorter than this to fit a duration.
+SHORTEST_EXERCISE_S = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
@@ -51,7 +54,8 @@ def build_schedule(protocol: Protocol, seed: int, duration_s: float | None = Non
     seed : int
         Seeds the irregular sync sequences; it is stored in the capture.
     duration_s : float, optional
-        Shorten the exercises evenly so that the whole recording takes about this long.
+        Stretch or shorten the exercises evenly so that the whole recording takes this long; the last ones are left
+        out where there is no second for each. Both sync sequences are always given.
 
     Notes
     -----
@@ -63,19 +67,21 @@ def build_schedule(protocol: Protocol, seed: int, duration_s: float | None = Non
     at_s = _sync_sequence(prompts, protocol.sync, protocol.lead_in_s, rng)
     closing: list[Prompt] = []
     closing_s = _sync_sequence(closing, protocol.sync, 0.0, rng)
-    n_runs = protocol.passes * len(protocol.exercises)
-    asked_s = protocol.passes * sum(e.seconds for e in protocol.exercises)
-    scale = 1.0
-    if duration_s is not None and asked_s > 0:
-        scale = max(0.0, duration_s - at_s - closing_s - n_runs * protocol.rest_s) / asked_s
-    for _ in range(protocol.passes):
-        for exercise in protocol.exercises:
-            seconds = exercise.seconds * scale
-            if seconds < 0.5:
-                continue
-            prompts.append(Prompt(at_s=at_s, kind="exercise_start", label=exercise.name, text=exercise.text))
-            prompts.append(Prompt(at_s=at_s + seconds, kind="exercise_stop", label=exercise.name))
-            at_s += seconds + protocol.rest_s
+    runs = list(protocol.exercises) * protocol.passes
+    scale, spare_s = 1.0, 0.0
+    if duration_s is not None:
+        left_s = max(0.0, duration_s - at_s - closing_s)
+        runs = runs[: int(left_s / (SHORTEST_EXERCISE_S + protocol.rest_s))]
+        if runs:
+            scale = (left_s - len(runs) * protocol.rest_s) / sum(e.seconds for e in runs)
+        else:
+            spare_s = left_s
+    for exercise in runs:
+        seconds = exercise.seconds * scale
+        prompts.append(Prompt(at_s=at_s, kind="exercise_start", label=exercise.name, text=exercise.text))
+        prompts.append(Prompt(at_s=at_s + seconds, kind="exercise_stop", label=exercise.name))
+        at_s += seconds + protocol.rest_s
+    at_s += spare_s
     prompts.extend(Prompt(at_s=p.at_s + at_s, kind=p.kind, label=p.label, text=p.text) for p in closing)
     at_s += closing_s
     return Schedule(prompts=tuple(sorted(prompts, key=lambda p: p.at_s)), duration_s=at_s)

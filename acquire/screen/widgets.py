@@ -49,7 +49,11 @@ class TopBar(Widget):
         text.append(" mia-record ", f"bold {PLAIN}")
         if snapshot is None:
             return text
-        text.append(f" rig {snapshot.rig}  subject {snapshot.subject}", DIM)
+        if snapshot.rig == "virtual":
+            text.append(" VIRTUAL RIG ", f"bold {WARN}")
+        else:
+            text.append(f" rig {snapshot.rig} ", DIM)
+        text.append(f" subject {snapshot.subject}", DIM)
         if snapshot.phase == "recording":
             total_s = snapshot.elapsed_s + snapshot.remaining_s
             times = (snapshot.elapsed_s, total_s, snapshot.remaining_s)

@@ -1,0 +1,84 @@
+"""Sync sequences are irregular, seeded and at both ends; exercises fill what is between."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acquire.protocol import Exercise, Protocol, SyncSequence, load_protocol, parse_protocol
+from acquire.schedule import build_schedule
+from dataset.errors import InputError
+
+DEMO, _ = load_protocol(None)
+
+
+def times(schedule_kind: str, seed: int = 1, duration_s: float | None = None) -> list[float]:
+    return [p.at_s for p in build_schedule(DEMO, seed, duration_s).prompts if p.kind == schedule_kind]
+
+
+@given(st.integers(0, 2**31))
+def test_cues_come_at_both_ends_and_irregularly(seed: int) -> None:
+    schedule = build_schedule(DEMO, seed)
+    claps = times("clap_cue", seed)
+    first_exercise, last_exercise = times("exercise_start", seed)[0], times("exercise_stop", seed)[-1]
+    assert sum(t < first_exercise for t in claps) == sum(t > last_exercise for t in claps) == DEMO.sync.claps
+    gaps = np.diff([t for t in claps if t < first_exercise])
+    assert gaps.min() >= DEMO.sync.shortest_gap_s
+    assert np.ptp(gaps) > 0
+    assert [p.at_s for p in schedule.prompts] == sorted(p.at_s for p in schedule.prompts)
+
+
+def test_the_same_seed_gives_the_same_schedule_and_another_another() -> None:
+    assert build_schedule(DEMO, 5) == build_schedule(DEMO, 5)
+    assert build_schedule(DEMO, 5) != build_schedule(DEMO, 6)
+
+
+def test_every_cue_has_a_flash_near_it_and_no_flash_sounds_into_a_contact() -> None:
+    flashes = np.array(times("flash"))
+    cues = sorted(times("clap_cue") + times("stomp_cue"))
+    assert len(flashes) == len(cues)
+    # People answer a cue after a fifth of a second at the earliest.
+    assert all(np.min(np.abs(flashes - cue)) <= 0.15 for cue in cues)
+    assert all(not ((flashes > cue + 0.15) & (flashes < cue + 0.7)).any() for cue in cues)
+
+
+def test_every_exercise_comes_once_a_pass() -> None:
+    labels = [p.label for p in build_schedule(DEMO, 1).prompts if p.kind == "exercise_start"]
+    assert labels == [e.name for e in DEMO.exercises] * DEMO.passes
+
+
+@given(st.floats(30, 600))
+def test_a_duration_is_met(duration_s: float) -> None:
+    schedule = build_schedule(DEMO, 3, duration_s)
+    assert schedule.duration_s == pytest.approx(duration_s)
+    assert max(p.at_s for p in schedule.prompts) < duration_s
+    starts, stops = times("exercise_start", 3, duration_s), times("exercise_stop", 3, duration_s)
+    assert all(stop - start >= 1.0 - 1e-9 for start, stop in zip(starts, stops, strict=True))
+
+
+def test_a_duration_too_short_for_both_sequences_still_gives_both() -> None:
+    assert len(times("sync_start", duration_s=5.0)) == 2
+    assert times("exercise_start", duration_s=5.0) == []
+
+
+def test_a_protocol_without_sync_has_only_exercises() -> None:
+    plain = Protocol(name="p", sync=SyncSequence(claps=0, stomps=0), exercises=(Exercise(name="Squats", seconds=3),))
+    assert [p.kind for p in build_schedule(plain, 0).prompts] == ["exercise_start", "exercise_stop"]
+    assert plain.exercises[0].name == "squat"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "not TOML"),
+        ("title = 'x'", "name"),
+        ("name = 'x'\n[[exercises]]\nname='squat'\nseconds='long'", r"exercises\.0\.seconds"),
+        ("name = 'x'\n[[exercises]]\nname='!'\nseconds=3", "needs a name"),
+        ("name = 'x'\npases = 2", "pases"),
+    ],
+)
+def test_a_wrong_protocol_names_the_field(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_protocol(text, "p.toml")
