@@ -126,9 +126,10 @@ def windows_from_sessions(
 ) -> Windows:
     """Cut sessions into windows.
 
-    A window straddles neither two segments nor two exercises, and rows outside every segment (-1) are left out. Where a session labels exercises, rows between them
-    are left out. Gaps of a joint up to 0.5 s are bridged linearly within a segment; a window that then lacks more than
-    a fifth of its keypoints, or has no sEMG at all, is left out and counted.
+    A window straddles neither two segments nor two exercises. Rows outside every segment (-1) are left out, and, where
+    a session labels exercises, rows between them. Gaps of a joint up to 0.5 s are bridged
+    linearly within a segment; a window that then lacks more than a fifth of its keypoints, or has no sEMG at all, is
+    left out and counted.
 
     Parameters
     ----------

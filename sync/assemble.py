@@ -58,7 +58,7 @@ def build_session(
     grid_s = grid.grid_times(start, stop)
     emg = grid.emg_on_grid(
         grid_s,
-        {n: (times[n], d.samples.value, d.clock.run) if usable[n] else None for n, d in sensors.items()},
+        {n: _runs(d, times[n]) if usable[n] else None for n, d in sensors.items()},
     )
     exercises = _exercises(capture, zero_ns)
     events = capture.events()
@@ -128,6 +128,13 @@ def _subject_info(capture: Capture) -> dict[str, str | float]:
     if capture.is_virtual:
         info["notes"] = VIRTUAL_NOTE
     return info
+
+
+def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+    """Return a sensor's credible values with their runs; a value out of range leaves a gap like a lost one."""
+    breaks = ~d.credible
+    run = d.clock.run + np.cumsum(breaks)
+    return time_s[~breaks], d.samples.value[~breaks], np.asarray(run[~breaks], dtype=np.int64)
 
 
 def _find_pose(path: Path, frames: NDArray[np.int64], model: Path | None, progress: Progress | None) -> Pose:

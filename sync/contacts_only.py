@@ -58,7 +58,7 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     ridge = (_TOLERANCE_S / 3) ** 2 / _RATE_SD**2
     rate = float(np.sum(x * (bursts - heard))) / (float(np.sum(x**2)) + ridge)
     offset = float(np.median(bursts - heard - rate * x)) - rate * middle
-    streams = {n: (d.clock.time_s, d.samples.value) for n, d in data.items()
+    streams = {n: d.level for n, d in data.items()
                if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)}  # fmt: skip
     # Bursts were dated at their sensors' arrival; the fit of shapes dates them far better.
     responses = measure_responses((1 + rate) * heard + offset, streams)
@@ -79,7 +79,7 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
 
 def _bursts(data: Mapping[str, SensorData]) -> FloatArray:
     """Return the times at which the limb's sensors rise together."""
-    levels = [level_of(d.clock.time_s, d.samples.value) for d in data.values() if len(d.samples.value) > 20]
+    levels = [level_of(*d.level) for d in data.values() if len(d.samples.value) > 20]
     if not levels:
         return np.zeros(0)
     start, stop = min(t[0] for t, _ in levels), max(t[-1] for t, _ in levels)

@@ -40,6 +40,19 @@ class SensorData:
     clock: SensorClock
 
     @property
+    def credible(self) -> NDArray[np.bool_]:
+        """Which values lie in the range that the profile allows; the others are kept as received, but not used."""
+        stream = self.profile.stream
+        low = -math.inf if stream.minimum is None else stream.minimum
+        high = math.inf if stream.maximum is None else stream.maximum
+        return np.asarray((self.samples.value >= low) & (self.samples.value <= high))
+
+    @property
+    def level(self) -> tuple[FloatArray, FloatArray]:
+        """De-jittered arrivals and values, as far as they are credible."""
+        return self.clock.time_s[self.credible], self.samples.value[self.credible]
+
+    @property
     def rate_hz(self) -> float:
         """Measured rate; NaN where there are no values."""
         return 1.0 / self.clock.period_s if self.clock.period_s > 0 else math.nan
@@ -76,7 +89,7 @@ def respond(data: Mapping[str, SensorData], contacts: Mapping[str, Contacts]) ->
     results: dict[str, tuple[str, Response]] = {}
     for kind, heard in contacts.items():
         limb = {
-            name: (d.clock.time_s, d.samples.value)
+            name: d.level
             for name, d in data.items()
             if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)
         }
