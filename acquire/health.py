@@ -62,6 +62,7 @@ class SensorHealth:
         self._lock = threading.Lock()
         self._epochs: dict[int, _Epoch] = {}
         self._began_ns: int | None = None
+        self._counting = True
         self._value: float | None = None
         self._recent: deque[int] = deque()
         self._trace: deque[float] = deque(maxlen=max(100, round(TRACE_S * self._rate_hz)))
@@ -72,25 +73,35 @@ class SensorHealth:
         with self._lock:
             self._epochs.clear()
             self._began_ns = host_ns
+            self._counting = True
+
+    def end(self) -> None:
+        """Count no more: the recording has ended, and what comes now is shown but stored nowhere."""
+        with self._lock:
+            self._counting = False
 
     def add(self, epoch: int, arrival_ns: int, value: float | None) -> None:
         """Count one notification; ``value`` is None where the payload is malformed."""
         with self._lock:
-            if self._began_ns is None:
-                self._began_ns = arrival_ns
-            counts = self._epochs.get(epoch)
-            if counts is None:
-                counts = self._epochs[epoch] = _Epoch(first_ns=arrival_ns, last_ns=arrival_ns)
-            counts.largest_gap_ns = max(counts.largest_gap_ns, arrival_ns - counts.last_ns)
-            counts.received += 1
-            counts.last_ns = self.last_ns = arrival_ns
+            self.last_ns = arrival_ns
+            if self._counting:
+                self._count(epoch, arrival_ns, malformed=value is None)
             self._recent.append(arrival_ns)
             self._forget(arrival_ns)
-            if value is None:
-                counts.malformed += 1
-            else:
+            if value is not None:
                 self._value = value
                 self._trace.append(value)
+
+    def _count(self, epoch: int, arrival_ns: int, *, malformed: bool) -> None:
+        if self._began_ns is None:
+            self._began_ns = arrival_ns
+        counts = self._epochs.get(epoch)
+        if counts is None:
+            counts = self._epochs[epoch] = _Epoch(first_ns=arrival_ns, last_ns=arrival_ns)
+        counts.largest_gap_ns = max(counts.largest_gap_ns, arrival_ns - counts.last_ns)
+        counts.received += 1
+        counts.malformed += malformed
+        counts.last_ns = arrival_ns
 
     def _forget(self, now_ns: int) -> None:
         oldest_ns = now_ns - round(RATE_WINDOW_S * 1e9)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dataset import console
-from dataset.errors import MiaError, OutputExistsError
+from dataset.errors import MiaError
 
 app = typer.Typer(
     name="mia-sync",
@@ -112,8 +112,17 @@ def import_mia_command(
 
     with console.progress("windows", None) as advance:
         made = import_mia(folder, out, progress=advance)
-    paths = [str(path) for path in made]
-    console.print_result({"sessions": paths}, as_json=as_json, text="\n".join(f"session: {p}" for p in paths))
+    rows = [
+        {"session": str(m.path), "subject": m.subject, "n_windows": m.n_windows, "stride_frames": m.stride_frames,
+         "n_masked": m.n_masked, "exercises": list(m.exercises)}
+        for m in made
+    ]  # fmt: skip
+    lines = [
+        f"session: {m.path} ({m.n_windows} windows"
+        + (f", overlapping: one every {m.stride_frames} frames)" if m.stride_frames else ")")
+        for m in made
+    ]
+    console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
 
 
 @app.command()
@@ -143,6 +152,3 @@ def check(
 def main() -> None:
     """Entry point of ``mia-sync``."""
     console.run_app(app, "mia-sync")
-
-
-__all__ = ["OutputExistsError", "app", "main"]

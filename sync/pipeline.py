@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dataset import clock
 from dataset.capture import Capture
-from dataset.errors import CaptureError, OutputExistsError
+from dataset.errors import CaptureError, InputError, OutputExistsError
 from dataset.profiles import decode
 from dataset.profiles.profile import find_profile
 from dataset.session import StreamSync
@@ -156,12 +156,26 @@ def _run(
         streams=all_streams,
         evidence=evidence,
     )
-    from sync.report import write_report
-
-    if accepted:
-        write_session(session_path, session)
-    write_report(report_path, result)
+    _write(result)
     return result
+
+
+def _write(result: SyncResult) -> None:
+    """Write the report and, where it was accepted, the session; on failure neither stays."""
+    from sync.report import write_report  # matplotlib is slow to import
+
+    try:
+        write_report(result.report_path, result)
+        if result.session_path is not None:
+            write_session(result.session_path, result.session)
+    except BaseException as error:
+        result.report_path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            folder = result.report_path.parent
+            raise InputError(
+                f"cannot write into {folder}", error.strerror or str(error), "choose another --out"
+            ) from error
+        raise
 
 
 # -- reading ------------------------------------------------------------------------------------------------------

@@ -201,6 +201,8 @@ class SensorHub:
 
     async def _detach(self) -> int:
         self._writer = None
+        for slot in self._slots:
+            slot.health.end()
         return clock.now_ns()
 
     async def _end(self) -> None:

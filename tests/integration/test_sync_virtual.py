@@ -141,3 +141,33 @@ def test_a_capture_cut_off_is_named_so(capture, tmp_path):
     (copy / "manifest.json").unlink()
     with pytest.raises(CaptureCutOffError, match="cut off"):
         run_capture(copy, tmp_path / "out", pose=False)
+
+
+def test_losses_bangs_hidden_flashes_and_a_dead_sensor_are_borne(tmp_path):
+    from acquire.virtual.faults import Faults, Outage
+
+    faults = Faults(
+        lost_share=0.02, malformed_share=0.01, over_range_share=0.005, pauses_per_minute=3.0, longest_pause_s=1.0,
+        outages=(Outage(channel="left_biceps", at_s=11.0, seconds=2.0),), dead_channels=("right_triceps",),
+        dropped_frame_share=0.03, hidden_flash_share=0.15, bangs_per_minute=8.0,
+    )  # fmt: skip
+    capture = simulate(
+        tmp_path / "C", subject="F1", minutes=None, seed=31, protocol=parse_protocol(PROTOCOL, "short"),
+        protocol_text=PROTOCOL, faults=faults,
+    )  # fmt: skip
+    truth = json.loads((capture / "truth.json").read_text())
+    result = run_capture(capture, tmp_path / "S", pose=False)
+    assert result.verdict == "WARNING"
+    assert result.streams["right_triceps"].constants["delay_source"] == "assumed"
+    assert result.streams["right_triceps"].verdict == "WARNING"
+    measured = [c for c, s in result.streams.items() if s.constants.get("delay_source") == "measured"]
+    assert len(measured) >= 5
+    for channel in measured:
+        said = truth["emg"][channel]["response_s"]
+        assert result.streams[channel].constants["response_s"] == pytest.approx(said, abs=0.050)
+    video = result.streams["video"]
+    pts_s = np.array([0.0, 20.0])
+    zero_s = (truth["video"]["host_ns_at_pts0"] - result.session.zero_host_ns) * 1e-9
+    true_s = zero_s + (1 + truth["video"]["rate_ppm"] * 1e-6) * pts_s
+    assert (1 + video.rate_ppm * 1e-6) * pts_s + video.offset_s == pytest.approx(true_s, abs=0.010)
+    assert len(result.streams["left_biceps"].epochs) == 2
