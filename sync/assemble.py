@@ -66,10 +66,9 @@ def build_session(
     found: Pose | None = None
     keypoints: dict[str, FloatArray] = {}
     frame_index = None
-    # A row is usable where every sensor that has not failed was measured, and, if looked for, the person seen.
-    rows: NDArray[np.bool_] = np.zeros(len(grid_s), dtype=bool)
-    if any(usable.values()):
-        rows = np.asarray(np.isfinite(emg[:, list(usable.values())]).all(axis=1), dtype=bool)
+    # A segment goes on while any sensor is measured and the person is seen: one sensor's gap is in the mask, and
+    # breaking at each of eight sensors' losses would leave no whole window of a long recording.
+    rows = np.asarray(np.isfinite(emg).any(axis=1), dtype=bool)
     if picture is not None and mapped is not None:
         frame_time_s = mapped.line(picture.brightness.pts_s)
         video_info = VideoInfo(
@@ -85,7 +84,8 @@ def build_session(
         if pose and len(grid_s):
             found = _find_pose(picture.path, grid.bracketing_frames(grid_s, frame_time_s), pose_model, progress)
             keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
-            rows = rows & np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2))
+            seen = np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
+            rows = rows & grid.close_short_gaps(seen)
     aligned = Aligned(
         time_s=grid_s,
         emg=emg,

@@ -16,6 +16,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 RATE_HZ = 10.0
+#: The person may be out of sight for so long without breaking a segment; the keypoints stay NaN there.
+LONGEST_BRIDGE_S = 0.5
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
 _ENVELOPE_CUTOFF_HZ = 4.0
 #: Frames further apart than this are not neighbours.
@@ -123,6 +125,16 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
             for name, values in sources.items():
                 result[name][k] = values[near[0]]
     return result
+
+
+def close_short_gaps(seen: BoolArray) -> BoolArray:
+    """Return ``seen`` with stretches of False of up to half a second inside it made True; shape (T,)."""
+    closed = seen.copy()
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], seen, [True]]).astype(np.int8)))
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        if first > 0 and stop < len(seen) and stop - first <= LONGEST_BRIDGE_S * RATE_HZ:
+            closed[first:stop] = True
+    return closed
 
 
 def number_runs(usable: BoolArray) -> IntArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,3 +127,13 @@ def test_runs_are_numbered_in_order_and_breaks_are_minus_one(usable):
 def test_each_row_is_labelled_with_the_exercise_of_its_time():
     table = ExerciseTable(name=("squat", "lunge"), start_s=np.array([0.2, 0.6]), stop_s=np.array([0.4, 0.7]))
     assert grid.exercise_at(grid.grid_times(0, 0.8), table) == ("", "", "squat", "squat", "", "", "lunge", "", "")
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_only_short_gaps_inside_are_closed(values: list[bool]) -> None:
+    seen = np.array(values, dtype=bool)
+    closed = grid.close_short_gaps(seen)
+    assert np.all(closed[seen])
+    padded = "".join("x" if v else " " for v in seen)
+    expected = re.sub(r"(?<=x) {1,5}(?=x)", lambda gap: "x" * len(gap[0]), padded)
+    assert "".join("x" if v else " " for v in closed) == expected
