@@ -51,7 +51,11 @@ def combined_exit_code(codes: list[int]) -> int:
 
 @contextmanager
 def progress(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar on stderr; yields a function that advances it."""
+    """Show a progress bar on stderr, in a log file one line; yields a function that advances it."""
+    if not STDERR.is_terminal:
+        STDERR.print(f"{description} ...", markup=False)
+        yield lambda amount: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,7 +63,7 @@ def progress(description: str, total: float | None) -> Iterator[Callable[[float]
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=STDERR, transient=not STDERR.is_terminal) as bar:
+    with Progress(*columns, console=STDERR) as bar:
         task = bar.add_task(description, total=total)
         yield lambda amount: bar.advance(task, amount)
 
