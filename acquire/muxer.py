@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from acquire.encoder import VideoWriter  # here, not where it opens: loading PyAV would hold up arriving sensors
 from acquire.journal import Journal
 from dataset.capture_writer import CaptureWriter
 
@@ -37,8 +38,6 @@ class Encoder(Protocol):
 
 def open_encoder(path: Path, *, width: int, height: int, nominal_hz: float, sound_rate_hz: int | None) -> Encoder:
     """Open ``path`` for writing with the project's encoder settings."""
-    from acquire.encoder import VideoWriter
-
     return VideoWriter(path, width=width, height=height, nominal_hz=nominal_hz, sound_rate_hz=sound_rate_hz)
 
 

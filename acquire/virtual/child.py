@@ -15,8 +15,9 @@ from typing import IO, Any
 
 from dataset.errors import HardwareError
 
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 10.0
+# A laptop that is busy with other things takes its time; a child that died is noticed at once.
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 30.0
 
 #: Small arrays gain nothing from threads that wait for one another on a busy machine.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
