@@ -66,8 +66,8 @@ def build_session(
     found: Pose | None = None
     keypoints: dict[str, FloatArray] = {}
     frame_index = None
-    # A segment goes on while any sensor is measured and the person is seen: one sensor's gap is in the mask, and
-    # breaking at each of eight sensors' losses would leave no whole window of a long recording.
+    # A segment goes on while any sensor is measured and the camera sees the person, short gaps of the picture aside:
+    # single gaps are in the masks, and breaking at each would leave no whole window of a long recording.
     rows = np.asarray(np.isfinite(emg).any(axis=1), dtype=bool)
     if picture is not None and mapped is not None:
         frame_time_s = mapped.line(picture.brightness.pts_s)
@@ -80,12 +80,12 @@ def build_session(
             height=picture.height,
         )
         frame_index = grid.nearest_frame(grid_s, frame_time_s)
-        rows = rows & (frame_index >= 0)
+        seen: NDArray[np.bool_] = frame_index >= 0
         if pose and len(grid_s):
             found = _find_pose(picture.path, grid.bracketing_frames(grid_s, frame_time_s), pose_model, progress)
             keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
-            seen = np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
-            rows = rows & grid.close_short_gaps(seen)
+            seen = seen & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
+        rows = rows & grid.close_short_gaps(seen)
     aligned = Aligned(
         time_s=grid_s,
         emg=emg,
