@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from dataset.errors import InputError
 from dataset.exercises import canonical_exercise
+from dataset.toml import TomlModel, parse_model, read_toml
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Exercise(_Part):
+class Exercise(TomlModel):
     """One exercise: what, for how long, and the words shown."""
 
     name: str
@@ -32,7 +27,7 @@ class Exercise(_Part):
         return name
 
 
-class SyncSequence(_Part):
+class SyncSequence(TomlModel):
     """How many claps and stomps, each with a flash near its cue, are asked for at each end."""
 
     claps: int = Field(default=4, ge=0, le=30)
@@ -41,7 +36,7 @@ class SyncSequence(_Part):
     longest_gap_s: float = Field(default=1.7, gt=0)
 
 
-class Protocol(_Part):
+class Protocol(TomlModel):
     """A recording session: sync sequence, exercises in passes, sync sequence."""
 
     name: str
@@ -61,14 +56,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
     InputError
         It is no TOML, or a field is missing or wrong; the message names the field.
     """
-    try:
-        return Protocol.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the protocol {where} is not TOML", str(error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"the protocol {where} is wrong", f"{field}: {first['msg']}") from error
+    return parse_model(text, Protocol, f"protocol {where}")
 
 
 def load_protocol(path: Path | None) -> tuple[Protocol, str]:
@@ -76,8 +64,5 @@ def load_protocol(path: Path | None) -> tuple[Protocol, str]:
     if path is None:
         text = resources.files("acquire.protocols").joinpath("demo.toml").read_text(encoding="utf-8")
         return parse_protocol(text, "demo.toml"), text
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the protocol {path}", str(error)) from error
+    text = read_toml(path, "protocol")
     return parse_protocol(text, str(path)), text

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from acquire.hardware import Hardware
 from dataset.capture import Sensor
-from dataset.errors import InputError
 from dataset.muscles import PAPER_CHANNELS, channel_from_name
 from dataset.profiles import builtin_profiles
+from dataset.toml import TomlModel, parse_model, read_toml
 
 VIRTUAL = "virtual"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Slot(_Part):
+class Slot(TomlModel):
     """One sensor's place; ``channel`` or ``muscle`` and ``side``."""
 
     channel: str = ""
@@ -53,7 +48,7 @@ class Slot(_Part):
         return self.channel or f"{self.side}_{self.muscle}"
 
 
-class CameraPart(_Part):
+class CameraPart(TomlModel):
     """A camera of this computer."""
 
     index: int = Field(default=0, ge=0)
@@ -62,14 +57,14 @@ class CameraPart(_Part):
     rate_hz: float = Field(default=30.0, gt=0, le=1000)
 
 
-class MicrophonePart(_Part):
+class MicrophonePart(TomlModel):
     """A microphone of this computer; the default one where ``device`` is left out."""
 
     device: int | str | None = None
     rate_hz: int = Field(default=48000, ge=8000, le=192000)
 
 
-class BoxPart(_Part):
+class BoxPart(TomlModel):
     """The LED box's serial port."""
 
     port: str = Field(min_length=1)
@@ -79,7 +74,7 @@ def _paper_slots() -> tuple[Slot, ...]:
     return tuple(Slot(channel=c.name) for c in PAPER_CHANNELS)
 
 
-class Rig(_Part):
+class Rig(TomlModel):
     """What a rig file says. Without ``slots``: the paper's eight channels, each on any M40 that is heard."""
 
     name: str = "rig"
@@ -124,24 +119,12 @@ def parse_rig(text: str, where: str) -> Rig:
     InputError
         It is no TOML, or a field is missing or wrong; the message names the field.
     """
-    try:
-        return Rig.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the rig {where} is not TOML", str(error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        why = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"the rig {where} is wrong", f"{field}: {why}" if field else why) from error
+    return parse_model(text, Rig, f"rig {where}")
 
 
 def load_rig(path: Path) -> tuple[Rig, str]:
     """Return the rig in ``path`` and its text."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"cannot read the rig {path}", why, "name a rig.toml, or: --rig virtual") from error
+    text = read_toml(path, "rig", hint="name a rig.toml, or: --rig virtual")
     return parse_rig(text, str(path)), text
 
 

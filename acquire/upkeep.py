@@ -8,8 +8,9 @@ from typing import Any
 
 from dataset import capture_schema as schema
 from dataset.capture import Capture
-from dataset.capture_writer import seal, sha256_of
+from dataset.capture_writer import seal
 from dataset.errors import CaptureError
+from dataset.files import sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import queue
 import sqlite3
 import threading
@@ -13,7 +11,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,8 @@ from dataset import capture_schema as schema
 from dataset import clock
 from dataset.capture import Sensor
 from dataset.errors import CaptureError, InputError, OutputExistsError
+from dataset.files import sha256_of, write_atomically
+from dataset.software import software
 
 COMMIT_EVERY_S = 0.25
 
@@ -34,14 +33,6 @@ _INSERT = {
     "clock_anchor": "INSERT INTO clock_anchor VALUES (?,?)",
     "attachment": "INSERT INTO attachment VALUES (?,?,?,?,?)",
 }
-
-
-def software() -> str:
-    """Return the program's name and version."""
-    try:
-        return f"muscles-in-action {metadata.version('muscles-in-action')}"
-    except metadata.PackageNotFoundError:  # run from a source tree that was not installed
-        return "muscles-in-action (not installed)"
 
 
 def check_subject(subject: str) -> str:
@@ -196,7 +187,7 @@ class CaptureWriter:
                     rows, open_for_rows = self._gather()
                     if rows:
                         self._commit(db, rows)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever ended the thread, close() must not seal what is missing
             self.failure = error
 
     def _gather(self) -> tuple[list[tuple[str, tuple[Any, ...]]], bool]:
@@ -272,19 +263,3 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     }
     write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
     return manifest
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` by way of ``*.part``, flushed, synced and renamed."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from dataset import session_schema as schema
 from dataset.errors import OutputExistsError, SessionError
+from dataset.files import written_whole
 from dataset.session import (
     Aligned,
     Calibration,
@@ -36,7 +36,7 @@ _NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
 
 
 def write_session(path: Path, session: Session) -> None:
-    """Write ``session`` to ``path`` as ``*.part``, flushed, synced and renamed.
+    """Write ``session`` to ``path``, whole or not at all.
 
     Raises
     ------
@@ -46,16 +46,8 @@ def write_session(path: Path, session: Session) -> None:
     if path.exists():
         raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        with h5py.File(part, "w") as file:
-            _write(file, session)
-            file.flush()
-        with part.open("rb+") as raw:
-            os.fsync(raw.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(path) as part, h5py.File(part, "w") as file:
+        _write(file, session)
 
 
 def _write(file: h5py.File, session: Session) -> None:

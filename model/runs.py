@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,10 @@ import torch
 
 from dataset import clock
 from dataset.errors import InputError, OutputExistsError, RefusedError
+from dataset.files import sha256_of, write_atomically
 from dataset.session import Session
 from dataset.session_file import find_sessions, read_session
+from dataset.software import software
 from dataset.splits import Split, split_windows
 from dataset.windows import Windows, windows_from_sessions
 from model import networks, plots
@@ -223,7 +223,7 @@ def _settings(
 
     return {
         "created_utc": clock.utc_iso(),
-        "software": version("muscles-in-action"),
+        "software": software(),
         "torch": torch.__version__,
         "device": trained.device,
         "channels": list(windows.channels),
@@ -303,15 +303,12 @@ def _title(of: str, metrics: dict[str, Any], sessions: Sequence[Session], unit: 
 def _sha256(session: Session) -> str:
     if session.path is None:
         raise InputError(f"{session.name} was never stored")
-    with session.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(session.path)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_atomically(path, text.encode())
 
 
 def _free_name(run: Path) -> Path:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dataset import clock
 from dataset.capture import Capture, Event
-from dataset.capture_writer import sha256_of, software
 from dataset.errors import VideoError
+from dataset.files import sha256_of
 from dataset.session import (
     VIRTUAL_NOTE,
     Aligned,
@@ -25,6 +25,7 @@ from dataset.session import (
     StreamSync,
     VideoInfo,
 )
+from dataset.software import software
 from sync import grid
 from sync.parts import Picture, Progress, VideoMapped
 from sync.sensors import SensorData

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from dataset.errors import InputError
 from dataset.muscles import PAPER_CHANNELS
+from dataset.toml import TomlModel, parse_model, read_toml
 
 
 def _known(channel: str) -> str:
@@ -22,11 +21,7 @@ def _known(channel: str) -> str:
 ChannelName = Annotated[str, AfterValidator(_known)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Outage(_Part):
+class Outage(TomlModel):
     """A sensor out of reach: silent for a while, then connected anew as a new epoch."""
 
     channel: ChannelName
@@ -34,7 +29,7 @@ class Outage(_Part):
     seconds: float = Field(gt=0)
 
 
-class Faults(_Part):
+class Faults(TomlModel):
     """Faults of one recording; shares are probabilities per value, frame, cue or flash.
 
     Attributes
@@ -82,15 +77,5 @@ def load_faults(path: Path) -> Faults:
     InputError
         It cannot be read, is no TOML, or a field is missing or wrong; the message names the field.
     """
-    try:
-        return Faults.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the faults file {path}", str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the faults file {path} is not TOML", str(error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"the faults file {path} is wrong", f"{field}: {first['msg']}", f"fields: {', '.join(Faults.model_fields)}"
-        ) from error
+    text = read_toml(path, "faults file")
+    return parse_model(text, Faults, f"faults file {path}", hint=f"fields: {', '.join(Faults.model_fields)}")

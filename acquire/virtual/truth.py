@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquire.virtual.world import World
-from dataset.capture_writer import write_atomically
+from dataset.files import write_atomically
 
 TRUTH = "truth.json"
 

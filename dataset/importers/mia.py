@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from dataset.muscles import MIA_CHANNELS
 from dataset.profiles.profile import find_profile
 from dataset.session import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session
 from dataset.session_file import write_session
+from dataset.software import software
 
 #: Rows of a published window, joints used of those it holds, and their rate.
 WINDOW_ROWS = 30
@@ -279,7 +279,7 @@ def _session(subject: str, windows: Sequence[_Window], starts: NDArray[np.int64]
         provenance=(
             {
                 "step": "import mia",
-                "version": version("muscles-in-action"),
+                "version": software(),
                 "window_ids": [w.number for w in windows],
                 "chains": len(chains),
                 "stride_frames": _common_stride(starts),

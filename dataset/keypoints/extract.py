@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.capture_writer import sha256_of
+from dataset.files import sha256_of
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.session import Pose
 from dataset.video import iter_frames

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import struct
-import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import field_validator
 
 from dataset.errors import InputError
+from dataset.toml import TomlModel, parse_model, read_toml
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Match(_Part):
+class Match(TomlModel):
     """How to recognise the device in an advertisement."""
 
     local_name: str = ""
     company_id: int | None = None
 
 
-class Stream(_Part):
+class Stream(TomlModel):
     """What one notification holds."""
 
     characteristic: str
@@ -46,7 +42,7 @@ class Stream(_Part):
         return value
 
 
-class Identity(_Part):
+class Identity(TomlModel):
     """Characteristics that tell which device it is; empty where it has none."""
 
     serial: str = ""
@@ -55,7 +51,7 @@ class Identity(_Part):
     identify: str = ""
 
 
-class Gaps(_Part):
+class Gaps(TomlModel):
     """Seconds without a notification after which a value is late, suspected lost, the sensor stale, or dropped."""
 
     late_s: float
@@ -64,14 +60,14 @@ class Gaps(_Part):
     reconnect_s: float
 
 
-class Delay(_Part):
+class Delay(TomlModel):
     """Prior of the sensor's own delay: centre of the averaging interval to smallest arrival, seconds."""
 
     prior_s: float
     prior_sd_s: float
 
 
-class Profile(_Part):
+class Profile(TomlModel):
     """One kind of sensor."""
 
     name: str
@@ -92,10 +88,7 @@ def load_profile(path: Path) -> Profile:
     InputError
         The file cannot be read, is no TOML, or a field is missing or wrong; the message names it.
     """
-    try:
-        return _parse(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise InputError(f"cannot read the profile {path}", error.strerror or str(error)) from error
+    return _parse(read_toml(path, "profile"), str(path))
 
 
 @cache
@@ -115,11 +108,4 @@ def find_profile(name: str) -> Profile:
 
 
 def _parse(text: str, where: str) -> Profile:
-    try:
-        return Profile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"the profile {where} is not TOML", str(error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"the profile {where} is wrong", f"{field}: {first['msg']}") from error
+    return parse_model(text, Profile, f"profile {where}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from dataset.capture_writer import write_atomically
+from dataset.files import write_atomically
 from dataset.muscles import channel_from_name
 from dataset.session import StreamSync, provenance_lines
 from sync.report.sections import build_sections

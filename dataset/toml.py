@@ -1,0 +1,65 @@
+"""TOML files of a declared form: read, checked, and refused by the name of the field that is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dataset.errors import InputError
+
+
+class TomlModel(BaseModel):
+    """Base of everything that is read from TOML: frozen, and a field it does not know is an error, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ModelT = TypeVar("ModelT", bound=TomlModel)
+
+
+def parse_model(text: str, model: type[ModelT], what: str, *, hint: str = "") -> ModelT:
+    """Return the ``model`` written in ``text``.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    model : type
+        What it must describe.
+    what : str
+        What it is and where it came from, for the message: ``rig rig.toml``.
+    hint : str
+        What to do where a field is wrong.
+
+    Raises
+    ------
+    InputError
+        It is no TOML, or a field is missing or wrong; the message names the field.
+    """
+    try:
+        return model.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the {what} is not TOML", str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"the {what} is wrong", f"{field}: {why}" if field else why, hint) from error
+
+
+def read_toml(path: Path, what: str, *, hint: str = "") -> str:
+    """Return the text of a TOML file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read the {what} {path}", why, hint) from error
