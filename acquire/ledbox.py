@@ -236,18 +236,20 @@ class LedBox:
             reading = int(answer[3])
             if reading >= 1 << 32:
                 continue
-            self._follow(reading, line[0])
+            self._follow(reading, sent_ns, line[0])
             return Exchange(sent_ns=sent_ns, received_ns=line[0], box_us=self._box_us)
         return None
 
-    def _follow(self, reading: int, received_ns: int) -> None:
+    def _follow(self, reading: int, sent_ns: int, received_ns: int) -> None:
         """Unwrap a reading; a box that began again (a reset) starts a new set of exchanges."""
         if self._exchanges:
             last = self._exchanges[-1]
             since_us = (received_ns - last.received_ns) // 1000
             expected_us = last.box_us + since_us
             box_us = unwrap_us(expected_us, reading)
-            if abs(box_us - expected_us) > RESET_US + since_us * 2 * MAX_RATE_ERROR:
+            # Either answer may have lain here unread for a while: within its round trip it says nothing of a reset.
+            waits_us = (received_ns - sent_ns + last.received_ns - last.sent_ns) // 1000
+            if abs(box_us - expected_us) > RESET_US + waits_us + since_us * 2 * MAX_RATE_ERROR:
                 self._journal.log("warning", "the LED box began again", {"off_us": box_us - expected_us})
                 self._exchanges.clear()
             self._box_us = box_us

@@ -1,7 +1,8 @@
 """Pairing two trains of events, some missing and some false, under an unknown affine map - or refusing to.
 
 A wrong pairing can have small residuals, so residuals prove nothing. What proves a pairing is that no other one
-comes near it: the second-best is looked for as hard as the best.
+comes near it: the second-best is looked for as hard as the best. And few events always fit somewhere: a pairing
+counts only where trains that have nothing in common would hardly ever give one as good.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ MIN_MATCHES = 3
 MIN_MATCH_RATE = 0.5
 MIN_MARGIN = 0.25
 MAX_RATE_PPM = 200.0
+#: Pairings as good as the one accepted that two unrelated trains are expected to give.
+MAX_BY_CHANCE = 0.01
 #: Maps refined at most, and offsets taken a rate; what is left out are the least supported ones.
 _MAX_HYPOTHESES = 200
 _OFFSETS_PER_RATE = 12
@@ -96,7 +99,7 @@ def match_events(
     -------
     Pairing
         Refused with the reason in words where the gates are not passed: at least 3 matches, a match rate of 0.5,
-        and a second-best pairing that is clearly worse.
+        a second-best pairing that is clearly worse, and a fit that chance hardly ever gives.
     """
     n, m = len(reference_s), len(target_s)
     if min(n, m) < MIN_MATCHES:
@@ -118,14 +121,16 @@ def match_events(
     offset_s = best.offset_s + float(reference_s[0]) - (1 + best.rate) * float(target_s[0])
     rate = k / min(n, m)
     margin = max(0.0, (k - second - 1) / k) if k else 0.0
-    reason = _refusal(k, n, m, rate, margin, second)
+    residual_s = matched - ((1 + best.rate) * tar[best.pairs[:, 1]] + best.offset_s)
+    chance = _expected_by_chance(ref, tar, residual_s, tolerance_s, max_rate_ppm * 1e-6)
+    reason = _refusal(k, n, m, rate, margin, second, chance)
     return Pairing(
         accepted=not reason,
         reason=reason,
         pairs=best.pairs,
         offset_s=offset_s,
         rate_ppm=best.rate * 1e6,
-        residual_s=matched - ((1 + best.rate) * tar[best.pairs[:, 1]] + best.offset_s),
+        residual_s=residual_s,
         n_reference=n,
         n_target=m,
         match_rate=rate,
@@ -135,7 +140,7 @@ def match_events(
     )
 
 
-def _refusal(k: int, n: int, m: int, rate: float, margin: float, second: int) -> str:
+def _refusal(k: int, n: int, m: int, rate: float, margin: float, second: int, chance: float) -> str:
     if k < MIN_MATCHES:
         return f"only {k} of {n} reference events were found among {m} detected; at least {MIN_MATCHES} are needed"
     if rate < MIN_MATCH_RATE:
@@ -145,7 +150,34 @@ def _refusal(k: int, n: int, m: int, rate: float, margin: float, second: int) ->
             f"the pairing is ambiguous: {k} events fit one way and {second} fit another "
             f"(margin {margin:.2f}, needed {MIN_MARGIN})"
         )
+    if chance > MAX_BY_CHANCE:
+        return (
+            f"the pairing may be chance: {k} of {n} reference and {m} detected events fit together, and unrelated "
+            f"events do so in {min(1.0, chance):.0%} of cases (allowed {MAX_BY_CHANCE:.0%})"
+        )
     return ""
+
+
+def _expected_by_chance(
+    ref: FloatArray, tar: FloatArray, residual_s: FloatArray, tolerance_s: float, max_rate: float
+) -> float:
+    """Return how many pairings of as many events, as close, two unrelated trains are expected to give.
+
+    Notes
+    -----
+    The number of false alarms of a-contrario detection (Desolneux, Moisan & Morel 2000, *Meaningful alignments*):
+    each pair of events proposes a map, at as many rates as can be told apart; under it every further event of the
+    shorter train finds a partner within the largest residual with the probability that the gaps allow.
+    """
+    n, m, k = len(ref), len(tar), len(residual_s)
+    if k < MIN_MATCHES:
+        return math.inf
+    # Detectors are no better than this; a lucky fit of three is not stronger evidence.
+    reach = max(float(np.max(np.abs(residual_s))), tolerance_s / 4)
+    gap = max(1e-9, min(float(np.median(np.diff(ref))), float(np.median(np.diff(tar)))))
+    found = min(1.0, 2 * reach / gap)
+    maps = n * m * (1 + max_rate * float(np.ptp(tar)) / reach)
+    return maps * math.comb(min(n, m) - 1, k - 1) * found ** (k - 1)
 
 
 def _candidate_maps(ref: FloatArray, tar: FloatArray, tolerance_s: float, max_rate: float) -> list[tuple[float, float]]:

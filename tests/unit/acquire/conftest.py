@@ -312,6 +312,7 @@ class BoxTwin:
         self._began_ns = time.perf_counter_ns()
         self._rate, self._start_us, self._delay_s = rate, start_us, delay_s
         self.mute, self.garbage = mute, garbage
+        self.answer_late_s = 0.0
         self.flashes_host_ns: list[int] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -347,10 +348,13 @@ class BoxTwin:
         if words[0] == "ID":
             self.send(b"ID mia-led-box 1\n")
         elif words[0] == "PING":
-            self.send(f"PONG {words[1]} {self.micros()}\n".encode())
+            us = self.micros()
+            time.sleep(self.answer_late_s)
+            self.send(f"PONG {words[1]} {us}\n".encode())
         elif words[0] == "FLASH":
             at_ns, us = time.perf_counter_ns(), self.micros()
             self.flashes_host_ns.append(at_ns)
+            time.sleep(self.answer_late_s)
             self.send(f"FLASH {words[1]} {us}\n".encode())
 
     def reset(self) -> None:

@@ -81,6 +81,19 @@ def test_a_reset_is_noticed_and_times_stay_true(box_twin: Callable[..., Any]) ->
     assert [r.what for r in journal.recent(9)] == ["the LED box began again"]
 
 
+def test_answers_that_lay_unread_for_a_while_are_no_reset(box_twin: Callable[..., Any]) -> None:
+    twin, journal = box_twin(), Journal()
+    box = LedBox(twin.port, journal)
+    box.flash(50)
+    twin.answer_late_s = 0.2
+    flash = box.flash(50)
+    twin.answer_late_s = 0.0
+    box.flash(50)
+    box.close()
+    assert not journal.recent(9)
+    assert abs(flash.t_ns - twin.flashes_host_ns[1]) <= flash.uncertainty_ns + 100_000
+
+
 def test_a_trigger_comes_with_its_host_time(box_twin: Callable[..., Any], fakes: Any) -> None:
     twin = box_twin()
     heard: list[tuple[int, int]] = []

@@ -82,3 +82,15 @@ def test_fewer_than_three_events_are_refused_in_words(n, m):
     pairing = match_events(np.arange(n) * 1.3, np.arange(m) * 1.1, tolerance_s=0.05)
     assert not pairing.accepted
     assert "at least 3" in pairing.reason
+
+
+def test_a_few_events_that_fit_loosely_may_be_chance_and_are_refused():
+    reference = np.array([0.0, 1.2, 2.5, 3.9])
+    loose = reference + np.array([0.035, -0.035, 0.0, 0.6])
+    tight = reference + np.array([0.010, -0.010, 0.01, 0.6])
+    refused = match_events(reference, loose, tolerance_s=TOLERANCE_S)
+    assert not refused.accepted
+    assert "chance" in refused.reason
+    accepted = match_events(reference, tight, tolerance_s=TOLERANCE_S)
+    assert accepted.accepted, accepted.reason
+    assert accepted.n_matched == 3
