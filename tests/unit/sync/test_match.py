@@ -85,9 +85,9 @@ def test_fewer_than_three_events_are_refused_in_words(n, m):
 
 
 def test_a_few_events_that_fit_loosely_may_be_chance_and_are_refused():
-    reference = np.array([0.0, 1.2, 2.5, 3.9])
-    loose = reference + np.array([0.035, -0.035, 0.0, 0.6])
-    tight = reference + np.array([0.010, -0.010, 0.01, 0.6])
+    reference = np.array([1.95, 2.93, 4.89, 6.76])
+    loose = reference + np.array([0.035, -0.035, 0.0, 0.63])
+    tight = reference + np.array([0.006, -0.006, 0.0, 0.63])
     refused = match_events(reference, loose, tolerance_s=TOLERANCE_S)
     assert not refused.accepted
     assert "chance" in refused.reason
