@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dataset import capture_schema as schema
+from dataset.arrays import IntArray
 from dataset.errors import CaptureCutOffError, CaptureError
-
-Int64Array = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +44,9 @@ class Notifications:
         As it came, malformed ones too.
     """
 
-    epoch: Int64Array
-    host_seq: Int64Array
-    arrival_ns: Int64Array
+    epoch: IntArray
+    host_seq: IntArray
+    arrival_ns: IntArray
     characteristic: tuple[str, ...]
     payload: tuple[bytes, ...]
 
@@ -62,20 +60,20 @@ class Frames:
     epoch, frame_index, arrival_ns, pts_ns : ndarray of int64, shape (F,)
     """
 
-    epoch: Int64Array
-    frame_index: Int64Array
-    arrival_ns: Int64Array
-    pts_ns: Int64Array
+    epoch: IntArray
+    frame_index: IntArray
+    arrival_ns: IntArray
+    pts_ns: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioBlocks:
     """The ``audio_block`` table; arrays of int64, shape (B,)."""
 
-    epoch: Int64Array
-    first_sample: Int64Array
-    n_samples: Int64Array
-    arrival_ns: Int64Array
+    epoch: IntArray
+    first_sample: IntArray
+    n_samples: IntArray
+    arrival_ns: IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +192,7 @@ class Capture:
         except sqlite3.DatabaseError as error:
             raise _damaged(self.folder, error) from error
 
-    def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[Int64Array]:
+    def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[IntArray]:
         rows = self._rows(sql, *parameters)
         table = np.array(rows, dtype=np.int64).reshape(len(rows), n_columns)
         return [np.ascontiguousarray(table[:, i]) for i in range(n_columns)]

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from dataset.arrays import BoolArray, FloatArray, IntArray
 
 #: Stored in the subject's notes of every session made from the virtual rig, so that nobody takes it for a person.
 VIRTUAL_NOTE = "virtual data, not a person"

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.arrays import IntArray
 from dataset.errors import InputError
 from dataset.exercises import canonical_exercise
 from dataset.windows import Windows
-
-IntArray = NDArray[np.int64]
 
 #: Names of the splits and what each holds out.
 SPLITS = {

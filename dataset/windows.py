@@ -10,13 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.arrays import BoolArray, FloatArray, IntArray, StrArray
 from dataset.errors import InputError
 from dataset.session import Aligned, Session
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-StrArray = NDArray[np.str_]
 
 #: The paper's window: 30 frames at 10 Hz.
 LENGTH = 30

@@ -6,12 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.windows import Windows
 from model.floors import predict_floors
-
-FloatArray = NDArray[np.float64]
 
 
 def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int = 0) -> dict[str, Any]:

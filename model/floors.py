@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray, IntArray
 from dataset.skeleton import JOINT
 from dataset.windows import Windows
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: The floors in the order in which they are told.
 FLOORS = ("random", "mean", "subject_mean", "nn", "nn_subject")

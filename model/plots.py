@@ -11,11 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
 from dataset.muscles import channel_from_name
 from dataset.windows import Windows
-
-FloatArray = NDArray[np.float64]
 
 #: Seconds shown at most; stretches are chosen so that every subject and exercise comes before any comes twice.
 MOST_SECONDS = 36.0

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.ndimage import minimum_filter1d
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from dataset.arrays import FloatArray, IntArray
 
 #: Values looked at on either side of a possible loss: late values have caught up within that many.
 _LOSS_WINDOW = 20

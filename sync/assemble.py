@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import clock
+from dataset.arrays import FloatArray
 from dataset.capture import Capture, Event
 from dataset.errors import VideoError
 from dataset.files import sha256_of
@@ -30,8 +31,6 @@ from sync import grid
 from sync.parts import Picture, Progress, VideoMapped
 from sync.sensors import SensorData
 from sync.verdict import FAIL
-
-FloatArray = NDArray[np.float64]
 
 
 def build_session(

@@ -6,18 +6,16 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 
+from dataset.arrays import FloatArray
 from dataset.muscles import CONTACT_OF_MUSCLE
 from sync.detect.contact import Contact
 from sync.detect.response import level_of, measure_responses
 from sync.fit import Line
 from sync.match import Pairing, match_events
 from sync.priors import AV_SKEW, BURST
-from sync.sensors import SensorData
-
-FloatArray = NDArray[np.float64]
+from sync.sensors import Closure, SensorData
 
 _STEP_S = 0.02
 #: Bursts of a 10 Hz level are found to a value's interval or so.
@@ -75,6 +73,29 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     sd = math.sqrt(delay_sd**2 + BURST[kind].sd_s ** 2 + AV_SKEW.sd_s**2)
     rate_sd = 1.0 / math.sqrt(float(np.sum(x**2)) / (_TOLERANCE_S / 3) ** 2 + 1.0 / _RATE_SD**2)
     return pairing, Line(offset_s=offset, rate=rate, middle_s=middle, height_sd_s=sd, rate_sd=rate_sd)
+
+
+def close_by_contacts(
+    contacts: tuple[Contact, ...], data: Mapping[str, SensorData], sound: Line, span_s: tuple[float, float]
+) -> Closure | None:
+    """Compare the map that contacts alone give the sound with the one it has; None where they give none.
+
+    For a recording in which no sensor answers where it should: either nothing answers at all, or the clocks are far
+    apart, and then the contacts pair with the bursts elsewhere.
+
+    Parameters
+    ----------
+    sound : Line
+        The sound's map by the flashes.
+    span_s : (float, float)
+        The session, in seconds on the host clock.
+    """
+    _, line = fit_contacts(contacts, data)
+    if line is None:
+        return None
+    at = (np.array([0.5 * (span_s[0] + span_s[1])]) - sound.offset_s) / (1 + sound.rate)
+    width = float(np.hypot(line.half_width_s(at), sound.half_width_s(at))[0])
+    return Closure(gap_s=float((line(at) - sound(at))[0]), allowed_s=2.576 / 1.96 * width)
 
 
 def _bursts(data: Mapping[str, SensorData]) -> FloatArray:

@@ -10,15 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from sync.detect.contact import Contact
 from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
-from sync.match import Pairing, match_events
+from sync.match import MAX_RATE_PPM, Pairing, match_events
 from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, light_source
 from sync.shutter import VideoMap, fit_video
-
-FloatArray = NDArray[np.float64]
 
 #: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
 _REACTION_S = (-0.3, 1.4)
@@ -169,14 +167,27 @@ def fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
     middle = shutter.middle_s
     if shutter.covariance[1, 1] > 0:
         middle -= float(shutter.covariance[0, 1] / shutter.covariance[1, 1])
+    # Frames of a busy machine are stamped late at random, which no shutter explains: it shows in the residuals.
+    stamp_sd_s = _scatter_s(shutter.residual_s)
+    at = np.array([f.time_s for f in matched]) - middle
+    formal_sd_s = float(shutter.half_width_s(np.array([middle]))[0]) / 1.96
     line = Line(
         offset_s=shutter.offset_s,
         rate=shutter.rate_ppm * 1e-6,
         middle_s=middle,
-        height_sd_s=math.hypot(float(shutter.half_width_s(np.array([middle]))[0]) / 1.96, flashes.latency_sd_s),
-        rate_sd=math.sqrt(float(shutter.covariance[1, 1])),
+        height_sd_s=math.hypot(formal_sd_s, stamp_sd_s / math.sqrt(len(at)), flashes.latency_sd_s),
+        rate_sd=math.hypot(
+            math.sqrt(float(shutter.covariance[1, 1])),
+            min(stamp_sd_s / math.sqrt(float(np.sum(at**2)) + 1e-9), MAX_RATE_PPM * 1e-6),
+        ),
     )
     return VideoFit(pairing=pairing, detected=detected, line=line, shutter=shutter)
+
+
+def _scatter_s(residual_s: FloatArray) -> float:
+    """Return the root mean square of the residuals without the largest tenth, which may be something else."""
+    kept = np.sort(np.abs(residual_s))[: max(1, math.floor(0.9 * len(residual_s)))]
+    return float(np.sqrt(np.mean(kept**2)))
 
 
 def fit_sound(contacts: tuple[Contact, ...], flashes: HostFlashes, video: Line) -> SoundFit:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from dataset.arrays import BoolArray, FloatArray, IntArray
 from dataset.session import ExerciseTable, Pose
 from sync.detect.response import WAVEFORM_HZ, envelope
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 RATE_HZ = 10.0
 #: The person may be out of sight for so long without breaking a segment; the keypoints stay NaN there.

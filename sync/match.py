@@ -11,10 +11,8 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from dataset.arrays import FloatArray, IntArray
 
 MIN_MATCHES = 3
 MIN_MATCH_RATE = 0.5

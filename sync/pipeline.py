@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dataset import clock
+from dataset.arrays import FloatArray
 from dataset.capture import Capture
 from dataset.errors import CaptureError, InputError, OutputExistsError
 from dataset.profiles import decode
@@ -22,7 +22,7 @@ from dataset.sound import read_sound
 from dataset.video import probe_video
 from sync.arrivals import sensor_clock
 from sync.assemble import build_session
-from sync.contacts_only import fit_contacts
+from sync.contacts_only import close_by_contacts, fit_contacts
 from sync.detect.contact import Contact, detect_contacts
 from sync.detect.flash import read_brightness
 from sync.evidence import contact_evidence, sensor_evidence
@@ -33,8 +33,6 @@ from sync.result import Evidence, SyncResult
 from sync.sensors import Closure, Contacts, SensorData, close_routes, respond, sync_sensors
 from sync.streams import sound_sync, video_sync
 from sync.verdict import FAIL, Judgement, judge_whole
-
-FloatArray = NDArray[np.float64]
 
 _SESSION_NAME = re.compile(r"sub-[A-Za-z0-9]+_ses-\d{8}T\d{6}")
 
@@ -124,8 +122,12 @@ def _run(
     responses = respond(sensors, heard)
     span = _span(sensors, picture, mapped)
     streams = sync_sensors(sensors, responses, heard, start_s=span[0], stop_s=span[1])
-    closure = close_routes(sensors, responses, heard) if mapped and mapped.route == "flash" else None
-    judged_video = _judge_video(mapped, closure, span)
+    closure = None
+    if mapped and mapped.route == "flash" and mapped.sound:
+        closure = close_routes(sensors, responses, heard) or close_by_contacts(
+            contacts_of(picture), sensors, mapped.sound.line, span
+        )
+    judged_video = _judge_video(mapped, closure, span, _least_lateness_s(capture, zero_ns, picture, mapped))
     if mapped:
         mapped = replace(mapped, sync=replace(mapped.sync, verdict=judged_video.verdict, reason=judged_video.reason))
     verdict, reasons = judge_whole(
@@ -259,7 +261,8 @@ def _map_video(
     pairing, line = fit_contacts(picture.contacts, sensors)
     if line is not None:
         sound = SoundFit(line=line, method="contacts", pairing=pairing, av_skew_s=0.0, av_skew_sd_s=math.nan)
-        sync = video_sync(line, pairing, flashes, sound, pts, method="contacts", shutter=None)
+        no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no log of flashes"
+        sync = video_sync(line, pairing, flashes, sound, pts, method="contacts", shutter=None, no_flash=no_flash)
         return VideoMapped(line=line, route="contacts", fit=fit, sound=sound, sync=sync)
     line, assumption = _unverified_line(capture, zero_ns, picture)
     why = f"no flash: {fit.pairing.reason}; no contact: {pairing.reason}; {assumption}"
@@ -320,7 +323,21 @@ def _span(sensors: dict[str, SensorData], picture: Picture | None, mapped: Video
     return start, stop
 
 
-def _judge_video(mapped: VideoMapped | None, closure: Closure | None, span: tuple[float, float]) -> Judgement:
+def _least_lateness_s(
+    capture: Capture, zero_ns: int, picture: Picture | None, mapped: VideoMapped | None
+) -> float | None:
+    """Return how long after their exposure nearly all frames arrived, by the map; None where no arrival is known."""
+    frames = capture.frames()
+    written = frames.pts_ns >= 0
+    if mapped is None or picture is None or capture.video_path != picture.path or not np.any(written):
+        return None
+    exposed_s = mapped.line(np.asarray(frames.pts_ns[written] * 1e-9, dtype=np.float64))
+    return float(np.percentile((frames.arrival_ns[written] - zero_ns) * 1e-9 - exposed_s, 5))
+
+
+def _judge_video(
+    mapped: VideoMapped | None, closure: Closure | None, span: tuple[float, float], lateness_s: float | None
+) -> Judgement:
     if mapped is None:
         return Judgement(verdict=FAIL, reason="the capture has no video; add one with: mia-record attach")
     if span[1] <= span[0]:
@@ -332,6 +349,12 @@ def _judge_video(mapped: VideoMapped | None, closure: Closure | None, span: tupl
                 f"the two routes disagree: by flash and arrival the sensors answer {1e3 * closure.gap_s:+.0f} ms off "
                 f"what their model and a clap allow ({1e3 * closure.allowed_s:.0f} ms); one pairing is wrong"
             ),
+        )
+    if lateness_s is not None and mapped.route == "flash" and lateness_s < -mapped.sync.error_ci95_s - 0.002:
+        return Judgement(
+            verdict=FAIL,
+            reason=f"by its flashes the frames were exposed {-1e3 * lateness_s:.0f} ms after they had arrived; "
+            "the flashes' times or their pairing are wrong",
         )
     return Judgement(verdict=mapped.sync.verdict, reason=mapped.sync.reason)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.capture import Sensor
 from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.profiles import Profile, Samples
@@ -19,8 +20,6 @@ from sync.detect.response import MIN_RESPONSES, Response, measure_responses
 from sync.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.priors import BURST
 from sync.verdict import FAIL, WARNING, Judgement
-
-FloatArray = NDArray[np.float64]
 
 #: A sensor that delivers less of its values than this is not usable.
 _MIN_DELIVERED = 0.5

@@ -13,11 +13,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from sync.detect.flash import N_BANDS, Flash
-
-FloatArray = NDArray[np.float64]
 
 #: Error of the model of a lit row itself (gamma, auto exposure, light that rises slowly).
 _MODEL_NOISE = 0.06

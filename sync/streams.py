@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.session import StreamSync
 from sync import verdict as gates
 from sync.detect.contact import Contact
@@ -15,8 +15,6 @@ from sync.match import Pairing
 from sync.priors import ACOUSTIC
 from sync.shutter import VideoMap
 from sync.verdict import FAIL, PASS, WARNING
-
-FloatArray = NDArray[np.float64]
 
 
 def video_sync(
@@ -28,6 +26,7 @@ def video_sync(
     *,
     method: str,
     shutter: VideoMap | None,
+    no_flash: str = "",
 ) -> StreamSync:
     """Return the video's entry; its verdict is FAIL where the pairing was refused.
 
@@ -36,6 +35,8 @@ def video_sync(
     pts_s : ndarray, shape (F,)
         All frames' times, over which the interval is told.
     method : {"flashes", "contacts", "assumed"}
+    no_flash : str
+        Why the flashes were not used, where they were not.
     """
     error = float(line.half_width_s(pts_s).max())
     residual = pairing.residual_s if shutter is None else shutter.residual_s
@@ -53,7 +54,7 @@ def video_sync(
     elif method == "contacts":
         verdict = WARNING
         reason = (
-            f"no flash was seen ({_why(pairing, flashes)}); claps and stomps alone tie the video to the sensors, "
+            f"no flash ties the video to the clock ({no_flash}); claps and stomps alone tie it to the sensors, "
             f"within {1e3 * error:.0f} ms because the sensors' own delay is taken from a prior"
         )
     else:
@@ -152,7 +153,3 @@ def _matched_host_s(
         return np.asarray(flashes.light_s[pairing.pairs[:, 0]])
     # Contacts' host times follow from the map that the pairing gave.
     return np.array([line.middle_s + line.offset_s]) if sound is not None else np.zeros(0)
-
-
-def _why(pairing: Pairing, flashes: HostFlashes) -> str:
-    return "the capture has no log of flashes" if len(flashes.light_s) == 0 else pairing.reason or "they did not pair"

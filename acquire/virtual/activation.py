@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from acquire.virtual.body import Body, posture
 from acquire.virtual.muscles import Muscles, efforts, joint_torques
 from acquire.virtual.performance import Performance
-
-Array = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
+from dataset.arrays import FloatArray, IntArray
 
 STEP_NS = 10_000_000
 _BLOCK = 10
@@ -39,7 +36,7 @@ class Activation:
         self._last = self._resting.copy()
         self._tired = self._resting.copy()
 
-    def __call__(self, channel: int, host_ns: Int64Array) -> Array:
+    def __call__(self, channel: int, host_ns: IntArray) -> FloatArray:
         """Return the activation of one channel, shape like ``host_ns``."""
         if self._origin_ns is None:
             first_ns = self._performance.first_exercise_ns
@@ -90,7 +87,7 @@ class Activation:
         self._value[:, self._n : self._n + n] = active * (1.0 + self._muscles.fatigue * tired / 0.5)
         self._n += n
 
-    def _efforts(self, host_ns: Int64Array, *, standing: bool = False) -> Array:
+    def _efforts(self, host_ns: IntArray, *, standing: bool = False) -> FloatArray:
         ahead = host_ns + round(self._muscles.lead_s * 1e9)
         pose = Performance(0).working_pose(ahead) if standing else self._performance.working_pose(ahead)
         dt_s = STEP_NS * 1e-9

@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.skeleton import BODY_25, JOINT
-
-Array = NDArray[np.float64]
 
 SIDES = ("left", "right")
 
@@ -44,7 +42,7 @@ STAND = {
 _SUPPORT_SOFTNESS_M = 0.012
 
 
-def pose_vector(angles: dict[str, float]) -> Array:
+def pose_vector(angles: dict[str, float]) -> FloatArray:
     """Return the pose vector, shape (len(DOFS),), of named angles; what is not named is 0."""
     vector = np.zeros(len(DOFS))
     for name, value in angles.items():
@@ -52,7 +50,7 @@ def pose_vector(angles: dict[str, float]) -> Array:
     return vector
 
 
-def mirrored(pose: Array) -> Array:
+def mirrored(pose: FloatArray) -> FloatArray:
     """Return poses, shape (..., len(DOFS)), with left and right exchanged."""
     out = pose[..., _MIRROR_ORDER].copy()
     out[..., [DOF[name] for name in _ODD]] *= -1.0
@@ -97,17 +95,17 @@ class Posture:
         Share of each foot's weight that its toes must carry: 0.5 for a foot that is flat.
     """
 
-    joints: Array
-    bends_towards: dict[str, Array]
-    support: dict[str, Array]
-    on_toes: dict[str, Array]
+    joints: FloatArray
+    bends_towards: dict[str, FloatArray]
+    support: dict[str, FloatArray]
+    on_toes: dict[str, FloatArray]
 
-    def at(self, name: str) -> Array:
+    def at(self, name: str) -> FloatArray:
         """Return the positions, shape (T, 3), of a joint."""
         return self.joints[:, JOINT[name]]
 
 
-def _rotation(axis: int, angle_deg: Array) -> Array:
+def _rotation(axis: int, angle_deg: FloatArray) -> FloatArray:
     """Return rotation matrices, shape (T, 3, 3), about axis 0, 1 or 2."""
     angle = np.radians(angle_deg)
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -120,11 +118,11 @@ def _rotation(axis: int, angle_deg: Array) -> Array:
     return out
 
 
-def _apply(rotation: Array, x: float, y: float, z: float) -> Array:
+def _apply(rotation: FloatArray, x: float, y: float, z: float) -> FloatArray:
     return np.asarray(rotation @ np.array([x, y, z]), dtype=np.float64)
 
 
-def posture(body: Body, pose: Array) -> Posture:
+def posture(body: Body, pose: FloatArray) -> Posture:
     """Return the posture of poses by forward kinematics.
 
     Parameters
@@ -140,14 +138,14 @@ def posture(body: Body, pose: Array) -> Posture:
     h = body.height_m
     angle = {name: pose[:, i] for name, i in DOF.items()}
     joints = np.zeros((len(pose), len(BODY_25), 3))
-    bends: dict[str, Array] = {}
+    bends: dict[str, FloatArray] = {}
 
     turn = _rotation(1, angle["turn"])
     trunk = turn @ _rotation(0, angle["lean"]) @ _rotation(2, -angle["bend"]) @ _rotation(1, angle["twist"])
     head = trunk @ _rotation(0, angle["nod"] - 0.6 * angle["lean"])
     neck = _apply(trunk, 0.0, 0.288 * h, 0.0)
 
-    def put(name: str, position: Array) -> Array:
+    def put(name: str, position: FloatArray) -> FloatArray:
         joints[:, JOINT[name]] = position
         return position
 
@@ -193,18 +191,20 @@ def posture(body: Body, pose: Array) -> Posture:
     return Posture(joints=joints, bends_towards=bends, support=support, on_toes=on_toes)
 
 
-def _mirrored(frame: Array, limb: Array, vector: tuple[float, float, float], mirror: Array) -> Array:
+def _mirrored(
+    frame: FloatArray, limb: FloatArray, vector: tuple[float, float, float], mirror: FloatArray
+) -> FloatArray:
     local = limb @ np.array(vector)
     return np.asarray(np.einsum("tij,tj->ti", frame, local * mirror), dtype=np.float64)
 
 
-def _along_y(frame: Array, length: Array) -> Array:
+def _along_y(frame: FloatArray, length: FloatArray) -> FloatArray:
     return np.asarray(frame[:, :, 1] * length[:, None], dtype=np.float64)
 
 
 def _stand_on_floor(
-    body: Body, joints: Array, angle: dict[str, Array]
-) -> tuple[dict[str, Array], dict[str, Array], Array]:
+    body: Body, joints: FloatArray, angle: dict[str, FloatArray]
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray], FloatArray]:
     """Return each foot's share of the weight, that of its toes, and the pelvis position (T, 3)."""
     names = [f"{side}_{part}" for side in SIDES for part in ("heel", "big_toe")]
     points = joints[:, [JOINT[n] for n in names]]  # relative to the pelvis, (T, 4, 3)
@@ -215,8 +215,8 @@ def _stand_on_floor(
     # What stands does not slide: each point has a place on the floor where it stands when the person just stands.
     pelvis += np.einsum("tp,pi->ti", weight, _standing_places(body.height_m))
     pelvis += np.stack([angle["shift_x"], angle["lift"], angle["shift_z"]], axis=1)
-    support: dict[str, Array] = {}
-    on_toes: dict[str, Array] = {}
+    support: dict[str, FloatArray] = {}
+    on_toes: dict[str, FloatArray] = {}
     for i, side in enumerate(SIDES):
         share = weight[:, 2 * i : 2 * i + 2]
         support[side] = share.sum(axis=1)
@@ -224,7 +224,7 @@ def _stand_on_floor(
     return support, on_toes, pelvis
 
 
-def _standing_places(height_m: float) -> Array:
+def _standing_places(height_m: float) -> FloatArray:
     """Return where heel and toe of each foot stand, shape (4, 3)."""
     across, heel, toe = 0.107 * height_m, -0.03 * height_m, 0.10 * height_m
     return np.array([[across, 0, heel], [across, 0, toe], [-across, 0, heel], [-across, 0, toe]])

@@ -5,13 +5,11 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
+from dataset.arrays import FloatArray, IntArray
 
 
-def uniform(name: str, index: Int64Array) -> Array:
+def uniform(name: str, index: IntArray) -> FloatArray:
     """Return one number in (0, 1) for each index; the same for the same name and index (SplitMix64)."""
     with np.errstate(over="ignore"):
         z = np.asarray(index, dtype=np.int64).astype(np.uint64)
@@ -22,7 +20,7 @@ def uniform(name: str, index: Int64Array) -> Array:
     return np.asarray(((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53, dtype=np.float64)
 
 
-def normal(name: str, index: Int64Array) -> Array:
+def normal(name: str, index: IntArray) -> FloatArray:
     """Return one standard normal number for each index (Box-Muller)."""
     radius = np.sqrt(-2.0 * np.log(uniform(f"{name}/radius", index)))
     return np.asarray(radius * np.cos(2.0 * np.pi * uniform(f"{name}/angle", index)), dtype=np.float64)

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from acquire.virtual import chance
 from acquire.virtual.faults import Faults
+from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Sensor
 from dataset.muscles import PAPER_CHANNELS
-
-Array = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
 
 SPEED_OF_SOUND_M_S = 343.0
 SOUND_RATE_HZ = 16000
@@ -63,15 +61,15 @@ class SensorClock:
         """Host seconds from one value to the next."""
         return _VALUE_S * (1.0 + self.rate_ppm * 1e-6)
 
-    def starts_ns(self, index: Int64Array) -> Int64Array:
+    def starts_ns(self, index: IntArray) -> IntArray:
         """Return when the averaging intervals begin; each ends where the next begins."""
         return self.zero_ns + np.rint(np.asarray(index, dtype=np.float64) * (self.period_s * 1e9)).astype(np.int64)
 
-    def centres_ns(self, index: Int64Array) -> Int64Array:
+    def centres_ns(self, index: IntArray) -> IntArray:
         """Return the centres of the averaging intervals."""
         return (self.starts_ns(index) + self.starts_ns(index + 1)) // 2
 
-    def sends_ns(self, index: Int64Array) -> Int64Array:
+    def sends_ns(self, index: IntArray) -> IntArray:
         """Return when values arrive: centre, delay and jitter, or the end of a pause."""
         index = np.asarray(index, dtype=np.int64)
         wait_s = self.connection_interval_s * chance.uniform(f"{self.name}/turn", index)
@@ -83,7 +81,7 @@ class SensorClock:
         queued = ends + np.rint(ahead * _CATCH_UP_NS).astype(np.int64)
         return np.where((ends > begins) & (planned >= begins), np.maximum(planned, queued), planned)
 
-    def _pause(self, at_ns: Int64Array) -> tuple[Int64Array, Int64Array]:
+    def _pause(self, at_ns: IntArray) -> tuple[IntArray, IntArray]:
         """Return begin and end of the pause drawn in each time's slot (equal where there is none)."""
         slot_ns = round(_PAUSE_SLOT_S * 1e9)
         slot = (at_ns - self.zero_ns) // slot_ns
@@ -148,22 +146,22 @@ class CameraClock:
         """Host seconds from one frame to the next."""
         return (1.0 + self.rate_ppm * 1e-6) / self.nominal_hz
 
-    def starts_ns(self, index: Int64Array) -> Int64Array:
+    def starts_ns(self, index: IntArray) -> IntArray:
         """Return when the first row of each frame begins to be exposed."""
         return self.zero_ns + np.rint(np.asarray(index, dtype=np.float64) * (self.period_s * 1e9)).astype(np.int64)
 
-    def centres_ns(self, index: Int64Array) -> Int64Array:
+    def centres_ns(self, index: IntArray) -> IntArray:
         """Return the centre of each frame's exposure: that of its middle row."""
         return self.starts_ns(index) + round((self.readout_s + self.exposure_s) * 0.5e9)
 
-    def arrivals_ns(self, index: Int64Array) -> Int64Array:
+    def arrivals_ns(self, index: IntArray) -> IntArray:
         """Return when each frame reaches the recorder."""
         index = np.asarray(index, dtype=np.int64)
         jitter_s = self.jitter_s * np.abs(chance.normal(f"{self.name}/jitter", index))
         late_s = self.readout_s + self.exposure_s + self.latency_s + jitter_s
         return self.starts_ns(index) + np.rint(late_s * 1e9).astype(np.int64)
 
-    def dropped(self, index: Int64Array) -> NDArray[np.bool_]:
+    def dropped(self, index: IntArray) -> NDArray[np.bool_]:
         """Return which frames never arrive."""
         return np.asarray(chance.uniform(f"{self.name}/dropped", index) < self.dropped_share)
 
@@ -173,7 +171,7 @@ class CameraClock:
         index = np.arange(latest - 20, latest + 1, dtype=np.int64)
         return int(index[0]) + int(np.count_nonzero(self.arrivals_ns(index) < host_ns))
 
-    def lit_rows(self, index: int, height: int, lit_ns: list[tuple[int, int]]) -> Array:
+    def lit_rows(self, index: int, height: int, lit_ns: list[tuple[int, int]]) -> FloatArray:
         """Return the share of each row's exposure, shape (height,), that falls into lit spans of host time."""
         start_ns = int(self.starts_ns(np.array([index]))[0])
         opens = np.arange(height) / max(height - 1, 1) * self.readout_s

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from acquire.virtual.truth import VideoTruth, fit_video
-from dataset.capture import Capture, Int64Array
+from dataset.arrays import IntArray
+from dataset.capture import Capture
 
 #: Frames this many median deviations away from the usual latency are left out of the video's true line.
 HELD_UP_SPREADS = 5.0
@@ -39,7 +40,7 @@ def video_truth(folder: Path, frames: list[tuple[int, int]]) -> VideoTruth | Non
     return fit_video(rows.pts_ns[known][usual], centre_ns[which[known]][usual])
 
 
-def match_frames(arrival_ns: Int64Array, epoch: Int64Array, sent_ns: Int64Array) -> Int64Array:
+def match_frames(arrival_ns: IntArray, epoch: IntArray, sent_ns: IntArray) -> IntArray:
     """Return which of the delivered frames each row of the frame table is, -1 where there is none.
 
     Parameters

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.skeleton import JOINT
 
-Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Paint = Callable[[], None]
@@ -82,7 +82,7 @@ class Figure:
 
     # -- geometry -------------------------------------------------------------------------------------------------
 
-    def project(self, points: Array) -> tuple[Array, Array]:
+    def project(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return pixel positions (..., 2) and pixels per metre (...) of world points (..., 3)."""
         camera = (points - np.array([0.0, self._eye_m, 0.0])) @ self._rotation.T
         scale = self._focal / np.maximum(camera[..., 2] + self._look.distance_m, 0.3)
@@ -91,7 +91,7 @@ class Figure:
 
     # -- drawing --------------------------------------------------------------------------------------------------
 
-    def draw(self, joints: Array) -> Image:
+    def draw(self, joints: FloatArray) -> Image:
         """Return the picture, shape (height, width, 3) in BGR, of BODY_25 joints, shape (25, 3) in metres."""
         image = self._room.copy()
         look, h = self._look, self._h
@@ -123,7 +123,7 @@ class Figure:
             paint()
         return np.asarray(cv2.GaussianBlur(image, (3, 3), 0.8), dtype=np.uint8)
 
-    def _foot(self, add: Add, image: Image, joints: Array, side: str) -> None:
+    def _foot(self, add: Add, image: Image, joints: FloatArray, side: str) -> None:
         names = [f"{side}_{n}" for n in ("ankle", "heel", "big_toe", "small_toe")]
         ankle, heel, big, small = (joints[JOINT[n]] for n in names)
         toe = (big + small) / 2.0
@@ -137,7 +137,7 @@ class Figure:
 
         add(nearness, call)
 
-    def _hand(self, add: Add, image: Image, joints: Array, side: str) -> None:
+    def _hand(self, add: Add, image: Image, joints: FloatArray, side: str) -> None:
         wrist, elbow = joints[JOINT[f"{side}_wrist"]], joints[JOINT[f"{side}_elbow"]]
         along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-6)
         points, scale = self.project(np.stack([wrist + along * 0.012 * self._h, wrist + along * 0.062 * self._h]))
@@ -145,7 +145,7 @@ class Figure:
         colour = self._look.skin
         add(-float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
 
-    def _torso(self, image: Image, joints: Array) -> None:
+    def _torso(self, image: Image, joints: FloatArray) -> None:
         h = self._h
         neck, hips = joints[JOINT["neck"]], joints[JOINT["mid_hip"]]
         right, left = joints[JOINT["right_shoulder"]], joints[JOINT["left_shoulder"]]
@@ -184,7 +184,7 @@ class Figure:
         cv2.ellipse(image, (tuple(map(float, pixel[10])), (0.075 * s, 0.045 * s), 0.0), _dim(self._look.skin, 0.9), -1,
                     cv2.LINE_AA)  # fmt: skip
 
-    def _head(self, image: Image, joints: Array) -> None:
+    def _head(self, image: Image, joints: FloatArray) -> None:
         h, look = self._h, self._look
         neck, nose = joints[JOINT["neck"]], joints[JOINT["nose"]]
         ear_l, ear_r = joints[JOINT["left_ear"]], joints[JOINT["right_ear"]]
@@ -227,7 +227,7 @@ class Figure:
         _tapered(image, pixel[7], pixel[2], 0.005 * s, 0.010 * s, _dim(look.skin, 0.86))
         _ellipse(image, pixel[5], (0.040 * s, 0.011 * s), tilt, (92, 92, 168))
 
-    def _shadow(self, image: Image, joints: Array) -> None:
+    def _shadow(self, image: Image, joints: FloatArray) -> None:
         feet = joints[[JOINT["left_ankle"], JOINT["right_ankle"], JOINT["mid_hip"]]].copy()
         feet[:, 1] = 0.0
         pixel, scale = self.project(feet)
@@ -256,7 +256,7 @@ class Figure:
         return np.asarray(np.clip(blurred + grain, 0, 255), dtype=np.uint8)
 
 
-def expose(image: Image, lit_rows: Array, gain: float, light: float) -> Image:
+def expose(image: Image, lit_rows: FloatArray, gain: float, light: float) -> Image:
     """Return the picture with a flash in it.
 
     Parameters
@@ -281,19 +281,19 @@ def _dim(colour: Colour, by: float) -> Colour:
     return min(255, int(b * by)), min(255, int(g * by)), min(255, int(r * by))
 
 
-def _sub(point: Array) -> tuple[int, int]:
+def _sub(point: FloatArray) -> tuple[int, int]:
     return round(float(point[0]) * _SUB), round(float(point[1]) * _SUB)
 
 
-def _subs(points: Array) -> NDArray[np.int32]:
+def _subs(points: FloatArray) -> NDArray[np.int32]:
     return (points * _SUB + 0.5).astype(np.int32)
 
 
-def _polygon(image: Image, points: Array, colour: Colour) -> None:
+def _polygon(image: Image, points: FloatArray, colour: Colour) -> None:
     cv2.fillPoly(image, [_subs(points)], colour, cv2.LINE_AA, _SHIFT)
 
 
-def _ellipse(image: Image, centre: Array, size: tuple[float, float], tilt_deg: float, colour: Colour) -> None:
+def _ellipse(image: Image, centre: FloatArray, size: tuple[float, float], tilt_deg: float, colour: Colour) -> None:
     box = ((float(centre[0]), float(centre[1])), (max(1.0, size[0]), max(1.0, size[1])), tilt_deg)
     cv2.ellipse(image, box, colour, -1, cv2.LINE_AA)
 
@@ -307,7 +307,7 @@ _SHADES = ((1.0, 0.70), (0.80, 0.86), (0.50, 1.0))
 _LIGHT = np.array([-0.40, -0.32])
 
 
-def _tapered(image: Image, a: Array, b: Array, radius_a: float, radius_b: float, colour: Colour) -> None:
+def _tapered(image: Image, a: FloatArray, b: FloatArray, radius_a: float, radius_b: float, colour: Colour) -> None:
     """Draw a round-ended tapered limb, the hull of two circles, in three shades, lit from the upper left."""
     dx, dy = float(b[0] - a[0]), float(b[1] - a[1])
     length = math.hypot(dx, dy)

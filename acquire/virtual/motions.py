@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from acquire.virtual.body import DOF, DOFS, STAND, mirrored, pose_vector
+from dataset.arrays import FloatArray
 from dataset.errors import InputError
-
-Array = NDArray[np.float64]
 
 #: Keys of one degree of freedom: (phase or seconds, degrees or metres away from the motion's base pose).
 Track = tuple[tuple[float, float], ...]
@@ -144,12 +142,12 @@ def known_motion(name: str) -> Motion:
 
 
 @cache
-def base_offset(name: str) -> Array:
+def base_offset(name: str) -> FloatArray:
     """Return how the exercise's base pose differs from standing, shape (len(DOFS),)."""
     return pose_vector({**STAND, **known_motion(name).base}) - pose_vector(STAND)
 
 
-def repetition_offset(name: str, phase: Array, *, mirror: Array, amplitude: Array) -> Array:
+def repetition_offset(name: str, phase: FloatArray, *, mirror: FloatArray, amplitude: FloatArray) -> FloatArray:
     """Return poses within repetitions, away from the base pose.
 
     Parameters
@@ -171,7 +169,7 @@ def repetition_offset(name: str, phase: Array, *, mirror: Array, amplitude: Arra
     return np.where(mirror[:, None], mirrored(pose), pose)
 
 
-def gesture_offset(name: str, since_contact_s: Array) -> Array:
+def gesture_offset(name: str, since_contact_s: FloatArray) -> FloatArray:
     """Return a gesture's poses away from standing, shape (T, len(DOFS)); zero before and after it."""
     return _pose(GESTURES[name], since_contact_s, first=-0.6, last=0.8)
 
@@ -182,13 +180,13 @@ def gesture_span_s(name: str) -> tuple[float, float]:
     return min(times), max(times)
 
 
-def minimum_jerk(u: Array) -> Array:
+def minimum_jerk(u: FloatArray) -> FloatArray:
     """Return the minimum-jerk course from 0 to 1, constant outside."""
     x = np.clip(u, 0.0, 1.0)
     return np.asarray(x * x * x * (10.0 + x * (6.0 * x - 15.0)), dtype=np.float64)
 
 
-def _pose(tracks: Mapping[str, Track], at: Array, *, first: float, last: float) -> Array:
+def _pose(tracks: Mapping[str, Track], at: FloatArray, *, first: float, last: float) -> FloatArray:
     pose = np.zeros((len(at), len(DOFS)))
     for name, track in tracks.items():
         value = _interpolate(((first, 0.0), *track, (last, 0.0)), at)
@@ -200,7 +198,7 @@ def _pose(tracks: Mapping[str, Track], at: Array, *, first: float, last: float) 
     return pose
 
 
-def _interpolate(keys: Track, at: Array) -> Array:
+def _interpolate(keys: Track, at: FloatArray) -> FloatArray:
     times = np.array([key[0] for key in keys])
     values = np.array([key[1] for key in keys])
     i = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)

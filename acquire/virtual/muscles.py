@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from acquire.virtual.body import DOF, SIDES, Body, Posture
+from dataset.arrays import FloatArray
 from dataset.muscles import PAPER_CHANNELS
-
-Array = NDArray[np.float64]
 
 GRAVITY = np.array([0.0, -9.81, 0.0])
 
@@ -63,7 +61,7 @@ class Muscles:
         )
 
 
-def joint_torques(body: Body, posture: Posture, dt_s: float) -> dict[str, Array]:
+def joint_torques(body: Body, posture: Posture, dt_s: float) -> dict[str, FloatArray]:
     """Return the muscles' torque about each joint.
 
     Parameters
@@ -96,7 +94,7 @@ def joint_torques(body: Body, posture: Posture, dt_s: float) -> dict[str, Array]
         name: (body.mass_kg * mass * (_acceleration(position, dt_s) - GRAVITY), position[1:-1])
         for name, (mass, position) in centres.items()
     }
-    torques: dict[str, Array] = {}
+    torques: dict[str, FloatArray] = {}
     for side in SIDES:
         pressure = _pressure(posture, side, com)
         towards = com - pressure
@@ -119,7 +117,7 @@ def joint_torques(body: Body, posture: Posture, dt_s: float) -> dict[str, Array]
     return torques
 
 
-def efforts(muscles: Muscles, torques: dict[str, Array], pose: Array, dt_s: float) -> Array:
+def efforts(muscles: Muscles, torques: dict[str, FloatArray], pose: FloatArray, dt_s: float) -> FloatArray:
     """Share torques out to the eight channels.
 
     Parameters
@@ -137,7 +135,7 @@ def efforts(muscles: Muscles, torques: dict[str, Array], pose: Array, dt_s: floa
     ndarray, shape (8, T - 2)
         Effort of each of ``PAPER_CHANNELS``: 0 at rest, about 1 at the most a person does unloaded.
     """
-    by_name: dict[str, Array] = {}
+    by_name: dict[str, FloatArray] = {}
     arms, legs = muscles.cocontraction
     for side in SIDES:
         elbow_f, elbow_e = _flex_extend(torques[f"{side}_elbow"], _speed(pose, f"{side}_elbow", dt_s), 16.0)
@@ -157,7 +155,7 @@ def efforts(muscles: Muscles, torques: dict[str, Array], pose: Array, dt_s: floa
     return np.asarray(1.5 * np.tanh(effort / 1.5), dtype=np.float64)
 
 
-def _flex_extend(torque: Array, speed_deg_s: Array, full_nm: float) -> tuple[Array, Array]:
+def _flex_extend(torque: FloatArray, speed_deg_s: FloatArray, full_nm: float) -> tuple[FloatArray, FloatArray]:
     """Return the flexors' and the extensors' effort; a lengthening muscle needs less (Bigland & Lippold 1954)."""
     shortening = np.tanh(speed_deg_s / 60.0)
     flexors = np.maximum(torque, 0.0) / full_nm * (0.8 + 0.2 * shortening)
@@ -165,16 +163,16 @@ def _flex_extend(torque: Array, speed_deg_s: Array, full_nm: float) -> tuple[Arr
     return flexors, extensors
 
 
-def _speed(pose: Array, name: str, dt_s: float) -> Array:
+def _speed(pose: FloatArray, name: str, dt_s: float) -> FloatArray:
     column = pose[:, DOF[name]]
     return np.asarray((column[2:] - column[:-2]) / (2.0 * dt_s), dtype=np.float64)
 
 
-def _acceleration(position: Array, dt_s: float) -> Array:
+def _acceleration(position: FloatArray, dt_s: float) -> FloatArray:
     return np.asarray((position[2:] - 2.0 * position[1:-1] + position[:-2]) / dt_s**2, dtype=np.float64)
 
 
-def _flexion_axis(posture: Posture, side: str, joint: str) -> Array:
+def _flexion_axis(posture: Posture, side: str, joint: str) -> FloatArray:
     """Return the unit axis about which positive rotation flexes, shape (T, 3)."""
     distal = {"elbow": "elbow", "shoulder": "elbow", "knee": "knee", "hip": "knee"}[joint]
     proximal = {"elbow": "shoulder", "shoulder": "shoulder", "knee": "hip", "hip": "hip"}[joint]
@@ -183,7 +181,7 @@ def _flexion_axis(posture: Posture, side: str, joint: str) -> Array:
     return np.asarray(axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6), dtype=np.float64)
 
 
-def _pressure(posture: Posture, side: str, com: Array) -> Array:
+def _pressure(posture: Posture, side: str, com: FloatArray) -> FloatArray:
     """Return where a foot presses on the floor at the inner times, shape (T - 2, 3)."""
     heel = posture.at(f"{side}_heel")[1:-1]
     along = posture.at(f"{side}_big_toe")[1:-1] - heel
@@ -195,10 +193,10 @@ def _pressure(posture: Posture, side: str, com: Array) -> Array:
     return np.asarray(heel + share[:, None] * along, dtype=np.float64)
 
 
-def _segment_centres(posture: Posture) -> dict[str, tuple[float, Array]]:
+def _segment_centres(posture: Posture) -> dict[str, tuple[float, FloatArray]]:
     """Return each segment's share of the mass and its centre, shape (T, 3)."""
 
-    def between(a: str, b: str, share: float) -> Array:
+    def between(a: str, b: str, share: float) -> FloatArray:
         return np.asarray(posture.at(a) * (1.0 - share) + posture.at(b) * share, dtype=np.float64)
 
     centres = {

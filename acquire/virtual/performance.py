@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from acquire.schedule import Prompt
 from acquire.virtual.body import DOF, STAND, pose_vector
@@ -17,9 +16,7 @@ from acquire.virtual.motions import (
     minimum_jerk,
     repetition_offset,
 )
-
-Array = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
+from dataset.arrays import FloatArray, IntArray
 
 #: Seconds in which the person goes from standing into an exercise, and back.
 BLEND_S = 0.5
@@ -123,7 +120,7 @@ class Performance:
         """When the first exercise begins."""
         return self._segments[0].start_ns if self._segments else None
 
-    def working_pose(self, host_ns: Int64Array) -> Array:
+    def working_pose(self, host_ns: IntArray) -> FloatArray:
         """Return the pose without sway and gestures, shape (T, len(DOFS)): what loads the muscles."""
         pose = np.repeat(self._stand[None], len(host_ns), axis=0)
         earliest_ns, latest_ns = (int(host_ns.min()), int(host_ns.max())) if len(host_ns) else (0, 0)
@@ -139,7 +136,7 @@ class Performance:
                 pose[active] += self._exercise(segment, since_s[active])
         return pose
 
-    def pose(self, host_ns: Int64Array) -> Array:
+    def pose(self, host_ns: IntArray) -> FloatArray:
         """Return the whole pose, with gestures and sway, shape (T, len(DOFS))."""
         pose = self.working_pose(host_ns)
         for contact in self._contacts:
@@ -155,7 +152,7 @@ class Performance:
         pose[:, columns] += sway
         return pose
 
-    def _exercise(self, segment: _Segment, since_s: Array) -> Array:
+    def _exercise(self, segment: _Segment, since_s: FloatArray) -> FloatArray:
         self._plan_repetitions(segment, float(since_s.max()))
         weight = minimum_jerk(since_s / BLEND_S)
         if segment.stop_ns is not None:

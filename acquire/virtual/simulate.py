@@ -28,14 +28,13 @@ from acquire.virtual.motions import known_motion
 from acquire.virtual.soundtrack import Soundtrack
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from acquire.virtual.world import World
+from dataset.arrays import IntArray
 from dataset.capture import Sensor
 from dataset.capture_schema import VIDEO
 from dataset.capture_writer import CaptureWriter, new_capture_folder
 from dataset.clock import anchor
 from dataset.errors import InputError
 from dataset.profiles.profile import find_profile
-
-Int64Array = NDArray[np.int64]
 
 #: Called now and then with the share that is done, 0-1.
 Progress = Callable[[float], None]
@@ -280,10 +279,10 @@ class _Simulation:
                 )
         return health, truth
 
-    def _chosen(self, clock: SensorClock, fault: str, index: Int64Array, share: float) -> NDArray[np.bool_]:
+    def _chosen(self, clock: SensorClock, fault: str, index: IntArray, share: float) -> NDArray[np.bool_]:
         return np.asarray(chance.uniform(f"{clock.name}/{fault}", index) < share)
 
-    def _epochs(self, sensor: Sensor, arrival: Int64Array, heard: NDArray[np.bool_]) -> Int64Array:
+    def _epochs(self, sensor: Sensor, arrival: IntArray, heard: NDArray[np.bool_]) -> IntArray:
         """Return each value's epoch; values within an outage are struck from ``heard``."""
         epoch = np.zeros(len(arrival), dtype=np.int64)
         for outage in self._faults.outages:

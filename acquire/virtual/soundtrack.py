@@ -10,8 +10,7 @@ from acquire.virtual import chance
 from acquire.virtual.devices import SPEED_OF_SOUND_M_S, Devices
 from acquire.virtual.faults import Faults
 from acquire.virtual.world import World
-
-Array = NDArray[np.float64]
+from dataset.arrays import FloatArray
 
 _WAVE_HZ = 48000
 _TAIL_S = 0.30
@@ -40,7 +39,7 @@ class Soundtrack:
         self._beep = float(rng.uniform(0.10, 0.20))
         self._loudness = {"clap": float(rng.uniform(0.30, 0.55)), "stomp": float(rng.uniform(0.30, 0.55))}
         self._thump_hz = float(rng.uniform(55.0, 110.0))
-        self._waves: dict[tuple[str, int], Array] = {}
+        self._waves: dict[tuple[str, int], FloatArray] = {}
 
     def samples(self, start_ns: int, n: int, rate_hz: float) -> NDArray[np.int16]:
         """Return ``n`` samples, int16, the first taken at ``start_ns``, ``rate_hz`` of them in a host second."""
@@ -62,7 +61,7 @@ class Soundtrack:
                 sound += self._tone(since_s, (off_ns - on_ns) * 1e-9)
         return np.asarray(np.rint(np.clip(sound, -1.0, 1.0) * 32767.0), dtype=np.int16)
 
-    def _tone(self, since_s: Array, length_s: float) -> Array:
+    def _tone(self, since_s: FloatArray, length_s: float) -> FloatArray:
         envelope = np.clip(since_s / _RAMP_S, 0.0, 1.0) * np.clip((length_s - since_s) / _RAMP_S, 0.0, 1.0)
         return np.asarray(self._beep * envelope * np.sin(2.0 * np.pi * self._beep_hz * since_s), dtype=np.float64)
 
@@ -75,7 +74,7 @@ class Soundtrack:
         within = chance.uniform(f"{self._world.seed}/bang at", seconds)
         return [(int(s), int((s + w) * 1e9)) for s, w, yes in zip(seconds, within, happens, strict=True) if yes]
 
-    def _wave(self, kind: str, index: int, since_s: Array) -> Array:
+    def _wave(self, kind: str, index: int, since_s: FloatArray) -> FloatArray:
         key = (kind, index)
         if key not in self._waves:
             rng = chance.generator(self._world.seed, f"wave/{kind}/{index}")
@@ -84,7 +83,7 @@ class Soundtrack:
         return np.interp(since_s * _WAVE_HZ, np.arange(len(wave)), wave, left=0.0, right=0.0)
 
 
-def _clap(rng: np.random.Generator) -> Array:
+def _clap(rng: np.random.Generator) -> FloatArray:
     """A broad-band burst with an attack of about a millisecond and the room's decay."""
     t = np.arange(round(_TAIL_S * _WAVE_HZ)) / _WAVE_HZ
     band = butter(2, (rng.uniform(500.0, 900.0), rng.uniform(4500.0, 6500.0)), "bandpass", fs=_WAVE_HZ, output="sos")
@@ -97,7 +96,7 @@ def _clap(rng: np.random.Generator) -> Array:
     return np.asarray(noise * envelope * scale, dtype=np.float64)
 
 
-def _stomp(rng: np.random.Generator, thump_hz: float) -> Array:
+def _stomp(rng: np.random.Generator, thump_hz: float) -> FloatArray:
     """A low thump that dies away, with the sole's short click at its beginning."""
     t = np.arange(round(_TAIL_S * _WAVE_HZ)) / _WAVE_HZ
     pitch_hz = thump_hz * float(np.exp(rng.normal(0.0, 0.05)))

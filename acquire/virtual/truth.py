@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from acquire.virtual.world import World
+from dataset.arrays import IntArray
 from dataset.files import write_atomically
 
 TRUTH = "truth.json"
-
-Int64Array = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,7 @@ class SensorTruth:
     response_s: float | None
 
 
-def fit_video(pts_ns: Int64Array, centre_ns: Int64Array) -> VideoTruth | None:
+def fit_video(pts_ns: IntArray, centre_ns: IntArray) -> VideoTruth | None:
     """Return the straight line through exposure centres over PTS, by least squares; None with fewer than two frames."""
     if len(pts_ns) < 2:
         return None

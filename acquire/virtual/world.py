@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from acquire.schedule import Prompt
 from acquire.virtual import chance
@@ -17,10 +16,8 @@ from acquire.virtual.body import Body, posture
 from acquire.virtual.figure import Look
 from acquire.virtual.muscles import Muscles
 from acquire.virtual.performance import Contact, ExerciseDone, Performance
+from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
-
-Array = NDArray[np.float64]
-Int64Array = NDArray[np.int64]
 
 _PERSON, _LEVELS, _BURSTS, _EVENT = 11, 12, 13, 14
 _COUNTS_MAX = 1023
@@ -57,7 +54,7 @@ class Burst:
     fall_s: float
     counts: float
 
-    def shape(self, since_contact_s: Array) -> Array:
+    def shape(self, since_contact_s: FloatArray) -> FloatArray:
         """Return the burst's course, 0-1, at times relative to its contact."""
         peak_s = -self.lead_s - _HALF_COSINE_CENTRE * (self.fall_s - self.rise_s)
         x = since_contact_s - peak_s
@@ -153,18 +150,18 @@ class World:
 
     # -- what can be measured -------------------------------------------------------------------------------------
 
-    def joints(self, host_ns: int) -> Array:
+    def joints(self, host_ns: int) -> FloatArray:
         """Return the body's BODY_25 joints in metres, shape (25, 3): x to the person's left, y up, z ahead."""
-        joints: Array = self.joints_at(np.array([host_ns], dtype=np.int64))[0]
+        joints: FloatArray = self.joints_at(np.array([host_ns], dtype=np.int64))[0]
         return joints
 
-    def joints_at(self, host_ns: Int64Array) -> Array:
+    def joints_at(self, host_ns: IntArray) -> FloatArray:
         """Return :meth:`joints` at several times, shape (T, 25, 3)."""
         with self._lock:
             pose = self._performance.pose(np.asarray(host_ns, dtype=np.int64))
         return posture(self.body, pose).joints
 
-    def level(self, channel: str, host_ns: Int64Array) -> Array:
+    def level(self, channel: str, host_ns: IntArray) -> FloatArray:
         """Return a muscle's level in counts at host times, before averaging, noise and rounding.
 
         Parameters
@@ -206,7 +203,7 @@ class World:
         height = self.bursts[i].counts * float(np.clip(np.exp(of_channel.normal(0.0, 0.30)), 0.5, 1.7))
         return height, float(np.clip(of_contact.normal(0.0, 0.006), -0.015, 0.015))
 
-    def values(self, channel: str, start_ns: Int64Array, stop_ns: Int64Array) -> Int64Array:
+    def values(self, channel: str, start_ns: IntArray, stop_ns: IntArray) -> IntArray:
         """Return what the sensor reports for averaging intervals: mean level with noise, as a whole number 0-1023.
 
         Parameters

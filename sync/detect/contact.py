@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
+from dataset.arrays import FloatArray
 from dataset.sound import Sound
-
-FloatArray = NDArray[np.float64]
 
 #: Envelopes are looked at on this grid; onsets are refined on the samples themselves.
 _HOP_S = 0.001

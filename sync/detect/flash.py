@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from dataset.arrays import FloatArray
 from dataset.video import iter_frames, probe_video
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
 N_BANDS = 16

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import signal, stats
 from scipy.optimize import least_squares
 
-FloatArray = NDArray[np.float64]
+from dataset.arrays import FloatArray
 
 #: Values looked at about each contact.
 BEFORE_S, AFTER_S = 0.5, 1.0

@@ -15,12 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
 from dataset.keypoints.draw import draw_skeleton
 from dataset.muscles import channel_from_name
 from dataset.session import Aligned, ExerciseTable
-
-FloatArray = NDArray[np.float64]
 
 # Okabe and Ito's palette: distinguishable for the colour-blind.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6b7280"
