@@ -49,10 +49,12 @@ class SchedulePlayer:
         self._watch = watch
         self._thread: threading.Thread | None = None
         self._exercise = ""
+        #: What ended the schedule before its time; None where nothing did.
+        self.failure: Exception | None = None
 
     def start(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
         """Begin; the schedule's second 0 is ``began_ns`` of the host's clock."""
-        self._thread = threading.Thread(target=self._play, args=(writer, began_ns, box), name="schedule", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(writer, began_ns, box), name="schedule", daemon=True)
         self._thread.start()
 
     def stop(self, writer: CaptureWriter) -> None:
@@ -69,6 +71,15 @@ class SchedulePlayer:
                 detail={"cut_short": True},
             )
             self._exercise = ""
+
+    def _run(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
+        try:
+            self._play(writer, began_ns, box)
+        except Exception as error:  # noqa: BLE001 - a recording without its schedule must end, not run for ever
+            self.failure = error
+            self._journal.log("error", "the schedule broke off", {"error": repr(error)})
+        finally:
+            self._finished.set()
 
     def _play(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
         prompts = list(self._schedule.prompts)
@@ -89,7 +100,6 @@ class SchedulePlayer:
             self._watch()
             next_s = min(prompts[0].at_s if prompts else self._schedule.duration_s, elapsed_s + WATCH_EVERY_S)
             self._finished.wait(max(0.0, next_s - (clock.now_ns() - began_ns) * 1e-9))
-        self._finished.set()
 
     def _perform(self, prompt: Prompt, writer: CaptureWriter, box: LedBox | None) -> None:
         host_ns = clock.now_ns()

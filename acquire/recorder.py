@@ -237,7 +237,7 @@ class Recorder:
         self._writer = writer
         writer.clock_anchor(*clock.anchor())
         self.journal.attach(writer)
-        self._began_ns = self._hub.attach(writer)
+        self._hub.attach(writer)
         if self._camera is not None:
             camera, microphone = self._camera, self._microphone
             self._muxer = Muxer(
@@ -297,7 +297,7 @@ class Recorder:
         writer, folder = self._writer, self._writer.folder if self._writer else None
         health: dict[str, Any] = {}
         with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
-            last_to_first.callback(lambda: self._hardware.finish(folder))
+            last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
             if writer is not None:
                 last_to_first.callback(lambda: writer.close({"sensors": health, "camera": self._camera_health()}))
                 last_to_first.callback(self.journal.detach)
@@ -326,8 +326,17 @@ class Recorder:
             notes=tuple(self.notes),
         )
 
+    def _finish(self, folder: Path | None, error: BaseException | None) -> None:
+        try:
+            self._hardware.finish(folder)
+        except (MiaError, OSError):
+            if error is None:  # the first error is the one to tell
+                raise
+
     def _end_of_rows(self, writer: CaptureWriter) -> None:
         self._player.stop(writer)
+        if self._player.failure is not None:
+            self._note(f"the recording ended early: its schedule broke off ({self._player.failure!r})")
         if self._camera is not None:
             self._camera.detach()
         if self._microphone is not None:

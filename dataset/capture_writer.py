@@ -112,7 +112,12 @@ class CaptureWriter:
             "host_clock": host_clock,
             "clock_resolution_ns": str(resolution),
         }
-        self._create(values, sensors)
+        try:
+            self._create(values, sensors)
+        except sqlite3.Error as error:
+            raise CaptureError(
+                f"cannot create {self._path}", str(error), "choose another --out, or free some space"
+            ) from error
         self._thread = threading.Thread(target=self._run, name="capture-writer", daemon=True)
         self._thread.start()
 

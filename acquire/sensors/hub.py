@@ -143,10 +143,13 @@ class SensorHub:
             self._in_loop(self._end()).result(timeout=STOP_TIMEOUT_S)
         except TimeoutError:
             self._journal.log("error", "the Bluetooth stack did not let go in time")
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            self._loop.close()
+        except RADIO_ERRORS as error:
+            self._journal.log("error", "the Bluetooth stack failed while closing", {"error": repr(error)})
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=5)
+            if not self._thread.is_alive():
+                self._loop.close()
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:

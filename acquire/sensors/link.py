@@ -54,7 +54,6 @@ class Link:
         self.identity = Identity()
         self.lost = asyncio.Event()
         self._profile = profile
-        self._closing = False
         if radio.client_backend is None:
             self._client = BleakClient(device, self._on_disconnected, timeout=CONNECT_TIMEOUT_S)
         else:
@@ -63,7 +62,7 @@ class Link:
             )
 
     def _on_disconnected(self, _client: BleakClient) -> None:
-        # Also called for a disconnect of our own (BlueZ, WinRT); the hub asks `closing`.
+        # BlueZ and WinRT call this for a disconnect of our own too; nobody waits for `lost` any more then.
         self.lost.set()
 
     async def open(self) -> None:
@@ -110,14 +109,8 @@ class Link:
 
         await self._client.start_notify(self._profile.stream.characteristic, on_value)
 
-    @property
-    def closing(self) -> bool:
-        """Whether the end of this connection is our own doing."""
-        return self._closing
-
     async def close(self) -> None:
         """Disconnect; also awaited for a link that is lost, or the stack may deliver everything twice afterwards."""
-        self._closing = True
         try:
             async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
                 await self._client.disconnect()

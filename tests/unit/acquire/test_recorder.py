@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder, record
+from acquire.upkeep import recover
 from dataset.capture import Capture
-from dataset.errors import HardwareError, InputError
+from dataset.capture_writer import CaptureWriter
+from dataset.errors import CaptureError, HardwareError, InputError
 
 SHORT = """
 name = "short"
@@ -149,3 +152,47 @@ def test_closing_twice_and_without_opening_is_harmless(fakes: Any, tmp_path: Pat
     assert recorder.close() is None
     assert recorder.close() is None
     assert recorder.snapshot().phase == "done"
+
+
+def test_a_full_disk_ends_the_recording_at_once_and_keeps_what_was_stored(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = CaptureWriter._commit
+    n_commits = 0
+
+    def commit_until_full(self: CaptureWriter, *arguments: Any) -> None:
+        nonlocal n_commits
+        n_commits += 1
+        if n_commits > 3:
+            raise sqlite3.OperationalError("database or disk is full")
+        commit(self, *arguments)
+
+    def finish_on_a_full_disk(_capture: Path | None) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(CaptureWriter, "_commit", commit_until_full)
+    hardware = fakes.hardware(fakes.sensors(2))
+    monkeypatch.setattr(hardware, "finish", finish_on_a_full_disk)
+    snapshots: list[Any] = []
+    with pytest.raises(CaptureError, match="database or disk is full") as caught:
+        record(hardware, PLAN, out=tmp_path, subject="S1", seed=1, duration_s=600, on_progress=snapshots.append)
+    assert snapshots[-1].elapsed_s < 60 and hardware.radio_open == 0
+    (folder,) = tmp_path.glob("sub-S1/ses-*")
+    assert str(folder) in caught.value.hint
+    assert recover(folder).counts["notification"] > 20
+
+
+def test_a_schedule_that_breaks_off_ends_the_recording_and_says_so(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prompt(prompt: Any, _host_ns: int) -> None:
+        if prompt.kind == "exercise_start":
+            raise RuntimeError("nobody to tell")
+
+    hardware = fakes.hardware(fakes.sensors(1))
+    monkeypatch.setattr(hardware, "prompt", prompt)
+    made = record(hardware, PLAN, out=tmp_path, subject="S1", seed=1, duration_s=600)
+    assert made is not None and made.duration_s < 60
+    assert any("its schedule broke off" in note for note in made.notes)
+    with Capture.open(made.folder) as capture:
+        assert any(what == "the schedule broke off" for _, _, what, _ in capture.log())
