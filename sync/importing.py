@@ -26,6 +26,9 @@ FloatArray = NDArray[np.float64]
 PROFILE = "float64-le"
 _TIME_COLUMN = "time_s"
 
+#: The largest time whose nanoseconds a capture can hold (64 bit), 292 years.
+_LATEST_S = 2**63 * 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmgTable:
@@ -172,6 +175,10 @@ def read_emg(path: Path) -> EmgTable:
     missing = np.flatnonzero(np.isnan(numbers[:, 0]))
     if len(missing):
         raise InputError(f"{path} lacks a time", f"row {rows[missing[0]][0]}, column {_TIME_COLUMN!r} is blank")
+    if np.isnan(numbers[:, 1:]).all():
+        raise InputError(f"{path} holds no value", "every cell beside time_s is blank")
+    for (i, row), at_s in zip(rows, numbers[:, 0], strict=True):
+        _check_time(path, i, _TIME_COLUMN, row[0], at_s)
     back = np.flatnonzero(np.diff(numbers[:, 0]) <= 0)
     if len(back):
         raise InputError(
@@ -186,7 +193,7 @@ def read_flashes(path: Path) -> FloatArray:
     if _TIME_COLUMN not in header:
         raise InputError(f"{path} is no table of flashes", f"it has no column {_TIME_COLUMN!r}")
     column = header.index(_TIME_COLUMN)
-    times = np.array([_required(path, i, _TIME_COLUMN, row[column]) for i, row in rows], dtype=np.float64)
+    times = np.array([_required_time(path, i, _TIME_COLUMN, row[column]) for i, row in rows], dtype=np.float64)
     return np.sort(times)
 
 
@@ -202,7 +209,7 @@ def read_exercises(path: Path) -> list[tuple[str, float, float]]:
         label = canonical_exercise(row[name])
         if not label:
             raise InputError(f"{path} has an exercise without a name", f"row {i}, column 'name' is blank")
-        begin, end = _required(path, i, "start_s", row[start]), _required(path, i, "stop_s", row[stop])
+        begin, end = (_required_time(path, i, n, row[at]) for n, at in (("start_s", start), ("stop_s", stop)))
         if end <= begin:
             raise InputError(f"an exercise of {path} ends before it starts", f"row {i}, column 'stop_s'")
         found.append((label, begin, end))
@@ -221,10 +228,19 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise InputError(f"cannot read the table {path}", why, "it should be a CSV file in UTF-8") from error
     if not header:
         raise InputError(f"the table {path} is empty", "it has no header row")
+    foreign = next((mark for mark in (";", "\t") if len(header) == 1 and mark in header[0]), None)
+    if foreign is not None:
+        raise InputError(
+            f"the columns of {path} are not separated by commas",
+            f"its header is {header[0]!r}",
+            "save it with commas between the columns and points in the numbers",
+        )
     for line, row in rows:
         if len(row) != len(header):
             raise InputError(
-                f"the table {path} is ragged", f"row {line} has {len(row)} columns and the header {len(header)}"
+                f"the table {path} is ragged",
+                f"row {line} has {len(row)} columns and the header {len(header)}",
+                "give every row as many columns as the header, and write decimals with a point",
             )
     return header, rows
 
@@ -238,13 +254,25 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise InputError(
-            f"{path} has text where a number belongs", f"row {line}, column {column!r} is {text.strip()!r}"
+            f"{path} has text where a number belongs",
+            f"row {line}, column {column!r} is {text.strip()!r}",
+            "write decimals with a point" if "," in text else "leave the cell blank where there is no value",
         )
     return value
 
 
-def _required(path: Path, line: int, column: str, text: str) -> float:
+def _required_time(path: Path, line: int, column: str, text: str) -> float:
     value = _number(path, line, column, text)
     if math.isnan(value):
         raise InputError(f"{path} lacks a number", f"row {line}, column {column!r} is blank")
+    _check_time(path, line, column, text, value)
     return value
+
+
+def _check_time(path: Path, line: int, column: str, text: str, at_s: float) -> None:
+    if abs(at_s) >= _LATEST_S:
+        raise InputError(
+            f"{path} has a time out of range",
+            f"row {line}, column {column!r} is {text.strip()}",
+            "times are in seconds",
+        )

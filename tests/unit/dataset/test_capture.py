@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from dataset import capture_schema as schema
 from dataset.capture import Capture, Sensor, find_captures
-from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder, seal, sha256_of
+from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder, seal
 from dataset.errors import CaptureCutOffError, CaptureError, InputError, OutputExistsError
+from dataset.files import sha256_of
 
 BICEPS = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left")
 TRICEPS = Sensor(slot=2, channel="left_triceps", muscle="triceps", side="left", serial="X-2")
@@ -182,3 +183,12 @@ def test_any_payload_survives(tmp_path_factory: pytest.TempPathFactory, payloads
     writer.close()
     with Capture.open(folder) as capture:
         assert capture.notifications(1).payload == tuple(payloads)
+
+
+def test_a_row_that_cannot_be_stored_fails_the_capture_instead_of_losing_what_follows(tmp_path: Path) -> None:
+    folder = new_capture_folder(tmp_path, "S01", "20260101T000000")
+    writer = CaptureWriter(folder, subject="S01", sensors=[BICEPS])
+    writer.notification(1, 0, UUID, 2**63, b"\x01")
+    with pytest.raises(CaptureError, match="writing"):
+        writer.close()
+    assert not (folder / schema.MANIFEST).exists()

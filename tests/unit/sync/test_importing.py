@@ -64,6 +64,13 @@ def test_values_times_blanks_and_events_are_kept(tmp_path, video):
         ("time_s,a,a\n0,1,1\n1,1,1\n", ("two columns",)),
         ("time_s,a\n0,1\n", ("too little",)),
         ("", ("empty",)),
+        ("time_s;a\n0;1\n1;2\n", ("separated by commas",)),
+        ("time_s;a\n0,5;1\n1,5;2\n", ("separated by commas",)),
+        ("time_s\ta\n0\t1\n", ("separated by commas",)),
+        ('time_s,a\n"0,5",1\n', ("row 2", "'0,5'")),
+        ("time_s,a\n0,\n0.1, \n", ("no value",)),
+        ("time_s,a\n0,1\n1e10,2\n", ("row 3", "out of range")),
+        ("time_s,a\n-1e300,1\n0,2\n", ("row 2", "out of range")),
     ],
 )
 def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(tmp_path, video, text, said):
@@ -73,6 +80,16 @@ def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(tmp_pat
     assert all(part in str(caught.value) for part in said), str(caught.value)
     assert caught.value.exit_code == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.csv"]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"), [("flashes", "time_s\n1e10\n"), ("exercises", "name,start_s,stop_s\nsquat,1,1e300\n")]
+)
+def test_times_that_no_clock_holds_are_refused_in_tables_of_events(tmp_path, video, option, text):
+    emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
+    with pytest.raises(InputError, match=r"row 2.*1e"):
+        import_files(tmp_path / "cap", video=video, emg=emg, **{option: table(tmp_path, text, "bad.csv")})
+    assert not (tmp_path / "cap").exists()
 
 
 @pytest.mark.parametrize("name", ["f", "x"])
