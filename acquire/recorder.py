@@ -157,7 +157,7 @@ class Recorder:
         self._hub.start()
         source = self._hardware.open_camera()
         if source is None:
-            self._note("no camera: the capture has no video until one is attached")
+            self._note("no camera: give a video to mia-sync run with --video")
         else:
             self._camera = Camera(source, self._hardware.open_camera, self.journal)
         self._open_sound()
