@@ -1,4 +1,4 @@
-"""Names of the array types that stand in signatures everywhere; shapes and units are each docstring's to say."""
+"""Names of the array types that stand in signatures everywhere, and the stretches of a mask."""
 
 from __future__ import annotations
 
@@ -9,3 +9,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 StrArray = NDArray[np.str_]
+
+
+def stretches(mask: BoolArray) -> IntArray:
+    """Return ``(first, stop)`` of each unbroken stretch of True, shape (K, 2); ``stop`` is the first row after it."""
+    padded = np.concatenate([[False], mask, [False]])
+    return np.flatnonzero(padded[1:] != padded[:-1]).astype(np.int64).reshape(-1, 2)

@@ -16,6 +16,10 @@ from dataset.arrays import BoolArray, FloatArray, IntArray
 #: Stored in the subject's notes of every session made from the virtual rig, so that nobody takes it for a person.
 VIRTUAL_NOTE = "virtual data, not a person"
 
+#: A joint, or the whole person, may be out of sight for so long: the segment goes on, with NaN there, and windows
+#: bridge it linearly. What is longer breaks the segment.
+LONGEST_BRIDGE_S = 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelTable:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.arrays import BoolArray, FloatArray, IntArray, StrArray
+from dataset.arrays import BoolArray, FloatArray, IntArray, StrArray, stretches
 from dataset.errors import InputError
-from dataset.session import Aligned, Session
+from dataset.session import LONGEST_BRIDGE_S, Aligned, Session
 
 #: The paper's window: 30 frames at 10 Hz.
 LENGTH = 30
@@ -21,9 +21,6 @@ LENGTH = 30
 #: that are short together, every fifth in larger sets.
 SHORT_STRIDE, LONG_STRIDE = 1, 5
 SHORT_SET_ROWS = 6000
-
-#: Gaps of a joint up to this many frames are bridged linearly; longer ones stay NaN.
-BRIDGED_FRAMES = 5
 
 #: A window that lacks more than this share of its keypoints, gaps bridged, is left out.
 MOST_MISSING = 0.2
@@ -218,11 +215,12 @@ def _words(value: object) -> str:
 
 def _cut(session: Session, length: int, step: int, *, in_3d: bool, in_picture: bool) -> _Cut:
     grid = session.aligned
-    flat = _bridged(grid.keypoints_3d if in_3d else grid.keypoints_2d, grid.segment)
+    longest = round(LONGEST_BRIDGE_S * session.rate_hz)
+    flat = _bridged(grid.keypoints_3d if in_3d else grid.keypoints_2d, grid.segment, longest)
     picture = None
     if in_picture and session.video is not None:
         size = np.array([session.video.width, session.video.height], dtype=np.float64)
-        picture = (_bridged(grid.keypoints_2d, grid.segment) / size).astype(np.float32)
+        picture = (_bridged(grid.keypoints_2d, grid.segment, longest) / size).astype(np.float32)
     starts, run = _starts(grid, length, step)
     rows = starts[:, None] + np.arange(length)
     keypoints = flat[rows].astype(np.float32)
@@ -264,8 +262,8 @@ def _starts(grid: Aligned, length: int, step: int) -> tuple[IntArray, IntArray]:
     return (np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)), run
 
 
-def _bridged(keypoints: FloatArray | None, segment: IntArray) -> FloatArray:
-    """Return keypoints with short gaps inside a segment bridged linearly; a joint is missing as a whole."""
+def _bridged(keypoints: FloatArray | None, segment: IntArray, longest: int) -> FloatArray:
+    """Return keypoints with gaps of at most ``longest`` frames inside a segment bridged; a joint is lost as a whole."""
     if keypoints is None:
         raise InputError("a session lacks the keypoints that are asked for", "it has only 2D, or only 3D")
     filled = np.array(keypoints, dtype=np.float64)
@@ -275,14 +273,13 @@ def _bridged(keypoints: FloatArray | None, segment: IntArray) -> FloatArray:
         return filled
     for rows in np.split(np.arange(len(filled)), np.flatnonzero(np.diff(segment)) + 1):
         for joint in np.flatnonzero(lost[rows].any(0)):
-            _bridge_track(filled, rows, int(joint), lost[rows, joint])
+            _bridge_track(filled, rows, int(joint), lost[rows, joint], longest)
     return filled
 
 
-def _bridge_track(filled: FloatArray, rows: IntArray, joint: int, lost: BoolArray) -> None:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], lost, [False]]).astype(np.int8)))
-    for a, b in zip(edges[::2], edges[1::2], strict=True):
-        if a == 0 or b == len(rows) or b - a > BRIDGED_FRAMES:
+def _bridge_track(filled: FloatArray, rows: IntArray, joint: int, lost: BoolArray, longest: int) -> None:
+    for a, b in stretches(lost):
+        if a == 0 or b == len(rows) or b - a > longest:
             continue
         share = (np.arange(1, b - a + 1) / (b - a + 1))[:, None]
         before, after = filled[rows[a - 1], joint], filled[rows[b], joint]

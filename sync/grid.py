@@ -7,13 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from dataset.arrays import BoolArray, FloatArray, IntArray
-from dataset.session import ExerciseTable, Pose
+from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
+from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
 from sync.detect.response import WAVEFORM_HZ, envelope
 
 RATE_HZ = 10.0
-#: The person may be out of sight for so long without breaking a segment; the keypoints stay NaN there.
-LONGEST_BRIDGE_S = 0.5
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
 _ENVELOPE_CUTOFF_HZ = 4.0
 #: Frames further apart than this are not neighbours.
@@ -126,8 +124,7 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
 def close_short_gaps(seen: BoolArray) -> BoolArray:
     """Return ``seen`` with stretches of False of up to half a second inside it made True; shape (T,)."""
     closed = seen.copy()
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], seen, [True]]).astype(np.int8)))
-    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+    for first, stop in stretches(~seen):
         if first > 0 and stop < len(seen) and stop - first <= LONGEST_BRIDGE_S * RATE_HZ:
             closed[first:stop] = True
     return closed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.arrays import FloatArray
+from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Sensor
 from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.profiles import Profile, Samples
@@ -117,16 +117,16 @@ def sync_sensors(
     start_s, stop_s : float
         The session's span, over which intervals and coverage are told.
     """
-    measured = {name: _is_measured(response) for name, (_, response) in responses.items()}
+    refusals = {name: _why_unusable(response) for name, (_, response) in responses.items()}
     delays: dict[str, list[float]] = {}
     for name, (kind, response) in responses.items():
-        if not measured[name]:
+        if not refusals[name]:
             delays.setdefault(data[name].profile.name, []).append(response.response_s - BURST[kind].value_s)
     return {
         name: _one(
             d,
             *responses[name],
-            refusal=measured[name],
+            refusal=refusals[name],
             siblings=delays.get(d.profile.name, []),
             heard=contacts.get(responses[name][0]),
             span_s=(start_s, stop_s),
@@ -135,7 +135,7 @@ def sync_sensors(
     }
 
 
-def _is_measured(response: Response) -> str:
+def _why_unusable(response: Response) -> str:
     """Return why a response cannot be used; empty where it can."""
     if response.n_contacts == 0:
         return "no clap or stomp reached it"
@@ -147,6 +147,28 @@ def _is_measured(response: Response) -> str:
     if response.ambiguity_margin < MIN_MARGIN:
         return f"its answers fit the contacts hardly better at another time (margin {response.ambiguity_margin:.2f})"
     return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    """The answered contacts that a sensor's constant rests on, and how they lie in the session's span."""
+
+    residual_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    matches: IntArray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
+    coverage: float = 0.0
+    extrapolated_s: float = math.nan
+    largest_gap_s: float = math.nan
+
+
+def _rest_on(response: Response, heard: Contacts, span_s: tuple[float, float]) -> _Evidence:
+    at = heard.host_s[response.contact]
+    return _Evidence(
+        residual_s=response.each_s - response.response_s,
+        matches=np.column_stack([response.contact, np.arange(len(response.contact))]).astype(np.int64),
+        coverage=float(np.ptp(at)) / max(1e-9, span_s[1] - span_s[0]),
+        extrapolated_s=max(0.0, float(at[0]) - span_s[0], span_s[1] - float(at[-1])),
+        largest_gap_s=float(np.max(np.diff(np.concatenate([[span_s[0]], at, [span_s[1]]])))),
+    )
 
 
 def _one(
@@ -172,20 +194,12 @@ def _one(
         "delivered": d.delivered(*span_s),
         "n_lost": float(d.clock.n_lost),
     }
-    residual = np.zeros(0)
-    matches = np.zeros((0, 2), dtype=np.int64)
+    rests = _rest_on(response, heard, span_s) if not refusal and heard is not None else _Evidence()
     arrival_ci = d.clock.ci95_s if math.isfinite(d.clock.ci95_s) else 0.0
-    coverage, extrapolated, gap = 0.0, math.nan, math.nan
     if not refusal and heard is not None:
         delay, source = response.response_s - burst.value_s, "measured"
         constants["response_s"] = response.response_s
         error = math.sqrt(response.ci95_s**2 + heard.ci95_s**2 + arrival_ci**2)
-        residual = response.each_s - response.response_s
-        matches = np.column_stack([response.contact, np.arange(len(response.contact))]).astype(np.int64)
-        at = heard.host_s[response.contact]
-        coverage = float(np.ptp(at)) / max(1e-9, span_s[1] - span_s[0])
-        extrapolated = max(0.0, float(at[0]) - span_s[0], span_s[1] - float(at[-1]))
-        gap = float(np.max(np.diff(np.concatenate([[span_s[0]], at, [span_s[1]]]))))
     elif siblings:
         delay, source = float(np.median(siblings)), "assumed"
         spread = float(np.std(siblings)) if len(siblings) > 1 else prior.prior_sd_s
@@ -193,6 +207,7 @@ def _one(
     else:
         delay, source = prior.prior_s, "none"
         error = 1.96 * math.hypot(prior.prior_sd_s, arrival_ci / 1.96)
+    residual = rests.residual_s
     constants["delay_source"] = source
     judgement = _judge(d, refusal, source, error, residual, span_s)
     epochs = [(float(e.time_s[0]), float(e.time_s[-1]), -delay) for e in d.clock.epochs if len(e.time_s)]
@@ -212,11 +227,11 @@ def _one(
         ambiguity_margin=response.ambiguity_margin,
         max_residual_s=float(np.max(np.abs(residual))) if len(residual) else math.nan,
         rms_residual_s=float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan,
-        coverage=coverage,
-        largest_gap_s=gap,
-        extrapolated_s=extrapolated,
+        coverage=rests.coverage,
+        largest_gap_s=rests.largest_gap_s,
+        extrapolated_s=rests.extrapolated_s,
         constants=constants,
-        matches=matches,
+        matches=rests.matches,
         residual_s=residual,
         epochs=np.array(epochs, dtype=np.float64).reshape(-1, 3),
     )  # fmt: skip
@@ -279,7 +294,7 @@ def close_routes(
     """
     gaps, variances = [], []
     for name, (kind, response) in responses.items():
-        if _is_measured(response):
+        if _why_unusable(response):
             continue
         prior = data[name].profile.delay
         gaps.append(response.response_s - BURST[kind].value_s - prior.prior_s)

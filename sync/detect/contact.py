@@ -12,7 +12,7 @@ import numpy as np
 from scipy import signal
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from dataset.arrays import FloatArray
+from dataset.arrays import FloatArray, stretches
 from dataset.sound import Sound
 
 #: Envelopes are looked at on this grid; onsets are refined on the samples themselves.
@@ -223,8 +223,7 @@ def _beeps(samples: FloatArray, rate_hz: int) -> list[_Beep]:
     quiet = float(np.percentile(tone, 20)) + 1e-14
     tonal = (tone > 0.8 * (wide + 1e-14)) & (tone > 50.0 * quiet)
     found: list[_Beep] = []
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], tonal, [False]]).astype(np.int8))).reshape(-1, 2)
-    for first, stop in edges:
+    for first, stop in stretches(tonal):
         steady = np.abs(peak_hz[first:stop] - np.median(peak_hz[first:stop])) < 80.0
         if (stop - first) * hop / rate_hz < _SHORTEST_BEEP_S or steady.mean() < 0.9:
             continue

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from dataset.arrays import FloatArray
+from dataset.arrays import FloatArray, stretches
 from dataset.video import iter_frames, probe_video
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
@@ -167,9 +167,7 @@ def _robust_sd(values: FloatArray) -> float:
 
 def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
     """Return ``(first, stop)`` of the stretches above the threshold that are short enough."""
-    high = np.concatenate([[False], above > threshold, [False]])
-    edges = np.flatnonzero(high[1:] != high[:-1]).reshape(-1, 2)
-    return [(int(a), int(b)) for a, b in edges if b - a <= longest and a >= 2]
+    return [(int(a), int(b)) for a, b in stretches(above > threshold) if b - a <= longest and a >= 2]
 
 
 def _ends_again(level: FloatArray, first: int, stop: int) -> bool:

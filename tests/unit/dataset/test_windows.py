@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataset.errors import InputError
 from dataset.session import Aligned, ChannelTable, EventTable, ExerciseTable, Session, VideoInfo
 from dataset.skeleton import JOINT
-from dataset.windows import BRIDGED_FRAMES, windows_from_sessions
+from dataset.windows import windows_from_sessions
 
 CHANNELS = ("left_biceps", "right_biceps")
 
@@ -114,7 +114,7 @@ def test_a_gap_in_the_grid_does_not_make_a_new_run() -> None:
 
 def test_short_gaps_of_a_joint_are_bridged_on_the_line_between_their_ends() -> None:
     whole = session([0] * 30)
-    gappy = with_gap(whole, slice(10, 10 + BRIDGED_FRAMES), "left_knee")
+    gappy = with_gap(whole, slice(10, 15), "left_knee")
     np.testing.assert_allclose(
         windows_from_sessions([gappy]).keypoints, windows_from_sessions([whole]).keypoints, rtol=1e-6
     )
