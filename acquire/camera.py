@@ -7,6 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acquire.hardware import FrameSource
 from acquire.journal import Journal
 from acquire.muxer import Muxer
@@ -73,7 +76,7 @@ class Camera:
                     break
                 self._open_again()
                 continue
-            image = source.read()
+            image = self._read(source)
             arrival_ns = clock.now_ns()
             if image is None:
                 self._lose(source)
@@ -84,6 +87,13 @@ class Camera:
                 muxer.frame(self._epoch, arrival_ns, image)
         if self._source is not None:
             self._source.release()
+
+    def _read(self, source: FrameSource) -> NDArray[np.uint8] | None:
+        try:
+            return source.read()
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like; the camera is then opened again
+            self._journal.log("warning", "reading the camera failed", {"error": repr(error)})
+            return None
 
     def _lose(self, source: FrameSource) -> None:
         if self._stop.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import clock
-from dataset.arrays import FloatArray
+from dataset.arrays import BoolArray, FloatArray, IntArray
 from dataset.capture import Capture, Event
 from dataset.errors import VideoError
 from dataset.files import sha256_of
@@ -62,40 +63,20 @@ def build_session(
     )
     exercises = _exercises(capture, zero_ns)
     events = capture.events()
-    video_info: VideoInfo | None = None
-    found: Pose | None = None
-    keypoints: dict[str, FloatArray] = {}
-    frame_index = None
-    # A segment goes on while any sensor is measured and the camera sees the person, short gaps of the picture aside:
-    # single gaps are in the masks, and breaking at each would leave no whole window of a long recording.
-    rows = np.asarray(np.isfinite(emg).any(axis=1), dtype=bool)
-    if picture is not None and mapped is not None:
-        frame_time_s = mapped.line(picture.brightness.pts_s)
-        video_info = VideoInfo(
-            frame_time_s=frame_time_s,
-            frame_index=np.arange(len(frame_time_s), dtype=np.int64),
-            file=str(picture.path),
-            sha256=sha256_of(picture.path),
-            width=picture.width,
-            height=picture.height,
-        )
-        frame_index = grid.nearest_frame(grid_s, frame_time_s)
-        seen: NDArray[np.bool_] = frame_index >= 0
-        if pose and len(grid_s):
-            found = _find_pose(picture.path, grid.bracketing_frames(grid_s, frame_time_s), pose_model, progress)
-            keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
-            seen = seen & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
-        rows = rows & grid.close_short_gaps(seen)
+    seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, progress=progress)
+    # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
+    # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
+    rows = np.asarray(np.isfinite(emg).any(axis=1), dtype=bool) & seen.rows
     aligned = Aligned(
         time_s=grid_s,
         emg=emg,
         emg_valid=np.isfinite(emg),
         segment=grid.number_runs(rows),
         exercise=grid.exercise_at(grid_s, exercises),
-        keypoints_2d=keypoints.get("keypoints_2d"),
-        keypoints_3d=keypoints.get("keypoints_3d"),
-        confidence=keypoints.get("confidence"),
-        frame_index=frame_index,
+        keypoints_2d=seen.keypoints.get("keypoints_2d"),
+        keypoints_3d=seen.keypoints.get("keypoints_3d"),
+        confidence=seen.keypoints.get("confidence"),
+        frame_index=seen.frame_index,
     )
     return Session(
         subject=capture.subject,
@@ -116,10 +97,62 @@ def build_session(
         exercises=exercises,
         sync=streams,
         aligned=aligned,
-        provenance=_provenance(capture, mapped, found, picture),
+        provenance=_provenance(capture, mapped, seen.pose, picture),
         subject_info=_subject_info(capture),
-        video=video_info,
-        pose=found,
+        video=seen.video,
+        pose=seen.pose,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The camera's side of the session.
+
+    Attributes
+    ----------
+    rows : ndarray of bool, shape (T,)
+        Where the person is seen, or out of sight for a moment only; True everywhere where there is no video.
+    frame_index : ndarray of int64, shape (T,), or None
+    keypoints : dict of ndarray
+        On the grid; empty where nobody was looked for.
+    """
+
+    rows: BoolArray
+    video: VideoInfo | None = None
+    pose: Pose | None = None
+    frame_index: IntArray | None = None
+    keypoints: dict[str, FloatArray] = field(default_factory=dict)
+
+
+def _look(
+    grid_s: FloatArray,
+    picture: Picture | None,
+    mapped: VideoMapped | None,
+    *,
+    pose: bool,
+    pose_model: Path | None,
+    progress: Progress | None,
+) -> _Seen:
+    if picture is None or mapped is None:
+        return _Seen(rows=np.ones(len(grid_s), dtype=bool))
+    frame_time_s = mapped.line(picture.brightness.pts_s)
+    video = VideoInfo(
+        frame_time_s=frame_time_s,
+        frame_index=np.arange(len(frame_time_s), dtype=np.int64),
+        file=str(picture.path),
+        sha256=sha256_of(picture.path),
+        width=picture.width,
+        height=picture.height,
+    )
+    frame_index = grid.nearest_frame(grid_s, frame_time_s)
+    rows: BoolArray = frame_index >= 0
+    found, keypoints = None, {}
+    if pose and len(grid_s):
+        found = _find_pose(picture.path, grid.bracketing_frames(grid_s, frame_time_s), pose_model, progress)
+        keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
+        rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
+    return _Seen(
+        rows=grid.close_short_gaps(rows), video=video, pose=found, frame_index=frame_index, keypoints=keypoints
     )
 
 

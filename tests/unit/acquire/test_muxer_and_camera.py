@@ -120,6 +120,20 @@ def test_a_camera_that_fails_is_opened_again_under_a_new_epoch(
     assert [r.what for r in journal.recent(5)] == ["the camera gives no frame; opening it again", "the camera is back"]
 
 
+def test_a_camera_whose_driver_raises_is_opened_again_too(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> None:
+        raise RuntimeError("cable pulled")
+
+    monkeypatch.setattr("acquire.camera.REOPEN_EVERY_S", 0.05)
+    first, second, journal = fakes.camera(200.0), fakes.camera(200.0), Journal()
+    first.read = read
+    camera = Camera(first, lambda: second, journal)
+    fakes.wait_until(lambda: second.n_read > 3)
+    camera.close()
+    assert first.released
+    assert "cable pulled" in journal.recent(5)[0].detail["error"]
+
+
 def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) -> None:
     import av
 
