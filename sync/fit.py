@@ -7,11 +7,12 @@ returns numbers with intervals; whether they are good enough is for :mod:`sync.v
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dataset.arrays import FloatArray
+from sync.arrivals import sensor_clock
 from sync.detect.contact import Contact
 from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
 from sync.match import MAX_RATE_PPM, Pairing, match_events
@@ -24,6 +25,11 @@ _BEEP_SD_S = 0.0015
 #: Sound and picture are written by one device, so their rates differ by little.
 _SOUND_RATE_SD_PPM = 30.0
 _MIN_BEEPS = 3
+#: Stamps that scatter by less than this need no help from the frames' even spacing.
+_EVEN_ENOUGH_S = 0.0015
+_CLEARLY_BETTER = 0.7
+#: Rates that cameras have; where stamps scatter, their median spacing tells the rate less well than this.
+_CAMERA_HZ = (10.0, 12.5, 15.0, 20.0, 24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0, 240.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +147,43 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
 
 
 def fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
-    """Return the video's map from the flashes found in it, in the whole picture or in the part that shows them."""
+    """Return the video's map from the flashes found in it, in the whole picture or in the part that shows them.
+
+    Notes
+    -----
+    A recorder stamps a frame when it arrives, and a busy machine stamps it late. Where the frames' own even spacing
+    explains the flashes clearly better than their stamps do, it dates them, and the map of the stamps follows from
+    how late they are as a rule.
+    """
+    fit = _fit_flashes(brightness, flashes)
+    even_s = _even_times(brightness)
+    if fit.line is None or fit.shutter is None or even_s is None:
+        return fit
+    even = _fit_flashes(replace(brightness, pts_s=even_s), flashes)
+    if even.line is None or even.shutter is None or even.pairing.n_matched < fit.pairing.n_matched:
+        return fit
+    if _scatter_s(even.shutter.residual_s) > _CLEARLY_BETTER * _scatter_s(fit.shutter.residual_s):
+        return fit
+    late_s = float(np.median(brightness.pts_s - even_s))
+    line = replace(
+        even.line,
+        offset_s=even.line.offset_s - (1 + even.line.rate) * late_s,
+        middle_s=even.line.middle_s + late_s,
+    )
+    return replace(even, line=line, detected=tuple(replace(f, time_s=f.time_s + late_s) for f in even.detected))
+
+
+def _even_times(brightness: Brightness) -> FloatArray | None:
+    """Return when frames of the camera's own rate would have been stamped; None where that differs by little."""
+    pts_s = brightness.pts_s
+    hz = 1.0 / brightness.frame_s
+    usual = min(_CAMERA_HZ, key=lambda known: abs(known - hz))
+    camera = sensor_clock(pts_s, np.zeros(len(pts_s), dtype=np.int64), usual if abs(usual / hz - 1) < 0.05 else hz)
+    spread_s = float(np.ptp(np.percentile(camera.lateness_s, (10, 90)))) if len(pts_s) else 0.0
+    return camera.time_s if spread_s > _EVEN_ENOUGH_S else None
+
+
+def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
     tolerance_s = (
         1.2 * brightness.frame_s + 0.005 + 3 * float(np.median(flashes.sd_s, axis=0) if len(flashes.sd_s) else 0)
     )

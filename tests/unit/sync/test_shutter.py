@@ -78,6 +78,21 @@ def test_whole_frames_alone_narrow_the_offset_by_their_intervals():
     assert np.max(np.abs(error)) < 1.5 * np.max(width)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_frames_that_a_busy_machine_stamps_late_do_not_move_the_map(seed):
+    brightness, host, rate, offset = camera(20 + seed)
+    rng = np.random.default_rng(seed)
+    n = len(brightness.pts_s)
+    late = np.where(rng.random(n) < 0.6, rng.uniform(0, 0.002, n), rng.uniform(0.005, 0.030, n))
+    stamped = np.maximum.accumulate(brightness.pts_s + late) + 1e-4 * np.arange(n) / n
+    fit = fit_flashes(Brightness(pts_s=stamped, tiles=brightness.tiles), known(host))
+    assert fit.line is not None, fit.pairing.reason
+    usually = stamped - np.median(stamped - brightness.pts_s)
+    error = fit.line(stamped) - ((1 + rate) * usually + offset)
+    assert np.max(np.abs(error)) < 0.002
+    assert np.max(np.abs(error)) < 2.0 * np.max(fit.line.half_width_s(stamped))
+
+
 def test_a_small_light_is_found_where_it_is():
     brightness, host, rate, offset = camera(5, region=True, gain=14.0)
     region = find_region(brightness)
