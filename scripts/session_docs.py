@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dataset.session_schema import DATASETS, FORMAT_VERSION, ROOT_ATTRIBUTES, SYNC_FLOATS, SYNC_INTS, SYNC_TEXTS
+from dataset.session_schema import (
+    DATASETS,
+    FORMAT_VERSION,
+    ROOT_ATTRIBUTES,
+    SUBJECT_ATTRIBUTES,
+    SYNC_FLOATS,
+    SYNC_INTS,
+    SYNC_TEXTS,
+)
 
 KIND = {"f": "float64", "i": "int64", "b": "bool", "s": "UTF-8 text"}
 
@@ -31,6 +39,8 @@ def main() -> None:
         f"| `/{s.path}` | {KIND[s.kind]} | ({', '.join(map(str, s.shape))}) | {s.unit or '-'} | {s.description} |"
         for s in DATASETS
     ]
+    subject = ", ".join(f"`{name}`" for name in SUBJECT_ATTRIBUTES)
+    lines += ["", f"Attributes of `/subject`, each optional: {subject}."]
     attributes = ", ".join(f"`{name}`" for name in (*SYNC_TEXTS, *SYNC_INTS, *SYNC_FLOATS))
     lines += ["", f"Attributes of `/sync/<stream>`: {attributes}, and the stream's named constants.", ""]
     lines += ["Stream map: `session_s = (1 + rate_ppm * 1e-6) * stream_s + offset_s`.", ""]
