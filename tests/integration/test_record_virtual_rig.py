@@ -99,7 +99,7 @@ def test_a_signal_ends_a_recording_cleanly(tmp_path: Path, number: signal.Signal
         time.sleep(0.1)
     time.sleep(2)
     run.send_signal(number)
-    out, err = run.communicate(timeout=30)
+    out, err = run.communicate(timeout=60)
     assert run.returncode == 0, err
     made = json.loads(out)
     assert made["counts"]["notification"] > 100

@@ -69,7 +69,7 @@ def test_camera_sound_and_flash_arrive_together(rig: VirtualHardware) -> None:
     filming = threading.Thread(target=film)
     filming.start()
     sound.start(lambda samples: blocks.append((clock.now_ns(), int(np.abs(samples.astype(int)).max()))))
-    with serial.Serial(rig.box_port(), 115200, timeout=2) as port:
+    with serial.Serial(rig.box_port(), 115200, timeout=10) as port:
         assert until(lambda: len(frames) > 20)
         asked_ns = clock.now_ns()
         port.write(b"FLASH 1 100\n")
@@ -78,7 +78,7 @@ def test_camera_sound_and_flash_arrive_together(rig: VirtualHardware) -> None:
     assert until(lambda: len(frames) > n_before + 15)
     sound.stop()
     camera.release()
-    filming.join(timeout=2)
+    filming.join(timeout=10)
     assert not filming.is_alive()
     n_blocks = len(blocks)
 
@@ -163,7 +163,7 @@ def test_the_truth_is_written_and_nothing_is_left_behind(tmp_path: Path) -> None
     heard: list[tuple[int, int]] = []
     sound = rig.open_sound()
     sound.start(lambda samples: heard.append((clock.now_ns(), int(np.abs(samples.astype(int)).max()))))
-    with serial.Serial(rig.box_port(), 115200, timeout=2) as port:
+    with serial.Serial(rig.box_port(), 115200, timeout=10) as port:
         port.write(b"FLASH 1 50\n")
         assert port.readline()
     arrivals = []

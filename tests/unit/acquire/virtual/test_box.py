@@ -82,7 +82,7 @@ def port() -> Iterator[Port]:
     child = Child("acquire.virtual.box", arguments, (master, flashes_end))
     try:
         child.wait_ready()
-        with serial.Serial(os.ttyname(slave), 115200, timeout=2) as opened:
+        with serial.Serial(os.ttyname(slave), 115200, timeout=10) as opened:
             yield Port(opened, flashes, child)
     finally:
         child.close()
