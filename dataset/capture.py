@@ -175,6 +175,9 @@ class Capture:
                 f"this program reads version {schema.FORMAT_VERSION}",
                 "update muscles-in-action",
             )
+        lacking = [key for key in schema.META_KEYS if key not in self.meta]
+        if lacking:
+            raise CaptureError(f"{database} is damaged", f"its table meta lacks {', '.join(lacking)}")
 
     def close(self) -> None:
         """Close the database."""
@@ -254,7 +257,7 @@ class Capture:
     def events(self, *kinds: str) -> tuple[Event, ...]:
         """Return the events in time order, all or of the given kinds."""
         events = (
-            Event(t_ns=t, uncertainty_ns=u, kind=k, label=label, source=source, detail=json.loads(detail))
+            Event(t_ns=t, uncertainty_ns=u, kind=k, label=label, source=source, detail=self._detail(detail))
             for t, u, k, label, source, detail in self._rows(
                 "SELECT t_ns, uncertainty_ns, kind, label, source, detail FROM event ORDER BY t_ns"
             )
@@ -264,7 +267,14 @@ class Capture:
     def log(self) -> list[tuple[int, str, str, dict[str, Any]]]:
         """Return ``(t_ns, level, what, detail)`` rows in time order."""
         rows = self._rows("SELECT t_ns, level, what, detail FROM log ORDER BY t_ns")
-        return [(t, level, what, json.loads(detail)) for t, level, what, detail in rows]
+        return [(t, level, what, self._detail(detail)) for t, level, what, detail in rows]
+
+    def _detail(self, text: str) -> dict[str, Any]:
+        try:
+            detail: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise CaptureError(f"a detail in {self.folder} is no JSON", f"{error}: {text[:40]!r}") from error
+        return detail
 
     def serial_lines(self) -> list[tuple[str, int, bytes]]:
         """Return ``(source, arrival_ns, payload)`` rows in time order."""
@@ -285,10 +295,13 @@ class Capture:
         path = self.folder / schema.MANIFEST
         if not path.is_file():
             return {}
+        hint = "take it from a backup, or remove it and run: mia-record recover"
         try:
-            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise CaptureError(f"{path} is damaged", str(error), "see mia-record verify") from error
+            loaded = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CaptureError(f"{path} is damaged", str(error), hint) from error
+        if not isinstance(loaded, dict):
+            raise CaptureError(f"{path} is damaged", "it is no JSON object", hint)
         return loaded
 
     @property

@@ -19,6 +19,7 @@ from dataset import clock
 from dataset.capture import Sensor
 from dataset.errors import CaptureError, InputError, OutputExistsError
 from dataset.files import sha256_of, write_atomically
+from dataset.outputs import cannot_write
 from dataset.software import software
 
 COMMIT_EVERY_S = 0.25
@@ -56,7 +57,7 @@ def new_capture_folder(out: Path, subject: str, stamp: str | None = None) -> Pat
     except FileExistsError as error:
         raise OutputExistsError(f"{folder} exists", "captures are never overwritten", "record again") from error
     except OSError as error:
-        raise InputError(f"cannot create {folder}", error.strerror or str(error), "choose another --out") from error
+        raise cannot_write(out, error) from error
     return folder
 
 

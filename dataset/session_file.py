@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dataset import session_schema as schema
 from dataset.errors import OutputExistsError, SessionError
 from dataset.files import written_whole
+from dataset.outputs import cannot_write
 from dataset.session import (
     Aligned,
     Calibration,
@@ -42,12 +43,17 @@ def write_session(path: Path, session: Session) -> None:
     ------
     OutputExistsError
         ``path`` exists; sessions are never overwritten.
+    InputError
+        The folder cannot be written into, or the disk is full.
     """
     if path.exists():
         raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as part, h5py.File(part, "w") as file:
-        _write(file, session)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part, h5py.File(part, "w") as file:
+            _write(file, session)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
 
 
 def _write(file: h5py.File, session: Session) -> None:
@@ -141,9 +147,14 @@ def read_session(path: Path | str) -> Session:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise SessionError(f"{path} is not a session", f"it is not a readable HDF5 file ({error})") from error
+        raise SessionError(
+            f"{path} is not a session",
+            f"it is not a readable HDF5 file ({error})",
+            "copy it again, or make one with: mia-sync run",
+        ) from error
     with file:
         try:
+            _check_format(file, path)
             problems = list(_problems(file))
             if problems:
                 raise SessionError(
@@ -152,6 +163,25 @@ def read_session(path: Path | str) -> Session:
             return _read(file, path)
         except (OSError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise SessionError(f"{path} is damaged", str(error), "copy it again or make it again") from error
+
+
+def check_sessions(paths: list[Path]) -> dict[str, list[str]]:
+    """Check every session that ``paths`` name; see :func:`find_sessions`.
+
+    A path that names none does not keep the others from being checked: it stands among them with what is wrong.
+
+    Returns
+    -------
+    dict
+        Path: what is wrong with it, one sentence each; empty when nothing is.
+    """
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        try:
+            found.update((str(file), check_session(file)) for file in find_sessions([path]))
+        except SessionError as error:
+            found[str(path)] = [error.why]
+    return found
 
 
 def check_session(path: Path | str) -> list[str]:
@@ -185,16 +215,24 @@ def find_sessions(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _problems(file: h5py.File) -> Iterator[str]:
+def _check_format(file: h5py.File, path: Path) -> None:
     if file.attrs.get("format") != schema.FORMAT:
-        yield f"its root attribute format is {file.attrs.get('format')!r}, not {schema.FORMAT!r}"
-        return
+        raise SessionError(
+            f"{path} is not a session",
+            f"its root attribute format is {file.attrs.get('format')!r}, not {schema.FORMAT!r}",
+            "make one with: mia-sync run, or mia-sync import",
+        )
     version = str(file.attrs.get("format_version", ""))
     if version != schema.FORMAT_VERSION:
-        newer = version.isdigit() and int(version) > int(schema.FORMAT_VERSION)
-        advice = "; update muscles-in-action" if newer else ""
-        yield f"it has format_version {version!r} and this program reads {schema.FORMAT_VERSION!r}{advice}"
-        return
+        newer = version.isdecimal() and int(version) > int(schema.FORMAT_VERSION)
+        raise SessionError(
+            f"{path} is a session of another format",
+            f"it has format_version {version!r} and this program reads {schema.FORMAT_VERSION!r}",
+            "update muscles-in-action" if newer else "make it again from its capture",
+        )
+
+
+def _problems(file: h5py.File) -> Iterator[str]:
     for name, kind in schema.ROOT_ATTRIBUTES.items():
         if name not in file.attrs:
             yield f"root attribute {name} is missing"

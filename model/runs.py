@@ -18,6 +18,7 @@ import torch
 from dataset import clock
 from dataset.errors import InputError, OutputExistsError, RefusedError
 from dataset.files import sha256_of, write_atomically
+from dataset.outputs import cannot_write, check_writable
 from dataset.session import Session
 from dataset.session_file import find_sessions, read_session
 from dataset.software import software
@@ -88,6 +89,7 @@ def fit(
     """
     if out.exists():
         raise OutputExistsError(f"{out} exists", "runs are never overwritten", "choose another --out")
+    check_writable(out.parent)
     networks.check_name(model)
     read = _read(sessions, allow_unverified=allow_unverified)
     windows = windows_from_sessions(read, stride=stride)
@@ -106,8 +108,11 @@ def fit(
         "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
     }
     settings = _settings(read, hashes, windows, parts, trained)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    except OSError as error:
+        raise cannot_write(out.parent, error) from error
     try:
         save_run(part, name=model, network=trained.network, train=training_part, settings=settings)
         plots.draw_predictions(
@@ -145,6 +150,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
         A session's verdict is FAIL.
     """
     config = load_config(run)
+    check_writable(run)
     network = load_network(run, config)
     reference = load_training_windows(run, config)
     read = _read(sessions, allow_unverified=allow_unverified)

@@ -140,9 +140,9 @@ def check(
     sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
 ) -> int:
     """Check that sessions are complete and well formed; exit code 2 where one is not."""
-    from dataset.session_file import check_session, find_sessions
+    from dataset.session_file import check_sessions
 
-    found = {str(path): check_session(path) for path in find_sessions(sessions)}
+    found = check_sessions(sessions)
     text = "\n".join(f"{path}: {'; '.join(problems) or 'ok'}" for path, problems in found.items())
     rows = [{"session": path, "ok": not problems, "problems": problems} for path, problems in found.items()]
     console.print_result({"sessions": rows}, as_json=as_json, text=text)

@@ -18,6 +18,7 @@ from dataset.capture_writer import CaptureWriter, check_subject
 from dataset.errors import InputError, OutputExistsError
 from dataset.exercises import canonical_exercise
 from dataset.muscles import channel_from_name
+from dataset.outputs import cannot_write
 from dataset.profiles.profile import find_profile
 from dataset.video import probe_video
 
@@ -98,7 +99,7 @@ def import_files(
         # Built beside its place and renamed, so that a failure leaves nothing behind.
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
-        raise InputError(f"cannot create {out}", error.strerror or str(error), "choose another --out") from error
+        raise cannot_write(out.parent, error) from error
     try:
         _write(folder, subject, table, flash_s, done, video)
         folder.chmod(0o755)

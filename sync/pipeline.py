@@ -13,7 +13,8 @@ import numpy as np
 from dataset import clock
 from dataset.arrays import FloatArray
 from dataset.capture import Capture
-from dataset.errors import CaptureError, InputError, OutputExistsError
+from dataset.errors import CaptureError, OutputExistsError
+from dataset.outputs import cannot_write, check_writable
 from dataset.profiles import decode
 from dataset.profiles.profile import find_profile
 from dataset.session import StreamSync
@@ -88,6 +89,7 @@ def run_capture(
                 raise OutputExistsError(
                     f"{path} exists", "sessions are never overwritten", "move it or choose another --out"
                 )
+        check_writable(out)
         return _run(
             capture, session_path, report_path, video=video, pose=pose, pose_model=pose_model,
             allow_unverified=allow_unverified, progress=progress,
@@ -173,10 +175,7 @@ def _write(result: SyncResult) -> None:
     except BaseException as error:
         result.report_path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            folder = result.report_path.parent
-            raise InputError(
-                f"cannot write into {folder}", error.strerror or str(error), "choose another --out"
-            ) from error
+            raise cannot_write(result.report_path.parent, error) from error
         raise
 
 
@@ -339,7 +338,7 @@ def _judge_video(
     mapped: VideoMapped | None, closure: Closure | None, span: tuple[float, float], lateness_s: float | None
 ) -> Judgement:
     if mapped is None:
-        return Judgement(verdict=FAIL, reason="the capture has no video; add one with: mia-record attach")
+        return Judgement(verdict=FAIL, reason="the capture has no video; give one with --video")
     if span[1] <= span[0]:
         return Judgement(verdict=FAIL, reason="the video and the sensors do not overlap in time")
     if closure is not None and not closure.closes:

@@ -16,6 +16,7 @@ from dataset import clock
 from dataset.errors import InputError, OutputExistsError
 from dataset.exercises import canonical_exercise
 from dataset.muscles import MIA_CHANNELS
+from dataset.outputs import check_writable
 from dataset.profiles.profile import find_profile
 from dataset.session import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session
 from dataset.session_file import write_session
@@ -100,6 +101,7 @@ def import_mia(
     OutputExistsError
         A session of that name exists.
     """
+    check_writable(out)
     read = {subject: _read_subject(folders, progress) for subject, folders in sorted(_window_folders(folder).items())}
     stamp = clock.stamp()
     paths = {subject: out / f"sub-{subject}_ses-{stamp}.h5" for subject in read}

@@ -192,3 +192,29 @@ def test_a_row_that_cannot_be_stored_fails_the_capture_instead_of_losing_what_fo
     with pytest.raises(CaptureError, match="writing"):
         writer.close()
     assert not (folder / schema.MANIFEST).exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("DELETE FROM meta WHERE key='subject'", "subject"),
+        ("UPDATE event SET detail='{'", "no JSON"),
+        ("UPDATE log SET detail='{'", "no JSON"),
+    ],
+)
+def test_rows_that_make_no_sense_are_named(tmp_path: Path, damage: str, named: str) -> None:
+    folder = write_capture(tmp_path)
+    with sqlite3.connect(folder / schema.DATABASE) as db:
+        db.execute(damage)
+    db.close()
+    with pytest.raises(CaptureError, match=named), Capture.open(folder) as capture:
+        capture.events()
+        capture.log()
+
+
+@pytest.mark.parametrize("text", ['{"files"', "[1]", "null"])
+def test_a_manifest_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    folder = write_capture(tmp_path)
+    (folder / schema.MANIFEST).write_text(text)
+    with Capture.open(folder) as capture, pytest.raises(CaptureError, match="damaged"):
+        _ = capture.manifest

@@ -140,6 +140,16 @@ def test_a_run_that_exists_is_not_touched(mia_train: Cli, make_session: Maker, t
     assert not list((tmp_path / "run").iterdir())
 
 
+def test_a_run_in_the_place_of_a_file_is_refused_before_training(
+    mia_train: Cli, make_session: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("model.runs.train", lambda *_, **__: pytest.fail("trained for nothing"))
+    code, _, err = mia_train("fit", make_session(), "--out", tmp_path / "file" / "run")
+    assert code == 2
+    assert "cannot write into" in err
+
+
 def test_bad_input_is_exit_2_with_one_line(mia_train: Cli, make_session: Maker, tmp_path: Path) -> None:
     path = make_session()
     text = tmp_path / "text.h5"

@@ -61,6 +61,26 @@ def test_a_newer_session_is_refused_in_words(monkeypatch, capsys, tmp_path):
     code, _, err = call(monkeypatch, capsys, "show", path)
     assert code == 2
     assert "99" in err
+    assert "hint: update" in err
+
+
+def test_every_session_is_checked_though_one_is_missing(monkeypatch, capsys, tmp_path):
+    (tmp_path / "x.h5").write_bytes(b"nothing")
+    code, out, _ = call(monkeypatch, capsys, "check", tmp_path / "none.h5", tmp_path / "x.h5", "--json")
+    assert code == 2
+    assert ["no such file" in told["problems"][0] for told in json.loads(out)["sessions"]] == [True, False]
+
+
+def test_an_output_that_is_a_file_is_told_before_the_work(monkeypatch, capsys, tmp_path):
+    from dataset.capture import Sensor
+    from dataset.capture_writer import CaptureWriter, new_capture_folder
+
+    folder = new_capture_folder(tmp_path, "S01")
+    CaptureWriter(folder, subject="S01", sensors=[Sensor(slot=1, channel="a", muscle="a", side="")]).close()
+    (tmp_path / "out").write_text("x")
+    code, out, _ = call(monkeypatch, capsys, "run", folder, "--out", tmp_path / "out", "--json")
+    assert code == 2
+    assert "not a folder" in json.loads(out)["sessions"][0]["error"]["why"]
 
 
 def test_text_in_a_table_is_named_by_row_and_column(monkeypatch, capsys, tmp_path):
