@@ -8,16 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from dataset import console
-from dataset.errors import MiaError
+from dataset.errors import MiaError, UsageError
 
 app = typer.Typer(
     name="mia-sync",
     help="Put sensors and video on one clock, prove how well, and write a session - or refuse.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-imports = typer.Typer(help="Make captures or sessions of what other apps recorded.", no_args_is_help=True)
+imports = typer.Typer(
+    help="Make captures or sessions of what other apps recorded.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(imports, name="import")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -44,7 +48,7 @@ def run(
 
     folders = find_captures(captures)
     if video is not None and len(folders) != 1:
-        raise MiaError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
+        raise UsageError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
     results = [
         _run_one(folder, out, as_json, video=video, pose=not no_pose, pose_model=pose_model,
                  allow_unverified=allow_unverified)
@@ -108,9 +112,9 @@ def import_mia_command(
     as_json: Json = False,
 ) -> None:
     """Make sessions of the published Muscles in Action windows; their alignment is not verified."""
-    from dataset.importers.mia import import_mia
+    from dataset.importers.mia import count_windows, import_mia
 
-    with console.progress("windows", None) as advance:
+    with console.progress("windows", count_windows(folder)) as advance:
         made = import_mia(folder, out, progress=advance)
     rows = [
         {"session": str(m.path), "subject": m.subject, "n_windows": m.n_windows, "stride_frames": m.stride_frames,
