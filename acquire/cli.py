@@ -74,8 +74,10 @@ def run_command(
     from acquire.recorder import record
     from acquire.rig import open_hardware
     from dataset.capture_writer import check_subject
+    from dataset.outputs import check_writable
 
     check_subject(subject)
+    check_writable(out)
     plan, plan_toml = load_protocol(protocol)
     if seed is None:
         seed = secrets.randbits(31)

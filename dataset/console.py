@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from typer.exceptions import TyperException
 
-from dataset.errors import MiaError, MissingDependencyError
+from dataset.errors import MiaError, MissingDependencyError, UsageError
 from dataset.system import advice
 
 #: Everything that is not a result goes to stderr.
@@ -79,7 +79,9 @@ def run_app(app: typer.Typer, name: str) -> None:
         report_error(error, as_json=as_json)
         code = error.exit_code
     except TyperException as error:  # usage: an unknown option, a missing argument, text for a number
-        report_error(MiaError(error.format_message(), hint=f"see {_command_path(error, name)} --help"), as_json=as_json)
+        report_error(
+            UsageError(error.format_message(), hint=f"see {_command_path(error, name)} --help"), as_json=as_json
+        )
         code = EXIT_INPUT
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED

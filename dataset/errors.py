@@ -39,6 +39,12 @@ class MiaError(Exception):
         return {"code": self.code, "what": self.what, "why": self.why, "hint": self.hint}
 
 
+class UsageError(MiaError):
+    """A command line that cannot be understood: an unknown option, a missing argument, text for a number."""
+
+    code = "usage"
+
+
 class InputError(MiaError):
     """A file, table or argument that is missing or not what it should be."""
 

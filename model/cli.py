@@ -19,7 +19,9 @@ app = typer.Typer(
     help="Learn to predict muscles from motion, and say honestly how well.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Sessions = Annotated[

@@ -36,6 +36,7 @@ BASE = ("--headless", "--subject", "S1")
         (("run", *BASE, "--rig", "rig.toml", "--out", "o", "--seed", "x"), "--seed"),
         (("run", *BASE, "--out", "o"), "--rig"),
         (("run", "--subject", "S1", "--rig", "rig.toml", "--out", "o"), "--headless"),
+        (("run", *BASE, "--rig", "rig.toml", "--out", "rig.toml"), "cannot write into rig.toml"),
         (("recover", "nowhere"), "no capture"),
         (("verify", "nowhere"), "no capture"),
         (("simulate", "--out", "o", "--subject", "S1", "--minutes", "0", "--seed", "1"), "--minutes"),

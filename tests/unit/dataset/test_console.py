@@ -61,7 +61,9 @@ def test_usage_errors_are_code_two_also_as_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, None, "--number", "three", "--json") == 2
-    assert "--number" in json.loads(capsys.readouterr().out)["error"]["what"]
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert told["code"] == "usage"
+    assert "--number" in told["what"]
     assert run(monkeypatch, None, "--nonsense") == 2
     assert "--nonsense" in capsys.readouterr().err
 

@@ -22,7 +22,7 @@ def call(monkeypatch, capsys, *arguments):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["import", "files", "--help"], ["show", "--help"]]
+    "arguments", [["--help"], ["-h"], ["run", "--help"], ["import", "files", "--help"], ["show", "--help"]]
 )
 def test_help_is_complete(monkeypatch, capsys, arguments):
     code, out, _ = call(monkeypatch, capsys, *arguments)
