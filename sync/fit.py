@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
-from dataset.arrays import FloatArray
+from dataset.arrays import FloatArray, IntArray
 from sync.arrivals import sensor_clock
 from sync.detect.contact import Contact
 from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
@@ -30,6 +31,7 @@ _EVEN_ENOUGH_S = 0.0015
 _CLEARLY_BETTER = 0.7
 #: Rates that cameras have; where stamps scatter, their median spacing tells the rate less well than this.
 _CAMERA_HZ = (10.0, 12.5, 15.0, 20.0, 24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0, 240.0)
+_RATE_KNOWN = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +148,16 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
     )
 
 
-def fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
+def fit_flashes(brightness: Brightness, flashes: HostFlashes, late_s: FloatArray | None = None) -> VideoFit:
     """Return the video's map from the flashes found in it, in the whole picture or in the part that shows them.
+
+    Parameters
+    ----------
+    brightness : Brightness
+    flashes : HostFlashes
+    late_s : ndarray, shape (F,), optional
+        How late each frame was stamped, as :func:`frame_lateness_s` tells it from all frames of a recording; by
+        default from the frames in the file.
 
     Notes
     -----
@@ -156,31 +166,54 @@ def fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
     how late they are as a rule.
     """
     fit = _fit_flashes(brightness, flashes)
-    even_s = _even_times(brightness)
-    if fit.line is None or fit.shutter is None or even_s is None:
+    pts_s = brightness.pts_s
+    if late_s is None:
+        late_s = frame_lateness_s(pts_s, np.zeros(len(pts_s), dtype=np.int64))
+    if fit.line is None or fit.shutter is None or float(np.ptp(np.percentile(late_s, (10, 90)))) < _EVEN_ENOUGH_S:
         return fit
-    even = _fit_flashes(replace(brightness, pts_s=even_s), flashes)
+    even = _fit_flashes(replace(brightness, pts_s=pts_s - late_s), flashes)
     if even.line is None or even.shutter is None or even.pairing.n_matched < fit.pairing.n_matched:
         return fit
     if _scatter_s(even.shutter.residual_s) > _CLEARLY_BETTER * _scatter_s(fit.shutter.residual_s):
         return fit
-    late_s = float(np.median(brightness.pts_s - even_s))
-    line = replace(
-        even.line,
-        offset_s=even.line.offset_s - (1 + even.line.rate) * late_s,
-        middle_s=even.line.middle_s + late_s,
+    height_s, slope, slope_sd = _usual_lateness(pts_s, late_s)
+    line = Line(
+        offset_s=even.line.offset_s - (1 + even.line.rate) * height_s,
+        rate=(1 + even.line.rate) * (1 - slope) - 1,
+        middle_s=even.line.middle_s + height_s + slope * even.line.middle_s,
+        height_sd_s=even.line.height_sd_s,
+        rate_sd=math.hypot(even.line.rate_sd, slope_sd),
     )
-    return replace(even, line=line, detected=tuple(replace(f, time_s=f.time_s + late_s) for f in even.detected))
+    detected = tuple(replace(f, time_s=f.time_s + height_s + slope * f.time_s) for f in even.detected)
+    return replace(even, line=line, detected=detected)
 
 
-def _even_times(brightness: Brightness) -> FloatArray | None:
-    """Return when frames of the camera's own rate would have been stamped; None where that differs by little."""
-    pts_s = brightness.pts_s
-    hz = 1.0 / brightness.frame_s
+def frame_lateness_s(stamp_s: FloatArray, epoch: IntArray) -> FloatArray:
+    """Return how late each frame was stamped, by the even spacing of the camera's frames.
+
+    Parameters
+    ----------
+    stamp_s : ndarray, shape (F,)
+        Stamps of all frames that came, in order.
+    epoch : ndarray of int64, shape (F,)
+        Goes up where the camera was opened again.
+    """
+    if len(stamp_s) < 3:
+        return np.zeros(len(stamp_s))
+    hz = 1.0 / float(np.median(np.diff(stamp_s)))
     usual = min(_CAMERA_HZ, key=lambda known: abs(known - hz))
-    camera = sensor_clock(pts_s, np.zeros(len(pts_s), dtype=np.int64), usual if abs(usual / hz - 1) < 0.05 else hz)
-    spread_s = float(np.ptp(np.percentile(camera.lateness_s, (10, 90)))) if len(pts_s) else 0.0
-    return camera.time_s if spread_s > _EVEN_ENOUGH_S else None
+    return sensor_clock(stamp_s, epoch, usual if abs(usual / hz - 1) < _RATE_KNOWN else hz).lateness_s
+
+
+def _usual_lateness(pts_s: FloatArray, late_s: FloatArray) -> tuple[float, float, float]:
+    """Return height and slope of a robust line through the lateness, and the slope's standard deviation."""
+    n_blocks = min(100, len(pts_s) // 25)
+    if n_blocks < 4:
+        return float(np.median(late_s)), 0.0, 0.0
+    blocks = np.array_split(np.arange(len(pts_s)), n_blocks)
+    medians = np.array([np.median(late_s[b]) for b in blocks])
+    slope, height, low, high = stats.theilslopes(medians, np.array([pts_s[b].mean() for b in blocks]))
+    return float(height), float(slope), float(high - low) / (2 * 1.96)
 
 
 def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:

@@ -27,7 +27,7 @@ from sync.contacts_only import close_by_contacts, fit_contacts
 from sync.detect.contact import Contact, detect_contacts
 from sync.detect.flash import read_brightness
 from sync.evidence import contact_evidence, sensor_evidence
-from sync.fit import HostFlashes, Line, SoundFit, answered_cues, fit_flashes, fit_sound, host_flashes
+from sync.fit import HostFlashes, Line, SoundFit, answered_cues, fit_flashes, fit_sound, frame_lateness_s, host_flashes
 from sync.parts import Picture, Progress, VideoMapped
 from sync.priors import ACOUSTIC
 from sync.result import Evidence, SyncResult
@@ -252,7 +252,7 @@ def _map_video(
 ) -> VideoMapped:
     """Tie the video to the host: by flashes, else by contacts, else - unverified - by what the capture says."""
     pts = picture.brightness.pts_s
-    fit = fit_flashes(picture.brightness, flashes)
+    fit = fit_flashes(picture.brightness, flashes, _lateness_s(capture, picture))
     if fit.line is not None:
         sound = fit_sound(picture.contacts, flashes, fit.line) if picture.sound is not None else None
         sync = video_sync(fit.line, fit.pairing, flashes, sound, pts, method="flashes", shutter=fit.shutter)
@@ -267,6 +267,16 @@ def _map_video(
     why = f"no flash: {fit.pairing.reason}; no contact: {pairing.reason}; {assumption}"
     sync = video_sync(line, fit.pairing, flashes, None, pts, method="assumed", shutter=None)
     return VideoMapped(line=line, route="none", fit=fit, sound=None, sync=replace(sync, verdict=FAIL, reason=why))
+
+
+def _lateness_s(capture: Capture, picture: Picture) -> FloatArray | None:
+    """Return how late each frame of the capture's own video was stamped; the frames it had to drop tell that too."""
+    frames = capture.frames()
+    written = frames.pts_ns >= 0
+    if capture.video_path != picture.path or int(written.sum()) != len(picture.brightness.pts_s):
+        return None
+    stamp_s: FloatArray = np.asarray((frames.arrival_ns - frames.arrival_ns[0]) * 1e-9, dtype=np.float64)
+    return frame_lateness_s(stamp_s, frames.epoch)[written]
 
 
 def _unverified_line(capture: Capture, zero_ns: int, picture: Picture) -> tuple[Line, str]:
