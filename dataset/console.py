@@ -79,9 +79,7 @@ def run_app(app: typer.Typer, name: str) -> None:
         report_error(error, as_json=as_json)
         code = error.exit_code
     except TyperException as error:  # usage: an unknown option, a missing argument, text for a number
-        report_error(
-            UsageError(error.format_message(), hint=f"see {_command_path(error, name)} --help"), as_json=as_json
-        )
+        report_error(_usage_error(error, name, as_json=as_json), as_json=as_json)
         code = EXIT_INPUT
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
@@ -119,9 +117,16 @@ def check_own_packages() -> None:
             )
 
 
-def _command_path(error: TyperException, name: str) -> str:
+def _usage_error(error: TyperException, name: str, *, as_json: bool) -> UsageError:
     context = getattr(error, "ctx", None)
-    return str(context.command_path) if context else name
+    hint = f"see {context.command_path if context else name} --help"
+    what = error.format_message()
+    if context is None or what != context.get_help():
+        return UsageError(what, hint=hint)
+    # No command at all is answered with the whole help, which is no error's one line.
+    if not as_json:
+        STDERR.print(what, markup=False, soft_wrap=True)
+    return UsageError("no command was given", hint=hint)
 
 
 def _jsonable(value: object) -> object:

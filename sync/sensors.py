@@ -27,6 +27,9 @@ _MIN_VALUES = 20
 #: A measured rate further from the profile's than this is worth a warning.
 _RATE_TOLERANCE = 0.01
 
+#: Where a sensor's delay is from that no contact measured, by ``delay_source``.
+_DELAY_METHOD = {"assumed": "delay of the rig's other sensors", "none": "its model's prior"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorData:
@@ -212,7 +215,7 @@ def _one(
     judgement = _judge(d, refusal, source, error, residual, span_s)
     epochs = [(float(e.time_s[0]), float(e.time_s[-1]), -delay) for e in d.clock.epochs if len(e.time_s)]
     return StreamSync(
-        method=f"arrival envelope + {kind}" if source == "measured" else f"arrival envelope + {source} delay",
+        method=f"arrival envelope + {_DELAY_METHOD.get(source, kind)}",
         verdict=judgement.verdict,
         reason=judgement.reason,
         offset_s=-delay,

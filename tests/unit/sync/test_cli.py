@@ -30,6 +30,14 @@ def test_help_is_complete(monkeypatch, capsys, arguments):
     assert "Usage" in out
 
 
+@pytest.mark.parametrize("arguments", [[], ["import"]])
+def test_no_command_is_answered_with_the_help_and_one_line(monkeypatch, capsys, arguments):
+    code, out, err = call(monkeypatch, capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage:")
+    assert "error: no command was given" in err
+
+
 def test_no_such_capture_is_one_clear_line(monkeypatch, capsys, tmp_path):
     code, out, err = call(monkeypatch, capsys, "run", tmp_path / "none", "--out", tmp_path / "S")
     assert code == 2
