@@ -121,7 +121,7 @@ def _usage_error(error: TyperException, name: str, *, as_json: bool) -> UsageErr
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path if context else name} --help"
     what = error.format_message()
-    if context is None or what != context.get_help():
+    if type(error).__name__ != "NoArgsIsHelpError":  # typer does not export it
         return UsageError(what, hint=hint)
     # No command at all is answered with the whole help, which is no error's one line.
     if not as_json:
