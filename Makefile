@@ -11,6 +11,7 @@ BIN := .venv/bin
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python has no venv module: sudo apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -c 'from dataset.keypoints.pose_model import main; main()'
 	touch $@
 
 install: .venv/.installed

@@ -147,3 +147,11 @@ def _with_normalisation(network: bytes, mean: float, std: float) -> bytes:
     builder = flatbuffers.Builder(len(network))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def main() -> None:
+    """Fetch the network ahead, so that the first synchronisation needs no network connection."""
+    try:
+        sys.stdout.write(f"pose network: {pose_model()}\n")
+    except MissingDependencyError as error:
+        sys.stdout.write(f"pose network: not there yet ({error.why}); {error.hint}\n")
