@@ -216,13 +216,14 @@ def find_sessions(paths: list[Path]) -> list[Path]:
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != schema.FORMAT:
+    found = _plain(file.attrs)
+    if str(found.get("format")) != schema.FORMAT:
         raise SessionError(
             f"{path} is not a session",
-            f"its root attribute format is {file.attrs.get('format')!r}, not {schema.FORMAT!r}",
+            f"its root attribute format is {found.get('format')!r}, not {schema.FORMAT!r}",
             "make one with: mia-sync run, or mia-sync import",
         )
-    version = str(file.attrs.get("format_version", ""))
+    version = str(found.get("format_version", ""))
     if version != schema.FORMAT_VERSION:
         newer = version.isdecimal() and int(version) > int(schema.FORMAT_VERSION)
         raise SessionError(
@@ -236,14 +237,26 @@ def _problems(file: h5py.File) -> Iterator[str]:
     for name, kind in schema.ROOT_ATTRIBUTES.items():
         if name not in file.attrs:
             yield f"root attribute {name} is missing"
+        elif np.ndim(file.attrs[name]):
+            yield f"root attribute {name} is no single value"
         elif kind is not str and not np.issubdtype(np.asarray(file.attrs[name]).dtype, np.number):
             yield f"root attribute {name} is {file.attrs[name]!r}, not a number"
-    if file.attrs.get("verdict", "PASS") not in schema.VERDICTS:
+    if str(file.attrs.get("verdict", "PASS")) not in schema.VERDICTS:
         yield f"root attribute verdict is {file.attrs['verdict']!r}"
     missing = [name for name in schema.REQUIRED_GROUPS if not isinstance(file.get(name), h5py.Group)]
     yield from (f"group /{name} is missing" for name in missing)
     if not missing:
         yield from _dataset_problems(file)
+        yield from _sync_problems(file)
+
+
+def _sync_problems(file: h5py.File) -> Iterator[str]:
+    for stream, group in file["sync"].items():
+        for name in (*schema.SYNC_FLOATS, *schema.SYNC_INTS):
+            if name not in group.attrs:
+                yield f"attribute {name} of /sync/{stream} is missing"
+            elif not np.issubdtype(np.asarray(group.attrs[name]).dtype, np.number) or np.ndim(group.attrs[name]):
+                yield f"attribute {name} of /sync/{stream} is {group.attrs[name]!r}, not a number"
 
 
 def _dataset_problems(file: h5py.File) -> Iterator[str]:
@@ -344,4 +357,7 @@ def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
 
 
 def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:
-    return {key: value.item() if hasattr(value, "item") else value for key, value in attributes.items()}
+    return {
+        key: value if np.ndim(value) or not hasattr(value, "item") else value.item()
+        for key, value in attributes.items()
+    }

@@ -177,6 +177,11 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path, session: Session) ->
     ("damage", "message"),
     [
         (lambda f: f.attrs.__setitem__("format_version", "2"), "format_version '2'"),
+        (lambda f: f.attrs.__setitem__("format", [1, 2]), "not 'mia-session'"),
+        (lambda f: f["sync/video"].attrs.__setitem__("offset_s", "early"), "offset_s of /sync/video is 'early'"),
+        (lambda f: f["sync/video"].attrs.__delitem__("n_matched"), "n_matched of /sync/video is missing"),
+        (lambda f: f.attrs.__setitem__("rate_hz", [10.0, 10.0]), "rate_hz is no single value"),
+        (lambda f: f.attrs.__setitem__("verdict", [1.0, 2.0]), "verdict is no single value"),
         (lambda f: f.attrs.__setitem__("format", "x"), "root attribute format"),
         (lambda f: f.attrs.__delitem__("zero_host_ns"), "zero_host_ns is missing"),
         (lambda f: f.attrs.__setitem__("verdict", "FINE"), "verdict is 'FINE'"),
