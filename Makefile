@@ -1,7 +1,7 @@
 # make install   prepare .venv and name the system libraries that are missing
 # make demo      record the virtual rig, synchronise, train, and say where everything is
 # make test      lint, types and the suite, under 10 minutes on 2 cores
-# make test-full also what takes longer or needs tmux and Chromium
+# make test-full also what takes longer: recordings in real time, training runs
 PYTHON ?= python3
 BIN := .venv/bin
 
