@@ -135,6 +135,27 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, 
     assert read_session(written.session_path).verdict == "FAIL"
 
 
+@pytest.mark.parametrize(("shift_s", "why"), [(-1.5, "two routes disagree"), (0.2, "")])
+def test_flashes_that_pair_but_have_wrong_times_are_refused(shift_s, why, capture, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from dataset.capture import Capture
+
+    events = Capture.events
+    moved = round(shift_s * 1e9)
+    monkeypatch.setattr(
+        Capture,
+        "events",
+        lambda self, *kinds: tuple(
+            replace(e, t_ns=e.t_ns + moved) if e.kind == "flash" else e for e in events(self, *kinds)
+        ),
+    )
+    refused = run_capture(capture, tmp_path, pose=False)
+    assert refused.verdict == "FAIL"
+    assert refused.session_path is None
+    assert why in refused.streams["video"].reason
+
+
 def test_a_capture_cut_off_is_named_so(capture, tmp_path):
     copy = tmp_path / "sub-X" / "ses-20260101T000000"
     shutil.copytree(capture, copy)
