@@ -79,16 +79,16 @@ def run_capture(
     VideoError
         The video cannot be decoded, or shows no person.
     OutputExistsError
-        The session or its report exists; nothing is overwritten.
+        The session exists; it is never overwritten. The report of a run that was refused gives way to the new one.
     """
     with Capture.open(capture_path) as capture:
         name = session_name(capture)
         session_path, report_path = out / f"{name}.h5", out / f"{name}.html"
-        for path in (session_path, report_path):
-            if path.exists():
-                raise OutputExistsError(
-                    f"{path} exists", "sessions are never overwritten", "move it or choose another --out"
-                )
+        # A report alone is that of a refused run: whoever mends the cause runs again into the same folder.
+        if session_path.exists():
+            raise OutputExistsError(
+                f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
+            )
         check_writable(out)
         return _run(
             capture, session_path, report_path, video=video, pose=pose, pose_model=pose_model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dataset.errors import OutputExistsError
 from dataset.session_file import read_session
 from sync.importing import import_files
 from sync.pipeline import run_capture
@@ -43,3 +44,13 @@ def test_it_is_written_marked_with_keypoints_on_the_grid(clip, tmp_path):
     session = read_session(result.session_path)
     assert session.verdict == "FAIL"
     assert np.isfinite(session.aligned.keypoints_2d).any(axis=(1, 2)).mean() >= 0.92
+
+
+@pytest.mark.realdata
+def test_a_refused_run_is_made_again_into_the_same_folder_and_a_session_never_overwritten(clip, tmp_path):
+    refused = run_capture(clip, tmp_path, pose=False)
+    written = run_capture(clip, tmp_path, pose=False, allow_unverified=True)
+    assert written.report_path == refused.report_path
+    assert "--allow-unverified was given" in written.report_path.read_text(encoding="utf-8")
+    with pytest.raises(OutputExistsError):
+        run_capture(clip, tmp_path, pose=False, allow_unverified=True)
