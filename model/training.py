@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from model import networks
 from model.networks.base import Network
 
 _PREDICTION_BATCH = 512
+#: Threads of a step wait for one another: with as many as cores, another busy program makes a training many times
+#: longer, and these networks gain little from the last ones.
+_CORES_A_THREAD = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ def train(
     progress : callable, optional
         Called with the epochs done and their number, before the first and after each.
     """
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // _CORES_A_THREAD)))
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
     network = networks.build(name, windows)
