@@ -17,7 +17,7 @@ from sync.arrivals import sensor_clock
 from sync.detect.contact import Contact
 from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
 from sync.match import MAX_RATE_PPM, Pairing, match_events
-from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, light_source
+from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, MICROPHONE, light_source
 from sync.shutter import VideoMap, fit_video
 
 #: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
@@ -107,7 +107,7 @@ class SoundFit:
 
     Attributes
     ----------
-    method : {"beeps", "video"}
+    method : {"beeps", "arrival", "video", "contacts"}
     pairing : Pairing or None
         Of beeps with flashes.
     av_skew_s, av_skew_sd_s : float
@@ -265,8 +265,22 @@ def _scatter_s(residual_s: FloatArray) -> float:
     return float(np.sqrt(np.mean(kept**2)))
 
 
-def fit_sound(contacts: tuple[Contact, ...], flashes: HostFlashes, video: Line) -> SoundFit:
-    """Return the sound's map: from a box's beeps, which sound with its flashes, else the video's, the skew unknown."""
+def fit_sound(
+    contacts: tuple[Contact, ...], flashes: HostFlashes, video: Line, arrival_s: float | None = None
+) -> SoundFit:
+    """Return the sound's map: from a box's beeps, which sound with its flashes, else from what is assumed.
+
+    Parameters
+    ----------
+    contacts : tuple of Contact
+        With the beeps heard.
+    flashes : HostFlashes
+    video : Line
+    arrival_s : float, optional
+        When presentation time 0 arrived on the host clock, in our own recordings: without a beep their sound is then
+        laid where its blocks arrived, less the microphone's prior. A file of somebody else's takes the video's map,
+        the skew unknown.
+    """
     beeps = np.array([c.time_s for c in contacts if c.kind == "beep"])
     if flashes.source == "box" and len(beeps) >= _MIN_BEEPS:
         pairing = match_events(flashes.light_s, beeps, tolerance_s=0.015)
@@ -277,6 +291,15 @@ def fit_sound(contacts: tuple[Contact, ...], flashes: HostFlashes, video: Line) 
             # A positive skew: at the same presentation time the sound is of an earlier moment, it lies late.
             sd = math.hypot(line.height_sd_s, float(video.half_width_s(np.array([at]))[0]) / 1.96)
             return SoundFit(line=line, method="beeps", pairing=pairing, av_skew_s=-skew, av_skew_sd_s=sd)
+    if arrival_s is not None:
+        line = Line(
+            offset_s=arrival_s - MICROPHONE.value_s, rate=0.0, middle_s=video.middle_s,
+            height_sd_s=math.hypot(MICROPHONE.sd_s, ACOUSTIC.sd_s), rate_sd=_SOUND_RATE_SD_PPM * 1e-6,
+        )  # fmt: skip
+        middle = np.array([video.middle_s])
+        skew = float(video(middle)[0] - line(middle)[0])
+        sd = math.hypot(line.height_sd_s, video.height_sd_s)
+        return SoundFit(line=line, method="arrival", pairing=None, av_skew_s=skew, av_skew_sd_s=sd)
     sd = math.sqrt(video.height_sd_s**2 + AV_SKEW.sd_s**2 + ACOUSTIC.sd_s**2)
     line = Line(
         offset_s=video.offset_s - AV_SKEW.value_s, rate=video.rate, middle_s=video.middle_s, height_sd_s=sd,

@@ -254,7 +254,8 @@ def _map_video(
     pts = picture.brightness.pts_s
     fit = fit_flashes(picture.brightness, flashes, _lateness_s(capture, picture))
     if fit.line is not None:
-        sound = fit_sound(picture.contacts, flashes, fit.line) if picture.sound is not None else None
+        arrival_s = _sound_arrival_s(capture, zero_ns, picture)
+        sound = fit_sound(picture.contacts, flashes, fit.line, arrival_s) if picture.sound is not None else None
         sync = video_sync(fit.line, fit.pairing, flashes, sound, pts, method="flashes", shutter=fit.shutter)
         return VideoMapped(line=fit.line, route="flash", fit=fit, sound=sound, sync=sync)
     pairing, line = fit_contacts(picture.contacts, sensors)
@@ -277,6 +278,16 @@ def _lateness_s(capture: Capture, picture: Picture) -> FloatArray | None:
         return None
     stamp_s: FloatArray = np.asarray((frames.arrival_ns - frames.arrival_ns[0]) * 1e-9, dtype=np.float64)
     return frame_lateness_s(stamp_s, frames.epoch)[written]
+
+
+def _sound_arrival_s(capture: Capture, zero_ns: int, picture: Picture) -> float | None:
+    """Return when presentation time 0 arrived, in session seconds; None where the sound is not the capture's own."""
+    frames = capture.frames()
+    written = frames.pts_ns >= 0
+    own = capture.video_path == picture.path and len(capture.audio_blocks().arrival_ns) > 0
+    if not own or not written.any():
+        return None
+    return float(np.median(frames.arrival_ns[written] - frames.pts_ns[written]) - zero_ns) * 1e-9
 
 
 def _unverified_line(capture: Capture, zero_ns: int, picture: Picture) -> tuple[Line, str]:

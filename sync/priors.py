@@ -29,8 +29,12 @@ LIGHT_LATENCY = {
     "file": Prior(value_s=0.0, sd_s=0.001),
 }
 
-#: Sound later than picture in a file whose skew nothing measures.
+#: Sound later than picture in a file that somebody else recorded and whose skew nothing measures.
 AV_SKEW = Prior(value_s=0.0, sd_s=0.020)
+
+#: From sound at the microphone to its block's arrival, in our own recordings: the buffers of consumer sound cards
+#: hold 10 to 80 ms.
+MICROPHONE = Prior(value_s=0.035, sd_s=0.025)
 
 #: Sound needs 2.9 ms a metre: a person who fills the picture stands some two metres farther from the microphone than
 #: a box does, and from the picture's point of view two to three metres away.

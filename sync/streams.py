@@ -113,7 +113,8 @@ def sound_sync(
     if measured:
         reason = f"{pairing.n_matched if pairing else 0} beeps sound with their flashes, to within {1e3 * error:.1f} ms"
     else:
-        reason = f"no beep measures it: it is taken from the video, to within {1e3 * error:.0f} ms"
+        source = "its arrival" if sound.method == "arrival" else "the video"
+        reason = f"no beep measures it: it is taken from {source}, to within {1e3 * error:.0f} ms"
     beeps = sum(c.kind == "beep" for c in contacts)
     residual = pairing.residual_s if pairing is not None else np.zeros(0)
     return StreamSync(

@@ -12,6 +12,7 @@ from acquire.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from dataset.errors import CaptureCutOffError, OutputExistsError
 from dataset.session_file import read_session
+from sync import pipeline
 from sync.pipeline import run_capture
 
 PROTOCOL = """
@@ -66,6 +67,17 @@ def test_each_sensor_answers_when_it_truly_does(result, truth):
         assert result.streams[channel].offset_s == pytest.approx(
             -(constants["response_s"] - constants["burst_prior_s"]), abs=1e-9
         )
+
+
+def test_a_silent_buzzer_costs_precision_but_not_truth(capture, truth, tmp_path, monkeypatch):
+    heard = pipeline.detect_contacts
+    monkeypatch.setattr(pipeline, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep"))
+    result = run_capture(capture, tmp_path, pose=False)
+    assert result.verdict == "WARNING"
+    assert result.streams["sound"].method == "arrival"
+    for channel, said in truth["emg"].items():
+        stream = result.streams[channel]
+        assert abs(stream.constants["response_s"] - said["response_s"]) < stream.error_ci95_s
 
 
 def test_a_good_recording_passes_and_its_session_reads_back(result):
