@@ -258,14 +258,20 @@ def _map_video(
         sound = fit_sound(picture.contacts, flashes, fit.line, arrival_s) if picture.sound is not None else None
         sync = video_sync(fit.line, fit.pairing, flashes, sound, pts, method="flashes", shutter=fit.shutter)
         return VideoMapped(line=fit.line, route="flash", fit=fit, sound=sound, sync=sync)
+    no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no log of flashes"
     pairing, line = fit_contacts(picture.contacts, sensors)
     if line is not None:
         sound = SoundFit(line=line, method="contacts", pairing=pairing, av_skew_s=0.0, av_skew_sd_s=math.nan)
-        no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no log of flashes"
         sync = video_sync(line, pairing, flashes, sound, pts, method="contacts", shutter=None, no_flash=no_flash)
         return VideoMapped(line=line, route="contacts", fit=fit, sound=sound, sync=sync)
     line, assumption = _unverified_line(capture, zero_ns, picture)
-    why = f"no flash: {fit.pairing.reason}; no contact: {pairing.reason}; {assumption}"
+    if picture.sound is None:
+        no_contact = "it has no sound"
+    elif pairing.n_reference == 0:
+        no_contact = f"{pairing.n_target} sounds like one were heard, and no sensor answers them"
+    else:
+        no_contact = pairing.reason
+    why = f"no flash ties it to the clock ({no_flash}), no clap or stomp to the sensors ({no_contact}); {assumption}"
     sync = video_sync(line, fit.pairing, flashes, None, pts, method="assumed", shutter=None)
     return VideoMapped(line=line, route="none", fit=fit, sound=None, sync=replace(sync, verdict=FAIL, reason=why))
 

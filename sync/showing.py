@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ def session_as_text(session: Session) -> str:
         "  exercises: " + (", ".join(f"{n} ({k} rows)" for n, k in told["exercises"].items()) or "none"),
     ]
     for name, sync in session.sync.items():
-        numbers = f"offset {sync.offset_s:+.4f} s  +-{1e3 * sync.error_ci95_s:.1f} ms"
+        known = f"+-{1e3 * sync.error_ci95_s:.1f} ms" if math.isfinite(sync.error_ci95_s) else "+- unknown"
+        numbers = f"offset {sync.offset_s + 0.0:+.4f} s  {known}"
         lines.append(f"  {name:18} {sync.verdict:8} {numbers}  {sync.reason}")
     return "\n".join(lines)

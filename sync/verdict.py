@@ -88,10 +88,14 @@ def judge_whole(video: Judgement, sensors: Mapping[str, Judgement]) -> tuple[str
     if len(remaining) < needed:
         verdict = FAIL
         reasons.append(f"sensors: {len(remaining)} of {len(sensors)} are usable and {needed} are needed")
+    alike: dict[str, list[str]] = {}
     for name, judgement in sensors.items():
         if judgement.verdict != PASS:
             verdict = worst([verdict, WARNING])
-            reasons.append(f"{name}: {judgement.reason}")
+            alike.setdefault(judgement.reason, []).append(name)
+    for reason, names in alike.items():
+        whole_rig = len(names) == len(sensors) > 1
+        reasons.append(f"{'every sensor' if whole_rig else ', '.join(names)}: {reason}")
     if video.verdict == WARNING:
         verdict = worst([verdict, WARNING])
         reasons.insert(0, f"video: {video.reason}")

@@ -21,7 +21,9 @@ _SIGN = {"PASS": "✔", "WARNING": "!", "FAIL": "✖"}
 _MEANING = {
     "PASS": "Every stream is aligned within the bounds: the session can be used as it is.",
     "WARNING": "The session was written and can be used; read the reasons first, and say them with your results.",
-    "FAIL": "The alignment could not be shown to be right, so no session was written. The reasons say what to do.",
+    "FAIL": "The alignment could not be shown to be right, so no session was written. What helps: flashes of an LED "
+    "box in the picture, with their log; claps and stomps that are heard and felt; both at both ends of the recording; "
+    "and the video that belongs to it. Whoever must look at the data all the same takes --allow-unverified.",
 }
 _UNVERIFIED = (
     "The alignment could not be shown to be right. The session was written all the same, marked FAIL, because "
@@ -88,4 +90,5 @@ def _number(value: float, scale: float, digits: int = 1) -> str:
 def _with_interval(value: float, half_width: float, scale: float) -> str:
     if not math.isfinite(value):
         return "-"
-    return f"{value * scale:.1f}" + (f" ± {half_width * scale:.1f}" if math.isfinite(half_width) else "")
+    shown = round(value * scale, 1) + 0.0  # never "-0.0"
+    return f"{shown:.1f}" + (f" ± {half_width * scale:.1f}" if math.isfinite(half_width) else "")

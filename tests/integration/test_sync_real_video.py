@@ -32,7 +32,7 @@ def test_it_is_refused_in_words_and_no_session_is_written(clip, tmp_path):
     assert result.exit_code == 3
     assert result.verdict == "FAIL"
     assert "no flash" in result.reasons[0]
-    assert "no contact" in result.reasons[0]
+    assert "no clap or stomp" in result.reasons[0]
     assert not list(tmp_path.glob("*.h5"))
     assert list(tmp_path.glob("*.html"))
 
