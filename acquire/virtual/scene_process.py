@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import argparse
 import os
 import socket
@@ -63,7 +64,7 @@ class CameraRecord:
     worst_lateness_s: float = 0.0
 
 
-class _Part(threading.Thread):
+class _Part(threading.Thread, abc.ABC):
     """A thread that works from when it is wanted until it is told to stop."""
 
     def __init__(self, name: str) -> None:
@@ -82,9 +83,9 @@ class _Part(threading.Thread):
         except Exception as error:  # noqa: BLE001 - told to the rig, which raises it
             self.failure = error
 
+    @abc.abstractmethod
     def work(self) -> None:
         """Work until ``stopping`` is set."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """Stop, wait, and raise what went wrong."""
