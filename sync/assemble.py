@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from dataset.session import (
     ExerciseTable,
     Pose,
     Session,
-    StreamSync,
     VideoInfo,
 )
 from dataset.software import software
 from sync import grid
+from sync.align import Alignment
 from sync.parts import Picture, Progress, VideoMapped
+from sync.recording import Recording
 from sync.sensors import SensorData
 from sync.verdict import FAIL
 
@@ -37,19 +39,16 @@ from sync.verdict import FAIL
 def build_session(
     capture: Capture,
     zero_ns: int,
-    sensors: dict[str, SensorData],
-    picture: Picture | None,
-    mapped: VideoMapped | None,
-    streams: dict[str, StreamSync],
-    span: tuple[float, float],
-    verdict: str,
-    reasons: list[str],
+    recording: Recording,
+    alignment: Alignment,
     *,
     pose: bool,
     pose_model: Path | None,
     progress: Progress | None,
 ) -> Session:
     """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
+    sensors, streams = recording.sensors, alignment.streams
+    picture, mapped, span = recording.picture, alignment.video, alignment.span_s
     times = {n: (d.clock.time_s + streams[n].offset_s) for n, d in sensors.items()}
     usable = {n: streams[n].verdict != FAIL for n in sensors}
     start, stop = span
@@ -83,8 +82,8 @@ def build_session(
         session_uuid=str(uuid.uuid4()),
         created_utc=clock.utc_iso(),
         zero_host_ns=zero_ns,
-        verdict=verdict,
-        verdict_reason="; ".join(reasons),
+        verdict=alignment.verdict,
+        verdict_reason="; ".join(alignment.reasons),
         rate_hz=grid.RATE_HZ,
         channels=_channel_table(sensors),
         emg={
@@ -95,7 +94,7 @@ def build_session(
         },
         events=_event_table(events, zero_ns),
         exercises=exercises,
-        sync=streams,
+        sync=dict(streams),
         aligned=aligned,
         provenance=_provenance(capture, mapped, seen.pose, picture),
         subject_info=_subject_info(capture),
@@ -187,7 +186,7 @@ def _find_pose(path: Path, frames: NDArray[np.int64], model: Path | None, progre
     return pose
 
 
-def _channel_table(sensors: dict[str, SensorData]) -> ChannelTable:
+def _channel_table(sensors: Mapping[str, SensorData]) -> ChannelTable:
     listed = [d.sensor for d in sensors.values()]
     return ChannelTable(
         name=tuple(sensors),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
@@ -25,7 +27,7 @@ def contact_evidence(sound: Sound, contact: Contact, kind: str, time_s: float) -
     return ContactEvidence(kind=kind, time_s=time_s, pts_s=contact.time_s, sound_time_s=at, sound=envelope)
 
 
-def sensor_evidence(d: SensorData, kind: str, response: Response, heard: dict[str, Contacts]) -> SensorEvidence:
+def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping[str, Contacts]) -> SensorEvidence:
     """Return one sensor's arrivals, and its values about each contact it might answer."""
     times, values = [], []
     for at in heard[kind].host_s if kind in heard else ():

@@ -12,7 +12,7 @@ from acquire.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from dataset.errors import CaptureCutOffError, OutputExistsError
 from dataset.session_file import read_session
-from sync import pipeline
+from sync import recording
 from sync.pipeline import run_capture
 
 PROTOCOL = """
@@ -70,8 +70,8 @@ def test_each_sensor_answers_when_it_truly_does(result, truth):
 
 
 def test_a_silent_buzzer_costs_precision_but_not_truth(capture, truth, tmp_path, monkeypatch):
-    heard = pipeline.detect_contacts
-    monkeypatch.setattr(pipeline, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep"))
+    heard = recording.detect_contacts
+    monkeypatch.setattr(recording, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep"))
     result = run_capture(capture, tmp_path, pose=False)
     assert result.verdict == "WARNING"
     assert result.streams["sound"].method == "arrival"
@@ -137,7 +137,7 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, 
         )
 
     monkeypatch.setattr(Capture, "events", shuffled)
-    monkeypatch.setattr("sync.pipeline.detect_contacts", lambda sound: ())
+    monkeypatch.setattr("sync.recording.detect_contacts", lambda sound: ())
     refused = run_capture(capture, tmp_path, pose=False)
     assert refused.verdict == "FAIL"
     assert refused.exit_code == 3

@@ -1,0 +1,192 @@
+"""What a capture says, in memory and in seconds of its session: all that aligning needs, and nothing of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from dataset.arrays import FloatArray, IntArray
+from dataset.capture import Capture
+from dataset.errors import CaptureError
+from dataset.profiles import decode
+from dataset.profiles.profile import find_profile
+from dataset.sound import read_sound
+from dataset.video import probe_video
+from sync.arrivals import sensor_clock
+from sync.detect.contact import detect_contacts
+from sync.detect.flash import read_brightness
+from sync.fit import HostFlashes, host_flashes
+from sync.parts import Picture, Progress
+from sync.sensors import SensorData
+
+CONTACT_KINDS = ("clap", "stomp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameStamps:
+    """When the frames of the capture's own video arrived, dropped ones included.
+
+    Attributes
+    ----------
+    arrival_s : ndarray, shape (N,)
+        Host time in session seconds.
+    pts_s : ndarray, shape (N,)
+        Presentation time in the file; NaN where the frame was dropped.
+    epoch : ndarray of int64, shape (N,)
+        Goes up where the camera was opened again.
+    """
+
+    arrival_s: FloatArray
+    pts_s: FloatArray
+    epoch: IntArray
+
+    @property
+    def written(self) -> FrameStamps:
+        """The frames that are in the file."""
+        rows = np.isfinite(self.pts_s)
+        return FrameStamps(arrival_s=self.arrival_s[rows], pts_s=self.pts_s[rows], epoch=self.epoch[rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One capture's evidence.
+
+    Attributes
+    ----------
+    sensors : mapping of channel to SensorData
+    flashes : HostFlashes
+        As the host logged them.
+    cues : mapping of {"clap", "stomp"} to ndarray
+        Session times at which each was asked for.
+    picture : Picture or None
+        The video file's side.
+    frames : FrameStamps or None
+        Where the video is the capture's own.
+    own_sound : bool
+        The video's sound was recorded by us, in step with its frames.
+    file_zero_s : float
+        Session time of presentation time 0 where nothing but a convention tells it.
+    """
+
+    sensors: Mapping[str, SensorData]
+    flashes: HostFlashes
+    cues: Mapping[str, FloatArray] = field(default_factory=dict)
+    picture: Picture | None = None
+    frames: FrameStamps | None = None
+    own_sound: bool = False
+    file_zero_s: float = 0.0
+
+
+def read_recording(capture: Capture, video: Path | None, progress: Progress | None = None) -> tuple[int, Recording]:
+    """Read a capture and detect what its video shows and sounds.
+
+    Parameters
+    ----------
+    capture : Capture
+    video : Path or None
+        The video to use; the capture's own, another, or none.
+    progress : callable, optional
+
+    Returns
+    -------
+    zero_ns : int
+        Host time of the session's zero: the first sensor's first arrival.
+    recording : Recording
+
+    Raises
+    ------
+    CaptureError
+        It holds no sensor values.
+    VideoError
+        The video cannot be decoded.
+    """
+    zero_ns, sensors = _read_sensors(capture)
+    picture = _read_picture(capture, video, progress) if video is not None else None
+    frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
+    return zero_ns, Recording(
+        sensors=sensors,
+        flashes=_host_flashes(capture, zero_ns),
+        cues={kind: _event_times_s(capture, f"{kind}_cue", zero_ns) for kind in CONTACT_KINDS},
+        picture=picture,
+        frames=frames,
+        own_sound=frames is not None and len(capture.audio_blocks().arrival_ns) > 0,
+        file_zero_s=-zero_ns * 1e-9 if capture.meta.get("host_clock") == "file" else 0.0,
+    )
+
+
+def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
+    decoded = []
+    for sensor in capture.sensors:
+        profile = find_profile(sensor.profile)
+        decoded.append((sensor, profile, decode(profile, capture.notifications(sensor.slot))))
+    firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
+    if not firsts:
+        raise CaptureError(f"the capture {capture.folder} holds no sensor values", "no notification could be decoded")
+    zero_ns = min(firsts)
+    data: dict[str, SensorData] = {}
+    for sensor, profile, samples in decoded:
+        arrival_s: FloatArray = np.asarray((samples.arrival_ns - zero_ns) * 1e-9, dtype=np.float64)
+        data[sensor.channel] = SensorData(
+            sensor=sensor,
+            profile=profile,
+            samples=samples,
+            arrival_s=arrival_s,
+            clock=sensor_clock(arrival_s, samples.epoch, profile.stream.rate_hz),
+        )
+    return zero_ns, data
+
+
+def _read_picture(capture: Capture, path: Path, progress: Progress | None) -> Picture:
+    meta = probe_video(path)
+    if progress:
+        with progress("brightness", meta.n_frames or None) as advance:
+            brightness = read_brightness(path, advance)
+    else:
+        brightness = read_brightness(path)
+    brightness = replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s))
+    sound = read_sound(path) if meta.has_sound else None
+    contacts = detect_contacts(sound) if sound is not None else ()
+    return Picture(
+        path=path, brightness=brightness, contacts=contacts, sound=sound, width=meta.width, height=meta.height
+    )
+
+
+def _exact_pts_s(capture: Capture, path: Path, pts_s: FloatArray) -> FloatArray:
+    """Return presentation times from the ``frame`` table, where MKV rounded them to a millisecond."""
+    if capture.video_path != path:
+        return pts_s
+    stored = capture.frames().pts_ns
+    stored_s = np.sort(stored[stored >= 0]) * 1e-9
+    if len(stored_s) == 0:
+        return pts_s
+    right = np.clip(np.searchsorted(stored_s, pts_s), 0, len(stored_s) - 1)
+    left = np.maximum(right - 1, 0)
+    nearest = np.where(np.abs(stored_s[left] - pts_s) < np.abs(stored_s[right] - pts_s), left, right)
+    exact = stored_s[nearest]
+    return np.asarray(np.where(np.abs(exact - pts_s) < 0.0015, exact, pts_s), dtype=np.float64)
+
+
+def _frame_stamps(capture: Capture, zero_ns: int) -> FrameStamps | None:
+    frames = capture.frames()
+    if len(frames.arrival_ns) == 0 or not np.any(frames.pts_ns >= 0):
+        return None
+    pts_s: FloatArray = np.where(frames.pts_ns >= 0, frames.pts_ns * 1e-9, np.nan)
+    return FrameStamps(
+        arrival_s=np.asarray((frames.arrival_ns - zero_ns) * 1e-9, dtype=np.float64), pts_s=pts_s, epoch=frames.epoch
+    )
+
+
+def _host_flashes(capture: Capture, zero_ns: int) -> HostFlashes:
+    events = capture.events("flash")
+    return host_flashes(
+        np.array([(e.t_ns - zero_ns) * 1e-9 for e in events]),
+        np.array([e.uncertainty_ns * 1e-9 for e in events]),
+        [e.source for e in events],
+    )
+
+
+def _event_times_s(capture: Capture, kind: str, zero_ns: int) -> FloatArray:
+    return np.array([(e.t_ns - zero_ns) * 1e-9 for e in capture.events(kind)], dtype=np.float64)
