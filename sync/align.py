@@ -10,14 +10,16 @@ import numpy as np
 
 from dataset.arrays import FloatArray
 from dataset.session import StreamSync
-from sync.contacts_only import close_by_contacts, fit_contacts
+from sync.contacts_only import close_by_contacts, fit_contacts, without_rate
 from sync.detect.contact import Contact
 from sync.detect.response import Response
-from sync.fit import Line, SoundFit, answered_cues, fit_flashes, fit_sound, frame_lateness_s
+from sync.fit import Line, SoundFit, VideoFit, answered_cues, fit_flashes, fit_sound, frame_lateness_s
+from sync.joint import Answers, Constant, JointFit, fit_jointly
+from sync.match import Pairing
 from sync.parts import Picture, VideoMapped
 from sync.priors import ACOUSTIC
 from sync.recording import CONTACT_KINDS, FrameStamps, Recording
-from sync.sensors import Closure, Contacts, SensorData, close_routes, respond, sync_sensors
+from sync.sensors import Closure, Contacts, SensorData, close_routes, respond, sync_sensors, trusted_answers
 from sync.streams import sound_sync, video_sync
 from sync.verdict import FAIL, Judgement, judge_whole
 
@@ -57,11 +59,18 @@ class Alignment:
 def align(recording: Recording) -> Alignment:
     """Map every stream of a recording onto the host clock and judge how well that is known."""
     sensors, picture = recording.sensors, recording.picture
-    mapped = _map_video(recording, picture) if picture else None
-    chosen, heard = _contacts(recording, mapped)
+    first = _first_map(recording, picture) if picture else None
+    chosen, heard = _contacts(recording, first)
     responses = respond(sensors, heard)
+    mapped: VideoMapped | None = None
+    constants: Mapping[str, Constant] = {}
+    if first and picture:
+        joint = _fit_all(recording, first, trusted_answers(sensors, responses, heard))
+        mapped = _mapped(recording, picture, first, joint)
+        heard = {kind: _moved(contacts, joint) for kind, contacts in heard.items()}
+        constants = joint.constants
     span = _span(sensors, picture, mapped)
-    streams = sync_sensors(sensors, responses, heard, start_s=span[0], stop_s=span[1])
+    streams = sync_sensors(sensors, responses, heard, constants, start_s=span[0], stop_s=span[1])
     closure = None
     if mapped and mapped.route == "flash" and mapped.sound:
         closure = close_routes(sensors, responses, heard) or close_by_contacts(
@@ -92,21 +101,34 @@ def align(recording: Recording) -> Alignment:
     )
 
 
-def _map_video(recording: Recording, picture: Picture) -> VideoMapped:
+# -- maps ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FirstMap:
+    """The video's first map, what it rests on, and why it is no better; ``route`` as in VideoMapped."""
+
+    line: Line
+    route: str
+    fit: VideoFit
+    pairing: Pairing
+    sound: SoundFit | None
+    why: str = ""
+
+
+def _first_map(recording: Recording, picture: Picture) -> _FirstMap:
     """Tie the video to the host: by flashes, else by contacts, else - unverified - by what the capture says."""
-    flashes, sensors, pts = recording.flashes, recording.sensors, picture.brightness.pts_s
+    flashes = recording.flashes
     fit = fit_flashes(picture.brightness, flashes, _lateness_s(recording.frames, picture))
     if fit.line is not None:
         arrival_s = _sound_arrival_s(recording)
         sound = fit_sound(picture.contacts, flashes, fit.line, arrival_s) if picture.sound is not None else None
-        sync = video_sync(fit.line, fit.pairing, flashes, sound, pts, method="flashes", shutter=fit.shutter)
-        return VideoMapped(line=fit.line, route="flash", fit=fit, sound=sound, sync=sync)
+        return _FirstMap(line=fit.line, route="flash", fit=fit, pairing=fit.pairing, sound=sound)
     no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no log of flashes"
-    pairing, line = fit_contacts(picture.contacts, sensors)
+    pairing, line = fit_contacts(picture.contacts, recording.sensors)
     if line is not None:
         sound = SoundFit(line=line, method="contacts", pairing=pairing, av_skew_s=0.0, av_skew_sd_s=math.nan)
-        sync = video_sync(line, pairing, flashes, sound, pts, method="contacts", shutter=None, no_flash=no_flash)
-        return VideoMapped(line=line, route="contacts", fit=fit, sound=sound, sync=sync)
+        return _FirstMap(line=line, route="contacts", fit=fit, pairing=pairing, sound=sound, why=no_flash)
     line, assumption = _unverified_line(recording)
     if picture.sound is None:
         no_contact = "it has no sound"
@@ -115,8 +137,33 @@ def _map_video(recording: Recording, picture: Picture) -> VideoMapped:
     else:
         no_contact = pairing.reason
     why = f"no flash ties it to the clock ({no_flash}), no clap or stomp to the sensors ({no_contact}); {assumption}"
-    sync = video_sync(line, fit.pairing, flashes, None, pts, method="assumed", shutter=None)
-    return VideoMapped(line=line, route="none", fit=fit, sound=None, sync=replace(sync, verdict=FAIL, reason=why))
+    return _FirstMap(line=line, route="none", fit=fit, pairing=fit.pairing, sound=None, why=why)
+
+
+def _fit_all(recording: Recording, first: _FirstMap, answers: Mapping[str, Answers]) -> JointFit:
+    if first.route == "flash":
+        return fit_jointly(first.line, recording.flashes.latency_sd_s, first.sound, answers)
+    return fit_jointly(without_rate(first.line) if answers else first.line, 0.0, first.sound, answers)
+
+
+def _mapped(recording: Recording, picture: Picture, first: _FirstMap, joint: JointFit) -> VideoMapped:
+    """Return the video's and the sound's final maps with the video's entry."""
+    line, sound = (joint.video, first.sound) if first.route != "none" else (first.line, None)
+    if sound is not None and joint.sound is not None:
+        sound = replace(sound, line=joint.sound, av_skew_s=joint.skew_s, av_skew_sd_s=joint.skew_sd_s)
+    sync = video_sync(
+        line, first.pairing, recording.flashes, sound, picture.brightness.pts_s,
+        route=first.route, shutter=first.fit.shutter if first.route == "flash" else None, why=first.why,
+    )  # fmt: skip
+    return VideoMapped(line=line, route=first.route, fit=first.fit, sound=sound, sync=sync)
+
+
+def _moved(contacts: Contacts, joint: JointFit) -> Contacts:
+    """Return contacts at the times that the final maps give them."""
+    if joint.sound is None:
+        return contacts
+    width = float(joint.sound.half_width_s(contacts.pts_s).max())
+    return replace(contacts, host_s=joint.sound(contacts.pts_s) - joint.acoustic_s, ci95_s=width)
 
 
 def _lateness_s(frames: FrameStamps | None, picture: Picture) -> FloatArray | None:
@@ -150,7 +197,7 @@ def contacts_of(picture: Picture | None) -> tuple[Contact, ...]:
     return picture.contacts if picture else ()
 
 
-def _contacts(recording: Recording, mapped: VideoMapped | None) -> tuple[dict[str, list[int]], dict[str, Contacts]]:
+def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str, list[int]], dict[str, Contacts]]:
     """Return the contacts that count, by kind: their indices, and their times on the host clock."""
     picture = recording.picture
     if picture is None or mapped is None or mapped.sound is None:
@@ -169,7 +216,9 @@ def _contacts(recording: Recording, mapped: VideoMapped | None) -> tuple[dict[st
             pts = np.array([picture.contacts[i].time_s for i in indices])
             width = float(mapped.sound.line.half_width_s(pts).max())
             chosen[kind] = indices
-            heard[kind] = Contacts(host_s=host_s[indices], ci95_s=width)
+            heard[kind] = Contacts(
+                host_s=host_s[indices], pts_s=pts, index=np.array(indices, dtype=np.int64), ci95_s=width
+            )
     return chosen, heard
 
 

@@ -32,7 +32,7 @@ from sync import grid
 from sync.align import Alignment
 from sync.parts import Picture, Progress, VideoMapped
 from sync.recording import Recording
-from sync.sensors import SensorData
+from sync.sensors import SensorData, session_times
 from sync.verdict import FAIL
 
 
@@ -49,7 +49,7 @@ def build_session(
     """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
     picture, mapped, span = recording.picture, alignment.video, alignment.span_s
-    times = {n: (d.clock.time_s + streams[n].offset_s) for n, d in sensors.items()}
+    times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
     usable = {n: streams[n].verdict != FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from scipy import signal
@@ -73,6 +74,12 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     sd = math.sqrt(delay_sd**2 + BURST[kind].sd_s ** 2 + AV_SKEW.sd_s**2)
     rate_sd = 1.0 / math.sqrt(float(np.sum(x**2)) / (_TOLERANCE_S / 3) ** 2 + 1.0 / _RATE_SD**2)
     return pairing, Line(offset_s=offset, rate=rate, middle_s=middle, height_sd_s=sd, rate_sd=rate_sd)
+
+
+def without_rate(line: Line) -> Line:
+    """Return the line as known before its contacts told the rate, for a fit that uses their answers itself."""
+    height_s = float(line(np.array([line.middle_s]))[0])
+    return replace(line, offset_s=height_s - line.middle_s, rate=0.0, rate_sd=_RATE_SD)
 
 
 def close_by_contacts(

@@ -7,7 +7,7 @@ returns numbers with intervals; whether they are good enough is for :mod:`sync.v
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -17,14 +17,12 @@ from sync.arrivals import sensor_clock
 from sync.detect.contact import Contact
 from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
 from sync.match import MAX_RATE_PPM, Pairing, match_events
-from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, MICROPHONE, light_source
+from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, MICROPHONE, SOUND_RATE_SD, light_source
 from sync.shutter import VideoMap, fit_video
 
 #: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
 _REACTION_S = (-0.3, 1.4)
 _BEEP_SD_S = 0.0015
-#: Sound and picture are written by one device, so their rates differ by little.
-_SOUND_RATE_SD_PPM = 30.0
 _MIN_BEEPS = 3
 #: Stamps that scatter by less than this need no help from the frames' even spacing.
 _EVEN_ENOUGH_S = 0.0015
@@ -110,6 +108,8 @@ class SoundFit:
     method : {"beeps", "arrival", "video", "contacts"}
     pairing : Pairing or None
         Of beeps with flashes.
+    beep_s, light_s : ndarray, shape (M,)
+        The paired beeps on the file's clock, and their flashes on the host's.
     av_skew_s, av_skew_sd_s : float
         By how much the file's sound lies later than its picture.
     """
@@ -119,6 +119,8 @@ class SoundFit:
     pairing: Pairing | None
     av_skew_s: float
     av_skew_sd_s: float
+    beep_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    light_s: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> HostFlashes:
@@ -250,7 +252,7 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
         offset_s=shutter.offset_s,
         rate=shutter.rate_ppm * 1e-6,
         middle_s=middle,
-        height_sd_s=math.hypot(formal_sd_s, stamp_sd_s / math.sqrt(len(at)), flashes.latency_sd_s),
+        height_sd_s=math.hypot(formal_sd_s, stamp_sd_s / math.sqrt(len(at))),
         rate_sd=math.hypot(
             math.sqrt(float(shutter.covariance[1, 1])),
             min(stamp_sd_s / math.sqrt(float(np.sum(at**2)) + 1e-9), MAX_RATE_PPM * 1e-6),
@@ -285,16 +287,20 @@ def fit_sound(
     if flashes.source == "box" and len(beeps) >= _MIN_BEEPS:
         pairing = match_events(flashes.light_s, beeps, tolerance_s=0.015)
         if pairing.accepted:
-            line = _beep_line(flashes.light_s[pairing.pairs[:, 0]], beeps[pairing.pairs[:, 1]], video)
+            light, heard = flashes.light_s[pairing.pairs[:, 0]], beeps[pairing.pairs[:, 1]]
+            line = _beep_line(light, heard, video)
             at = line.middle_s
             skew = float(line(np.array([at]))[0] - video(np.array([at]))[0])
             # A positive skew: at the same presentation time the sound is of an earlier moment, it lies late.
             sd = math.hypot(line.height_sd_s, float(video.half_width_s(np.array([at]))[0]) / 1.96)
-            return SoundFit(line=line, method="beeps", pairing=pairing, av_skew_s=-skew, av_skew_sd_s=sd)
+            return SoundFit(
+                line=line, method="beeps", pairing=pairing, av_skew_s=-skew, av_skew_sd_s=sd, beep_s=heard,
+                light_s=light,
+            )  # fmt: skip
     if arrival_s is not None:
         line = Line(
             offset_s=arrival_s - MICROPHONE.value_s, rate=0.0, middle_s=video.middle_s,
-            height_sd_s=math.hypot(MICROPHONE.sd_s, ACOUSTIC.sd_s), rate_sd=_SOUND_RATE_SD_PPM * 1e-6,
+            height_sd_s=math.hypot(MICROPHONE.sd_s, ACOUSTIC.sd_s), rate_sd=SOUND_RATE_SD,
         )  # fmt: skip
         middle = np.array([video.middle_s])
         skew = float(video(middle)[0] - line(middle)[0])
@@ -313,7 +319,7 @@ def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: Line) -> Line:
     weight = np.ones(len(beep_s))
     middle = float(np.mean(beep_s))
     rate, height = video.rate, 0.0
-    ridge = (_BEEP_SD_S / math.hypot(_SOUND_RATE_SD_PPM * 1e-6, video.rate_sd)) ** 2
+    ridge = (_BEEP_SD_S / math.hypot(SOUND_RATE_SD, video.rate_sd)) ** 2
     for _ in range(10):
         middle = float(np.average(beep_s, weights=weight))
         x = beep_s - middle

@@ -41,6 +41,13 @@ MICROPHONE = Prior(value_s=0.035, sd_s=0.025)
 ACOUSTIC = Prior(value_s=0.006, sd_s=0.004)
 
 
+#: A sensor that connects anew may find another place among its radio's intervals: its delay may step by this much.
+EPOCH_STEP = Prior(value_s=0.0, sd_s=0.010)
+
+#: Sound and picture are written by one device, so their rates differ by little.
+SOUND_RATE_SD = 30e-6
+
+
 def light_source(source: str) -> str:
     """Return which latency applies to an event's source; what is unknown is taken for a terminal, the worst."""
     text = source.lower()

@@ -17,6 +17,7 @@ from dataset.session import StreamSync
 from sync import verdict as gates
 from sync.arrivals import SensorClock
 from sync.detect.response import MIN_RESPONSES, Response, measure_responses
+from sync.joint import Answers, Constant
 from sync.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.priors import BURST
 from sync.verdict import FAIL, WARNING, Judgement
@@ -74,12 +75,18 @@ class Contacts:
     Attributes
     ----------
     host_s : ndarray, shape (E,)
-        Time of each contact's sound.
+        Time of each contact.
+    pts_s : ndarray, shape (E,)
+        Its sound on the file's clock.
+    index : ndarray of int64, shape (E,)
+        Its number among all that was heard.
     ci95_s : float
         Half-width of what all of them share: the sound's map.
     """
 
     host_s: FloatArray
+    pts_s: FloatArray
+    index: IntArray
     ci95_s: float
 
 
@@ -103,10 +110,44 @@ def respond(data: Mapping[str, SensorData], contacts: Mapping[str, Contacts]) ->
     return results
 
 
+def session_times(d: SensorData, stream: StreamSync) -> FloatArray:
+    """Return the session time of each of a sensor's values: every connection epoch has its own constant."""
+    time_s = d.clock.time_s + stream.offset_s
+    for epoch, (_, _, offset_s) in zip((e for e in d.clock.epochs if len(e.time_s)), stream.epochs, strict=True):
+        rows = slice(epoch.first, epoch.first + len(epoch.time_s))
+        time_s[rows] = d.clock.time_s[rows] + offset_s
+    return time_s
+
+
+def trusted_answers(
+    data: Mapping[str, SensorData],
+    responses: Mapping[str, tuple[str, Response]],
+    contacts: Mapping[str, Contacts],
+) -> dict[str, Answers]:
+    """Return what the joint fit may use: the answers of each sensor whose response can be trusted."""
+    answers: dict[str, Answers] = {}
+    for name, (kind, response) in responses.items():
+        if why_unusable(response) or kind not in contacts:
+            continue
+        heard, epochs = contacts[kind], [e for e in data[name].clock.epochs if len(e.time_s)]
+        starts = np.array([e.time_s[0] for e in epochs])
+        at = heard.host_s[response.contact] + response.each_s
+        answers[name] = Answers(
+            pts_s=heard.pts_s[response.contact],
+            event=np.asarray(heard.index[response.contact]),
+            each_s=response.each_s,
+            epoch=np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(epochs) - 1).astype(np.int64),
+            n_epochs=len(epochs),
+            response_s=response.response_s,
+        )
+    return answers
+
+
 def sync_sensors(
     data: Mapping[str, SensorData],
     responses: Mapping[str, tuple[str, Response]],
     contacts: Mapping[str, Contacts],
+    constants: Mapping[str, Constant],
     *,
     start_s: float,
     stop_s: float,
@@ -117,19 +158,22 @@ def sync_sensors(
     ----------
     data, responses : mapping by channel
     contacts : mapping by kind
+    constants : mapping by channel
+        From the joint fit, for the sensors whose answers it used.
     start_s, stop_s : float
         The session's span, over which intervals and coverage are told.
     """
-    refusals = {name: _why_unusable(response) for name, (_, response) in responses.items()}
+    refusals = {name: why_unusable(response) for name, (_, response) in responses.items()}
     delays: dict[str, list[float]] = {}
-    for name, (kind, response) in responses.items():
-        if not refusals[name]:
-            delays.setdefault(data[name].profile.name, []).append(response.response_s - BURST[kind].value_s)
+    for name, constant in constants.items():
+        burst = BURST[responses[name][0]].value_s
+        delays.setdefault(data[name].profile.name, []).append(constant.response_s - burst)
     return {
         name: _one(
             d,
             *responses[name],
             refusal=refusals[name],
+            constant=constants.get(name),
             siblings=delays.get(d.profile.name, []),
             heard=contacts.get(responses[name][0]),
             span_s=(start_s, stop_s),
@@ -138,7 +182,7 @@ def sync_sensors(
     }
 
 
-def _why_unusable(response: Response) -> str:
+def why_unusable(response: Response) -> str:
     """Return why a response cannot be used; empty where it can."""
     if response.n_contacts == 0:
         return "no clap or stomp reached it"
@@ -163,10 +207,10 @@ class _Evidence:
     largest_gap_s: float = math.nan
 
 
-def _rest_on(response: Response, heard: Contacts, span_s: tuple[float, float]) -> _Evidence:
+def _rest_on(response: Response, constant: Constant, heard: Contacts, span_s: tuple[float, float]) -> _Evidence:
     at = heard.host_s[response.contact]
     return _Evidence(
-        residual_s=response.each_s - response.response_s,
+        residual_s=constant.each_s - constant.response_s,
         matches=np.column_stack([response.contact, np.arange(len(response.contact))]).astype(np.int64),
         coverage=float(np.ptp(at)) / max(1e-9, span_s[1] - span_s[0]),
         extrapolated_s=max(0.0, float(at[0]) - span_s[0], span_s[1] - float(at[-1])),
@@ -180,6 +224,7 @@ def _one(
     response: Response,
     *,
     refusal: str,
+    constant: Constant | None,
     siblings: list[float],
     heard: Contacts | None,
     span_s: tuple[float, float],
@@ -197,12 +242,16 @@ def _one(
         "delivered": d.delivered(*span_s),
         "n_lost": float(d.clock.n_lost),
     }
-    rests = _rest_on(response, heard, span_s) if not refusal and heard is not None else _Evidence()
+    rests = _Evidence()
     arrival_ci = d.clock.ci95_s if math.isfinite(d.clock.ci95_s) else 0.0
-    if not refusal and heard is not None:
-        delay, source = response.response_s - burst.value_s, "measured"
-        constants["response_s"] = response.response_s
-        error = math.sqrt(response.ci95_s**2 + heard.ci95_s**2 + arrival_ci**2)
+    of_epochs: FloatArray | None = None
+    if constant is not None and heard is not None:
+        rests = _rest_on(response, constant, heard, span_s)
+        delay, source = constant.response_s - burst.value_s, "measured"
+        constants["response_s"] = constant.response_s
+        of_epochs = constant.epoch_response_s - burst.value_s
+        widest = max(constant.sd_s, float(np.max(constant.epoch_sd_s)))
+        error = math.sqrt((1.96 * widest) ** 2 + (1.96 * response.shape_sd_s) ** 2 + arrival_ci**2)
     elif siblings:
         delay, source = float(np.median(siblings)), "assumed"
         spread = float(np.std(siblings)) if len(siblings) > 1 else prior.prior_sd_s
@@ -213,7 +262,9 @@ def _one(
     residual = rests.residual_s
     constants["delay_source"] = source
     judgement = _judge(d, refusal, source, error, residual, span_s)
-    epochs = [(float(e.time_s[0]), float(e.time_s[-1]), -delay) for e in d.clock.epochs if len(e.time_s)]
+    spans = [(float(e.time_s[0]), float(e.time_s[-1])) for e in d.clock.epochs if len(e.time_s)]
+    offsets = np.full(len(spans), -delay) if of_epochs is None else -of_epochs
+    epochs = [(*span, float(offset)) for span, offset in zip(spans, offsets, strict=True)]
     return StreamSync(
         method=f"arrival envelope + {_DELAY_METHOD.get(source, kind)}",
         verdict=judgement.verdict,
@@ -297,7 +348,7 @@ def close_routes(
     """
     gaps, variances = [], []
     for name, (kind, response) in responses.items():
-        if _why_unusable(response):
+        if why_unusable(response):
             continue
         prior = data[name].profile.delay
         gaps.append(response.response_s - BURST[kind].value_s - prior.prior_s)

@@ -24,24 +24,25 @@ def video_sync(
     sound: SoundFit | None,
     pts_s: FloatArray,
     *,
-    method: str,
+    route: str,
     shutter: VideoMap | None,
-    no_flash: str = "",
+    why: str = "",
 ) -> StreamSync:
-    """Return the video's entry; its verdict is FAIL where the pairing was refused.
+    """Return the video's entry; its verdict is FAIL where nothing ties it to the clock.
 
     Parameters
     ----------
     pts_s : ndarray, shape (F,)
         All frames' times, over which the interval is told.
-    method : {"flashes", "contacts", "assumed"}
-    no_flash : str
-        Why the flashes were not used, where they were not.
+    route : {"flash", "contacts", "none"}
+    why : str
+        Why the flashes were not used, where they were not; the whole reason where the route is none.
     """
+    method = {"flash": "flashes", "contacts": "contacts"}.get(route, "assumed")
     error = float(line.half_width_s(pts_s).max())
     residual = pairing.residual_s if shutter is None else shutter.residual_s
     frame_s = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 1 / 30
-    if method == "flashes":
+    if route == "flash":
         judged = gates.judge_precision(
             error, gates.VIDEO_GATE_S, gates.robust_largest_s(residual), frame_s, "the video's clock"
         )
@@ -51,14 +52,14 @@ def video_sync(
                 WARNING,
                 f"{reason}, but its flashes came from a terminal, whose light is late by an unknown time",
             )
-    elif method == "contacts":
+    elif route == "contacts":
         verdict = WARNING
         reason = (
-            f"no flash ties the video to the clock ({no_flash}); claps and stomps alone tie it to the sensors, "
+            f"no flash ties the video to the clock ({why}); claps and stomps alone tie it to the sensors, "
             f"within {1e3 * error:.0f} ms because the sensors' own delay is taken from a prior"
         )
     else:
-        verdict, reason = FAIL, pairing.reason
+        verdict, reason = FAIL, why
     matched = line(pts_s[:0])
     if pairing.accepted:
         matched = np.sort(_matched_host_s(pairing, flashes, method, line, sound))

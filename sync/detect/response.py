@@ -50,6 +50,8 @@ class Response:
         The response of each of them.
     n_contacts : int
         Contacts that fell where the sensor delivered values.
+    shape_sd_s : float
+        Of ``response_s`` from the values' noise and from the shape, apart from how the contacts themselves differ.
     contrast : float
         Height of the response over the noise of a single value.
     shape_s : (float, float)
@@ -63,6 +65,7 @@ class Response:
     contact: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     each_s: FloatArray = field(default_factory=lambda: np.zeros(0))
     n_contacts: int = 0
+    shape_sd_s: float = math.nan
     contrast: float = 0.0
     shape_s: tuple[float, float] = (math.nan, math.nan)
     ambiguity_margin: float = 0.0
@@ -266,13 +269,15 @@ def _measure(parts: list[_Piece], start: float, pooled: tuple[float, float]) -> 
     jacobian = fit.jac[:, 0]
     formal = 1.0 / math.sqrt(float(jacobian @ jacobian) + 1e-12)
     shape_sd = math.sqrt(2.0 / math.pi) * 0.15 * math.hypot(rise, fall)
-    sd = math.hypot(spread / math.sqrt(n) * float(stats.t.ppf(0.975, n - 1)) / 1.96, formal, shape_sd / math.sqrt(n))
+    own_sd = math.hypot(formal, shape_sd / math.sqrt(n))
+    sd = math.hypot(spread / math.sqrt(n) * float(stats.t.ppf(0.975, n - 1)) / 1.96, own_sd)
     return Response(
         response_s=centre,
         ci95_s=1.96 * sd,
         contact=np.array([p.contact for p in parts], dtype=np.int64)[answered],
         each_s=each_s,
         n_contacts=len(parts),
+        shape_sd_s=own_sd,
         contrast=float(np.median(heights[answered])) / noise,
         shape_s=(rise, fall),
     )
