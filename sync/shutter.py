@@ -27,6 +27,11 @@ _OUTLIERS = 0.02
 _TONE_SHARE = 0.04
 _STEP_S = 0.0005
 _RATE_SD_PPM = 100.0
+_MOST_RATES = 401
+#: Looks at the neighbourhood of the first: the second centres, the third resolves.
+_CLOSE_LOOKS = 2
+#: Shutters this much less likely than the best are not looked at again.
+_UNLIKELY = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,45 +90,27 @@ def fit_video(
     """
     middle_s = float(np.mean([f.time_s for f in flashes]))
     onset_grid = np.arange(-3.0 * frame_s, 3.0 * frame_s + _STEP_S, _STEP_S)
-    span_s = max(1.0, float(np.ptp([f.time_s for f in flashes])))
-    offsets = np.arange(-1.2 * frame_s, 1.2 * frame_s, 0.001)
-    rates = np.linspace(-200e-6, 200e-6, _odd_count(4e-4 * span_s / 0.002, 41, 161))
     x = np.array([f.time_s for f in flashes]) - middle_s
-    # Light's onset on the video clock relative to the whole-frame guess, for every offset and rate.
+    span_s = max(1.0, float(np.ptp(x)))
+    # Light's onset on the video clock relative to the whole-frame guess, where nothing is corrected.
     base = host_s - (middle_s + offset_s) - x
-    shift = base[:, None, None] - offsets[None, :, None] - x[:, None, None] * rates[None, None, :]
-    prior = -0.5 * (rates / (_RATE_SD_PPM * 1e-6)) ** 2
-    best = -math.inf
-    shutters: list[tuple[float, float, FloatArray]] = []
-    for readout in np.linspace(-1.0, 1.0, 21) * frame_s:
-        for exposure in np.linspace(0.02, 1.0, 9) * frame_s:
-            total = np.zeros((len(offsets), len(rates))) + prior
-            for i, flash in enumerate(flashes):
-                curve = _onset_curve(flash, onset_grid, float(readout), float(exposure), float(host_sd_s[i]))
-                total += np.interp(shift[i], onset_grid, curve)
-            best = max(best, float(total.max()))
-            shutters.append((float(readout), float(exposure), total))
-    posterior = np.zeros((len(offsets), len(rates)))
-    weight = 0.0
-    readout_s = exposure_s = 0.0
-    for readout, exposure, total in shutters:
-        part = np.exp(total - best)
-        posterior += part
-        weight += float(part.sum())
-        readout_s += readout * float(part.sum())
-        exposure_s += exposure * float(part.sum())
-    posterior /= weight
-    o_mean = float((posterior.sum(axis=1) * offsets).sum())
-    r_mean = float((posterior.sum(axis=0) * rates).sum())
-    d_o, d_r = offsets - o_mean, rates - r_mean
-    covariance = np.array(
-        [
-            [(posterior.sum(axis=1) * d_o**2).sum(), (posterior * d_o[:, None] * d_r).sum()],
-            [0.0, (posterior.sum(axis=0) * d_r**2).sum()],
-        ]
-    )
-    covariance[1, 0] = covariance[0, 1]
-    readout_s, exposure_s = readout_s / weight, exposure_s / weight
+    shutters = [
+        (float(readout), float(exposure))
+        for readout in np.linspace(-1.0, 1.0, 21) * frame_s
+        for exposure in np.linspace(0.02, 1.0, 9) * frame_s
+    ]
+    offsets = np.arange(-1.2, 1.2, 0.04) * frame_s
+    rates = np.linspace(-200e-6, 200e-6, _odd_count(4e-4 * span_s / 0.004, 41, _MOST_RATES))
+    # A first look, blurred so that nothing falls between its points, then a close one about what it leaves.
+    blur_s = 0.5 * math.hypot(offsets[1] - offsets[0], (rates[1] - rates[0]) * 0.5 * span_s)
+    found = _look(base, x, flashes, onset_grid, shutters, offsets, rates, np.hypot(host_sd_s, blur_s))
+    for _ in range(_CLOSE_LOOKS):
+        offsets, rates = _about(found.offset_s, found.covariance[0, 0]), _about(found.rate, found.covariance[1, 1])
+        rates = rates[np.abs(rates) <= 200e-6] if np.any(np.abs(rates) <= 200e-6) else rates
+        shutters = found.likely
+        found = _look(base, x, flashes, onset_grid, shutters, offsets, rates, host_sd_s)
+    o_mean, r_mean, covariance = found.offset_s, found.rate, found.covariance.copy()
+    readout_s, exposure_s = found.readout_s, found.exposure_s
     covariance[0, 0] += (_TONE_SHARE * exposure_s) ** 2
     expected = base - o_mean - x * r_mean
     likely = np.array([
@@ -141,6 +128,60 @@ def fit_video(
         readout_s=readout_s,
         exposure_s=exposure_s,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Posterior:
+    """Moments of the posterior over (offset, rate, shutter), and the shutters that matter."""
+
+    offset_s: float
+    rate: float
+    covariance: FloatArray
+    readout_s: float
+    exposure_s: float
+    likely: list[tuple[float, float]]
+
+
+def _look(
+    base: FloatArray,
+    x: FloatArray,
+    flashes: tuple[Flash, ...],
+    onset_grid: FloatArray,
+    shutters: list[tuple[float, float]],
+    offsets: FloatArray,
+    rates: FloatArray,
+    host_sd_s: FloatArray,
+) -> _Posterior:
+    """Return the posterior over a grid of offsets and rates, summed over shutters."""
+    shift = base[:, None, None] - offsets[None, :, None] - x[:, None, None] * rates[None, None, :]
+    prior = np.broadcast_to(-0.5 * (rates / (_RATE_SD_PPM * 1e-6)) ** 2, (len(offsets), len(rates)))
+    totals = np.empty((len(shutters), len(offsets), len(rates)))
+    for k, (readout, exposure) in enumerate(shutters):
+        totals[k] = prior
+        for i, flash in enumerate(flashes):
+            curve = _onset_curve(flash, onset_grid, readout, exposure, float(host_sd_s[i]))
+            totals[k] += np.interp(shift[i], onset_grid, curve)
+    part = np.exp(totals - totals.max())
+    part /= part.sum()
+    share = part.sum(axis=(1, 2))
+    posterior = part.sum(axis=0)
+    of_offset, of_rate = posterior.sum(axis=1), posterior.sum(axis=0)
+    o_mean, r_mean = float(of_offset @ offsets), float(of_rate @ rates)
+    d_o, d_r = offsets - o_mean, rates - r_mean
+    cross = float(d_o @ posterior @ d_r)
+    return _Posterior(
+        offset_s=o_mean,
+        rate=r_mean,
+        covariance=np.array([[float(of_offset @ d_o**2), cross], [cross, float(of_rate @ d_r**2)]]),
+        readout_s=float(share @ np.array([s[0] for s in shutters])),
+        exposure_s=float(share @ np.array([s[1] for s in shutters])),
+        likely=[shutters[k] for k in np.flatnonzero(share > _UNLIKELY * share.max())],
+    )
+
+
+def _about(centre: float, variance: float) -> FloatArray:
+    """Return a grid of five standard deviations either side."""
+    return np.asarray(centre + math.sqrt(max(variance, 1e-24)) * np.linspace(-5.0, 5.0, 41))
 
 
 def _onset_curve(
