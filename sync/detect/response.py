@@ -26,9 +26,14 @@ _WIDTH_S = 0.08
 _NARROWEST_S, _WIDEST_S = 0.015, 0.30
 #: How far one sensor's shape may differ from its limb's (standard deviation of the logarithm).
 _SHAPE_SD = 0.35
+#: True shapes are no bells: their centroid lies off the bell's by about this share of its width.
+_FAMILY_SHARE = 0.04
 #: From this rate on a stream is a waveform and is enveloped before its level is looked at.
 WAVEFORM_HZ = 100.0
 MIN_RESPONSES = 3
+#: A contact counts as answered where its response stands so far out of the noise, and is no dwarf among the others.
+_ANSWER_SD = 2.5
+_ANSWER_SHARE = 0.2
 #: Delays are fitted as 1 s later, since steps of the solver are relative and a delay may be 0.
 _LATER_S = 1.0
 #: Shifts of the whole train at which it must explain clearly less.
@@ -187,6 +192,11 @@ def _shape(t: FloatArray, at: float, rise: float, fall: float) -> FloatArray:
     return np.asarray(np.exp(-0.5 * ((t - at) / width) ** 2))
 
 
+def _centred(t: FloatArray, at: float, rise: float, fall: float) -> FloatArray:
+    bell = _shape(t, at, rise, fall)
+    return np.asarray(bell - bell.mean())
+
+
 def _centroid(at: float, rise: float, fall: float) -> float:
     return at + math.sqrt(2.0 / math.pi) * (fall - rise)
 
@@ -257,20 +267,21 @@ def _measure(parts: list[_Piece], start: float, pooled: tuple[float, float]) -> 
         left = np.concatenate([_project(p, _shape(p.t, at, rise, fall))[0] for p in parts])
         noise = max(1.4826 * float(np.median(np.abs(left))), 0.01 * scale)
     centre = _centroid(at, rise, fall)
-    each, heights = _each(parts, at, rise, fall)
-    answered = heights > 3.0 * noise
+    each, heights = _each(parts, at, rise, fall, noise)
+    floor = noise / np.array([float(np.linalg.norm(_centred(p.t, at, rise, fall))) + 1e-9 for p in parts])
+    answered = (heights > _ANSWER_SD * floor) & (heights > _ANSWER_SHARE * np.median(heights))
     if answered.sum() < MIN_RESPONSES:
         return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / noise)
     each_s = each[answered] + (centre - at)
-    # Contacts differ in lead, so their scatter, not the values' noise, tells how well their mean is known.
     n = len(each_s)
     spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
     spread = max(spread, float(stats.trim_mean(np.abs(each_s - np.median(each_s)), 0.1)))
-    jacobian = fit.jac[:, 0]
-    formal = 1.0 / math.sqrt(float(jacobian @ jacobian) + 1e-12)
-    shape_sd = math.sqrt(2.0 / math.pi) * 0.15 * math.hypot(rise, fall)
-    own_sd = math.hypot(formal, shape_sd / math.sqrt(n))
-    sd = math.hypot(spread / math.sqrt(n) * float(stats.t.ppf(0.975, n - 1)) / 1.96, own_sd)
+    # Contacts differ in lead, so their scatter tells how well their mean is known; the shape's freedom comes on top.
+    caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
+    scatter_sd = caution * spread / math.sqrt(n)
+    total_sd = max(scatter_sd, caution * _centroid_sd_s(fit.jac, fit.fun, parts, (rise, fall), spread))
+    own_sd = math.hypot(math.sqrt(total_sd**2 - scatter_sd**2), _FAMILY_SHARE * math.hypot(rise, fall))
+    sd = math.hypot(scatter_sd, own_sd)
     return Response(
         response_s=centre,
         ci95_s=1.96 * sd,
@@ -283,15 +294,40 @@ def _measure(parts: list[_Piece], start: float, pooled: tuple[float, float]) -> 
     )
 
 
-def _each(parts: list[_Piece], at: float, rise: float, fall: float) -> tuple[FloatArray, FloatArray]:
+def _centroid_sd_s(
+    jacobian: FloatArray, residual: FloatArray, parts: list[_Piece], widths: tuple[float, float], spread: float
+) -> float:
+    """Return the centroid's standard deviation: the larger of what the noise and what the contacts' own misfits say.
+
+    Notes
+    -----
+    The second is the sandwich estimator with one cluster a contact (Liang & Zeger 1986): it sees leads that differ,
+    heights that do, and movement under a response, which independent noise does not.
+    """
+    slope = np.array([1.0, -math.sqrt(2.0 / math.pi) * widths[0], math.sqrt(2.0 / math.pi) * widths[1]])
+    bread = np.linalg.pinv(jacobian.T @ jacobian)
+    n = len(parts)
+    known = 1.0 / (float(jacobian[:, 0] @ jacobian[:, 0]) + 1e-12)
+    lead = max(0.0, spread**2 - n * known) / n
+    meat = np.zeros_like(bread)
+    row = 0
+    for part in parts:
+        pull = jacobian[row : row + len(part.y)].T @ residual[row : row + len(part.y)]
+        meat += np.outer(pull, pull)
+        row += len(part.y)
+    noise = float(slope @ bread @ slope) + lead
+    misfit = float(slope @ bread @ meat @ bread @ slope) * n / max(1, n - 2)
+    return math.sqrt(max(noise, misfit))
+
+
+def _each(parts: list[_Piece], at: float, rise: float, fall: float, noise: float) -> tuple[FloatArray, FloatArray]:
     """Return the delay and the height of each response under the common shape."""
     delays, heights = [], []
     grid = at + np.arange(-0.12, 0.1201, 0.005)
     for p in parts:
         # A weak pull to the common delay keeps a noisy single response from running away.
         cost = [
-            float(np.sum(_project(p, _shape(p.t, s, rise, fall))[0] ** 2)) / (0.05 * np.ptp(p.y) + 1e-9) ** 2
-            + ((s - at) / 0.06) ** 2
+            float(np.sum(_project(p, _shape(p.t, s, rise, fall))[0] ** 2)) / noise**2 + ((s - at) / 0.06) ** 2
             for s in grid
         ]
         best = int(np.argmin(cost))
