@@ -10,10 +10,11 @@ import numpy as np
 
 from dataset.arrays import FloatArray
 from dataset.session import StreamSync
+from sync.answering import answered_by_sensors, answered_cues
 from sync.contacts_only import close_by_contacts, fit_contacts, without_rate
 from sync.detect.contact import Contact
 from sync.detect.response import Response
-from sync.fit import Line, SoundFit, VideoFit, answered_cues, fit_flashes, fit_sound, frame_lateness_s
+from sync.fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
 from sync.joint import Answers, Constant, JointFit, fit_jointly
 from sync.match import Pairing
 from sync.parts import Picture, VideoMapped
@@ -211,7 +212,7 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
         if len(cues):
             indices = answered_cues(cues, kind, picture.contacts, host_s)
         else:
-            indices = [i for i, c in enumerate(picture.contacts) if c.kind == kind]
+            indices = answered_by_sensors(kind, picture.contacts, host_s, recording.sensors)
         if indices:
             pts = np.array([picture.contacts[i].time_s for i in indices])
             width = float(mapped.sound.line.half_width_s(pts).max())

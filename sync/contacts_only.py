@@ -12,7 +12,8 @@ from scipy import signal
 from dataset.arrays import FloatArray
 from dataset.muscles import CONTACT_OF_MUSCLE
 from sync.detect.contact import Contact
-from sync.detect.response import level_of, measure_responses
+from sync.detect.pieces import level_of
+from sync.detect.response import measure_responses
 from sync.fit import Line
 from sync.match import Pairing, match_events
 from sync.priors import AV_SKEW, BURST

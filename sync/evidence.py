@@ -9,7 +9,8 @@ from scipy.ndimage import maximum_filter1d
 
 from dataset.sound import Sound
 from sync.detect.contact import Contact
-from sync.detect.response import AFTER_S, BEFORE_S, Response
+from sync.detect.pieces import AFTER_S, BEFORE_S
+from sync.detect.response import Response
 from sync.result import ContactEvidence, SensorEvidence
 from sync.sensors import Contacts, SensorData
 

@@ -20,8 +20,6 @@ from sync.match import MAX_RATE_PPM, Pairing, match_events
 from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, MICROPHONE, SOUND_RATE_SD, light_source
 from sync.shutter import VideoMap, fit_video
 
-#: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
-_REACTION_S = (-0.3, 1.4)
 _BEEP_SD_S = 0.0015
 _MIN_BEEPS = 3
 #: Stamps that scatter by less than this need no help from the frames' even spacing.
@@ -336,28 +334,3 @@ def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: Line) -> Line:
         offset_s=height - rate * middle, rate=rate, middle_s=middle, height_sd_s=height_sd,
         rate_sd=spread / math.sqrt(float(np.sum(weight * (beep_s - middle) ** 2)) + ridge),
     )  # fmt: skip
-
-
-def answered_cues(cue_s: FloatArray, kind: str, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:
-    """Return the contacts that answer cues: at most one a cue, of the cue's kind where there is one.
-
-    Parameters
-    ----------
-    cue_s : ndarray, shape (N,)
-        Host times at which ``kind`` was asked for.
-    kind : {"clap", "stomp"}
-    contacts : tuple of Contact
-    host_s : ndarray
-        Host time of each contact.
-    """
-    chosen: list[int] = []
-    for i, cue in enumerate(cue_s):
-        last = min(_REACTION_S[1], float(cue_s[i + 1] - cue) - 0.05) if i + 1 < len(cue_s) else _REACTION_S[1]
-        near = [
-            j
-            for j, c in enumerate(contacts)
-            if cue + _REACTION_S[0] <= host_s[j] <= cue + last and c.kind == kind and j not in chosen
-        ]
-        if near:
-            chosen.append(max(near, key=lambda j: contacts[j].loudness))
-    return chosen

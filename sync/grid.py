@@ -9,7 +9,7 @@ from scipy.interpolate import CubicSpline
 
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
-from sync.detect.response import WAVEFORM_HZ, envelope
+from sync.detect.pieces import WAVEFORM_HZ, envelope
 
 RATE_HZ = 10.0
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.

@@ -2,7 +2,8 @@
 
 A 10 Hz sensor gives a handful of values a contact, each at another phase. One shape for all contacts, with a height
 and a level of its own for each, is fitted to all values at once; its centroid against the contact's sound is the
-response. The shape is pooled over the sensors of a limb and then relaxed for each sensor, since filters differ.
+response. The shape is pooled over the sensors of a limb and then relaxed for each sensor, since filters differ; two
+families of shapes are weighed by how well they fit, and where they disagree the interval says so.
 """
 
 from __future__ import annotations
@@ -12,30 +13,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import signal, stats
-from scipy.optimize import least_squares
+from scipy import stats
+from scipy.optimize import OptimizeResult, least_squares
 
-from dataset.arrays import FloatArray
+from dataset.arrays import BoolArray, FloatArray, IntArray
+from sync.detect.bells import BELLS, TWO_SIDED, Bell
+from sync.detect.pieces import Pieces, cut_pieces, explained, level_of
 
-#: Values looked at about each contact.
-BEFORE_S, AFTER_S = 0.5, 1.0
 #: Responses searched for: from a burst that leads by a lot to a slow sensor.
 _SEARCH_S = (-0.25, 0.65)
+_BEYOND_S = 0.2
 _WIDTH_S = 0.08
 _NARROWEST_S, _WIDEST_S = 0.015, 0.30
 #: How far one sensor's shape may differ from its limb's (standard deviation of the logarithm).
 _SHAPE_SD = 0.35
-#: True shapes are no bells: their centroid lies off the bell's by about this share of its width.
-_FAMILY_SHARE = 0.04
-#: From this rate on a stream is a waveform and is enveloped before its level is looked at.
-WAVEFORM_HZ = 100.0
+#: A sensor that answers explains at least this share of its values about the contacts.
+_ANSWERS = 0.25
 MIN_RESPONSES = 3
 #: A contact counts as answered where its response stands so far out of the noise, and is no dwarf among the others.
 _ANSWER_SD = 2.5
 _ANSWER_SHARE = 0.2
-#: Delays are fitted as 1 s later, since steps of the solver are relative and a delay may be 0.
+#: Single answers are looked for about the common delay; a weak pull to it keeps a noisy one from running away.
+_EACH_S = np.arange(-0.12, 0.1201, 0.005)
+_EACH_PULL_S = 0.06
+#: Neighbouring values err together: this many count as one when shapes are compared.
+_CORRELATED = 3.0
+_FEW_VALUES = 12
+#: True shapes belong to neither family: their centroid lies off by about this share of the width.
+_FAMILY_SHARE = 0.02
+#: Places are fitted as 1 s later, since the solver's steps are relative and a place may be 0.
 _LATER_S = 1.0
+_STEPS = 1e-4
 #: Shifts of the whole train at which it must explain clearly less.
 _OTHER_SHIFTS_S = np.arange(0.7, 4.0, 0.1)
 
@@ -60,60 +68,23 @@ class Response:
     contrast : float
         Height of the response over the noise of a single value.
     shape_s : (float, float)
-        Standard deviations of its rise and of its fall.
+        Widths of the shape that fits best, see ``shape``.
+    shape : str
+        Name of its family.
     ambiguity_margin : float
         By how much less the same contacts explain when their train is shifted in time, 0 to 1.
     """
 
     response_s: float = math.nan
     ci95_s: float = math.nan
-    contact: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    contact: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     each_s: FloatArray = field(default_factory=lambda: np.zeros(0))
     n_contacts: int = 0
     shape_sd_s: float = math.nan
     contrast: float = 0.0
     shape_s: tuple[float, float] = (math.nan, math.nan)
+    shape: str = ""
     ambiguity_margin: float = 0.0
-
-
-@dataclass(slots=True)
-class _Piece:
-    """The values about one contact: times after the contact and levels."""
-
-    contact: int
-    t: FloatArray
-    y: FloatArray
-
-
-def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return ``(time_s, level)``: a waveform's envelope at about 100 Hz, or a slow stream as it is.
-
-    The envelope is the usual band-pass 20-450 Hz, rectification and low-pass (here 20 Hz), all without phase.
-    """
-    if len(value) < 60:
-        return time_s, value
-    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    if rate_hz < WAVEFORM_HZ:
-        return time_s, value
-    level = envelope(value, rate_hz, cutoff_hz=20.0)
-    step = max(1, int(rate_hz // 100))
-    return time_s[::step], level[::step]
-
-
-def envelope(value: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray:
-    """Return the linear envelope of raw sEMG: band-pass, rectify, low-pass, zero phase.
-
-    Parameters
-    ----------
-    value : ndarray, shape (N,)
-    rate_hz : float
-    cutoff_hz : float
-        Of the low-pass.
-    """
-    high = min(450.0, 0.45 * rate_hz)
-    band = signal.butter(2, (min(20.0, 0.4 * high), high), "bandpass", fs=rate_hz, output="sos")
-    low = signal.butter(2, cutoff_hz, "lowpass", fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(low, np.abs(signal.sosfiltfilt(band, value - np.median(value)))))
 
 
 def measure_responses(
@@ -133,170 +104,211 @@ def measure_responses(
     dict of str to Response
         One for each stream; with NaN where the sensor did not answer.
     """
-    pieces = {name: _pieces(contact_s, *level_of(time_s, value)) for name, (time_s, value) in streams.items()}
-    starts: dict[str, tuple[float, float]] = {}
+    levels = {name: level_of(*stream) for name, stream in streams.items()}
+    pieces = {name: cut_pieces(contact_s, *level) for name, level in levels.items()}
+    # A sensor that answers stands out; one that does not would blur the limb's shape.
+    answering: dict[str, float] = {}
     for name, parts in pieces.items():
         if len(parts) >= MIN_RESPONSES:
-            starts[name] = _coarse(parts)
-    # A sensor that answers stands out; one that does not would blur the limb's shape.
-    answering = {name: s for name, (s, gain) in starts.items() if gain > 0.25}
-    pooled = _pooled_shape({name: pieces[name] for name in answering}, answering) if answering else None
+            start, share = _coarse(parts)
+            if share > _ANSWERS:
+                answering[name] = start
+    pooled = {
+        bell.name: _pooled_widths(bell, {n: pieces[n] for n in answering}, answering) for bell in BELLS if answering
+    }
     results: dict[str, Response] = {}
     for name, parts in pieces.items():
-        if pooled is None or name not in answering:
+        if name not in answering:
             results[name] = Response(n_contacts=len(parts))
-        else:
-            margin = _margin(contact_s, level_of(*streams[name]), answering[name])
-            results[name] = replace(_measure(parts, answering[name], pooled), ambiguity_margin=margin)
+            continue
+        margin = _margin(contact_s, levels[name], answering[name])
+        results[name] = replace(_measure(parts, answering[name], pooled), ambiguity_margin=margin)
     return results
 
 
-def _pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray) -> list[_Piece]:
-    parts: list[_Piece] = []
-    if len(time_s) < 2:
-        return parts
-    step = float(np.median(np.diff(time_s)))
-    for i, at in enumerate(contact_s):
-        before = BEFORE_S if i == 0 else min(BEFORE_S, 0.5 * (at - contact_s[i - 1]))
-        after = AFTER_S if i == len(contact_s) - 1 else min(AFTER_S, 0.75 * (contact_s[i + 1] - at))
-        rows = (time_s >= at - before) & (time_s <= at + after)
-        t = time_s[rows] - at
-        # One value lost is borne by the fit; a longer gap where the response should be would let the shape float.
-        if rows.sum() >= 6 and float(np.max(np.diff(t))) < 2.6 * step and float(t[-1]) > 0.35:
-            parts.append(_Piece(i, t, value[rows].astype(np.float64)))
-    return parts
+def explained_alone(contact_s: FloatArray, level: tuple[FloatArray, FloatArray], delay_s: FloatArray) -> FloatArray:
+    """Return how much of the values about each contact one answer at each delay explains, each contact for itself.
+
+    Parameters
+    ----------
+    contact_s : ndarray, shape (E,)
+    level : (time_s, level)
+        As :func:`sync.detect.pieces.level_of` gives it.
+    delay_s : ndarray, shape (D,)
+
+    Returns
+    -------
+    ndarray, shape (E, D)
+        0 to 1; NaN where there are no values about the contact.
+    """
+    result = np.full((len(contact_s), len(delay_s)), np.nan)
+    parts = cut_pieces(contact_s, *level, alone=True)
+    if len(parts):
+        result[parts.contact] = explained(parts.until(0.8), _plain, delay_s)
+    return result
 
 
-def _margin(contact_s: FloatArray, stream: tuple[FloatArray, FloatArray], delay_s: float) -> float:
+def _plain(t: FloatArray, at: float) -> FloatArray:
+    return TWO_SIDED.shape(t, at, _WIDTH_S, _WIDTH_S)
+
+
+def _margin(contact_s: FloatArray, level: tuple[FloatArray, FloatArray], delay_s: float) -> float:
     """Return how much worse the train of contacts explains the values at any other time, 0 to 1."""
-    here = _explained_alike(_pieces(contact_s, *stream), delay_s)
+    here = _explained_alike(cut_pieces(contact_s, *level), delay_s)
     shifts = np.concatenate([-_OTHER_SHIFTS_S, _OTHER_SHIFTS_S])
-    other = max(_explained_alike(_pieces(contact_s + shift, *stream), delay_s) for shift in shifts)
+    other = max(_explained_alike(cut_pieces(contact_s + shift, *level), delay_s) for shift in shifts)
     return max(0.0, 1.0 - other / here) if here > 0 else 0.0
 
 
-def _explained_alike(parts: list[_Piece], delay_s: float) -> float:
+def _explained_alike(parts: Pieces, delay_s: float) -> float:
     """Return the share of the variance explained by responses of one height: contacts are alike, chance is not."""
     if len(parts) < MIN_RESPONSES:
         return 0.0
-    bells = [_shape(p.t, delay_s, _WIDTH_S, _WIDTH_S) for p in parts]
-    bell = np.concatenate([b - b.mean() for b in bells])
-    level = np.concatenate([p.y - p.y.mean() for p in parts])
-    common = max(0.0, float(bell @ level))
-    return common**2 / (float(bell @ bell) * float(level @ level) + 1e-12)
+    bell = parts.centred(_plain(parts.t, delay_s))
+    common = max(0.0, float(np.sum(bell * parts.y)))
+    return common**2 / (float(np.sum(bell**2)) * float(np.sum(parts.y**2)) + 1e-12)
 
 
-def _shape(t: FloatArray, at: float, rise: float, fall: float) -> FloatArray:
-    """A bell with different widths before and after its peak."""
-    width = np.where(t < at, rise, fall)
-    return np.asarray(np.exp(-0.5 * ((t - at) / width) ** 2))
-
-
-def _centred(t: FloatArray, at: float, rise: float, fall: float) -> FloatArray:
-    bell = _shape(t, at, rise, fall)
-    return np.asarray(bell - bell.mean())
-
-
-def _centroid(at: float, rise: float, fall: float) -> float:
-    return at + math.sqrt(2.0 / math.pi) * (fall - rise)
-
-
-def _project(part: _Piece, bell: FloatArray) -> tuple[FloatArray, float]:
-    """Return residuals and height of the best level, slope-free, plus height times ``bell``; height is >= 0."""
-    centred = bell - bell.mean()
-    power = float(centred @ centred)
-    level = part.y - part.y.mean()
-    height = max(0.0, float(centred @ level) / power) if power > 1e-9 else 0.0
-    return level - height * centred, height
-
-
-def _scale(parts: list[_Piece]) -> float:
+def _scale(parts: Pieces) -> float:
     """Typical size of a response, so that sensors with other gains weigh alike."""
-    return float(np.median([np.ptp(p.y) for p in parts])) + 1e-9
+    return float(np.median(np.ptp(parts.y, axis=1))) + 1e-9
 
 
-def _coarse(parts: list[_Piece]) -> tuple[float, float]:
+def _coarse(parts: Pieces) -> tuple[float, float]:
     """Return the delay that explains most, and the share of the variance it explains."""
-    total = sum(float(np.sum((p.y - p.y.mean()) ** 2)) for p in parts) + 1e-12
     grid = np.arange(_SEARCH_S[0], _SEARCH_S[1], 0.01)
-    left = [sum(float(np.sum(_project(p, _shape(p.t, s, _WIDTH_S, _WIDTH_S))[0] ** 2)) for p in parts) for s in grid]
-    best = int(np.argmin(left))
-    return float(grid[best]), 1.0 - left[best] / total
+    energy = parts.energy
+    share = (explained(parts, _plain, grid) * energy[:, None]).sum(axis=0) / (energy.sum() + 1e-12)
+    best = int(np.argmax(share))
+    return float(grid[best]), float(share[best])
 
 
-def _pooled_shape(pieces: Mapping[str, list[_Piece]], starts: Mapping[str, float]) -> tuple[float, float]:
-    """Return rise and fall of the shape that fits all sensors of a limb, each with its own delay."""
+def _bounds(n: int) -> tuple[FloatArray, FloatArray]:
+    """Return bounds of two widths (logarithms) and ``n`` places."""
+    low = [math.log(_NARROWEST_S)] * 2 + [_LATER_S + _SEARCH_S[0] - _BEYOND_S] * n
+    high = [math.log(_WIDEST_S)] * 2 + [_LATER_S + _SEARCH_S[1] + _BEYOND_S] * n
+    return np.array(low), np.array(high)
+
+
+def _start_of(bell: Bell, delay_s: float) -> tuple[float, float, float]:
+    """Return logarithms of widths, and the place, of the family's member nearest to a plain bell at a delay."""
+    first, second = (_WIDTH_S, _WIDTH_S) if bell is TWO_SIDED else (0.8 * _WIDTH_S, 0.6 * _WIDTH_S)
+    return math.log(first), math.log(second), delay_s - bell.centroid_s(0.0, first, second)
+
+
+def _pooled_widths(bell: Bell, pieces: Mapping[str, Pieces], starts: Mapping[str, float]) -> FloatArray:
+    """Return the logarithms of the widths that fit all sensors of a limb, each with a place of its own."""
     names = list(pieces)
     scales = [_scale(pieces[n]) for n in names]
 
     def residuals(x: FloatArray) -> FloatArray:
-        rise, fall = math.exp(x[0]), math.exp(x[1])
-        parts = [
-            _project(p, _shape(p.t, x[2 + i] - _LATER_S, rise, fall))[0] / scales[i]
-            for i, name in enumerate(names)
-            for p in pieces[name]
-        ]
-        return np.concatenate(parts)
+        first, second = math.exp(x[0]), math.exp(x[1])
+        return np.concatenate([
+            (pieces[n].project(bell.shape(pieces[n].t, float(at) - _LATER_S, first, second))[0] / scale).ravel()
+            for n, scale, at in zip(names, scales, x[2:], strict=True)
+        ])  # fmt: skip
 
-    x0 = np.array([math.log(_WIDTH_S), math.log(_WIDTH_S), *(starts[n] + _LATER_S for n in names)])
-    low = np.array([math.log(_NARROWEST_S)] * 2 + [_SEARCH_S[0] - 0.2 + _LATER_S] * len(names))
-    high = np.array([math.log(_WIDEST_S)] * 2 + [_SEARCH_S[1] + 0.2 + _LATER_S] * len(names))
-    fit = least_squares(residuals, x0, bounds=(low, high), loss="soft_l1", f_scale=0.1, diff_step=1e-4)
-    return float(fit.x[0]), float(fit.x[1])
+    begin = [_start_of(bell, starts[n]) for n in names]
+    x0 = np.array([*begin[0][:2], *(place + _LATER_S for _, _, place in begin)])
+    fit = least_squares(
+        residuals, x0, bounds=_bounds(len(names)), loss="soft_l1", f_scale=0.1, x_scale=0.1, diff_step=_STEPS
+    )
+    return np.asarray(fit.x[:2])
 
 
-def _measure(parts: list[_Piece], start: float, pooled: tuple[float, float]) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """One family fitted to one sensor's pieces."""
+
+    bell: Bell
+    at_s: float
+    widths_s: tuple[float, float]
+    noise: float
+    noises: FloatArray
+    left: FloatArray
+    result: OptimizeResult
+
+    @property
+    def centroid_s(self) -> float:
+        return self.bell.centroid_s(self.at_s, *self.widths_s)
+
+
+def _fit(bell: Bell, parts: Pieces, start_s: float, pooled: FloatArray) -> _Fit:
     scale = _scale(parts)
+    inside = parts.weight > 0
 
-    def residuals(x: FloatArray, chosen: list[_Piece], noise: float) -> FloatArray:
-        pulls = [(x[1] - pooled[0]) / _SHAPE_SD, (x[2] - pooled[1]) / _SHAPE_SD]
-        fits = [_project(p, _shape(p.t, x[0] - _LATER_S, math.exp(x[1]), math.exp(x[2])))[0] / noise for p in chosen]
-        return np.concatenate([*fits, np.array(pulls)])
+    def residuals(x: FloatArray, noises: FloatArray) -> FloatArray:
+        left = parts.project(bell.shape(parts.t, float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])))[0]
+        return np.concatenate([(left / noises).ravel(), (x[:2] - pooled) / _SHAPE_SD])
 
-    low = np.array([_SEARCH_S[0] - 0.2 + _LATER_S, math.log(_NARROWEST_S), math.log(_NARROWEST_S)])
-    high = np.array([_SEARCH_S[1] + 0.2 + _LATER_S, math.log(_WIDEST_S), math.log(_WIDEST_S)])
-    x0 = np.clip(np.array([start + _LATER_S, *pooled]), low + 1e-6, high - 1e-6)
-    noise = 0.1 * scale
-    x, at, rise, fall = x0, start, math.exp(pooled[0]), math.exp(pooled[1])
+    low, high = _bounds(1)
+    place = start_s - bell.centroid_s(0.0, math.exp(pooled[0]), math.exp(pooled[1]))
+    x = np.clip(np.array([*pooled, place + _LATER_S]), low + 1e-6, high - 1e-6)
+    noise, noises = 0.1 * scale, np.full(parts.t.shape, 0.1 * scale)
     for _ in range(2):
-        fit = least_squares(
-            residuals, x, bounds=(low, high), args=(parts, noise), loss="soft_l1", f_scale=2.0, diff_step=1e-4
+        result = least_squares(
+            residuals, x, bounds=(low, high), args=(noises,), loss="soft_l1", f_scale=2.0, x_scale=0.1, diff_step=_STEPS
         )
-        x = fit.x
-        at, rise, fall = float(x[0]) - _LATER_S, math.exp(x[1]), math.exp(x[2])
-        left = np.concatenate([_project(p, _shape(p.t, at, rise, fall))[0] for p in parts])
-        noise = max(1.4826 * float(np.median(np.abs(left))), 0.01 * scale)
-    centre = _centroid(at, rise, fall)
-    each, heights = _each(parts, at, rise, fall, noise)
-    floor = noise / np.array([float(np.linalg.norm(_centred(p.t, at, rise, fall))) + 1e-9 for p in parts])
+        x = result.x
+        at, first, second = float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])
+        shape = bell.shape(parts.t, at, first, second)
+        left, heights = parts.project(shape)
+        noise, noises = _noise_of(left, heights[:, None] * shape, inside, 0.01 * scale)
+    return _Fit(bell, at, (first, second), noise, noises, left, result)
+
+
+def _noise_of(left: FloatArray, answer: FloatArray, inside: BoolArray, least: float) -> tuple[float, FloatArray]:
+    """Return the noise of all values, and of each: raw sEMG's level is the noisier the higher it is."""
+    whole = max(1.4826 * float(np.median(np.abs(left[inside]))), least)
+    top = float(answer.max(initial=0.0))
+    feet, burst = inside & (answer < 0.15 * top), inside & (answer > 0.5 * top)
+    if min(feet.sum(), burst.sum()) < _FEW_VALUES:
+        return whole, np.full(left.shape, whole)
+    quiet = max(1.4826 * float(np.median(np.abs(left[feet]))), least)
+    share = 1.4826 * float(np.median(np.abs(left[burst]) / answer[burst]))
+    return whole, np.sqrt(quiet**2 + (share * answer) ** 2)
+
+
+def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) -> Response:
+    fits = [_fit(bell, parts, start_s, pooled[bell.name]) for bell in BELLS]
+    noises = np.minimum(fits[0].noises, fits[1].noises)
+    cost = np.array([0.5 * float(np.sum(np.minimum((f.left / noises) ** 2, 9.0))) for f in fits])
+    likely = np.exp(-(cost - cost.min()) / _CORRELATED)
+    likely /= likely.sum()
+    centres = np.array([f.centroid_s for f in fits])
+    centre = float(likely @ centres)
+    best = fits[int(np.argmax(likely))]
+    each, heights = _each(parts, best)
+    floor = best.noise / (
+        np.linalg.norm(parts.centred(best.bell.shape(parts.t, best.at_s, *best.widths_s)), axis=1) + 1e-9
+    )
     answered = (heights > _ANSWER_SD * floor) & (heights > _ANSWER_SHARE * np.median(heights))
     if answered.sum() < MIN_RESPONSES:
-        return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / noise)
-    each_s = each[answered] + (centre - at)
+        return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / best.noise)
+    each_s = each[answered] - best.at_s + centre
     n = len(each_s)
     spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
     spread = max(spread, float(stats.trim_mean(np.abs(each_s - np.median(each_s)), 0.1)))
     # Contacts differ in lead, so their scatter tells how well their mean is known; the shape's freedom comes on top.
     caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
     scatter_sd = caution * spread / math.sqrt(n)
-    total_sd = max(scatter_sd, caution * _centroid_sd_s(fit.jac, fit.fun, parts, (rise, fall), spread))
-    own_sd = math.hypot(math.sqrt(total_sd**2 - scatter_sd**2), _FAMILY_SHARE * math.hypot(rise, fall))
-    sd = math.hypot(scatter_sd, own_sd)
+    total_sd = max(scatter_sd, caution * float(likely @ [_centroid_sd_s(f, parts, spread) for f in fits]))
+    between_sd = math.sqrt(float(likely @ (centres - centre) ** 2))
+    own_sd = math.sqrt(total_sd**2 - scatter_sd**2 + between_sd**2 + (_FAMILY_SHARE * math.hypot(*best.widths_s)) ** 2)
     return Response(
         response_s=centre,
-        ci95_s=1.96 * sd,
-        contact=np.array([p.contact for p in parts], dtype=np.int64)[answered],
+        ci95_s=1.96 * math.hypot(scatter_sd, own_sd),
+        contact=parts.contact[answered],
         each_s=each_s,
         n_contacts=len(parts),
         shape_sd_s=own_sd,
-        contrast=float(np.median(heights[answered])) / noise,
-        shape_s=(rise, fall),
+        contrast=float(np.median(heights[answered])) / best.noise,
+        shape_s=best.widths_s,
+        shape=best.bell.name,
     )
 
 
-def _centroid_sd_s(
-    jacobian: FloatArray, residual: FloatArray, parts: list[_Piece], widths: tuple[float, float], spread: float
-) -> float:
+def _centroid_sd_s(fit: _Fit, parts: Pieces, spread: float) -> float:
     """Return the centroid's standard deviation: the larger of what the noise and what the contacts' own misfits say.
 
     Notes
@@ -304,33 +316,24 @@ def _centroid_sd_s(
     The second is the sandwich estimator with one cluster a contact (Liang & Zeger 1986): it sees leads that differ,
     heights that do, and movement under a response, which independent noise does not.
     """
-    slope = np.array([1.0, -math.sqrt(2.0 / math.pi) * widths[0], math.sqrt(2.0 / math.pi) * widths[1]])
+    n, width = parts.t.shape
+    jacobian, residual = fit.result.jac, fit.result.fun[: n * width].reshape(n, width)
+    by_place, *by_widths = fit.bell.slope(*fit.widths_s)
+    slope = np.array([*by_widths, by_place])
     bread = np.linalg.pinv(jacobian.T @ jacobian)
-    n = len(parts)
-    known = 1.0 / (float(jacobian[:, 0] @ jacobian[:, 0]) + 1e-12)
+    pulls = np.einsum("pmk,pm->pk", jacobian[: n * width].reshape(n, width, 3), residual)
+    known = 1.0 / (float(jacobian[:, 2] @ jacobian[:, 2]) + 1e-12)
     lead = max(0.0, spread**2 - n * known) / n
-    meat = np.zeros_like(bread)
-    row = 0
-    for part in parts:
-        pull = jacobian[row : row + len(part.y)].T @ residual[row : row + len(part.y)]
-        meat += np.outer(pull, pull)
-        row += len(part.y)
     noise = float(slope @ bread @ slope) + lead
-    misfit = float(slope @ bread @ meat @ bread @ slope) * n / max(1, n - 2)
+    misfit = float(slope @ bread @ pulls.T @ pulls @ bread @ slope) * n / max(1, n - 2)
     return math.sqrt(max(noise, misfit))
 
 
-def _each(parts: list[_Piece], at: float, rise: float, fall: float, noise: float) -> tuple[FloatArray, FloatArray]:
-    """Return the delay and the height of each response under the common shape."""
-    delays, heights = [], []
-    grid = at + np.arange(-0.12, 0.1201, 0.005)
-    for p in parts:
-        # A weak pull to the common delay keeps a noisy single response from running away.
-        cost = [
-            float(np.sum(_project(p, _shape(p.t, s, rise, fall))[0] ** 2)) / noise**2 + ((s - at) / 0.06) ** 2
-            for s in grid
-        ]
-        best = int(np.argmin(cost))
-        delays.append(float(grid[best]))
-        heights.append(_project(p, _shape(p.t, at, rise, fall))[1])
-    return np.array(delays), np.array(heights)
+def _each(parts: Pieces, fit: _Fit) -> tuple[FloatArray, FloatArray]:
+    """Return the place and the height of each answer under the common shape."""
+    places = fit.at_s + _EACH_S
+    left = [np.sum(parts.project(fit.bell.shape(parts.t, float(s), *fit.widths_s))[0] ** 2, axis=1) for s in places]
+    cost = np.array(left) / fit.noise**2 + ((places - fit.at_s) / _EACH_PULL_S)[:, None] ** 2
+    best = np.argmin(cost, axis=0)
+    heights = parts.project(fit.bell.shape(parts.t, fit.at_s, *fit.widths_s))[1]
+    return places[best], heights

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from sync.detect.response import envelope, level_of, measure_responses
+from sync.detect.pieces import envelope, level_of
+from sync.detect.response import measure_responses
 
 FINE_S = 0.001
 
