@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import av
 import av.error
@@ -12,6 +16,45 @@ from numpy.typing import NDArray
 
 from dataset.errors import VideoError
 
+_FULL_SCALE = 32768.0
+#: Stamps in MKV are rounded to 1 ms: smaller disagreements between blocks are no holes.
+_ROUNDING_S = 0.002
+#: Samples written at once.
+_BLOCK = 1 << 20
+
+
+class SampleFile:
+    """Samples of a track in a temporary file, read piece by piece: a long track takes no memory.
+
+    They are kept in 16 bits, so a track of 16 bits comes back exactly. The file goes with the object.
+
+    Parameters
+    ----------
+    file : binary file
+        Native 16-bit integers.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._n = file.seek(0, 2) // 2
+        weakref.finalize(self, file.close)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, piece: slice) -> NDArray[np.float32]:
+        """Return a piece as float32, -1 to 1; steps other than 1 are not served."""
+        first, stop, step = piece.indices(self._n)
+        if step != 1:
+            raise ValueError("samples are read without steps")
+        self._file.seek(2 * first)
+        raw = np.frombuffer(self._file.read(2 * max(0, stop - first)), dtype=np.int16)
+        return raw.astype(np.float32) / np.float32(_FULL_SCALE)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return all samples at once."""
+        return self[:].astype(dtype or np.float32)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
@@ -19,14 +62,14 @@ class Sound:
 
     Attributes
     ----------
-    samples : ndarray of float32, shape (N,)
-        -1 to 1. Silence (zeros) where the track has a gap.
+    samples : ndarray of float32, shape (N,), or SampleFile
+        -1 to 1; has a length and can be sliced. Silence (zeros) where the track has a gap.
     rate_hz : int
     start_s : float
         Presentation time of the first sample, on the clock of the frames' PTS.
     """
 
-    samples: NDArray[np.float32]
+    samples: NDArray[np.float32] | SampleFile
     rate_hz: int
     start_s: float
 
@@ -40,7 +83,7 @@ def read_sound(path: Path) -> Sound | None:
     """Read the first sound track as mono; None where there is none.
 
     Each decoded block is laid where its own time stamp says, so a track with holes or with drift against the
-    picture keeps its times.
+    picture keeps its times. Memory does not grow with the track's length.
 
     Raises
     ------
@@ -49,44 +92,70 @@ def read_sound(path: Path) -> Sound | None:
     """
     if not path.is_file():
         raise VideoError(f"no video at {path}", "there is no such file")
-    blocks: list[tuple[float, NDArray[np.float32]]] = []
+    track: _Track | None = None
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]
-            rate_hz = int(stream.rate)
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
-            for frame in container.decode(stream):
-                at_s = frame.time
-                parts = [np.asarray(r.to_ndarray(), dtype=np.float32).ravel() for r in resampler.resample(frame)]
-                samples = np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-                if at_s is None:
-                    at_s = blocks[-1][0] + len(blocks[-1][1]) / rate_hz if blocks else 0.0
-                blocks.append((at_s, samples))
+            for at_s, samples in _blocks(container, stream):
+                if track is None:
+                    track = _Track(int(stream.rate), 0.0 if at_s is None else at_s)
+                track.add(at_s, samples)
     except av.error.FFmpegError as error:
-        if not blocks:
+        if track is None:
             why = getattr(error, "strerror", None) or str(error)
             raise VideoError(f"the sound of {path} cannot be decoded", why) from error
-    if not blocks:
-        return None
-    return _assemble(blocks, rate_hz)
+    except BaseException:
+        if track is not None:
+            track.discard()
+        raise
+    return None if track is None else track.sound()
 
 
-def _assemble(blocks: list[tuple[float, NDArray[np.float32]]], rate_hz: int) -> Sound:
-    """Lay blocks at their own times; small disagreements (rounded stamps) are joined, holes stay silent."""
-    start_s = blocks[0][0]
-    tolerance = round(0.002 * rate_hz)  # stamps in MKV are rounded to 1 ms
-    position = 0
-    placed: list[tuple[int, NDArray[np.float32]]] = []
-    for at_s, samples in blocks:
-        wanted = round((at_s - start_s) * rate_hz)
-        if abs(wanted - position) > tolerance:
-            position = max(wanted, 0)
-        placed.append((position, samples))
-        position += len(samples)
-    total = max((at + len(samples) for at, samples in placed), default=0)
-    track = np.zeros(total, dtype=np.float32)
-    for at, samples in placed:
-        track[at : at + len(samples)] = samples
-    return Sound(samples=track, rate_hz=rate_hz, start_s=start_s)
+def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, NDArray[np.int16]]]:
+    """Yield each decoded block's time and its samples in mono."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=int(stream.rate))
+    for frame in container.decode(stream):
+        if frame.format.name in ("s16", "s16p") and frame.layout.nb_channels == 1 and frame.sample_rate == stream.rate:
+            yield frame.time, np.asarray(frame.to_ndarray(), dtype=np.int16).ravel()
+            continue
+        parts = [np.asarray(r.to_ndarray(), dtype=np.int16).ravel() for r in resampler.resample(frame)]
+        yield frame.time, np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+
+
+class _Track:
+    """Lays blocks at their own times; small disagreements (rounded stamps) are joined, holes stay silent."""
+
+    def __init__(self, rate_hz: int, start_s: float) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the sound
+        self._rate_hz = rate_hz
+        self._start_s = start_s
+        self._tolerance = round(_ROUNDING_S * rate_hz)
+        self._position = 0
+        self._waiting: list[NDArray[np.int16]] = []
+        self._n_waiting = 0
+
+    def add(self, at_s: float | None, samples: NDArray[np.int16]) -> None:
+        wanted = self._position if at_s is None else round((at_s - self._start_s) * self._rate_hz)
+        if abs(wanted - self._position) > self._tolerance:
+            self._write()
+            self._position = max(wanted, 0)
+            self._file.seek(2 * self._position)
+        self._waiting.append(samples)
+        self._position += len(samples)
+        self._n_waiting += len(samples)
+        if self._n_waiting >= _BLOCK:
+            self._write()
+
+    def sound(self) -> Sound:
+        self._write()
+        return Sound(samples=SampleFile(self._file), rate_hz=self._rate_hz, start_s=self._start_s)
+
+    def discard(self) -> None:
+        self._file.close()
+
+    def _write(self) -> None:
+        if self._waiting:
+            self._file.write(np.concatenate(self._waiting).tobytes())
+        self._waiting, self._n_waiting = [], 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.arrays import IntArray
 from dataset.errors import VideoError
+
+#: Usual distance of key frames at most; larger ones are learnt from the file.
+_KEY_SPACING_NS = 2_000_000_000
+_REORDERING_NS = 250_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +62,8 @@ class Frame:
         Position in the file, from 0.
     pts_ns : int
         The file's own presentation time.
-    image : ndarray of uint8, shape (height, width, 3) in BGR, or (height, width) in grey
-        Upright.
+    image : ndarray of uint8, shape (height, width, 3)
+        BGR, upright.
     """
 
     index: int
@@ -95,7 +101,7 @@ def probe_video(path: Path) -> VideoMeta:
         )
 
 
-def frame_pts_ns(path: Path) -> NDArray[np.int64]:
+def frame_pts_ns(path: Path) -> IntArray:
     """Return each frame's presentation time in nanoseconds, shape (F,), without decoding pictures.
 
     Raises
@@ -114,42 +120,190 @@ def frame_pts_ns(path: Path) -> NDArray[np.int64]:
 
 
 def iter_frames(
-    path: Path, *, gray_width: int | None = None, indices: NDArray[np.int64] | None = None
+    path: Path, *, indices: IntArray | None = None, times_ns: IntArray | None = None, threads: int = 0
 ) -> Iterator[Frame]:
     """Decode a video frame by frame, each with its own time.
 
     Parameters
     ----------
     path : Path
-    gray_width : int, optional
-        Yield grey pictures reduced to about this width (for brightness), much faster than full colour.
     indices : ndarray of int, optional
-        Convert only these frames; all are decoded, since each depends on the one before.
+        Only these frames; long stretches between them are passed over where the file can be entered behind them.
+    times_ns : ndarray of int64, shape (F,), optional
+        Presentation times of all frames, where they are known already; else the file is scanned for them first.
+    threads : int
+        Threads of the decoder, 0 as many as it wants.
 
     Raises
     ------
     VideoError
         The file is missing or cannot be decoded. A file that breaks off later yields what it has.
     """
-    wanted = None if indices is None else frozenset(int(i) for i in indices)
+    if indices is None:
+        for index, frame in enumerate(_decoded(path, threads=threads)):
+            yield _frame(index, frame)
+        return
+    times_ns = frame_pts_ns(path) if times_ns is None else times_ns
+    wanted = np.unique(indices)
+    wanted = wanted[(wanted >= 0) & (wanted < len(times_ns))]
+    if np.any(np.diff(times_ns) <= 0):  # two frames share a time: only counting tells them apart
+        chosen = frozenset(wanted.tolist())
+        for index, frame in enumerate(_decoded(path, threads=threads)):
+            if index in chosen:
+                yield _frame(index, frame)
+        return
+    number = dict(zip(times_ns[wanted].tolist(), wanted.tolist(), strict=True))
+    for frame in _decoded_at(path, deque(number), threads):
+        yield _frame(number[_time_ns(frame)], frame)
+
+
+def iter_luma(
+    path: Path,
+    n_rows: int,
+    n_columns: int,
+    *,
+    start_ns: int | None = None,
+    stop_ns: int | None = None,
+    threads: int = 0,
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield each frame's presentation time and the mean luma of its tiles.
+
+    Parameters
+    ----------
+    path : Path
+    n_rows, n_columns : int
+        Tiles of the picture as it is stored, not turned upright: a sensor's rows stay rows.
+    start_ns, stop_ns : int, optional
+        Only frames from ``start_ns`` on and before ``stop_ns``.
+    threads : int
+        Threads of the decoder, 0 as many as it wants.
+
+    Yields
+    ------
+    pts_ns : int
+    luma : ndarray of float32, shape (n_rows, n_columns)
+        As stored, 0 to 255: a file of limited range has black at 16.
+
+    Raises
+    ------
+    VideoError
+        The file is missing or cannot be decoded.
+    CannotEnterError
+        It cannot be entered at ``start_ns``: read it from its beginning.
+    """
+    for frame in _decoded(path, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
+        yield _time_ns(frame), _tiles(frame, n_rows, n_columns)
+
+
+# -- decoding -----------------------------------------------------------------------------------------------------
+
+
+class CannotEnterError(Exception):
+    """A file cannot be entered at the time asked for; whoever asked reads it from its beginning."""
+
+
+def _decoded(
+    path: Path, *, start_ns: int | None = None, stop_ns: int | None = None, threads: int = 0
+) -> Iterator[av.VideoFrame]:
+    """Decode the frames that have a time, from ``start_ns`` on and before ``stop_ns``."""
     with _opened(path) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        index = -1
+        stream = _prepared(container, threads)
+        if start_ns is not None:
+            _enter(container, stream, start_ns)
+        reached = False
         try:
             for frame in container.decode(stream):
                 if frame.pts is None:
                     continue
-                index += 1
-                if wanted is not None and index not in wanted:
-                    continue
-                image = _upright(_pixels(frame, gray_width), _rotation_deg(frame))
-                yield Frame(index=index, pts_ns=_to_ns(frame.pts, frame.time_base), image=image)
+                time_ns = _time_ns(frame)
+                if start_ns is not None and not reached and time_ns > start_ns:
+                    raise CannotEnterError(f"{path} at {start_ns * 1e-9:.3f} s")
+                reached = True
+                if stop_ns is not None and time_ns >= stop_ns:
+                    return
+                if start_ns is None or time_ns >= start_ns:
+                    yield frame
         except av.error.FFmpegError as error:
-            if index < 0:
+            if not reached and start_ns is None:
                 raise _undecodable(path, error) from error
-        if index < 0:
+        if not reached:
+            if start_ns is not None:
+                raise CannotEnterError(f"{path} at {start_ns * 1e-9:.3f} s")
             raise VideoError(f"the video {path} cannot be decoded", "it holds no picture")
+
+
+def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFrame]:
+    """Decode the frames at the times ``left``, ascending; those that cannot be decoded are passed over."""
+    try:
+        yield from _entering(path, left, threads)
+    except CannotEnterError:
+        for frame in _decoded(path, threads=threads) if left else ():
+            if _is_next(frame, left):
+                yield frame
+            if not left:
+                return
+
+
+def _entering(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFrame]:
+    with _opened(path) as container:
+        stream = _prepared(container, threads)
+        # Key frames are not further apart than that, as far as was seen: to enter nearer would be decoding twice.
+        spacing_ns, reached_ns = _KEY_SPACING_NS, 0
+        while left:
+            entered_ns = left[0] if left[0] - reached_ns > spacing_ns else None
+            if entered_ns is not None:
+                _enter(container, stream, entered_ns)
+            far = False
+            try:
+                for frame in container.decode(stream):
+                    if frame.pts is None:
+                        continue
+                    reached_ns = _time_ns(frame)
+                    if entered_ns is not None:
+                        if reached_ns > entered_ns:
+                            break
+                        spacing_ns = max(spacing_ns, entered_ns - reached_ns)
+                        entered_ns = None
+                    if _is_next(frame, left):
+                        yield frame
+                    if not left:
+                        return
+                    if far := left[0] - reached_ns > spacing_ns:
+                        break
+            except av.error.FFmpegError as error:
+                raise CannotEnterError(str(error)) from error
+            if entered_ns is not None:
+                raise CannotEnterError(f"{path} at {entered_ns * 1e-9:.3f} s")
+            if not far:
+                return
+
+
+def _is_next(frame: av.VideoFrame, left: deque[int]) -> bool:
+    """Return whether ``frame`` is the next of the times; it and what lies before it are taken off."""
+    time_ns = _time_ns(frame)
+    while left and left[0] < time_ns:
+        left.popleft()
+    if left and left[0] == time_ns:
+        left.popleft()
+        return True
+    return False
+
+
+def _prepared(container: Any, threads: int) -> Any:
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = threads
+    stream.codec_context.thread_type = "NONE" if threads == 1 else "AUTO"
+    return stream
+
+
+def _enter(container: Any, stream: Any, start_ns: int) -> None:
+    """Go to the last key frame at or before a time."""
+    # Containers are entered by decoding times, which run ahead of presentation by a few frames.
+    at_ns = max(0, start_ns - _REORDERING_NS)
+    try:
+        container.seek(int(at_ns * 1e-9 / stream.time_base), stream=stream)
+    except (av.error.FFmpegError, OSError) as error:
+        raise CannotEnterError(str(error)) from error
 
 
 @contextmanager
@@ -170,22 +324,36 @@ def _undecodable(path: Path, error: Exception) -> VideoError:
     return VideoError(f"the video {path} cannot be decoded", why, "play it, or convert it to MP4 or MKV first")
 
 
-def _pixels(frame: av.VideoFrame, gray_width: int | None) -> NDArray[np.uint8]:
-    if gray_width is None:
-        return np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
-    gray = _luma(frame)
-    height = max(1, round(gray.shape[0] * gray_width / gray.shape[1]))
-    # INTER_AREA averages all pixels: mean brightness is kept exactly, rows stay rows.
-    return np.asarray(cv2.resize(gray, (gray_width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+def _frame(index: int, frame: av.VideoFrame) -> Frame:
+    image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    return Frame(index=index, pts_ns=_time_ns(frame), image=_upright(image, _rotation_deg(frame)))
 
 
-def _luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return the luma plane without a colour conversion where the format has one."""
-    if frame.format.name in ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12"):
+def _tiles(frame: av.VideoFrame, n_rows: int, n_columns: int) -> NDArray[np.float32]:
+    luma, unit = _luma(frame)
+    row = np.linspace(0, luma.shape[0], n_rows + 1).round().astype(int)
+    column = np.linspace(0, luma.shape[1], n_columns + 1).round().astype(int)
+    depth = cv2.CV_32S if luma.dtype == np.uint8 else cv2.CV_64F
+    sums = np.empty((n_rows, luma.shape[1]), dtype=np.float64)
+    for k in range(n_rows):
+        sums[k] = cv2.reduce(luma[row[k] : row[k + 1]], 0, cv2.REDUCE_SUM, dtype=depth)[0]
+    tiles = np.add.reduceat(sums, column[:-1], axis=1)
+    size = np.outer(np.diff(row), np.diff(column)) * unit
+    return np.asarray(tiles / size, dtype=np.float32)
+
+
+def _luma(frame: av.VideoFrame) -> tuple[NDArray[Any], float]:
+    """Return luma and its unit (1 for 8 bits): the file's own plane, without conversion, where the format has one."""
+    name, height, width = frame.format.name, frame.height, frame.width
+    if name.startswith(("yuv4", "yuvj4", "nv12", "nv21", "gray", "p010le")) and not name.endswith("be"):
+        bits = frame.format.components[0].bits
         plane = frame.planes[0]
-        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
-        return np.asarray(rows[: frame.height, : frame.width], dtype=np.uint8)
-    return np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8)
+        flat = np.frombuffer(memoryview(plane), dtype=np.uint8 if bits == 8 else "<u2")
+        rows = flat.reshape(-1, plane.line_size // flat.itemsize)
+        # P010 keeps its ten bits at the top of sixteen.
+        unit = 256.0 if name == "p010le" else float(1 << (bits - 8))
+        return rows[:height, :width], unit
+    return np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8), 1.0
 
 
 def _rotation_deg(frame: av.VideoFrame) -> int:
@@ -200,6 +368,10 @@ def _upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
     if rotation_deg not in _TURNS:
         return image
     return np.asarray(cv2.rotate(image, _TURNS[rotation_deg]), dtype=np.uint8)
+
+
+def _time_ns(frame: Any) -> int:
+    return _to_ns(frame.pts, frame.time_base)
 
 
 def _to_ns(stamp: int, time_base: Fraction) -> int:

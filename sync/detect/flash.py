@@ -10,18 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from dataset.arrays import FloatArray, stretches
-from dataset.video import iter_frames, probe_video
+from dataset.video import CannotEnterError, iter_luma, probe_video
+from dataset.workers import default_workers, in_order
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
 N_BANDS = 16
 N_TILES = 8
-_GRAY_WIDTH = 192
+#: A file is read in stretches of so many seconds, and progress told each so many frames.
+_STRETCH_S = 60.0
+_REPORT_EVERY = 30
 #: Longer than any flash, and shorter than the time between two.
 _BACKGROUND_S = 0.9
 _LONGEST_FLASH_S = 0.4
@@ -37,7 +39,8 @@ class Brightness:
     pts_s : ndarray, shape (F,)
         Presentation time of each frame, the centre of its exposure.
     tiles : ndarray of float32, shape (F, N_BANDS, N_TILES)
-        Mean luma (0-255). The first axis of a picture runs along the sensor's readout, also in a turned video.
+        Mean luma (0-255) of the picture as stored: the first axis runs along the sensor's readout, also in a turned
+        video.
     """
 
     pts_s: FloatArray
@@ -83,26 +86,59 @@ class Flash:
     noise: float
 
 
-def read_brightness(video: Path, progress: Callable[[float], None] | None = None) -> Brightness:
+def read_brightness(
+    video: Path, progress: Callable[[float], None] | None = None, *, workers: int | None = None
+) -> Brightness:
     """Decode ``video`` once and keep the brightness of a few tiles of each frame.
+
+    Parameters
+    ----------
+    video : Path
+    progress : callable, optional
+        Called with the number of frames just read.
+    workers : int, optional
+        Threads, each decoding a stretch of the file; one a core by default. The result is the same for any number.
 
     Raises
     ------
     VideoError
         It cannot be decoded.
     """
-    # In an upright turned picture the sensor's rows are its columns.
-    turned = probe_video(video).rotation_deg in (90, 270)
+    meta = probe_video(video)
+    workers = default_workers() if workers is None else workers
+    if workers > 1 and meta.duration_s > 2 * _STRETCH_S:
+        edges_ns = (np.arange(_STRETCH_S, meta.duration_s - 0.5 * _STRETCH_S, _STRETCH_S) * 1e9).astype(np.int64)
+        bounds: list[int | None] = [None, *edges_ns.tolist(), None]
+        try:
+            parts = in_order(
+                lambda k: _read_stretch(video, bounds[k], bounds[k + 1], 1, progress), range(len(bounds) - 1), workers
+            )
+            return _joined(parts)
+        except CannotEnterError:
+            pass  # a file without an index, or cut off: from its beginning then
+    return _joined([_read_stretch(video, None, None, 0, progress)])
+
+
+def _read_stretch(
+    video: Path, start_ns: int | None, stop_ns: int | None, threads: int, progress: Callable[[float], None] | None
+) -> tuple[list[int], NDArray[np.float32]]:
     pts_ns: list[int] = []
     tiles: list[NDArray[np.float32]] = []
-    for frame in iter_frames(video, gray_width=_GRAY_WIDTH):
-        image = frame.image.T if turned else frame.image
-        small = cv2.resize(image.astype(np.float32), (N_TILES, N_BANDS), interpolation=cv2.INTER_AREA)
-        tiles.append(np.asarray(small, dtype=np.float32))
-        pts_ns.append(frame.pts_ns)
-        if progress:
-            progress(1)
-    return Brightness(pts_s=np.array(pts_ns, dtype=np.float64) * 1e-9, tiles=np.array(tiles, dtype=np.float32))
+    for pts, luma in iter_luma(video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
+        pts_ns.append(pts)
+        tiles.append(luma)
+        if progress and len(pts_ns) % _REPORT_EVERY == 0:
+            progress(_REPORT_EVERY)
+    if progress:
+        progress(len(pts_ns) % _REPORT_EVERY)
+    return pts_ns, np.array(tiles, dtype=np.float32).reshape(-1, N_BANDS, N_TILES)
+
+
+def _joined(parts: list[tuple[list[int], NDArray[np.float32]]]) -> Brightness:
+    return Brightness(
+        pts_s=np.concatenate([np.array(pts, dtype=np.float64) for pts, _ in parts]) * 1e-9,
+        tiles=np.concatenate([tiles for _, tiles in parts]),
+    )
 
 
 def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:

@@ -9,9 +9,10 @@ import av
 import numpy as np
 import pytest
 
+from dataset import sound as sound_module
 from dataset.errors import VideoError
-from dataset.sound import read_sound
-from dataset.video import frame_pts_ns, iter_frames, probe_video
+from dataset.sound import SampleFile, read_sound
+from dataset.video import frame_pts_ns, iter_frames, iter_luma, probe_video
 
 RATE_HZ = 16_000
 
@@ -63,11 +64,6 @@ def test_only_the_frames_asked_for_are_converted(irregular: tuple[Path, list[int
     assert frames[0].image.shape == (48, 64, 3)
 
 
-def test_grey_frames_are_small_and_keep_their_rows(irregular: tuple[Path, list[int]]) -> None:
-    frame = next(iter_frames(irregular[0], gray_width=16))
-    assert frame.image.shape == (12, 16)
-
-
 def test_the_file_says_what_it_is(irregular: tuple[Path, list[int]]) -> None:
     meta = probe_video(irregular[0])
     assert (meta.width, meta.height, meta.has_sound, meta.rotation_deg) == (64, 48, False, 0)
@@ -88,6 +84,45 @@ def test_sound_blocks_lie_where_their_stamps_say(tmp_path: Path) -> None:
     assert np.all(sound.samples[820:1580] == 0)
     np.testing.assert_allclose(sound.samples[-800:], second / 32768, atol=1e-4)
     assert sound.time_s[-800] == pytest.approx(0.110, abs=0.0015)
+
+
+def test_a_track_of_many_blocks_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sound_module, "_BLOCK", 1000)
+    rng = np.random.default_rng(2)
+    track = rng.integers(-32768, 32767, 20 * 480, dtype=np.int16)
+    path = tmp_path / "s.mkv"
+    make_video(path, [0, 33, 66], sound_blocks=[(at, track[at : at + 480]) for at in range(0, len(track), 480)])
+    sound = read_sound(path)
+    assert sound is not None
+    assert isinstance(sound.samples, SampleFile)
+    assert len(sound.samples) == len(track)
+    expected = track / np.float32(32768)
+    np.testing.assert_array_equal(np.asarray(sound.samples), expected)
+    for piece in (slice(0, 10), slice(950, 1050), slice(9590, 99999), slice(-5, None), slice(700, 600)):
+        np.testing.assert_array_equal(sound.samples[piece], expected[piece])
+    with pytest.raises(ValueError, match="steps"):
+        sound.samples[::2]
+
+
+def test_two_channels_of_another_format_become_one(tmp_path: Path) -> None:
+    path = tmp_path / "s.mkv"
+    t = np.arange(RATE_HZ) / RATE_HZ
+    left, right = 0.5 * np.sin(2 * np.pi * 440 * t), 0.2 * np.sin(2 * np.pi * 1000 * t)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("pcm_f32le", rate=RATE_HZ)
+        audio.layout = "stereo"
+        container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), dtype=np.uint8), format="bgr24")))
+        samples = np.column_stack([left, right]).astype(np.float32).reshape(1, -1)
+        block = av.AudioFrame.from_ndarray(samples, format="flt", layout="stereo")
+        block.rate, block.pts, block.time_base = RATE_HZ, 0, Fraction(1, RATE_HZ)
+        container.mux(audio.encode(block))
+        container.mux(audio.encode(None))
+        container.mux(video.encode(None))
+    sound = read_sound(path)
+    assert sound is not None
+    np.testing.assert_allclose(sound.samples[:], (left + right) / 2, atol=1e-3)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video at all" * 100])
@@ -118,6 +153,6 @@ def test_a_video_cut_off_yields_what_it_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("clip", ["mrpose/squat.mp4", "pose2sim/cam01.mp4", "sports2d/demo.mp4"])
 def test_real_clips_have_the_same_times_packed_and_decoded(shared_data: Path, clip: str) -> None:
     path = shared_data / "video" / clip
-    stamps = [f.pts_ns for f in iter_frames(path, gray_width=16)]
+    stamps = [pts for pts, _ in iter_luma(path, 4, 4)]
     assert stamps == frame_pts_ns(path).tolist()
     assert probe_video(path).n_frames == len(stamps)

@@ -1,0 +1,47 @@
+"""Work in threads comes back in order, and its first failure ends it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from dataset.workers import default_workers, in_order
+
+
+@pytest.mark.parametrize("workers", [None, 1, 2, 5])
+def test_results_come_in_the_items_order(workers):
+    def slow_first(k):
+        time.sleep(0.02 if k == 0 else 0.0)
+        return k * k
+
+    assert in_order(slow_first, range(10), workers) == [k * k for k in range(10)]
+    assert in_order(slow_first, [], workers) == []
+
+
+def test_one_worker_is_the_callers_own_thread():
+    assert set(in_order(lambda _: threading.get_ident(), range(5), 1)) == {threading.get_ident()}
+
+
+def test_two_workers_work_at_once():
+    both = threading.Barrier(2, timeout=10)
+    assert sorted(in_order(lambda _: both.wait(), range(2), 2)) == [0, 1]
+
+
+def test_a_failure_is_raised_and_the_rest_left_undone():
+    done = []
+
+    def fail(k):
+        if k == 1:
+            raise OSError("broken")
+        time.sleep(0.01)
+        done.append(k)
+
+    with pytest.raises(OSError, match="broken"):
+        in_order(fail, range(200), 2)
+    assert len(done) < 100
+
+
+def test_there_is_at_least_one_worker():
+    assert 1 <= default_workers() <= 8

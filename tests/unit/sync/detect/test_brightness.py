@@ -1,0 +1,66 @@
+"""Brightness of a file is the same however many threads read it, and whatever lies in the way."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from dataset import video as video_module
+from dataset.video import CannotEnterError, frame_pts_ns
+from sync.detect import flash
+from sync.detect.flash import N_BANDS, N_TILES, read_brightness
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Twelve seconds at irregular times, each frame's brightness its own, key frames a second apart."""
+    path = tmp_path / "v.mkv"
+    pts_ms = np.cumsum(np.random.default_rng(3).integers(20, 60, 300)) - 20
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"bf": "0", "crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.gop_size = 25
+        for k, pts in enumerate(pts_ms.tolist()):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), k % 200 + 20, dtype=np.uint8), format="bgr24")
+            frame.pts, frame.time_base = pts, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_any_number_of_workers_reads_the_same(film, monkeypatch, workers):
+    alone = read_brightness(film, workers=1)
+    monkeypatch.setattr(flash, "_STRETCH_S", 1.7)
+    told = []
+    together = read_brightness(film, told.append, workers=workers)
+    assert together.pts_s == pytest.approx(frame_pts_ns(film) * 1e-9, abs=1e-12)
+    assert together.tiles.shape == (300, N_BANDS, N_TILES)
+    assert together.tiles.dtype == np.float32
+    np.testing.assert_array_equal(together.pts_s, alone.pts_s)
+    np.testing.assert_array_equal(together.tiles, alone.tiles)
+    assert sum(told) == 300
+
+
+def test_a_file_that_cannot_be_entered_is_read_from_its_beginning(film, monkeypatch):
+    alone = read_brightness(film, workers=1)
+
+    def refuse(*_):
+        raise CannotEnterError("no index")
+
+    monkeypatch.setattr(flash, "_STRETCH_S", 1.7)
+    monkeypatch.setattr(video_module, "_enter", refuse)
+    np.testing.assert_array_equal(read_brightness(film, workers=3).tiles, alone.tiles)
+
+
+def test_a_file_that_breaks_off_gives_what_it_has(film, monkeypatch):
+    content = film.read_bytes()
+    film.write_bytes(content[: len(content) // 2])
+    alone = read_brightness(film, workers=1)
+    assert 50 < len(alone.pts_s) < 300
+    monkeypatch.setattr(flash, "_STRETCH_S", 1.7)
+    np.testing.assert_array_equal(read_brightness(film, workers=3).pts_s, alone.pts_s)
