@@ -20,6 +20,8 @@ _HOP_S = 0.001
 #: A block of sound in memory at a time, and how far blocks overlap.
 _BLOCK_S = 60.0
 _OVERLAP_S = 1.0
+#: Frames of a spectrogram in memory at a time.
+_FRAMES = 2500
 _CLAP_BAND_HZ = (1200.0, 8000.0)
 _STOMP_BAND_HZ = (30.0, 300.0)
 _BEEP_BAND_HZ = (1500.0, 4000.0)
@@ -208,18 +210,9 @@ def _beeps(samples: FloatArray, rate_hz: int) -> list[_Beep]:
     hop = round(0.004 * rate_hz)
     if len(samples) < 4 * width:
         return []
-    frequency, times, spectrum = signal.spectrogram(
-        samples, rate_hz, window="hann", nperseg=width, noverlap=width - hop, mode="magnitude", nfft=2 * width
-    )
-    power = spectrum**2
-    band = (frequency >= _BEEP_BAND_HZ[0]) & (frequency <= _BEEP_BAND_HZ[1])
-    inside = power[band]
-    peak = np.argmax(inside, axis=0)
-    peak_hz = frequency[band][peak]
-    # Speech keeps its energy low; a tone is narrow against everything above 1 kHz and strong against the rest.
-    around = np.abs(frequency[:, None] - peak_hz[None, :]) < 2.0 * rate_hz / width
-    tone = np.where(around, power, 0.0).sum(axis=0)
-    wide = power[(frequency > 1000.0) & (frequency < 8000.0)].sum(axis=0)
+    n_frames = (len(samples) - width) // hop + 1
+    parts = [_tones(samples, rate_hz, width, hop, first) for first in range(0, n_frames, _FRAMES)]
+    times, peak_hz, tone, wide = (np.concatenate(part) for part in zip(*parts, strict=True))
     quiet = float(np.percentile(tone, 20)) + 1e-14
     tonal = (tone > 0.8 * (wide + 1e-14)) & (tone > 50.0 * quiet)
     found: list[_Beep] = []
@@ -230,6 +223,24 @@ def _beeps(samples: FloatArray, rate_hz: int) -> list[_Beep]:
         found.append(_measure_beep(samples, rate_hz, float(times[first]), float(times[stop - 1]),
                                    float(np.median(peak_hz[first:stop]))))  # fmt: skip
     return [beep for beep in found if beep.contrast > _BEEP_CONTRAST]
+
+
+def _tones(
+    samples: FloatArray, rate_hz: int, width: int, hop: int, first: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return time, strongest frequency, its power and all power above 1 kHz of ``_FRAMES`` frames from ``first`` on."""
+    piece = samples[first * hop : (first + _FRAMES - 1) * hop + width]
+    frequency, times, spectrum = signal.spectrogram(
+        piece, rate_hz, window="hann", nperseg=width, noverlap=width - hop, mode="magnitude", nfft=2 * width
+    )
+    power = spectrum**2
+    band = (frequency >= _BEEP_BAND_HZ[0]) & (frequency <= _BEEP_BAND_HZ[1])
+    peak_hz = frequency[band][np.argmax(power[band], axis=0)]
+    # Speech keeps its energy low; a tone is narrow against everything above 1 kHz and strong against the rest.
+    around = np.abs(frequency[:, None] - peak_hz[None, :]) < 2.0 * rate_hz / width
+    tone = np.where(around, power, 0.0).sum(axis=0)
+    wide = power[(frequency > 1000.0) & (frequency < 8000.0)].sum(axis=0)
+    return times + first * hop / rate_hz, peak_hz, tone, wide
 
 
 def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: float, frequency_hz: float) -> _Beep:
