@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def build_session(
     *,
     pose: bool,
     pose_model: Path | None,
+    workers: int | None = None,
     progress: Progress | None,
 ) -> Session:
     """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
@@ -62,7 +64,7 @@ def build_session(
     )
     exercises = _exercises(capture, zero_ns)
     events = capture.events()
-    seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, progress=progress)
+    seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, workers=workers, progress=progress)
     # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
     # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
     rows = np.asarray(np.isfinite(emg).any(axis=1), dtype=bool) & seen.rows
@@ -130,6 +132,7 @@ def _look(
     *,
     pose: bool,
     pose_model: Path | None,
+    workers: int | None = None,
     progress: Progress | None,
 ) -> _Seen:
     if picture is None or mapped is None:
@@ -147,7 +150,7 @@ def _look(
     rows: BoolArray = frame_index >= 0
     found, keypoints = None, {}
     if pose and len(grid_s):
-        found = _find_pose(picture.path, grid.bracketing_frames(grid_s, frame_time_s), pose_model, progress)
+        found = _find_pose(picture, grid.frames_to_look_at(grid_s, frame_time_s), pose_model, workers, progress)
         keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
         rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
     return _Seen(
@@ -169,17 +172,20 @@ def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, ND
     return time_s[~breaks], d.samples.value[~breaks], np.asarray(run[~breaks], dtype=np.int64)
 
 
-def _find_pose(path: Path, frames: NDArray[np.int64], model: Path | None, progress: Progress | None) -> Pose:
+def _find_pose(
+    picture: Picture, frames: IntArray, model: Path | None, workers: int | None, progress: Progress | None
+) -> Pose:
     from dataset.keypoints import extract_pose
 
-    if progress:
-        with progress("keypoints", len(frames)) as advance:
-            pose = extract_pose(path, frame_indices=frames, model=model, progress=advance)
-    else:
-        pose = extract_pose(path, frame_indices=frames, model=model)
+    bar = progress("keypoints", len(frames)) if progress else nullcontext(None)
+    with bar as advance:
+        pose = extract_pose(
+            picture.path, frame_indices=frames, frame_times_ns=picture.file_pts_ns, model=model, workers=workers,
+            progress=advance,
+        )  # fmt: skip
     if pose.keypoints_2d is None or not np.isfinite(pose.keypoints_2d).any():
         raise VideoError(
-            f"no person was found in {path}",
+            f"no person was found in {picture.path}",
             f"none of {len(frames)} frames shows one",
             "show the whole body, or leave keypoints out with --no-pose",
         )
@@ -243,5 +249,5 @@ def _provenance(
         steps.append({"step": "keypoints", "version": version, "backend": pose.backend,
                       "model_sha256": pose.model_sha256, "n_frames": len(pose.frame_index)})  # fmt: skip
     steps.append({"step": "grid", "version": version, "rate_hz": grid.RATE_HZ, "sEMG": "cubic within runs",
-                  "keypoints": "linear between neighbouring frames"})  # fmt: skip
+                  "keypoints": "cubic through the nearest frames, at their own times"})  # fmt: skip
     return tuple(steps)

@@ -16,6 +16,11 @@ RATE_HZ = 10.0
 _ENVELOPE_CUTOFF_HZ = 4.0
 #: Frames further apart than this are not neighbours.
 _WIDEST_FRAMES = 2.5
+#: A frame so near to a grid time, in frames and in seconds, needs no second one.
+_NEAR_FRAMES = 0.6
+_NEAR_S = 0.025
+#: Frames looked at further apart than this (beyond a few frames) are not joined by one cubic: the person was away.
+_LONGEST_CUBIC_S = 0.25
 
 
 def grid_times(start_s: float, stop_s: float) -> FloatArray:
@@ -55,20 +60,28 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     return result
 
 
-def bracketing_frames(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
-    """Return the indices of all frames that are a grid time's neighbour, ascending."""
-    if len(frame_time_s) == 0:
+def frames_to_look_at(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
+    """Return the indices of the frames from which keypoints at the grid times are had, ascending.
+
+    That is each grid time's nearest frame, and where that one is not near (a slow camera, a lost frame) its
+    neighbours on either side.
+    """
+    if len(frame_time_s) == 0 or len(grid_s) == 0:
         return np.zeros(0, dtype=np.int64)
     after = np.searchsorted(frame_time_s, grid_s, side="right")
-    both = np.concatenate([after - 1, after])
-    return np.unique(both[(both >= 0) & (both < len(frame_time_s))]).astype(np.int64)
+    both = np.clip(np.column_stack([after - 1, after]), 0, len(frame_time_s) - 1)
+    away = np.abs(frame_time_s[both] - grid_s[:, None])
+    nearest = np.take_along_axis(both, away.argmin(axis=1)[:, None], axis=1)[:, 0]
+    inside = away.min(axis=1) <= _WIDEST_FRAMES * _spacing_s(frame_time_s)
+    lone = away.min(axis=1) <= _near_s(frame_time_s)
+    return np.unique(np.concatenate([nearest[lone], both[inside & ~lone].ravel()])).astype(np.int64)
 
 
 def nearest_frame(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
     """Return the index of the nearest frame, -1 where none lies within one frame's spacing; shape (T,)."""
     if len(frame_time_s) < 2:
         return np.full(len(grid_s), -1, dtype=np.int64)
-    spacing = float(np.median(np.diff(frame_time_s)))
+    spacing = _spacing_s(frame_time_s)
     right = np.clip(np.searchsorted(frame_time_s, grid_s), 1, len(frame_time_s) - 1)
     nearer_left = grid_s - frame_time_s[right - 1] <= frame_time_s[right] - grid_s
     nearest = np.where(nearer_left, right - 1, right)
@@ -79,9 +92,6 @@ def nearest_frame(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
 def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> dict[str, FloatArray]:
     """Return ``keypoints_2d``, ``keypoints_3d`` (where there) and ``confidence`` at the grid times.
 
-    Between two neighbouring frames that both show the person a keypoint is taken on the line between them, at the
-    frames' own times. Where only one shows it, that one counts if it lies within half a frame; else NaN.
-
     Parameters
     ----------
     grid_s : ndarray, shape (T,)
@@ -89,36 +99,68 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
         Session time of every frame of the file.
     pose : Pose
         Of the frames that were looked at.
+
+    Notes
+    -----
+    Keypoints are taken from a cubic through the frames that show the person, at the frames' own times. A grid time
+    counts where a frame beside it, or one on either side, shows the person; elsewhere it is NaN. A cubic through the
+    nearest frames alone is at least as good as a line between both neighbours: the line cuts a fast limb's turn, and
+    half of the frames need not be looked at.
     """
     fields = {"keypoints_2d": pose.keypoints_2d, "keypoints_3d": pose.keypoints_3d}
-    present = {name: values for name, values in fields.items() if values is not None}
+    sources = {name: values for name, values in fields.items() if values is not None}
     found = np.zeros(len(pose.frame_index), dtype=bool)
-    for values in present.values():
+    for values in sources.values():
         found |= np.isfinite(values).any(axis=(1, 2))
-    row_of = np.full(len(frame_time_s) + 1, -1, dtype=np.int64)
-    row_of[pose.frame_index[found]] = np.flatnonzero(found)
-    spacing = float(np.median(np.diff(frame_time_s))) if len(frame_time_s) > 1 else 1.0
-    shapes = {name: (len(grid_s), *values.shape[1:]) for name, values in present.items()}
-    result = {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+    result = {name: np.full((len(grid_s), *values.shape[1:]), np.nan) for name, values in sources.items()}
     result["confidence"] = np.zeros((len(grid_s), 25))
-    sources = {**present, "confidence": pose.confidence}
-    after = np.searchsorted(frame_time_s, grid_s, side="right")
-    for k, t in enumerate(grid_s):
-        rows, times = [], []
-        for frame in (after[k] - 1, after[k]):
-            if 0 <= frame < len(frame_time_s) and row_of[frame] >= 0:
-                rows.append(int(row_of[frame]))
-                times.append(float(frame_time_s[frame]))
-        if len(rows) == 2 and times[1] - times[0] <= _WIDEST_FRAMES * spacing:
-            share = (t - times[0]) / (times[1] - times[0])
-            for name, values in sources.items():
-                result[name][k] = (1 - share) * values[rows[0]] + share * values[rows[1]]
+    sources["confidence"] = pose.confidence
+    rows = np.flatnonzero(found)
+    time_s = frame_time_s[pose.frame_index[rows]]
+    spacing_s, near_s = _spacing_s(frame_time_s), _near_s(frame_time_s)
+    # A grid time's two neighbours among all frames of the file, and whether they show the person.
+    padded_s = np.concatenate([[-np.inf], frame_time_s, [np.inf]])
+    shows = np.zeros(len(padded_s), dtype=bool)
+    shows[pose.frame_index[rows] + 1] = True
+    after = np.searchsorted(frame_time_s, grid_s, side="right") + 1
+    before_s, behind_s = grid_s - padded_s[after - 1], padded_s[after] - grid_s
+    seen = (shows[after - 1] & (before_s <= near_s)) | (shows[after] & (behind_s <= near_s))
+    seen |= shows[after - 1] & shows[after] & (before_s + behind_s <= _WIDEST_FRAMES * spacing_s)
+    apart = np.flatnonzero(np.diff(time_s) > _LONGEST_CUBIC_S + _WIDEST_FRAMES * spacing_s) + 1
+    for run in np.split(np.arange(len(rows)), apart):
+        if len(run) == 0:
             continue
-        near = [row for row, time in zip(rows, times, strict=True) if abs(time - t) <= 0.5 * spacing]
-        if near:
-            for name, values in sources.items():
-                result[name][k] = values[near[0]]
+        t = time_s[run]
+        at = np.flatnonzero(seen & (grid_s >= t[0] - near_s) & (grid_s <= t[-1] + near_s))
+        where = np.clip(grid_s[at], t[0], t[-1])
+        for name, values in sources.items():
+            y = values[rows[run]]
+            result[name][at] = _through(t, y, where) if name != "confidence" else _on_line(t, y, where)
     return result
+
+
+def _through(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:
+    if len(time_s) < 4 or not np.isfinite(values).all():
+        return _on_line(time_s, values, at_s)
+    return np.asarray(CubicSpline(time_s, values)(at_s))
+
+
+def _on_line(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:
+    if len(time_s) == 1:
+        return np.repeat(values, len(at_s), axis=0)
+    right = np.clip(np.searchsorted(time_s, at_s, side="right"), 1, len(time_s) - 1)
+    share = (at_s - time_s[right - 1]) / (time_s[right] - time_s[right - 1])
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray((1 - share) * values[right - 1] + share * values[right])
+
+
+def _spacing_s(frame_time_s: FloatArray) -> float:
+    return float(np.median(np.diff(frame_time_s))) if len(frame_time_s) > 1 else 1.0
+
+
+def _near_s(frame_time_s: FloatArray) -> float:
+    """Return how near a frame must be to stand for a grid time: about half a frame's spacing, with its jitter."""
+    return min(_NEAR_FRAMES * _spacing_s(frame_time_s), _NEAR_S)
 
 
 def close_short_gaps(seen: BoolArray) -> BoolArray:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset.arrays import IntArray
 from dataset.session import StreamSync
 from dataset.sound import Sound
 from sync.detect.contact import Contact
@@ -19,7 +20,19 @@ Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """The video file's side: times, brightness and sound."""
+    """The video file's side: times, brightness and sound.
+
+    Attributes
+    ----------
+    path : Path
+    brightness : Brightness
+    contacts : tuple of Contact
+    sound : Sound or None
+    width, height : int
+        Pixels, upright.
+    file_pts_ns : ndarray of int64, shape (F,), or None
+        Presentation times as the file has them, rounded as it rounds; ``brightness.pts_s`` are the exact ones.
+    """
 
     path: Path
     brightness: Brightness
@@ -27,6 +40,7 @@ class Picture:
     sound: Sound | None
     width: int
     height: int
+    file_pts_ns: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

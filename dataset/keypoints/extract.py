@@ -6,19 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dataset.arrays import FloatArray, IntArray
 from dataset.files import sha256_of
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.session import Pose
-from dataset.video import iter_frames
+from dataset.video import frame_pts_ns, iter_frames
+from dataset.workers import default_workers, in_order
+
+#: Frames that are looked at one after another with one tracker. Stretches begin anew, so that they can be worked on
+#: at once and the result is the same for any number of workers.
+_STRETCH = 300
+
+_Found = tuple[int, FloatArray, FloatArray, FloatArray]
 
 
 def extract_pose(
     video: Path,
     *,
-    frame_indices: NDArray[np.int64] | None = None,
+    frame_indices: IntArray | None = None,
+    frame_times_ns: IntArray | None = None,
     model: Path | None = None,
+    workers: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Pose:
     """Find the person in every frame of a video, or in the frames asked for.
@@ -28,8 +37,13 @@ def extract_pose(
     video : Path
     frame_indices : ndarray of int, optional
         Frames to look at; all where it is None.
+    frame_times_ns : ndarray of int64, shape (F,), optional
+        Presentation times of all frames of the file as they were decoded; the file is scanned for them otherwise.
     model : Path, optional
         A ``.task`` file in place of the built-in network.
+    workers : int, optional
+        Threads, each with a decoder and a network of its own; one a core by default. The result is the same for any
+        number.
     progress : callable, optional
         Called with 1 after each frame.
 
@@ -45,26 +59,34 @@ def extract_pose(
     MissingDependencyError
         The pose network cannot be had or loaded.
     """
-    indices: list[int] = []
-    flat: list[NDArray[np.float64]] = []
-    world: list[NDArray[np.float64]] = []
-    confidence: list[NDArray[np.float64]] = []
+    times_ns = frame_pts_ns(video) if frame_times_ns is None else frame_times_ns
+    wanted = np.arange(len(times_ns)) if frame_indices is None else np.unique(frame_indices)
+    workers = default_workers() if workers is None else workers
+    # Where no network can be had, that is said before anything is decoded.
     with PoseLandmarker(model) as landmarker:
-        for frame in iter_frames(video, indices=frame_indices):
-            body = landmarker.find(frame.image, frame.pts_ns)
-            indices.append(frame.index)
-            flat.append(body.keypoints_2d if body else np.full((25, 2), np.nan))
-            world.append(body.keypoints_3d if body else np.full((25, 3), np.nan))
-            confidence.append(body.confidence if body else np.zeros(25))
-            if progress:
-                progress(1)
         backend, model_path = landmarker.backend, landmarker.model_path
-    n = len(indices)
+
+    def look(stretch: IntArray) -> list[_Found]:
+        found: list[_Found] = []
+        with PoseLandmarker(model) as landmarker:
+            for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1 if workers > 1 else 0):
+                body = landmarker.find(frame.image, frame.pts_ns)
+                if body is None:
+                    found.append((frame.index, np.full((25, 2), np.nan), np.full((25, 3), np.nan), np.zeros(25)))
+                else:
+                    found.append((frame.index, body.keypoints_2d, body.keypoints_3d, body.confidence))
+                if progress:
+                    progress(1)
+        return found
+
+    stretches = [wanted[k : k + _STRETCH] for k in range(0, len(wanted), _STRETCH)]
+    rows = [row for part in in_order(look, stretches, workers) for row in part]
+    n = len(rows)
     return Pose(
-        keypoints_2d=np.array(flat).reshape(n, 25, 2),
-        keypoints_3d=np.array(world).reshape(n, 25, 3),
-        confidence=np.array(confidence).reshape(n, 25),
-        frame_index=np.array(indices, dtype=np.int64),
+        keypoints_2d=np.array([row[1] for row in rows]).reshape(n, 25, 2),
+        keypoints_3d=np.array([row[2] for row in rows]).reshape(n, 25, 3),
+        confidence=np.array([row[3] for row in rows]).reshape(n, 25),
+        frame_index=np.array([row[0] for row in rows], dtype=np.int64),
         backend=backend,
         model_sha256=sha256_of(model_path),
     )

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from dataset.errors import InputError, MissingDependencyError
-from dataset.keypoints import extract_pose
+from dataset.keypoints import extract, extract_pose
 from dataset.keypoints.body25 import to_body25
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.keypoints.pose_model import pose_model
 from dataset.skeleton import JOINT
+from dataset.video import iter_frames
 
 
 def test_landmarks_become_body_25() -> None:
@@ -61,3 +62,37 @@ def test_a_person_is_found_upright_with_the_left_on_the_left(shared_data: Path) 
     assert abs(facing.sum()) == found.sum()
     assert pose.backend.startswith("mediapipe")
     assert len(pose.model_sha256) == 64
+
+
+@pytest.mark.realdata
+def test_the_keypoints_do_not_depend_on_how_many_work(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extract, "_STRETCH", 10)
+    clip, wanted = shared_data / "video/mrpose/squat.mp4", np.arange(60, 140, 2)
+    alone, together = (extract_pose(clip, frame_indices=wanted, workers=n) for n in (1, 3))
+    assert alone.frame_index.tolist() == together.frame_index.tolist() == wanted.tolist()
+    assert alone.keypoints_2d is not None
+    assert np.isfinite(alone.keypoints_2d).all(axis=(1, 2)).mean() > 0.9
+    np.testing.assert_array_equal(alone.keypoints_2d, together.keypoints_2d)
+    np.testing.assert_array_equal(alone.confidence, together.confidence)
+
+
+@pytest.mark.realdata
+def test_keypoints_do_not_lag_the_motion(shared_data: Path) -> None:
+    frame = next(iter_frames(shared_data / "video/mrpose/squat.mp4", indices=np.array([100]))).image
+    moved = np.roll(frame, 40, axis=1)
+    with PoseLandmarker() as landmarker:
+        still = [landmarker.find(frame, k * 33_000_000) for k in range(6)][-1]
+        after = landmarker.find(moved, 6 * 33_000_000)
+    assert still is not None
+    assert after is not None
+    trunk = [JOINT[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+    shift = (after.keypoints_2d - still.keypoints_2d)[trunk, 0].mean()
+    assert shift == pytest.approx(40.0, abs=3.0)
+
+
+def test_frames_must_come_in_order_of_time() -> None:
+    empty = np.full((240, 320, 3), 127, dtype=np.uint8)
+    with PoseLandmarker() as landmarker:
+        landmarker.find(empty, 1000)
+        with pytest.raises(ValueError, match="after one at"):
+            landmarker.find(empty, 1000)

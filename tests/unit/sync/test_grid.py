@@ -104,12 +104,73 @@ def test_nothing_is_bridged_over_dropped_frames():
     assert grid.nearest_frame(np.array([1.2, 1.52]), frames).tolist()[0] == -1
 
 
-def test_only_frames_beside_grid_times_are_asked_for():
-    frames = np.arange(0, 10, 1 / 30)
-    wanted = grid.bracketing_frames(grid.grid_times(0.05, 9.9), frames)
-    assert len(wanted) <= 2 * 99
+def test_the_nearest_frame_of_each_grid_time_is_asked_for():
+    frames = np.arange(0.004, 10, 1 / 30)
     at = grid.grid_times(0.05, 9.9)
-    assert set(np.searchsorted(frames, at, side="right")) <= set(wanted.tolist())
+    wanted = grid.frames_to_look_at(at, frames)
+    assert len(wanted) == len(at)
+    assert set(grid.nearest_frame(at, frames)) == set(wanted.tolist())
+
+
+def test_a_slow_or_a_lost_frame_is_made_up_for_by_both_neighbours():
+    at = np.array([1.0])
+    slow = np.arange(0.967, 3, 1 / 12)
+    assert grid.frames_to_look_at(np.array([1.01]), slow).tolist() == [0, 1]
+    lost = np.delete(np.arange(0, 3, 1 / 30), 30)
+    assert grid.frames_to_look_at(at, lost).tolist() == [29, 30]
+    away = np.concatenate([np.arange(0, 0.5, 1 / 30), np.arange(2, 3, 1 / 30)])
+    assert len(grid.frames_to_look_at(at, away)) == 0
+    assert len(grid.frames_to_look_at(at, np.zeros(0))) == 0
+
+
+@given(seed=st.integers(0, 10_000), spacing_s=st.sampled_from([1 / 60, 1 / 30, 1 / 24, 1 / 12]), lost=st.floats(0, 0.3))
+def test_what_is_asked_for_is_enough(seed, spacing_s, lost):
+    """Keypoints from the frames asked for alone are there wherever those from all frames are."""
+    rng = np.random.default_rng(seed)
+    frames = np.arange(0, 5, spacing_s)
+    frames = (frames + rng.uniform(-0.3, 0.3, len(frames)) * spacing_s)[rng.random(len(frames)) >= lost]
+    at = grid.grid_times(frames[0], frames[-1])
+    everything = pose_of(frames)
+    wanted = grid.frames_to_look_at(at, frames)
+    some = Pose(
+        keypoints_2d=everything.keypoints_2d[wanted], keypoints_3d=None, confidence=everything.confidence[wanted],
+        frame_index=wanted, backend="test", model_sha256="",
+    )  # fmt: skip
+    of_all, of_some = (grid.pose_on_grid(at, frames, p)["keypoints_2d"][:, 0, 0] for p in (everything, some))
+    assert np.array_equal(np.isnan(of_all), np.isnan(of_some))
+    there = np.isfinite(of_some)
+    # A steady movement; before the first and behind the last frame it is held.
+    assert of_some[there] == pytest.approx(100 + 30 * at[there], abs=30 * 0.6 * spacing_s + 1e-6)
+
+
+def test_a_cubic_through_nearest_frames_is_no_worse_than_a_line_between_neighbours():
+    frames = np.arange(0.0, 60, 1 / 29.97)
+    at = grid.grid_times(1, 59)
+    wave = 100.0 * np.sin(2 * np.pi * 1.2 * frames)
+    nearest = grid.frames_to_look_at(at, frames)
+    flat = np.repeat(wave[nearest, None, None], 25, axis=1).repeat(2, axis=2)
+    pose = Pose(
+        keypoints_2d=flat, keypoints_3d=None, confidence=np.ones((len(nearest), 25)), frame_index=nearest,
+        backend="test", model_sha256="",
+    )  # fmt: skip
+    truth = 100.0 * np.sin(2 * np.pi * 1.2 * at)
+    cubic = grid.pose_on_grid(at, frames, pose)["keypoints_2d"][:, 0, 0]
+    by_cubic = np.sqrt(np.mean((cubic - truth) ** 2))
+    by_line = np.sqrt(np.mean((np.interp(at, frames, wave) - truth) ** 2))
+    assert by_cubic < by_line < 1.0
+
+
+def test_confidence_stays_within_its_bounds():
+    frames = np.arange(0, 4, 1 / 30)
+    pose = pose_of(frames)
+    confidence = np.where(np.arange(len(frames)) % 6 < 3, 1.0, 0.0)[:, None].repeat(25, axis=1)
+    pose = Pose(
+        keypoints_2d=pose.keypoints_2d, keypoints_3d=None, confidence=confidence, frame_index=pose.frame_index,
+        backend="test", model_sha256="",
+    )  # fmt: skip
+    found = grid.pose_on_grid(grid.grid_times(0.5, 3.5), frames, pose)["confidence"]
+    assert found.min() >= 0.0
+    assert found.max() <= 1.0
 
 
 @given(usable=st.lists(st.booleans(), max_size=40))
