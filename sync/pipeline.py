@@ -32,6 +32,7 @@ def run_capture(
     pose: bool = True,
     pose_model: Path | None = None,
     allow_unverified: bool = False,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> SyncResult:
     """Synchronise one capture and write its session and its report into ``out``.
@@ -50,6 +51,9 @@ def run_capture(
         A ``.task`` file in place of the built-in network.
     allow_unverified : bool
         Write the session, marked FAIL, also where the verdict is FAIL.
+    workers : int, optional
+        Threads that decode and look for the person; one a core by default. Whoever works on several captures at
+        once gives each one. The result does not depend on it.
     progress : callable, optional
         Shows progress; see :func:`dataset.console.progress`.
 
@@ -78,7 +82,7 @@ def run_capture(
         check_writable(out)
         return _run(
             capture, session_path, report_path, video=video, pose=pose, pose_model=pose_model,
-            allow_unverified=allow_unverified, progress=progress,
+            allow_unverified=allow_unverified, workers=workers, progress=progress,
         )  # fmt: skip
 
 
@@ -99,12 +103,15 @@ def _run(
     pose: bool,
     pose_model: Path | None,
     allow_unverified: bool,
+    workers: int | None,
     progress: Progress | None,
 ) -> SyncResult:
     video_path = video or capture.video_path
-    zero_ns, recording = read_recording(capture, video_path, progress)
+    zero_ns, recording = read_recording(capture, video_path, progress, workers=workers)
     alignment = align(recording)
-    session = build_session(capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, progress=progress)
+    session = build_session(
+        capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
+    )
     accepted = alignment.verdict != FAIL or allow_unverified
     result = SyncResult(
         capture=capture.folder,

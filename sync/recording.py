@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from dataset.capture import Capture
 from dataset.errors import CaptureError
 from dataset.profiles import decode
 from dataset.profiles.profile import find_profile
-from dataset.sound import read_sound
+from dataset.sound import Sound, read_sound
 from dataset.video import probe_video
+from dataset.workers import default_workers
 from sync.arrivals import sensor_clock
-from sync.detect.contact import detect_contacts
+from sync.detect.contact import Contact, detect_contacts
 from sync.detect.flash import read_brightness
 from sync.fit import HostFlashes, host_flashes
 from sync.parts import Picture, Progress
@@ -80,7 +83,9 @@ class Recording:
     file_zero_s: float = 0.0
 
 
-def read_recording(capture: Capture, video: Path | None, progress: Progress | None = None) -> tuple[int, Recording]:
+def read_recording(
+    capture: Capture, video: Path | None, progress: Progress | None = None, *, workers: int | None = None
+) -> tuple[int, Recording]:
     """Read a capture and detect what its video shows and sounds.
 
     Parameters
@@ -89,6 +94,8 @@ def read_recording(capture: Capture, video: Path | None, progress: Progress | No
     video : Path or None
         The video to use; the capture's own, another, or none.
     progress : callable, optional
+    workers : int, optional
+        Threads; one a core by default.
 
     Returns
     -------
@@ -104,7 +111,7 @@ def read_recording(capture: Capture, video: Path | None, progress: Progress | No
         The video cannot be decoded.
     """
     zero_ns, sensors = _read_sensors(capture)
-    picture = _read_picture(capture, video, progress) if video is not None else None
+    picture = _read_picture(capture, video, progress, workers) if video is not None else None
     frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
     return zero_ns, Recording(
         sensors=sensors,
@@ -139,19 +146,29 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     return zero_ns, data
 
 
-def _read_picture(capture: Capture, path: Path, progress: Progress | None) -> Picture:
+def _read_picture(capture: Capture, path: Path, progress: Progress | None, workers: int | None) -> Picture:
     meta = probe_video(path)
-    if progress:
-        with progress("brightness", meta.n_frames or None) as advance:
-            brightness = read_brightness(path, advance)
-    else:
-        brightness = read_brightness(path)
-    brightness = replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s))
-    sound = read_sound(path) if meta.has_sound else None
-    contacts = detect_contacts(sound) if sound is not None else ()
+    workers = default_workers() if workers is None else workers
+    bar = progress("brightness", meta.n_frames or None) if progress else nullcontext(None)
+    # Sound is decoded and listened to beside the picture where there is a thread for it.
+    with ThreadPoolExecutor(1, thread_name_prefix="sound") as beside, bar as advance:
+        listening = beside.submit(_listen, path) if meta.has_sound and workers > 1 else None
+        brightness = read_brightness(path, advance, workers=workers)
+        sound, contacts = listening.result() if listening else _listen(path) if meta.has_sound else (None, ())
     return Picture(
-        path=path, brightness=brightness, contacts=contacts, sound=sound, width=meta.width, height=meta.height
+        path=path,
+        brightness=replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s)),
+        contacts=contacts,
+        sound=sound,
+        width=meta.width,
+        height=meta.height,
+        file_pts_ns=np.round(brightness.pts_s * 1e9).astype(np.int64),
     )
+
+
+def _listen(path: Path) -> tuple[Sound | None, tuple[Contact, ...]]:
+    sound = read_sound(path)
+    return sound, detect_contacts(sound) if sound is not None else ()
 
 
 def _exact_pts_s(capture: Capture, path: Path, pts_s: FloatArray) -> FloatArray:
