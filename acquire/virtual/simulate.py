@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +44,26 @@ Progress = Callable[[float], None]
 _FRAMES_AT_ONCE = 30
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """How the picture is stored.
+
+    Attributes
+    ----------
+    width, height : int
+        Pixels.
+    grain : float
+        Standard deviation of the sensor's noise, in grey levels: without any a file decodes faster than a camera's.
+    preset : str
+        x264 preset.
+    """
+
+    width: int = WIDTH
+    height: int = HEIGHT
+    grain: float = 0.0
+    preset: str = "ultrafast"
+
+
 def simulate(
     out: Path,
     *,
@@ -53,6 +74,7 @@ def simulate(
     protocol_text: str,
     faults: Faults | Path | None = None,
     stamp: str | None = None,
+    film: Film | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write a closed capture of the virtual person, with its ``truth.json``.
@@ -73,6 +95,8 @@ def simulate(
         What goes wrong beside the ordinary.
     stamp : str, optional
         Name of the recording, now by default.
+    film : Film, optional
+        Size and noise of the picture.
     progress : callable, optional
 
     Returns
@@ -92,7 +116,14 @@ def simulate(
         known_motion(exercise.name)
     schedule = _schedule(protocol, seed, minutes)
     return _Simulation(
-        out, subject=subject, seed=seed, schedule=schedule, protocol_text=protocol_text, faults=given, stamp=stamp
+        out,
+        subject=subject,
+        seed=seed,
+        schedule=schedule,
+        protocol_text=protocol_text,
+        faults=given,
+        stamp=stamp,
+        film=film or Film(),
     ).write(progress or (lambda _: None))
 
 
@@ -138,8 +169,10 @@ class _Simulation:
         protocol_text: str,
         faults: Faults,
         stamp: str | None,
+        film: Film,
     ) -> None:
         self._seed = seed
+        self._film_as = film
         self._schedule = schedule
         self._faults = faults
         self._rng = chance.generator(seed, "simulate")
@@ -301,7 +334,9 @@ class _Simulation:
     def _film(self, progress: Progress) -> tuple[VideoTruth | None, int, int]:
         """Write the video; returns its truth and how many frames were and were not written."""
         camera = self._devices.camera
-        figure = Figure(self._world.look, self._world.body.height_m)
+        film = self._film_as
+        figure = Figure(self._world.look, self._world.body.height_m, film.width, film.height)
+        grain = _Grain(film)
         every = np.arange(camera.next_index(self._began_ns), camera.next_index(self._ended_ns), dtype=np.int64)
         index = every[~camera.dropped(every)]
         arrival = np.maximum.accumulate(camera.arrivals_ns(index))
@@ -313,11 +348,11 @@ class _Simulation:
         centres: list[int] = []
         with VideoWriter(
             self._folder / VIDEO,
-            width=WIDTH,
-            height=HEIGHT,
+            width=film.width,
+            height=film.height,
             nominal_hz=camera.nominal_hz,
             sound_rate_hz=self._devices.microphone.rate_hz,
-            preset="ultrafast",
+            preset=film.preset,
         ) as video:
             sound = _SoundWriter(self._world, self._devices, self._faults, self._writer, video, zero_ns)
             for begin in range(0, len(index), _FRAMES_AT_ONCE):
@@ -333,9 +368,9 @@ class _Simulation:
                     near = [span for span in lit if abs(span[0] - start_ns) < 1_000_000_000]
                     image = figure.draw(body)
                     if near:
-                        rows = camera.lit_rows(int(index[k]), HEIGHT, near)
+                        rows = camera.lit_rows(int(index[k]), film.height, near)
                         image = expose(image, rows, self._devices.flash_gain, self._devices.flash_light)
-                    written_ns = video.write_frame(image, int(arrival[k]) - zero_ns)
+                    written_ns = video.write_frame(grain.on(image, k), int(arrival[k]) - zero_ns)
                     self._writer.frame(0, k, int(arrival[k]), written_ns)
                     pts.append(written_ns)
                     centres.append(start_ns)
@@ -343,6 +378,26 @@ class _Simulation:
             sound.write_until(self._ended_ns)
         truth = fit_video(np.array(pts, dtype=np.int64), np.array(centres, dtype=np.int64))
         return truth, len(pts), int(unwritten.sum())
+
+
+class _Grain:
+    """Noise on pictures, the same in all colours, from a few fields drawn once and laid differently on each frame."""
+
+    _FIELDS, _MARGIN = 8, 64
+
+    def __init__(self, film: Film) -> None:
+        rng = chance.generator(0, "grain")
+        size = (film.height + self._MARGIN, film.width + self._MARGIN)
+        drawn = [rng.normal(0.0, film.grain, size) for _ in range(self._FIELDS)] if film.grain > 0.0 else []
+        self._fields = [np.repeat(np.rint(f).astype(np.int16)[..., None], 3, axis=2) for f in drawn]
+
+    def on(self, image: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
+        """Return the ``k``-th picture with noise."""
+        if not self._fields:
+            return image
+        y, x = k * 29 % self._MARGIN, k * 37 % self._MARGIN
+        field = self._fields[k % self._FIELDS][y : y + image.shape[0], x : x + image.shape[1]]
+        return np.asarray(cv2.add(image, field, dtype=cv2.CV_8U), dtype=np.uint8)
 
 
 class _SoundWriter:
