@@ -10,12 +10,12 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: More than these share one disk and one memory bus without being faster.
-_MOST = 8
+#: Each holds a decoder and a pose network, 80 MB: more would not fit under a gigabyte, and share one memory bus.
+_MOST = 4
 
 
 def default_workers() -> int:
-    """Return how many threads one capture is worked on with: the cores this process may use, at most eight."""
+    """Return how many threads one capture is worked on with: the cores this process may use, at most four."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Windows and macOS

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from dataset.arrays import FloatArray, IntArray
 from dataset.files import sha256_of
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.session import Pose
-from dataset.video import frame_pts_ns, iter_frames
+from dataset.video import Frame, frame_pts_ns, iter_frames
 from dataset.workers import default_workers, in_order
 
 #: Frames that are looked at one after another with one tracker. Stretches begin anew, so that they can be worked on
@@ -61,32 +63,40 @@ def extract_pose(
     """
     times_ns = frame_pts_ns(video) if frame_times_ns is None else frame_times_ns
     wanted = np.arange(len(times_ns)) if frame_indices is None else np.unique(frame_indices)
-    workers = default_workers() if workers is None else workers
-    # Where no network can be had, that is said before anything is decoded.
-    with PoseLandmarker(model) as landmarker:
-        backend, model_path = landmarker.backend, landmarker.model_path
-
-    def look(stretch: IntArray) -> list[_Found]:
-        found: list[_Found] = []
-        with PoseLandmarker(model) as landmarker:
-            for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1 if workers > 1 else 0):
-                body = landmarker.find(frame.image, frame.pts_ns)
-                if body is None:
-                    found.append((frame.index, np.full((25, 2), np.nan), np.full((25, 3), np.nan), np.zeros(25)))
-                else:
-                    found.append((frame.index, body.keypoints_2d, body.keypoints_3d, body.confidence))
-                if progress:
-                    progress(1)
-        return found
-
     stretches = [wanted[k : k + _STRETCH] for k in range(0, len(wanted), _STRETCH)]
-    rows = [row for part in in_order(look, stretches, workers) for row in part]
+    workers = max(1, min(default_workers() if workers is None else workers, len(stretches)))
+    with ExitStack() as opened:
+        # As many networks as workers, each used for stretch after stretch: to make and drop them costs memory.
+        networks = [opened.enter_context(PoseLandmarker(model)) for _ in range(workers)]
+        idle: SimpleQueue[PoseLandmarker] = SimpleQueue()
+        for network in networks:
+            idle.put(network)
+
+        def look(stretch: IntArray) -> list[_Found]:
+            network = idle.get()
+            try:
+                network.begin_anew()
+                frames = iter_frames(video, indices=stretch, times_ns=times_ns, threads=1 if workers > 1 else 0)
+                return [_find(network, frame, progress) for frame in frames]
+            finally:
+                idle.put(network)
+
+        rows = [row for part in in_order(look, stretches, workers) for row in part]
     n = len(rows)
     return Pose(
         keypoints_2d=np.array([row[1] for row in rows]).reshape(n, 25, 2),
         keypoints_3d=np.array([row[2] for row in rows]).reshape(n, 25, 3),
         confidence=np.array([row[3] for row in rows]).reshape(n, 25),
         frame_index=np.array([row[0] for row in rows], dtype=np.int64),
-        backend=backend,
-        model_sha256=sha256_of(model_path),
+        backend=networks[0].backend,
+        model_sha256=sha256_of(networks[0].model_path),
     )
+
+
+def _find(network: PoseLandmarker, frame: Frame, progress: Callable[[float], None] | None) -> _Found:
+    body = network.find(frame.image, frame.pts_ns)
+    if progress:
+        progress(1)
+    if body is None:
+        return frame.index, np.full((25, 2), np.nan), np.full((25, 3), np.nan), np.zeros(25)
+    return frame.index, body.keypoints_2d, body.keypoints_3d, body.confidence

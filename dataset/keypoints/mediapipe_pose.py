@@ -25,6 +25,10 @@ from dataset.keypoints.pose_model import pose_model
 #: Told times so far apart, the filter forgets all before; the tracker, which saves the detector, minds no times.
 _MS_PER_FRAME = 10_000_000
 
+#: Visibility it smooths by counting, whatever the times: each value is this share of the new one and the rest of the
+#: last. At 10 Hz a hidden limb would take two seconds to look hidden, so the new ones are worked out again.
+_NEW_SHARE = 0.1
+
 #: The native library's chatter is silenced for the whole process, so by one thread at a time.
 _SILENCE = threading.Lock()
 
@@ -86,6 +90,7 @@ class PoseLandmarker:
                 raise MissingDependencyError(f"{self.model_path} is no pose network", str(error)) from error
         self._told_ms = 0
         self._last_ns: int | None = None
+        self._smoothed: NDArray[np.float64] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +100,12 @@ class PoseLandmarker:
     ) -> None:
         with _quiet_native_stderr():
             self._task.close()
+
+    def begin_anew(self) -> None:
+        """Forget where the person was: the next picture is another stretch's, at any time."""
+        self._last_ns = None
+        if self._told_ms > 0:
+            self._detect(np.zeros((64, 64, 3), dtype=np.uint8))
 
     def find(self, image: NDArray[np.uint8], time_ns: int) -> Body | None:
         """Return the person in ``image`` (height, width, 3; BGR), or None where there is nobody.
@@ -112,20 +123,29 @@ class PoseLandmarker:
         """
         if self._last_ns is not None and time_ns <= self._last_ns:
             raise ValueError(f"a frame at {time_ns} ns after one at {self._last_ns} ns")
-        first = self._last_ns is None
         self._last_ns = time_ns
-        self._told_ms += _MS_PER_FRAME
-        picture = self._image(image_format=self._srgb, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        with _quiet_native_stderr() if first else contextlib.nullcontext():
-            result = self._task.detect_for_video(picture, self._told_ms)
+        result = self._detect(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         if not result.pose_landmarks:
             return None
         height, width = image.shape[:2]
-        flat = np.array([(p.x * width, p.y * height, p.visibility) for p in result.pose_landmarks[0]])
+        flat = np.array([(p.x * width, p.y * height) for p in result.pose_landmarks[0]])
+        visibility = self._unsmoothed(np.array([p.visibility for p in result.pose_landmarks[0]], dtype=np.float64))
         world = np.array([(p.x, p.y, p.z) for p in result.pose_world_landmarks[0]])
         return Body(
-            keypoints_2d=to_body25(flat[:, :2]), keypoints_3d=to_body25(world), confidence=to_body25(flat[:, 2:])[:, 0]
+            keypoints_2d=to_body25(flat), keypoints_3d=to_body25(world), confidence=to_body25(visibility[:, None])[:, 0]
         )
+
+    def _unsmoothed(self, smoothed: NDArray[np.float64]) -> NDArray[np.float64]:
+        last, self._smoothed = self._smoothed, smoothed
+        if last is None:
+            return smoothed
+        return np.clip((smoothed - (1.0 - _NEW_SHARE) * last) / _NEW_SHARE, 0.0, 1.0)
+
+    def _detect(self, rgb: NDArray[np.uint8]) -> Any:
+        first = self._told_ms == 0
+        self._told_ms += _MS_PER_FRAME
+        with _quiet_native_stderr() if first else contextlib.nullcontext():
+            return self._task.detect_for_video(self._image(image_format=self._srgb, data=rgb), self._told_ms)
 
 
 @contextlib.contextmanager

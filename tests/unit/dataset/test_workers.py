@@ -44,4 +44,4 @@ def test_a_failure_is_raised_and_the_rest_left_undone():
 
 
 def test_there_is_at_least_one_worker():
-    assert 1 <= default_workers() <= 8
+    assert 1 <= default_workers() <= 4
