@@ -1,43 +1,51 @@
-"""Contacts in a sound track: claps, stomps and the LED box's beeps, told apart by their shape.
+"""Contacts in a sound track: claps and stomps, the LED box's beeps, and the snaps and doors that are neither.
 
-A clap or a stomp reaches its peak within milliseconds and is gone within a tenth of a second; speech rises and falls
-slowly. A clap is broadband, a stomp is low, a beep is one tone that lasts.
+A contact reaches its peak within milliseconds, stands out from the second around it and is gone within a tenth of a
+second; speech rises and falls slowly, and where it does not - a *t*, a *k* - what follows is as loud. What kind of
+contact it is, :mod:`sync.detect.shape` tells from its bands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import signal
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from dataset.arrays import FloatArray, stretches
+from dataset.arrays import FloatArray
 from dataset.sound import Sound
+from sync.detect.beep import Beep, find_beeps, without_tone
+from sync.detect.shape import Bands, Shape, measure_shape, split_bands
 
-#: Envelopes are looked at on this grid; onsets are refined on the samples themselves.
-_HOP_S = 0.001
 #: A block of sound in memory at a time, and how far blocks overlap.
 _BLOCK_S = 60.0
-_OVERLAP_S = 1.0
-#: Frames of a spectrogram in memory at a time.
-_FRAMES = 2500
-_CLAP_BAND_HZ = (1200.0, 8000.0)
-_STOMP_BAND_HZ = (30.0, 300.0)
-_BEEP_BAND_HZ = (1500.0, 4000.0)
-#: Peak over the quietest recent level that a contact must reach.
-_CONTRAST = 8.0
-#: A contact's envelope climbs from a fifth of its peak within this time.
-_LONGEST_RISE_S = {"clap": 0.008, "stomp": 0.030}
-_LONGEST_DECAY_S = {"clap": 0.120, "stomp": 0.250}
-#: Share of the energy below 300 Hz from which a contact is a stomp.
-_STOMP_SHARE = 0.6
-_SHORTEST_BEEP_S = 0.03
-_BEEP_CONTRAST = 6.0
+_OVERLAP_S = 1.5
+#: Peak over the quietest recent level, and over the level that a tenth of the time around it exceeds.
+_CONTRAST = 4.0
+_STANDS_OUT = 2.0
+_AROUND_S = 1.0
+#: A contact's envelope climbs from a fifth of its peak within this time, and is down to a quarter after that.
+_LONGEST_RISE_S = {"high": 0.006, "low": 0.030}
+_LONGEST_DECAY_S = {"high": 0.120, "low": 0.300}
+#: Envelopes are averaged over so many milliseconds: a low tone has to pass its own period.
+_SMOOTH = {"high": 2, "low": 12}
+#: Half a period of the band's lowest tone, about.
+_SWING_S = {"high": 0.003, "low": 0.010}
+#: What a contact leaves behind by then is weaker than this; after a *t* comes a vowel.
+_AFTER_S = (0.050, 0.180)
+_AFTER_SHARE = 0.6
+#: Bass over treble from which it was a foot or a door.
+_BASS_DB = 8.0
 #: What lies that near to a beep's ends and is that much weaker is the beep's own click.
 _CLICK_S = 0.025
 _CLICK_SHARE = 0.7
-_ONSET_UNCERTAINTY_S = 0.002
+#: A door's latch comes before its blow, its rattles after it.
+_DOOR_S = (-0.12, 0.45)
+#: Contacts nearer than this are one.
+_APART_S = 0.05
+#: Where the wave begins is a matter of definition to about this.
+_ONSET_S = 0.0008
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +55,9 @@ class Contact:
     Attributes
     ----------
     time_s, uncertainty_s : float
-        Onset on the file's clock and its half-width.
-    kind : {"clap", "stomp", "beep"}
+        Onset on the file's clock and its half-width, which grows with a slow rise and with noise.
+    kind : {"clap", "stomp", "beep", "snap", "door"}
+        The last two are told apart so that they are not taken for claps and stomps.
     loudness : float
         Peak of the envelope, full scale is 1.
     contrast : float
@@ -63,7 +72,7 @@ class Contact:
 
 
 def detect_contacts(sound: Sound) -> tuple[Contact, ...]:
-    """Return the claps, stomps and beeps of a sound track in time order.
+    """Return the contacts and beeps of a sound track in time order.
 
     Parameters
     ----------
@@ -88,73 +97,110 @@ def detect_contacts(sound: Sound) -> tuple[Contact, ...]:
 
 
 def _in_block(samples: FloatArray, rate_hz: int, start_s: float) -> list[Contact]:
-    beeps = _beeps(samples, rate_hz)
+    beeps = find_beeps(samples, rate_hz)
     # A beep's attack is as steep as a clap's: what it covers is taken out before claps are looked for.
-    quiet = samples.copy()
+    quiet = samples
     for beep in beeps:
-        quiet = _without_tone(quiet, rate_hz, beep)
-    contacts = _transients(quiet, rate_hz, "stomp")
-    claps = _transients(quiet, rate_hz, "clap")
-    contacts = [c for c in contacts if all(abs(c.time_s - k.time_s) > 0.05 for k in claps)] + claps
+        quiet = without_tone(quiet, rate_hz, beep)
+    bands = split_bands(quiet, rate_hz)
+    sharp = _transients(bands, "high")
+    contacts = sharp + [c for c in _transients(bands, "low") if _far_from(c, sharp)]
+    doors = [c for c in contacts if c.kind == "door"]
+    contacts = [c for c in contacts if not any(_belongs_to_door(c, door) for door in doors)]
     contacts = [c for c in contacts if not any(_is_its_click(c, b) for b in beeps)]
-    beep_contacts = [
-        Contact(
-            time_s=b.start_s, uncertainty_s=_ONSET_UNCERTAINTY_S, kind="beep", loudness=b.level, contrast=b.contrast
-        )
+    contacts += [
+        Contact(time_s=b.start_s, uncertainty_s=0.002, kind="beep", loudness=b.level, contrast=b.contrast)
         for b in beeps
     ]
-    return [
-        Contact(
-            time_s=start_s + c.time_s, uncertainty_s=c.uncertainty_s, kind=c.kind, loudness=c.loudness,
-            contrast=c.contrast,
-        )
-        for c in contacts + beep_contacts
-    ]  # fmt: skip
+    return [replace(c, time_s=start_s + c.time_s) for c in contacts]
 
 
-# -- claps and stomps ---------------------------------------------------------------------------------------------
+def _far_from(contact: Contact, others: list[Contact]) -> bool:
+    return all(abs(contact.time_s - other.time_s) > _APART_S for other in others)
 
 
-def _transients(samples: FloatArray, rate_hz: int, band: str) -> list[Contact]:
-    """Return short events whose energy in the band rises and falls fast; ``kind`` from their spectrum."""
-    edges = _CLAP_BAND_HZ if band == "clap" else _STOMP_BAND_HZ
-    # Causal filters: nothing may answer before the contact.
-    filtered = signal.sosfilt(_bandpass(edges, rate_hz), samples)
-    hop = max(1, round(_HOP_S * rate_hz))
-    smooth = 2 * hop if band == "clap" else 12 * hop
-    envelope = np.sqrt(np.maximum(uniform_filter1d(filtered**2, smooth)[::hop], 0.0))
-    step_s = hop / rate_hz
-    recent = round(0.25 / step_s)
-    before = _quiet_before(envelope, recent)
+def _belongs_to_door(contact: Contact, door: Contact) -> bool:
+    since_s = contact.time_s - door.time_s
+    return contact is not door and _DOOR_S[0] < since_s < _DOOR_S[1] and contact.loudness < door.loudness
+
+
+def _is_its_click(contact: Contact, beep: Beep) -> bool:
+    """A beep switched on or off hard clicks; that click is no clap unless it is louder than the beep."""
+    near = min(abs(contact.time_s - beep.start_s), abs(contact.time_s - beep.stop_s)) < _CLICK_S
+    return near and contact.kind in ("clap", "snap") and contact.loudness < _CLICK_SHARE * beep.level
+
+
+# -- transients ---------------------------------------------------------------------------------------------------
+
+
+def _transients(bands: Bands, band: str) -> list[Contact]:
+    """Return the short events of one band, each with the kind that its shape says."""
+    filtered, power = (bands.high, bands.high_power) if band == "high" else (bands.low, bands.low_power)
+    step_s = bands.hop / bands.rate_hz
+    envelope = np.sqrt(np.maximum(uniform_filter1d(power, _SMOOTH[band]), 0.0))
+    before = _quiet_before(envelope, round(0.25 / step_s))
     peaks, _ = signal.find_peaks(envelope, distance=round(0.12 / step_s))
-    floor = 1e-4 + 0.02 * float(envelope.max(initial=0.0))
+    floor = 1e-4 + 0.01 * float(envelope.max(initial=0.0))
     contacts: list[Contact] = []
     for peak in peaks:
         height = float(envelope[peak])
         contrast = height / float(before[peak] + 1e-5)
-        if contrast < _CONTRAST or height < floor:
+        if contrast < _CONTRAST or height < floor or not _is_short(envelope, int(peak), step_s, band):
             continue
-        longest = round((_LONGEST_RISE_S[band] + smooth / rate_hz) / step_s)
-        rising = envelope[max(0, peak - 6 * longest) : peak + 1]
-        below = np.flatnonzero(rising < 0.2 * height)
-        if len(below) == 0 or len(rising) - 1 - below[-1] > longest:
+        if height < _STANDS_OUT * _around(envelope, int(peak), step_s):
             continue
-        falling = envelope[peak : peak + round(_LONGEST_DECAY_S[band] / step_s)]
-        fallen = np.flatnonzero(falling < 0.25 * height)
-        # What swells on after its first ripple is a voice, not a contact.
-        if len(fallen) == 0 or float(falling[: fallen[0] + 1].max()) > 1.2 * height:
-            continue
-        onset = _first_above(filtered, rate_hz, peak * hop, longest * hop)
-        kind = "stomp" if _low_share(samples, rate_hz, onset) > _STOMP_SHARE else "clap"
-        if kind != band:
-            continue
-        contacts.append(
-            Contact(
-                time_s=float(onset / rate_hz), uncertainty_s=_ONSET_UNCERTAINTY_S, kind=kind, loudness=height,
-                contrast=contrast,
-            )
-        )  # fmt: skip
+        reach = round(_LONGEST_RISE_S[band] * bands.rate_hz) + _SMOOTH[band] * bands.hop
+        onset, uncertainty_s = _onset(filtered, bands.rate_hz, int(peak) * bands.hop, reach, _SWING_S[band])
+        kind = _kind(measure_shape(bands, onset), band)
+        if kind:
+            contacts.append(
+                Contact(
+                    time_s=onset / bands.rate_hz, uncertainty_s=uncertainty_s, kind=kind, loudness=height,
+                    contrast=contrast,
+                )
+            )  # fmt: skip
     return contacts
+
+
+def _kind(shape: Shape, band: str) -> str:
+    """Return what made a sound of that shape; empty where the low band only heard the foot of something bright."""
+    if shape.bass_db > _BASS_DB:
+        # Either mark of a door may be the room's or the floor's: both together count.
+        door = (shape.boom_db + 6.0) / 3.0 + (18.5 - shape.bass_db) / 5.0 + 0.3 * min(shape.rattles, 3)
+        return "door" if door > 0.0 else "stomp"
+    if band == "low":
+        return ""
+    snap = (shape.fall_db - 13.0) / 3.0 + (shape.brevity_db - 3.0) / 8.0 + (min(shape.treble_db, 8.0) - 8.0) / 3.0
+    return "snap" if snap > 0.0 and shape.treble_db > 3.0 else "clap"
+
+
+def _is_short(envelope: FloatArray, peak: int, step_s: float, band: str) -> bool:
+    """Return whether the envelope rises steeply to its peak, falls soon and stays down for a while."""
+    height = float(envelope[peak])
+    longest = round(_LONGEST_RISE_S[band] / step_s) + _SMOOTH[band]
+    rising = envelope[max(0, peak - 6 * longest) : peak + 1]
+    below = np.flatnonzero(rising < 0.2 * height)
+    if band == "high" and len(below) == 0:
+        # In noise a fifth of the peak may never be reached: half of it has to do.
+        below = np.flatnonzero(rising < 0.5 * height)
+    if len(below) == 0 or len(rising) - 1 - below[-1] > longest:
+        return False
+    falling = envelope[peak : peak + round(_LONGEST_DECAY_S[band] / step_s)]
+    fallen = np.flatnonzero(falling < (0.25 if band == "low" else 0.4) * height)
+    # What swells on after its first ripple is a voice, not a contact.
+    if len(fallen) == 0 or float(falling[: fallen[0] + 1].max()) > 1.2 * height:
+        return False
+    after = envelope[peak + round(_AFTER_S[0] / step_s) : peak + round(_AFTER_S[1] / step_s)]
+    return band == "low" or float(after.max(initial=0.0)) < _AFTER_SHARE * height
+
+
+def _around(envelope: FloatArray, peak: int, step_s: float) -> float:
+    """Return the level that the second before and after a contact exceeds for a tenth of the time."""
+    n = round(_AROUND_S / step_s)
+    before = envelope[max(0, peak - n) : max(0, peak - round(0.015 / step_s))]
+    after = envelope[peak + round(0.12 / step_s) : peak + n]
+    both = np.concatenate([before, after])
+    return float(np.percentile(both, 90)) if len(both) else 0.0
 
 
 def _quiet_before(envelope: FloatArray, recent: int) -> FloatArray:
@@ -164,125 +210,18 @@ def _quiet_before(envelope: FloatArray, recent: int) -> FloatArray:
     return np.asarray(minimum_filter1d(shifted, recent, origin=(recent - 1) // 2, mode="nearest"))
 
 
-def _first_above(filtered: FloatArray, rate_hz: int, peak: int, reach: int) -> int:
-    """Return the first sample of the rise to ``peak`` that stands out from what was before."""
+def _onset(filtered: FloatArray, rate_hz: int, peak: int, reach: int, swing_s: float) -> tuple[int, float]:
+    """Return the first sample of the rise to ``peak`` that stands out from what was before, and its half-width."""
     start = max(0, peak - reach - round(0.01 * rate_hz))
     stop = min(len(filtered), peak + round(0.01 * rate_hz))
     stretch = np.abs(filtered[start:stop])
     noise = np.abs(filtered[max(0, start - round(0.05 * rate_hz)) : start + 1])
     height = float(stretch.max(initial=0.0))
     threshold = max(0.15 * height, min(0.5 * height, 4.0 * float(np.sqrt(np.mean(noise**2)))))
-    return start + int(np.argmax(stretch >= threshold))
-
-
-def _low_share(samples: FloatArray, rate_hz: int, onset: int) -> float:
-    """Return the share of the energy just after ``onset`` that lies below 300 Hz."""
-    piece = samples[onset : onset + round(0.06 * rate_hz)]
-    if len(piece) < 16:
-        return 0.0
-    power = np.abs(np.fft.rfft(piece * np.hanning(2 * len(piece))[len(piece) :])) ** 2
-    frequency = np.fft.rfftfreq(len(piece), 1.0 / rate_hz)
-    total = float(power[frequency < 8000.0].sum())
-    return float(power[frequency < _STOMP_BAND_HZ[1]].sum()) / total if total > 0 else 0.0
-
-
-# -- beeps --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Beep:
-    start_s: float
-    stop_s: float
-    frequency_hz: float
-    level: float
-    contrast: float
-
-
-def _is_its_click(contact: Contact, beep: _Beep) -> bool:
-    """A beep switched on or off hard clicks; that click is no clap unless it is louder than the beep."""
-    near = min(abs(contact.time_s - beep.start_s), abs(contact.time_s - beep.stop_s)) < _CLICK_S
-    return near and contact.kind == "clap" and contact.loudness < _CLICK_SHARE * beep.level
-
-
-def _beeps(samples: FloatArray, rate_hz: int) -> list[_Beep]:
-    """Return the stretches in which one tone of the beep's band holds nearly all energy."""
-    width = round(0.016 * rate_hz)
-    hop = round(0.004 * rate_hz)
-    if len(samples) < 4 * width:
-        return []
-    n_frames = (len(samples) - width) // hop + 1
-    parts = [_tones(samples, rate_hz, width, hop, first) for first in range(0, n_frames, _FRAMES)]
-    times, peak_hz, tone, wide = (np.concatenate(part) for part in zip(*parts, strict=True))
-    quiet = float(np.percentile(tone, 20)) + 1e-14
-    tonal = (tone > 0.8 * (wide + 1e-14)) & (tone > 50.0 * quiet)
-    found: list[_Beep] = []
-    for first, stop in stretches(tonal):
-        steady = np.abs(peak_hz[first:stop] - np.median(peak_hz[first:stop])) < 80.0
-        if (stop - first) * hop / rate_hz < _SHORTEST_BEEP_S or steady.mean() < 0.9:
-            continue
-        found.append(_measure_beep(samples, rate_hz, float(times[first]), float(times[stop - 1]),
-                                   float(np.median(peak_hz[first:stop]))))  # fmt: skip
-    return [beep for beep in found if beep.contrast > _BEEP_CONTRAST]
-
-
-def _tones(
-    samples: FloatArray, rate_hz: int, width: int, hop: int, first: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return time, strongest frequency, its power and all power above 1 kHz of ``_FRAMES`` frames from ``first`` on."""
-    piece = samples[first * hop : (first + _FRAMES - 1) * hop + width]
-    frequency, times, spectrum = signal.spectrogram(
-        piece, rate_hz, window="hann", nperseg=width, noverlap=width - hop, mode="magnitude", nfft=2 * width
-    )
-    power = spectrum**2
-    band = (frequency >= _BEEP_BAND_HZ[0]) & (frequency <= _BEEP_BAND_HZ[1])
-    peak_hz = frequency[band][np.argmax(power[band], axis=0)]
-    # Speech keeps its energy low; a tone is narrow against everything above 1 kHz and strong against the rest.
-    around = np.abs(frequency[:, None] - peak_hz[None, :]) < 2.0 * rate_hz / width
-    tone = np.where(around, power, 0.0).sum(axis=0)
-    wide = power[(frequency > 1000.0) & (frequency < 8000.0)].sum(axis=0)
-    return times + first * hop / rate_hz, peak_hz, tone, wide
-
-
-def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: float, frequency_hz: float) -> _Beep:
-    """Refine a beep's onset: where its tone's envelope passes half of its height."""
-    a, b = max(0, round((first_s - 0.06) * rate_hz)), min(len(samples), round((last_s + 0.06) * rate_hz))
-    envelope = _tone_envelope(samples[a:b], rate_hz, frequency_hz)
-    middle = envelope[
-        round((first_s * rate_hz) - a) : max(round(last_s * rate_hz) - a, 1 + round(first_s * rate_hz) - a)
-    ]
-    level = float(np.median(middle))
-    above = envelope > 0.5 * level
-    centre = round(first_s * rate_hz) - a + round(0.008 * rate_hz)
-    centre = min(centre, len(above) - 1)
-    off_before = np.flatnonzero(~above[:centre])
-    off_after = np.flatnonzero(~above[centre:])
-    start = (int(off_before[-1]) + 1) if len(off_before) else 0
-    stop = centre + int(off_after[0]) if len(off_after) else len(above)
-    before = float(np.median(envelope[: max(1, start - round(0.01 * rate_hz))]))
-    return _Beep((a + start) / rate_hz, (a + stop) / rate_hz, frequency_hz, level, level / (before + 1e-6))
-
-
-def _tone_envelope(samples: FloatArray, rate_hz: int, frequency_hz: float) -> FloatArray:
-    """Return the amplitude of one tone: mixed down to zero and averaged over 4 ms, symmetric in time."""
-    phase = np.exp(-2j * np.pi * frequency_hz * np.arange(len(samples)) / rate_hz)
-    width = max(3, round(0.004 * rate_hz))
-    mixed = samples * phase
-    return np.asarray(2.0 * np.hypot(uniform_filter1d(mixed.real, width), uniform_filter1d(mixed.imag, width)))
-
-
-def _without_tone(samples: FloatArray, rate_hz: int, beep: _Beep) -> FloatArray:
-    """Return the samples with the beep's tone notched out about its time."""
-    a = max(0, round((beep.start_s - 0.05) * rate_hz))
-    b = min(len(samples), round((beep.stop_s + 0.05) * rate_hz))
-    piece = samples[a:b]
-    numerator, denominator = signal.iirnotch(beep.frequency_hz, 8.0, rate_hz)
-    if len(piece) < 32:
-        return samples
-    result = samples.copy()
-    result[a:b] = signal.filtfilt(numerator, denominator, piece)
-    return result
-
-
-def _bandpass(edges_hz: tuple[float, float], rate_hz: int) -> FloatArray:
-    high = min(edges_hz[1], 0.45 * rate_hz)
-    return np.asarray(signal.butter(2, (edges_hz[0], high), "bandpass", fs=rate_hz, output="sos"))
+    # Back from the peak as long as no pause is longer than a swing: what is loud before that is something else.
+    loud = np.flatnonzero(stretch[: 1 + int(np.argmax(stretch))] >= threshold)
+    pauses = np.flatnonzero(np.diff(loud) > swing_s * rate_hz)
+    onset = int(loud[pauses[-1] + 1] if len(pauses) else loud[0])
+    # What lies below the threshold is not seen: as much of the rise as the threshold is of the height.
+    rise_s = (int(np.argmax(stretch >= 0.9 * height)) - onset) / rate_hz
+    return start + onset, _ONSET_S + rise_s * threshold / height if height > 0 else _ONSET_S

@@ -1,0 +1,1 @@
+"""Benchmarks: what the estimators do over many drawn cases, and what they cost."""

@@ -1,0 +1,107 @@
+"""Beeps: stretches of sound in which one tone holds nearly all energy, and how to take one out again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal
+from scipy.ndimage import uniform_filter1d
+
+from dataset.arrays import FloatArray, stretches
+
+_BAND_HZ = (1500.0, 4000.0)
+_SHORTEST_S = 0.03
+_CONTRAST = 6.0
+#: Frames of a spectrogram in memory at a time.
+_FRAMES = 2500
+
+
+@dataclass(frozen=True, slots=True)
+class Beep:
+    """A tone that was switched on for a while, in seconds of the block."""
+
+    start_s: float
+    stop_s: float
+    frequency_hz: float
+    level: float
+    contrast: float
+
+
+def find_beeps(samples: FloatArray, rate_hz: int) -> list[Beep]:
+    """Return the stretches in which one tone of the beep's band holds nearly all energy."""
+    width = round(0.016 * rate_hz)
+    hop = round(0.004 * rate_hz)
+    if len(samples) < 4 * width:
+        return []
+    n_frames = (len(samples) - width) // hop + 1
+    parts = [_tones(samples, rate_hz, width, hop, first) for first in range(0, n_frames, _FRAMES)]
+    times, peak_hz, tone, wide = (np.concatenate(part) for part in zip(*parts, strict=True))
+    quiet = float(np.percentile(tone, 20)) + 1e-14
+    tonal = (tone > 0.8 * (wide + 1e-14)) & (tone > 50.0 * quiet)
+    found: list[Beep] = []
+    for first, stop in stretches(tonal):
+        steady = np.abs(peak_hz[first:stop] - np.median(peak_hz[first:stop])) < 80.0
+        if (stop - first) * hop / rate_hz < _SHORTEST_S or steady.mean() < 0.9:
+            continue
+        found.append(_measure_beep(samples, rate_hz, float(times[first]), float(times[stop - 1]),
+                                   float(np.median(peak_hz[first:stop]))))  # fmt: skip
+    return [beep for beep in found if beep.contrast > _CONTRAST]
+
+
+def _tones(
+    samples: FloatArray, rate_hz: int, width: int, hop: int, first: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return time, strongest frequency, its power and all power above 1 kHz of ``_FRAMES`` frames from ``first`` on."""
+    piece = samples[first * hop : (first + _FRAMES - 1) * hop + width]
+    frequency, times, spectrum = signal.spectrogram(
+        piece, rate_hz, window="hann", nperseg=width, noverlap=width - hop, mode="magnitude", nfft=2 * width
+    )
+    power = spectrum**2
+    band = (frequency >= _BAND_HZ[0]) & (frequency <= _BAND_HZ[1])
+    peak_hz = frequency[band][np.argmax(power[band], axis=0)]
+    # Speech keeps its energy low; a tone is narrow against everything above 1 kHz and strong against the rest.
+    around = np.abs(frequency[:, None] - peak_hz[None, :]) < 2.0 * rate_hz / width
+    tone = np.where(around, power, 0.0).sum(axis=0)
+    wide = power[(frequency > 1000.0) & (frequency < 8000.0)].sum(axis=0)
+    return times + first * hop / rate_hz, peak_hz, tone, wide
+
+
+def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: float, frequency_hz: float) -> Beep:
+    """Refine a beep's onset: where its tone's envelope passes half of its height."""
+    a, b = max(0, round((first_s - 0.06) * rate_hz)), min(len(samples), round((last_s + 0.06) * rate_hz))
+    envelope = _tone_envelope(samples[a:b], rate_hz, frequency_hz)
+    middle = envelope[
+        round((first_s * rate_hz) - a) : max(round(last_s * rate_hz) - a, 1 + round(first_s * rate_hz) - a)
+    ]
+    level = float(np.median(middle))
+    above = envelope > 0.5 * level
+    centre = round(first_s * rate_hz) - a + round(0.008 * rate_hz)
+    centre = min(centre, len(above) - 1)
+    off_before = np.flatnonzero(~above[:centre])
+    off_after = np.flatnonzero(~above[centre:])
+    start = (int(off_before[-1]) + 1) if len(off_before) else 0
+    stop = centre + int(off_after[0]) if len(off_after) else len(above)
+    before = float(np.median(envelope[: max(1, start - round(0.01 * rate_hz))]))
+    return Beep((a + start) / rate_hz, (a + stop) / rate_hz, frequency_hz, level, level / (before + 1e-6))
+
+
+def _tone_envelope(samples: FloatArray, rate_hz: int, frequency_hz: float) -> FloatArray:
+    """Return the amplitude of one tone: mixed down to zero and averaged over 4 ms, symmetric in time."""
+    phase = np.exp(-2j * np.pi * frequency_hz * np.arange(len(samples)) / rate_hz)
+    width = max(3, round(0.004 * rate_hz))
+    mixed = samples * phase
+    return np.asarray(2.0 * np.hypot(uniform_filter1d(mixed.real, width), uniform_filter1d(mixed.imag, width)))
+
+
+def without_tone(samples: FloatArray, rate_hz: int, beep: Beep) -> FloatArray:
+    """Return the samples with the beep's tone notched out about its time."""
+    a = max(0, round((beep.start_s - 0.05) * rate_hz))
+    b = min(len(samples), round((beep.stop_s + 0.05) * rate_hz))
+    piece = samples[a:b]
+    numerator, denominator = signal.iirnotch(beep.frequency_hz, 8.0, rate_hz)
+    if len(piece) < 32:
+        return samples
+    result = samples.copy()
+    result[a:b] = signal.filtfilt(numerator, denominator, piece)
+    return result
