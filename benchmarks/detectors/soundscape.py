@@ -162,7 +162,11 @@ def speech(rng: np.random.Generator, n: int) -> FloatArray:
         phase = np.cumsum(pitch / RATE_HZ)
         pulses = np.diff(np.floor(phase), prepend=0.0)
         voice = np.zeros(length)
-        for centre, weight in ((rng.uniform(300, 800), 1), (rng.uniform(900, 2300), 0.5), (rng.uniform(2300, 3400), 0.2)):
+        for centre, weight in (
+            (rng.uniform(300, 800), 1),
+            (rng.uniform(900, 2300), 0.5),
+            (rng.uniform(2300, 3400), 0.2),
+        ):
             voice += weight * _unit(_band(pulses, 0.88 * centre, 1.12 * centre))
         rise = np.clip(np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.015 * RATE_HZ), 0, 1)
         _add(out, at, rng.uniform(0.4, 1.0) * _unit(voice) * rise)

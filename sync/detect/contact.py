@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import signal
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d, uniform_filter1d
 
 from dataset.arrays import FloatArray
 from dataset.sound import Sound
@@ -22,11 +22,11 @@ from sync.detect.shape import Bands, Shape, measure_shape, split_bands
 _BLOCK_S = 60.0
 _OVERLAP_S = 1.5
 #: Peak over the quietest recent level, and over the level that a tenth of the time around it exceeds.
-_CONTRAST = 4.0
-_STANDS_OUT = 2.0
+_CONTRAST = 3.5
+_STANDS_OUT = 1.8
 _AROUND_S = 1.0
 #: A contact's envelope climbs from a fifth of its peak within this time, and is down to a quarter after that.
-_LONGEST_RISE_S = {"high": 0.006, "low": 0.030}
+_LONGEST_RISE_S = {"high": 0.010, "low": 0.030}
 _LONGEST_DECAY_S = {"high": 0.120, "low": 0.300}
 #: Envelopes are averaged over so many milliseconds: a low tone has to pass its own period.
 _SMOOTH = {"high": 2, "low": 12}
@@ -34,14 +34,19 @@ _SMOOTH = {"high": 2, "low": 12}
 _SWING_S = {"high": 0.003, "low": 0.010}
 #: What a contact leaves behind by then is weaker than this; after a *t* comes a vowel.
 _AFTER_S = (0.050, 0.180)
-_AFTER_SHARE = 0.6
+_AFTER_SHARE = 0.4
 #: Bass over treble from which it was a foot or a door.
 _BASS_DB = 8.0
 #: What lies that near to a beep's ends and is that much weaker is the beep's own click.
 _CLICK_S = 0.025
 _CLICK_SHARE = 0.7
 #: A door's latch comes before its blow, its rattles after it.
-_DOOR_S = (-0.12, 0.45)
+_DOOR_S = (-0.12, 0.40)
+#: The low band's peak over a rattle's own, and over what is usual there.
+_BOOM_SHARE = 1.5
+_BOOM_CONTRAST = 4.0
+#: Longest period of a voice.
+_PITCH_S = 0.013
 #: Contacts nearer than this are one.
 _APART_S = 0.05
 #: Where the wave begins is a matter of definition to about this.
@@ -108,6 +113,7 @@ def _in_block(samples: FloatArray, rate_hz: int, start_s: float) -> list[Contact
     doors = [c for c in contacts if c.kind == "door"]
     contacts = [c for c in contacts if not any(_belongs_to_door(c, door) for door in doors)]
     contacts = [c for c in contacts if not any(_is_its_click(c, b) for b in beeps)]
+    contacts = [c for c in contacts if c.kind not in ("clap", "snap") or not _rattles(c, bands)]
     contacts += [
         Contact(time_s=b.start_s, uncertainty_s=0.002, kind="beep", loudness=b.level, contrast=b.contrast)
         for b in beeps
@@ -124,6 +130,18 @@ def _belongs_to_door(contact: Contact, door: Contact) -> bool:
     return contact is not door and _DOOR_S[0] < since_s < _DOOR_S[1] and contact.loudness < door.loudness
 
 
+def _rattles(contact: Contact, bands: Bands) -> bool:
+    """Return whether something struck far harder, and low, just before: what rattles then was not struck itself."""
+    step_s = bands.hop / bands.rate_hz
+    at = round(contact.time_s / step_s)
+    boom = np.sqrt(bands.low_power[max(0, at - round(_DOOR_S[1] / step_s)) : max(0, at - round(0.012 / step_s))])
+    usual = np.sqrt(bands.low_power[max(0, at - round(1.5 / step_s)) : max(0, at - round(_DOOR_S[1] / step_s))])
+    if len(boom) == 0 or len(usual) == 0:
+        return False
+    struck = float(boom.max())
+    return struck > _BOOM_SHARE * contact.loudness and struck > _BOOM_CONTRAST * float(np.percentile(usual, 75))
+
+
 def _is_its_click(contact: Contact, beep: Beep) -> bool:
     """A beep switched on or off hard clicks; that click is no clap unless it is louder than the beep."""
     near = min(abs(contact.time_s - beep.start_s), abs(contact.time_s - beep.stop_s)) < _CLICK_S
@@ -138,6 +156,8 @@ def _transients(bands: Bands, band: str) -> list[Contact]:
     filtered, power = (bands.high, bands.high_power) if band == "high" else (bands.low, bands.low_power)
     step_s = bands.hop / bands.rate_hz
     envelope = np.sqrt(np.maximum(uniform_filter1d(power, _SMOOTH[band]), 0.0))
+    # A voice's level lies at its pulses, not between them.
+    crest = maximum_filter1d(envelope, round(_PITCH_S / step_s))
     before = _quiet_before(envelope, round(0.25 / step_s))
     peaks, _ = signal.find_peaks(envelope, distance=round(0.12 / step_s))
     floor = 1e-4 + 0.01 * float(envelope.max(initial=0.0))
@@ -145,9 +165,9 @@ def _transients(bands: Bands, band: str) -> list[Contact]:
     for peak in peaks:
         height = float(envelope[peak])
         contrast = height / float(before[peak] + 1e-5)
-        if contrast < _CONTRAST or height < floor or not _is_short(envelope, int(peak), step_s, band):
+        if contrast < _CONTRAST or height < floor or not _is_short(envelope, crest, int(peak), step_s, band):
             continue
-        if height < _STANDS_OUT * _around(envelope, int(peak), step_s):
+        if height < _STANDS_OUT * _around(crest, int(peak), step_s):
             continue
         reach = round(_LONGEST_RISE_S[band] * bands.rate_hz) + _SMOOTH[band] * bands.hop
         onset, uncertainty_s = _onset(filtered, bands.rate_hz, int(peak) * bands.hop, reach, _SWING_S[band])
@@ -174,7 +194,7 @@ def _kind(shape: Shape, band: str) -> str:
     return "snap" if snap > 0.0 and shape.treble_db > 3.0 else "clap"
 
 
-def _is_short(envelope: FloatArray, peak: int, step_s: float, band: str) -> bool:
+def _is_short(envelope: FloatArray, crest: FloatArray, peak: int, step_s: float, band: str) -> bool:
     """Return whether the envelope rises steeply to its peak, falls soon and stays down for a while."""
     height = float(envelope[peak])
     longest = round(_LONGEST_RISE_S[band] / step_s) + _SMOOTH[band]
@@ -190,15 +210,16 @@ def _is_short(envelope: FloatArray, peak: int, step_s: float, band: str) -> bool
     # What swells on after its first ripple is a voice, not a contact.
     if len(fallen) == 0 or float(falling[: fallen[0] + 1].max()) > 1.2 * height:
         return False
-    after = envelope[peak + round(_AFTER_S[0] / step_s) : peak + round(_AFTER_S[1] / step_s)]
-    return band == "low" or float(after.max(initial=0.0)) < _AFTER_SHARE * height
+    after = crest[peak + round(_AFTER_S[0] / step_s) : peak + round(_AFTER_S[1] / step_s)]
+    # The median: another contact soon after is brief, a vowel is not.
+    return band == "low" or len(after) == 0 or float(np.median(after)) < _AFTER_SHARE * height
 
 
-def _around(envelope: FloatArray, peak: int, step_s: float) -> float:
+def _around(crest: FloatArray, peak: int, step_s: float) -> float:
     """Return the level that the second before and after a contact exceeds for a tenth of the time."""
     n = round(_AROUND_S / step_s)
-    before = envelope[max(0, peak - n) : max(0, peak - round(0.015 / step_s))]
-    after = envelope[peak + round(0.12 / step_s) : peak + n]
+    before = crest[max(0, peak - n) : max(0, peak - round(0.015 / step_s))]
+    after = crest[peak + round(0.12 / step_s) : peak + n]
     both = np.concatenate([before, after])
     return float(np.percentile(both, 90)) if len(both) else 0.0
 
@@ -223,5 +244,5 @@ def _onset(filtered: FloatArray, rate_hz: int, peak: int, reach: int, swing_s: f
     pauses = np.flatnonzero(np.diff(loud) > swing_s * rate_hz)
     onset = int(loud[pauses[-1] + 1] if len(pauses) else loud[0])
     # What lies below the threshold is not seen: as much of the rise as the threshold is of the height.
-    rise_s = (int(np.argmax(stretch >= 0.9 * height)) - onset) / rate_hz
+    rise_s = int(np.argmax(stretch[onset:] >= 0.9 * height)) / rate_hz
     return start + onset, _ONSET_S + rise_s * threshold / height if height > 0 else _ONSET_S
