@@ -43,7 +43,7 @@ _CLICK_SHARE = 0.7
 #: A door's latch comes before its blow, its rattles after it.
 _DOOR_S = (-0.12, 0.40)
 #: The low band's peak over a rattle's own, and over what is usual there.
-_BOOM_SHARE = 1.5
+_BOOM_SHARE = 2.5
 _BOOM_CONTRAST = 4.0
 #: Longest period of a voice.
 _PITCH_S = 0.013
