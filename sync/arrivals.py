@@ -18,8 +18,8 @@ from scipy.ndimage import minimum_filter1d
 
 from dataset.arrays import FloatArray, IntArray
 
-#: Values looked at on either side of a possible loss: late values have caught up within that many.
-_LOSS_WINDOW = 20
+#: Looked at on either side of a possible loss, in values and in time: late ones have caught up within that.
+_LOSS_WINDOW, _LOSS_WINDOW_S = 20, 2.0
 #: A rise by this part of a period is a loss: more than half, since what follows may be late but never early.
 _LOSS_STEP = 0.7
 #: A single value that undercuts the envelope by this much is a clock's glitch, not the envelope.
@@ -103,7 +103,13 @@ class SensorClock:
         return sum(e.n_lost for e in self.epochs)
 
 
-def sensor_clock(arrival_s: FloatArray, epoch: IntArray, nominal_hz: float) -> SensorClock:
+def sensor_clock(
+    arrival_s: FloatArray,
+    epoch: IntArray,
+    nominal_hz: float,
+    counter: IntArray | None = None,
+    counter_modulo: int = 0,
+) -> SensorClock:
     """Return the sensor's time for every value.
 
     Parameters
@@ -114,6 +120,10 @@ def sensor_clock(arrival_s: FloatArray, epoch: IntArray, nominal_hz: float) -> S
         Connection epoch of each value; a reconnect starts the sensor's sequence anew.
     nominal_hz : float
         The profile's rate, which may be half a percent off; 0 where the profile does not know.
+    counter : ndarray of int64, shape (N,), optional
+        The sensor's own count of its values; without one the index is inferred from the arrivals.
+    counter_modulo : int
+        Where the counter starts again at 0; 0 where it never does.
 
     Returns
     -------
@@ -127,7 +137,8 @@ def sensor_clock(arrival_s: FloatArray, epoch: IntArray, nominal_hz: float) -> S
     n_runs = 0
     for number in np.unique(epoch):
         rows = np.flatnonzero(epoch == number)
-        clock = fit_epoch(arrival_s[rows], int(number), int(rows[0]), nominal_hz)
+        counted = None if counter is None else counter[rows]
+        clock = fit_epoch(arrival_s[rows], int(number), int(rows[0]), nominal_hz, counted, counter_modulo)
         time_s[rows] = clock.time_s
         lateness_s[rows] = clock.lateness_s
         breaks = np.diff(clock.index) > 1
@@ -148,10 +159,18 @@ def sensor_clock(arrival_s: FloatArray, epoch: IntArray, nominal_hz: float) -> S
         period_s=float(np.median(periods)) if periods else math.nan,
         ci95_s=max(widths, default=math.nan),
         gaps_s=np.array(gaps, dtype=np.float64).reshape(-1, 2),
+        index_inferred=counter is None,
     )
 
 
-def fit_epoch(arrival_s: FloatArray, epoch: int, first: int, nominal_hz: float) -> EpochClock:
+def fit_epoch(
+    arrival_s: FloatArray,
+    epoch: int,
+    first: int,
+    nominal_hz: float,
+    counter: IntArray | None = None,
+    counter_modulo: int = 0,
+) -> EpochClock:
     """Return the sensor's time in one epoch; see :func:`sensor_clock`."""
     n = len(arrival_s)
     period_s = 1.0 / nominal_hz if nominal_hz > 0 else _median_step(arrival_s)
@@ -160,16 +179,23 @@ def fit_epoch(arrival_s: FloatArray, epoch: int, first: int, nominal_hz: float) 
             epoch=epoch, first=first, index=np.arange(n, dtype=np.int64), time_s=arrival_s.copy(),
             lateness_s=np.zeros(n), period_s=period_s, rate_ci95_ppm=math.nan, ci95_s=math.nan, n_lost=0,
         )  # fmt: skip
-    index = np.arange(n, dtype=np.int64)
     start_s = float(arrival_s[0])
     relative = arrival_s - start_s
-    # Twice: a nominal rate half a percent off would hide or invent losses in a long stretch.
-    for _ in range(2):
-        index = infer_index(relative, period_s)
+    packet = _packet_size(relative)
+    if counter is not None:
+        index = unwrap_counter(counter, relative, period_s, counter_modulo)
         intercept, period_s = lower_envelope(index, relative)
+    elif packet > 1:
+        index, intercept, period_s = _fit_packets(relative, period_s, packet)
+    else:
+        index = np.arange(n, dtype=np.int64)
+        # Twice: a nominal rate half a percent off would hide or invent losses in a long stretch.
+        for _ in range(2):
+            index = infer_index(relative, period_s)
+            intercept, period_s = lower_envelope(index, relative)
     ticks: FloatArray = intercept + period_s * index.astype(np.float64)
     lateness: FloatArray = relative - ticks
-    if np.median(np.abs(lateness)) > period_s:
+    if np.median(np.abs(lateness)) > max(1, packet) * period_s and counter is None:
         # Not a regular stream at all: its times are better as they came than on a wrong line.
         return EpochClock(
             epoch=epoch, first=first, index=np.arange(n, dtype=np.int64), time_s=arrival_s.copy(),
@@ -190,6 +216,55 @@ def fit_epoch(arrival_s: FloatArray, epoch: int, first: int, nominal_hz: float) 
     )
 
 
+def unwrap_counter(counter: IntArray, arrival_s: FloatArray, period_s: float, modulo: int) -> IntArray:
+    """Return each value's position from a counter that may start again, counted from 0.
+
+    Parameters
+    ----------
+    counter : ndarray of int64, shape (N,)
+    arrival_s : ndarray, shape (N,)
+        Tells how often the counter went round where more was lost than it can count.
+    period_s : float
+    modulo : int
+        Where it starts again at 0; 0 where it never does.
+    """
+    count = np.asarray(counter, dtype=np.int64)
+    if modulo <= 0:
+        return np.asarray(count - count[0], dtype=np.int64)
+    steps = np.mod(np.diff(count), modulo)
+    # A step of 0 is a value repeated, not a whole round, unless the time says so.
+    expected = np.diff(arrival_s) / period_s
+    rounds = np.maximum(0, np.round((expected - steps) / modulo)).astype(np.int64)
+    # Bursts make single intervals short or long: a round is believed only where nothing shorter explains it.
+    rounds = np.where(expected - steps > 0.75 * modulo, rounds, 0)
+    return np.concatenate([[0], np.cumsum(steps + rounds * modulo)]).astype(np.int64)
+
+
+def _packet_size(arrival_s: FloatArray) -> int:
+    """Return how many values usually share an arrival."""
+    sizes = np.diff(np.flatnonzero(np.concatenate([[True], np.diff(arrival_s) > 0, [True]])))
+    return int(np.median(sizes))
+
+
+def _fit_packets(arrival_s: FloatArray, period_s: float, packet: int) -> tuple[IntArray, float, float]:
+    """Return index, intercept and period where values come in packets: whole packets are lost, never single values."""
+    first = np.flatnonzero(np.concatenate([[True], np.diff(arrival_s) > 0]))
+    sizes = np.diff(np.append(first, len(arrival_s)))
+    # Two packets that a stall delivered at one instant are two packets.
+    number = np.repeat(np.cumsum(np.concatenate([[0], np.maximum(1, np.round(sizes[:-1] / packet))])), sizes)
+    within = np.arange(len(arrival_s)) - np.repeat(first, sizes)
+    number = (number + within // packet).astype(np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(number) > 0]))
+    index = np.arange(len(arrival_s), dtype=np.int64)
+    intercept = 0.0
+    for _ in range(2):
+        of_packet = infer_index(arrival_s[starts], period_s * packet)
+        index = of_packet[np.searchsorted(starts, np.arange(len(arrival_s)), side="right") - 1] * packet
+        index = index + (np.arange(len(arrival_s)) - np.repeat(starts, np.diff(np.append(starts, len(arrival_s)))))
+        intercept, period_s = lower_envelope(index, arrival_s)
+    return index.astype(np.int64), intercept, period_s
+
+
 def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
     """Return each value's position in the sensor's sequence, counted from 0, where nothing was counted.
 
@@ -205,14 +280,15 @@ def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
         The sensor's period, known to about one percent.
     """
     n = len(arrival_s)
+    window = max(_LOSS_WINDOW, round(_LOSS_WINDOW_S / period_s))
     late = arrival_s - period_s * np.arange(n)
     index = np.arange(n, dtype=np.int64)
     at = 1
     while at < n:
         # Work in stretches so that each correction touches only its neighbourhood.
         stop = min(n, at + 4096)
-        ahead = _smallest_ahead(late[at : min(n, stop + _LOSS_WINDOW)])[: stop - at]
-        behind = _smallest_behind(late[max(0, at - _LOSS_WINDOW) : stop])[min(at, _LOSS_WINDOW) - 1 :][: stop - at]
+        ahead = _smallest_ahead(late[at : min(n, stop + window)], window)[: stop - at]
+        behind = _smallest_behind(late[max(0, at - window) : stop], window)[min(at, window) - 1 :][: stop - at]
         steps = np.flatnonzero(ahead - behind > _LOSS_STEP * period_s)
         if len(steps) == 0:
             at = stop
@@ -284,16 +360,16 @@ def _uncertainty(ticks: FloatArray, lateness: FloatArray) -> tuple[float, float]
     return 1.96 * spread, rate_ppm
 
 
-def _smallest_ahead(values: FloatArray) -> FloatArray:
-    """Minimum of each value and the ``_LOSS_WINDOW`` after it."""
-    size = _LOSS_WINDOW + 1
-    padded = np.concatenate([values, np.full(_LOSS_WINDOW, np.inf)])
+def _smallest_ahead(values: FloatArray, window: int) -> FloatArray:
+    """Minimum of each value and the ``window`` after it."""
+    size = window + 1
+    padded = np.concatenate([values, np.full(window, np.inf)])
     return np.asarray(minimum_filter1d(padded, size, origin=-(size // 2), mode="nearest")[: len(values)])
 
 
-def _smallest_behind(values: FloatArray) -> FloatArray:
-    """Minimum of each value and the ``_LOSS_WINDOW`` before it."""
-    return _smallest_ahead(values[::-1])[::-1]
+def _smallest_behind(values: FloatArray, window: int) -> FloatArray:
+    """Minimum of each value and the ``window`` before it."""
+    return _smallest_ahead(values[::-1], window)[::-1]
 
 
 def _median_step(arrival_s: FloatArray) -> float:

@@ -101,3 +101,28 @@ def test_hardly_any_values_make_no_line_and_no_error(n):
 def test_index_counts_every_value_once():
     _, _, arrival = stream(8, 300)
     assert np.array_equal(infer_index(arrival - arrival[0], 0.1), np.arange(300))
+
+
+def test_a_counter_that_starts_again_tells_what_was_lost():
+    rng = np.random.default_rng(3)
+    index = np.sort(rng.choice(5000, 4700, replace=False))
+    index = index[(index < 2000) | (index > 2900)]  # more is lost at once than the counter can count
+    arrival = index * 0.01 + 0.02 + rng.exponential(0.004, len(index))
+    arrival = np.maximum.accumulate(arrival)
+    clock = sensor_clock(arrival, np.zeros(len(index), dtype=np.int64), 100.0, index % 256, 256)
+    assert not clock.index_inferred
+    assert np.array_equal(clock.epochs[0].index, index - index[0])
+    assert np.max(np.abs(clock.time_s - (index * 0.01 + 0.02))) < 0.003
+
+
+def test_values_that_share_an_arrival_are_one_packet_and_are_lost_as_one():
+    rng = np.random.default_rng(4)
+    tick = 0.001 * (1 + 3e-3) * np.arange(60000)
+    packet = np.arange(60000) // 20
+    sent = tick[19::20]
+    came = np.maximum.accumulate(sent + 0.03 + rng.exponential(0.004, len(sent)))
+    kept = rng.random(len(sent)) > 0.01
+    keep = kept[packet]
+    clock = sensor_clock(came[packet][keep], np.zeros(int(keep.sum()), dtype=np.int64), 1000.0)
+    assert clock.n_lost == pytest.approx(20 * int((~kept).sum()), abs=40)
+    assert np.median(np.abs(clock.time_s - (tick[keep] + 0.03))) < 0.002
