@@ -1,1 +1,1 @@
-"""Benchmarks: what the estimators do over many drawn cases, and what they cost."""
+"""Measurements that print what the project claims; never run as tests."""

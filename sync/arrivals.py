@@ -20,6 +20,8 @@ from dataset.arrays import FloatArray, IntArray
 
 #: Looked at on either side of a possible loss, in values and in time: late ones have caught up within that.
 _LOSS_WINDOW, _LOSS_WINDOW_S = 20, 2.0
+#: Rates against the nominal one that are tried where losses and a wrong rate look alike.
+_RATES = 1.0 + 0.0005 * np.arange(-12, 13)
 #: A rise by this part of a period is a loss: more than half, since what follows may be late but never early.
 _LOSS_STEP = 0.7
 #: A single value that undercuts the envelope by this much is a clock's glitch, not the envelope.
@@ -257,12 +259,21 @@ def _fit_packets(arrival_s: FloatArray, period_s: float, packet: int) -> tuple[I
     starts = np.flatnonzero(np.concatenate([[True], np.diff(number) > 0]))
     index = np.arange(len(arrival_s), dtype=np.int64)
     intercept = 0.0
+    came = arrival_s[starts]
+    period_s *= min(_RATES, key=lambda rate: _mean_lateness_s(came, rate * period_s * packet))
     for _ in range(2):
-        of_packet = infer_index(arrival_s[starts], period_s * packet)
+        of_packet = infer_index(came, period_s * packet)
         index = of_packet[np.searchsorted(starts, np.arange(len(arrival_s)), side="right") - 1] * packet
         index = index + (np.arange(len(arrival_s)) - np.repeat(starts, np.diff(np.append(starts, len(arrival_s)))))
         intercept, period_s = lower_envelope(index, arrival_s)
     return index.astype(np.int64), intercept, period_s
+
+
+def _mean_lateness_s(arrival_s: FloatArray, period_s: float) -> float:
+    """Return how late values come on average where this is their period: a wrong one leaves a saw's teeth."""
+    index = infer_index(arrival_s, period_s)
+    intercept, fitted_s = lower_envelope(index, arrival_s)
+    return float(np.mean(np.abs(arrival_s - intercept - fitted_s * index)))
 
 
 def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:

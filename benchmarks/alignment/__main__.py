@@ -1,0 +1,137 @@
+"""``python -m benchmarks.alignment``: ours and its rivals on a thousand synthetic sessions with known truth."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.alignment.run import OURS, run_one
+from benchmarks.alignment.score import Score, Summary, summarise
+from benchmarks.alignment.strata import STRATA, plan
+
+_OUT = Console()
+_ERR = Console(stderr=True)
+
+
+def main(
+    sessions: Annotated[int, typer.Option(help="Sessions in all, in the strata's proportions.")] = 1000,
+    jobs: Annotated[int, typer.Option(help="Worker processes.")] = 2,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    stratum: Annotated[list[str] | None, typer.Option(help="Only these strata.")] = None,
+    rivals: Annotated[bool, typer.Option(help="Also run the rivals.")] = True,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores to this file.")] = None,
+) -> None:
+    """Score the alignment on synthetic sessions, ours beside rivals in one run."""
+    began = time.monotonic()
+    counts = {n: c for n, c in plan(sessions).items() if not stratum or n in stratum}
+    work = [(name, seed + k) for name, count in counts.items() for k in range(count)]
+    scores: list[Score] = []
+    crashes: list[str] = []
+    context = multiprocessing.get_context("spawn")
+    with Progress(console=_ERR) as bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        task = bar.add_task("sessions", total=len(work))
+        for done in as_completed([pool.submit(run_one, name, number, rivals) for name, number in work]):
+            found, crash = done.result()
+            scores += found
+            crashes += [crash] if crash else []
+            bar.advance(task)
+    _OUT.print(
+        f"{len(work)} synthetic sessions, seeds from {seed}; {os.cpu_count()} cores, {jobs} workers; "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    print_tables(scores)
+    print_targets(scores)
+    for crash in crashes:
+        _ERR.print(crash, markup=False)
+    _OUT.print(f"crashes: {len(crashes)}")
+    if json_file is not None:
+        rows = [{**asdict(s), "error_s": s.error_s.tolist(), "half_width_s": s.half_width_s.tolist()} for s in scores]
+        json_file.write_text(json.dumps(rows))
+
+
+def print_tables(scores: Sequence[Score]) -> None:
+    """Print, per stream, a row for each stratum and estimator."""
+    for stream in ("video", "sensors 10 Hz", "sensors 1 kHz"):
+        table = Table(title=f"{stream} (ms)", title_justify="left")
+        heads = ["stratum", "estimator", "n", "refused", "mid p50", "p95", "max"]
+        heads += ["ends p50", "p95", "max", "mid/ends p95 (frames)"] if stream == "video" else ["bound p50", "p95"]
+        for head in [*heads, "coverage", "half-width", "silent"]:
+            table.add_column(head, justify="left" if head in ("stratum", "estimator") else "right")
+        for name in STRATA:
+            for estimator in dict.fromkeys(s.estimator for s in scores):
+                rows = [s for s in scores if (s.stratum, s.stream, s.estimator) == (name, stream, estimator)]
+                if rows and (estimator == OURS or any(s.accepted for s in rows)):
+                    table.add_row(name, estimator, *_cells(summarise(rows), stream))
+        _OUT.print(table)
+
+
+def _cells(s: Summary, stream: str) -> list[str]:
+    cells = [str(s.n), f"{s.refused:.1%}", *(f"{v:.1f}" for v in (s.mid_median_ms, s.mid_p95_ms, s.mid_max_ms))]
+    if stream == "video":
+        cells += [f"{v:.1f}" for v in (s.end_median_ms, s.end_p95_ms, s.end_max_ms)]
+        cells.append(f"{s.mid_p95_frames:.2f} / {s.end_p95_frames:.2f}")
+    else:
+        cells += [f"{v:.1f}" for v in (s.bound_median_ms, s.bound_p95_ms)]
+    seeds = f" ({', '.join(map(str, s.silent_seeds[:6]))})" if s.silent_seeds else ""
+    return [*cells, f"{s.coverage:.1%}", f"{s.width_ms:.1f}", f"{s.silent}{seeds}"]
+
+
+def print_targets(scores: Sequence[Score]) -> None:
+    """Print each target, what was reached, and whether it is met."""
+    table = Table(title="targets", title_justify="left")
+    for head in ("target", "reached", "met"):
+        table.add_column(head)
+
+    def add(what: str, reached: str, met: bool) -> None:
+        table.add_row(what, reached, "yes" if met else "NO")
+
+    def of(stream: str, strata: Sequence[str], *, rolling: bool | None = None) -> list[Score]:
+        return [
+            s for s in scores
+            if s.estimator == OURS and s.stream == stream and s.stratum in strata
+            and (rolling is None or s.rolling == rolling)
+        ]  # fmt: skip
+
+    well = ("well_posed", "rolling_shutter", "emg_1khz")
+    refuse = tuple(n for n, s in STRATA.items() if s.refuse)
+    ours = [s for s in scores if s.estimator == OURS]
+    silent = sum(s.silent for s in ours)
+    add("silent errors 0", str(silent), silent == 0)
+    if rows := of("video", well):
+        s = summarise(rows)
+        add("refusals <= 3 % well-posed (video)", f"{s.refused:.1%}", s.refused <= 0.03)
+        add("coverage 93-97 % (video, well-posed)", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+        add("video mid p95 <= 0.2 frame", f"{s.mid_p95_frames:.2f}", s.mid_p95_frames <= 0.2)
+        add("video ends p95 <= 0.35 frame", f"{s.end_p95_frames:.2f}", s.end_p95_frames <= 0.35)
+    if rows := of("video", well, rolling=True):
+        s = summarise(rows)
+        add("video p95 <= 3 ms where the shutter rolls", f"mid {s.mid_p95_ms:.1f}, ends {s.end_p95_ms:.1f} ms",
+            max(s.mid_p95_ms, s.end_p95_ms) <= 3)  # fmt: skip
+    if rows := of("video", refuse):
+        s = summarise(rows)
+        add("refusals >= 99 % ambiguous or wrong (video)", f"{s.refused:.1%}", s.refused >= 0.99)
+    for stream, (p50, p95) in {"sensors 1 kHz": (4, 10), "sensors 10 Hz": (10, 35)}.items():
+        if rows := of(stream, well):
+            s = summarise(rows)
+            add(f"{stream} p50 <= {p50}, p95 <= {p95} ms", f"{s.mid_median_ms:.1f}, {s.mid_p95_ms:.1f} ms "
+                f"(known shape: {s.bound_median_ms:.1f}, {s.bound_p95_ms:.1f})",
+                s.mid_median_ms <= p50 and s.mid_p95_ms <= p95)  # fmt: skip
+            add(f"{stream} refusals <= 3 % well-posed", f"{s.refused:.1%}", s.refused <= 0.03)
+            add(f"{stream} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+    _OUT.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

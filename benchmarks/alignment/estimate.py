@@ -1,0 +1,56 @@
+"""What any estimator says of a session, in one form, so that ours and its rivals are scored alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dataset.arrays import FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoEstimate:
+    """The video's map, ``host_s = (1 + rate) * pts_s + offset_s``.
+
+    Attributes
+    ----------
+    offset_s, rate : float
+    half_width_s : ndarray, shape (3,)
+        Of the 95 % interval at the first, the middle and the last frame; NaN where the estimator tells none.
+    """
+
+    offset_s: float
+    rate: float
+    half_width_s: FloatArray = field(default_factory=lambda: np.full(3, np.nan))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorEstimate:
+    """One sensor's response: from the contact to the response's centroid at de-jittered arrivals."""
+
+    response_s: float
+    half_width_s: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What one estimator says of one session.
+
+    Attributes
+    ----------
+    video : VideoEstimate or None
+        None where the video was refused.
+    sensors : dict of SensorEstimate
+        Those sensors whose response was measured; the others were refused.
+    clock_s : dict of ndarray
+        De-jittered arrival of each value, by channel.
+    reason : str
+        What the estimator says of its verdict.
+    """
+
+    video: VideoEstimate | None = None
+    sensors: dict[str, SensorEstimate] = field(default_factory=dict)
+    clock_s: dict[str, FloatArray] = field(default_factory=dict)
+    reason: str = ""

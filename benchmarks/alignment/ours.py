@@ -1,0 +1,114 @@
+"""Our own estimator on a synthetic session: the same function that aligns a capture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.alignment.estimate import Estimate, SensorEstimate, VideoEstimate
+from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
+from dataset.arrays import FloatArray
+from dataset.capture import Sensor
+from dataset.profiles import Profile, Samples
+from dataset.profiles.profile import Delay, Gaps, Stream, find_profile
+from dataset.sound import Sound
+from sync.align import align
+from sync.arrivals import sensor_clock
+from sync.detect.contact import detect_contacts
+from sync.detect.flash import Brightness
+from sync.fit import host_flashes
+from sync.parts import Picture
+from sync.recording import FrameStamps, Recording
+from sync.sensors import SensorData
+from sync.verdict import FAIL
+
+#: Raw sEMG at 1 kHz over the radio; what a laboratory would declare of such a sensor.
+_RAW = Profile(
+    name="raw-emg",
+    title="Raw sEMG, 1 kHz",
+    source="synthetic",
+    stream=Stream(characteristic="synthetic", format="<d", rate_hz=1000.0, unit="uV"),
+    gaps=Gaps(late_s=0.15, suspected_loss_s=0.25, stale_s=0.5, reconnect_s=3.0),
+    delay=Delay(prior_s=0.05, prior_sd_s=0.03),
+)
+
+
+def estimate(session: SyntheticSession) -> Estimate:
+    """Align ``session`` and return what was accepted; where the whole is FAIL, nothing is."""
+    zero_s = min(float(s.arrival_s[0]) for s in session.sensors.values())
+    recording = recording_of(session, zero_s)
+    clock_s = {name: data.clock.time_s + zero_s for name, data in recording.sensors.items()}
+    alignment = align(recording)
+    reason = "; ".join(alignment.reasons)
+    if alignment.verdict == FAIL or alignment.video is None:
+        return Estimate(clock_s=clock_s, reason=reason)
+    video = None
+    if alignment.streams["video"].verdict != FAIL:
+        line = alignment.video.line
+        ends = session.frame_pts_s[[0, -1]]
+        video = VideoEstimate(
+            offset_s=line.offset_s + zero_s,
+            rate=line.rate,
+            half_width_s=line.half_width_s(np.array([ends[0], ends.mean(), ends[1]])),
+        )
+    sensors = {}
+    for name in session.sensors:
+        stream = alignment.streams[name]
+        if stream.verdict != FAIL and stream.constants.get("delay_source") == "measured":
+            sensors[name] = SensorEstimate(
+                response_s=float(stream.constants["response_s"]), half_width_s=stream.error_ci95_s
+            )
+    return Estimate(video=video, sensors=sensors, clock_s=clock_s, reason=reason)
+
+
+def recording_of(session: SyntheticSession, zero_s: float) -> Recording:
+    """Return the session as a recording, in seconds after ``zero_s``."""
+    sound = Sound(samples=session.sound, rate_hz=round(session.sound_rate_hz), start_s=session.sound_start_s)
+    frames = None
+    if np.isfinite(session.frame_arrival_s).all():
+        frames = FrameStamps(
+            arrival_s=session.frame_arrival_s - zero_s,
+            pts_s=session.frame_pts_s,
+            epoch=np.zeros(len(session.frame_pts_s), dtype=np.int64),
+        )
+    flashes = host_flashes(
+        session.flash_log_s - zero_s,
+        session.flash_log_uncertainty_s,
+        [session.flash_source] * len(session.flash_log_s),
+    )
+    return Recording(
+        sensors={
+            name: _sensor_data(slot, name, sensor, zero_s)
+            for slot, (name, sensor) in enumerate(session.sensors.items(), start=1)
+        },
+        flashes=flashes,
+        cues={kind: cue_s - zero_s for kind, cue_s in session.cue_s.items()},
+        picture=Picture(
+            path=Path(f"{session.stratum}-{session.seed}"),
+            brightness=Brightness(pts_s=session.frame_pts_s, tiles=session.tiles),
+            contacts=detect_contacts(sound),
+            sound=sound,
+            width=1280,
+            height=720,
+        ),
+        frames=frames,
+    )
+
+
+def _sensor_data(slot: int, name: str, sensor: SyntheticSensor, zero_s: float) -> SensorData:
+    arrival_s: FloatArray = sensor.arrival_s - zero_s
+    profile = find_profile("anr-m40") if sensor.nominal_hz < 100 else _RAW
+    return SensorData(
+        sensor=Sensor(slot=slot, channel=name, muscle=sensor.muscle, side=sensor.side, profile=profile.name),
+        profile=profile,
+        samples=Samples(
+            arrival_ns=np.round(sensor.arrival_s * 1e9).astype(np.int64),
+            epoch=sensor.epoch,
+            value=sensor.value,
+            n_malformed=0,
+            n_out_of_range=0,
+        ),
+        arrival_s=arrival_s,
+        clock=sensor_clock(arrival_s, sensor.epoch, sensor.nominal_hz, sensor.counter),
+    )

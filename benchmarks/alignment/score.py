@@ -1,0 +1,158 @@
+"""Errors, refusals, coverage and silent errors of every estimator on one session, and their summary over many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.alignment.estimate import Estimate
+from benchmarks.alignment.synthetic import SyntheticSession
+from dataset.arrays import FloatArray
+
+#: Accepted with an error above these, and above three half-widths, is a silent error.
+SILENT_FAST_S, SILENT_SLOW_S = 0.050, 0.100
+FAST_HZ = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One stream of one session by one estimator.
+
+    Attributes
+    ----------
+    stratum, estimator : str
+    seed : int
+    stream : str
+        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``.
+    accepted : bool
+    error_s, half_width_s : ndarray
+        At the session's start, middle and end for the video; one value for a sensor. Empty where refused.
+    frame_s : float
+        Spacing of the frames.
+    rolling : bool
+        The shutter reads its rows in more than 5 ms.
+    bound_sd_s : float
+        Of a sensor's response, where the burst's shape is known; NaN elsewhere.
+    reason : str
+    """
+
+    stratum: str
+    estimator: str
+    seed: int
+    stream: str
+    accepted: bool
+    error_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    half_width_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    frame_s: float = math.nan
+    rolling: bool = False
+    bound_sd_s: float = math.nan
+    reason: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """Accepted, far off, and not saying so."""
+        if not self.accepted:
+            return False
+        least = SILENT_SLOW_S if self.stream == "sensors 10 Hz" else SILENT_FAST_S
+        width = np.where(np.isfinite(self.half_width_s), self.half_width_s, 0.0)
+        return bool(np.any(np.abs(self.error_s) > np.maximum(least, 3 * width)))
+
+
+def score(
+    session: SyntheticSession,
+    estimator: str,
+    estimate: Estimate,
+    bound: Callable[[SyntheticSession, str], float] | None,
+) -> list[Score]:
+    """Return the video's score, where the estimator speaks of it at all, and each sensor's."""
+    truth = session.truth
+    pts_s = session.frame_pts_s
+    at = np.array([pts_s[0], 0.5 * (pts_s[0] + pts_s[-1]), pts_s[-1]])
+    video = estimate.video
+    error = np.zeros(0)
+    if video is not None:
+        error = ((1 + video.rate) * at + video.offset_s) - ((1 + truth.video_rate) * at + truth.video_offset_s)
+    scores = [
+        Score(
+            stratum=session.stratum, estimator=estimator, seed=session.seed, stream="video", accepted=video is not None,
+            error_s=error, half_width_s=np.zeros(0) if video is None else video.half_width_s,
+            frame_s=1.0 / truth.fps, rolling=abs(truth.readout_s) > 0.005, reason=estimate.reason,
+        )
+    ]  # fmt: skip
+    for name, sensor in session.sensors.items():
+        found, wanted = estimate.sensors.get(name), truth.sensors[name].response_s
+        off = np.array([found.response_s - wanted]) if found is not None and math.isfinite(wanted) else np.zeros(0)
+        if found is not None and not math.isfinite(wanted):
+            off = np.array([math.inf])  # it measured an answer that nobody gave
+        scores.append(
+            Score(
+                stratum=session.stratum, estimator=estimator, seed=session.seed,
+                stream="sensors 1 kHz" if sensor.nominal_hz >= FAST_HZ else "sensors 10 Hz",
+                accepted=found is not None, error_s=off,
+                half_width_s=np.array([found.half_width_s]) if found is not None else np.zeros(0),
+                bound_sd_s=bound(session, name) if bound is not None and math.isfinite(wanted) else math.nan,
+            )
+        )  # fmt: skip
+    return scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Many scores of one stratum, stream and estimator; times in milliseconds."""
+
+    n: int
+    refused: float
+    mid_median_ms: float
+    mid_p95_ms: float
+    mid_max_ms: float
+    end_median_ms: float
+    end_p95_ms: float
+    end_max_ms: float
+    mid_p95_frames: float
+    end_p95_frames: float
+    coverage: float
+    width_ms: float
+    bound_median_ms: float
+    bound_p95_ms: float
+    silent: int
+    silent_seeds: tuple[int, ...]
+
+
+def summarise(scores: Sequence[Score]) -> Summary:
+    """Return what a table's row says of the scores."""
+    accepted = [s for s in scores if s.accepted]
+    mid = np.array([abs(s.error_s[len(s.error_s) // 2]) for s in accepted])
+    end = np.array([float(np.max(np.abs(s.error_s[[0, -1]]))) for s in accepted])
+    frames = np.array([s.frame_s for s in accepted])
+    inside = [np.abs(s.error_s) <= s.half_width_s for s in accepted if np.isfinite(s.half_width_s).all()]
+    widths = [float(np.mean(s.half_width_s)) for s in accepted if np.isfinite(s.half_width_s).all()]
+    bound = np.array([s.bound_sd_s for s in accepted if math.isfinite(s.bound_sd_s)])
+    silent = sorted({s.seed for s in accepted if s.silent})
+    return Summary(
+        n=len(scores),
+        refused=1 - len(accepted) / max(1, len(scores)),
+        mid_median_ms=_ms(mid, 50), mid_p95_ms=_ms(mid, 95), mid_max_ms=_ms(mid, 100),
+        end_median_ms=_ms(end, 50), end_p95_ms=_ms(end, 95), end_max_ms=_ms(end, 100),
+        mid_p95_frames=_ms(mid / frames, 95) / 1e3, end_p95_frames=_ms(end / frames, 95) / 1e3,
+        coverage=float(np.mean(np.concatenate(inside))) if inside else math.nan,
+        width_ms=1e3 * float(np.mean(widths)) if widths else math.nan,
+        # Quantiles of an error that is normal with the bound's own standard deviations.
+        bound_median_ms=_normal_ms(bound, 50), bound_p95_ms=_normal_ms(bound, 95),
+        silent=sum(s.silent for s in accepted),
+        silent_seeds=tuple(silent),
+    )  # fmt: skip
+
+
+def _ms(values: FloatArray, q: float) -> float:
+    return 1e3 * float(np.percentile(values, q)) if len(values) else math.nan
+
+
+def _normal_ms(sd_s: FloatArray, q: float) -> float:
+    """Return a quantile of the absolute error over a mixture of normal errors."""
+    if len(sd_s) == 0:
+        return math.nan
+    steps = np.abs(np.random.default_rng(0).normal(0, 1, (200, 1)))
+    return _ms((steps * sd_s).ravel(), q)

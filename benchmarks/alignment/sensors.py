@@ -1,0 +1,324 @@
+"""What eight sensors on the skin make of the session: a level at 10 Hz, or raw sEMG at 1 kHz, by radio.
+
+A response's centroid adds up along the way: the muscle's burst against the contact, the sensor's averaging and
+filter, the radio's smallest delay. Centroids of convolutions add, so the truth is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from scipy import signal
+
+from benchmarks.alignment.script import KINDS, Script
+from benchmarks.alignment.strata import Stratum
+from dataset.arrays import FloatArray, IntArray
+from dataset.muscles import CONTACT_OF_MUSCLE, MIA_CHANNELS, PAPER_CHANNELS, Channel
+
+#: Step of the grid on which activations and filters are computed.
+STEP_S = 0.002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSensor:
+    """One sensor's values as they reached the host.
+
+    Attributes
+    ----------
+    muscle, side : str
+    nominal_hz : float
+        What the data sheet says; the sensor's own clock is up to half a percent off.
+    arrival_s : ndarray, shape (N,)
+        Host time of arrival; values of one packet share it.
+    epoch : ndarray of int64, shape (N,)
+        Number of the connection.
+    value : ndarray, shape (N,)
+        Counts 0-1023 (10 Hz level) or microvolts (raw sEMG).
+    counter : ndarray of int64, shape (N,), or None
+        The sample's own number where the sensor counts.
+    """
+
+    muscle: str
+    side: str
+    nominal_hz: float
+    arrival_s: FloatArray
+    epoch: IntArray
+    value: FloatArray
+    counter: IntArray | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorTruth:
+    """What one sensor hides.
+
+    Attributes
+    ----------
+    response_s : float
+        Contact to the centroid of the noise-free response at de-jittered arrivals, mean over the session's contacts;
+        NaN where there is none.
+    smallest_delay_s : float
+        Smallest arrival minus the centre of the value's averaging interval (or minus the sample's time).
+    emission_s : ndarray, shape (N,)
+        Host time at which each value left the sensor, or was sampled where a packet holds many.
+    floor_s : float
+        Smallest delay from there to the host.
+    burst : ndarray, shape (K,)
+        The burst's shape on a grid of ``STEP_S``, of area 1.
+    burst_centroid_s : float
+        The shape's own centroid, from the first value of ``burst``.
+    kernel : ndarray, shape (J,)
+        Averaging and filter, on the same grid, of area 1; it acts before the value is sent.
+    snr : float
+        A response of height 1 at its peak against the noise's standard deviation.
+    lag_s, height : ndarray, shape (E,)
+        Of each contact's burst: its centroid after the contact, and its height.
+    """
+
+    response_s: float
+    smallest_delay_s: float
+    emission_s: FloatArray
+    burst: FloatArray
+    burst_centroid_s: float
+    kernel: FloatArray
+    snr: float
+    floor_s: float
+    lag_s: FloatArray
+    height: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """How this person's muscles answer contacts."""
+
+    lead_s: dict[str, float]
+    shared_s: dict[str, FloatArray]
+    own_sd_s: float
+
+
+def wear(
+    stratum: Stratum, script: Script, host_zero_s: float, rng: Generator
+) -> dict[str, tuple[SyntheticSensor, SensorTruth]]:
+    """Return the sensors of one session with their truths, by channel; times are host times."""
+    channels = MIA_CHANNELS if rng.random() < 0.3 else PAPER_CHANNELS
+    raw = stratum.family == "emg" or (stratum.family == "mixed" and rng.random() < 0.3)
+    spread = rng.uniform(0.005, 0.025)
+    shared = spread * rng.uniform(0.5, 0.9)
+    body = _Body(
+        lead_s={kind: rng.uniform(-0.08, 0.04) for kind in KINDS},
+        shared_s={kind: rng.normal(0.0, shared, len(script.contact_s[kind])) for kind in KINDS},
+        own_sd_s=float(np.sqrt(spread**2 - shared**2)),
+    )
+    shape_s, shape_k = rng.uniform(0.04, 0.25), rng.uniform(1.5, 6.0)
+    radio = _Radio.draw(rng)
+    tempo = rng.uniform(1.2, 3.0)
+    worn = {}
+    for channel in channels:
+        own = rng.spawn(1)[0]
+        width_s = float(np.clip(shape_s * np.exp(own.normal(0, 0.15)), 0.04, 0.25))
+        worn[channel.name] = _sensor(
+            channel, raw, script, body, _burst(width_s, shape_k), radio, tempo, stratum, host_zero_s, own
+        )
+    return worn
+
+
+def _burst(width_s: float, k: float) -> FloatArray:
+    """Return a gamma-like burst of area 1 whose width at half its height is about ``width_s``."""
+    scale = width_s / 2.355 / np.sqrt(k)
+    t = np.arange(0.0, scale * (k + 8 * np.sqrt(k)) + STEP_S, STEP_S) + STEP_S / 2
+    shape = (t / scale) ** (k - 1) * np.exp(-t / scale)
+    return shape / shape.sum()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Radio:
+    """The link's constants, alike for the sensors of one session."""
+
+    floor_s: float
+    jitter_sd_s: float
+    shape: float
+    stalls_hz: float
+    loss: float
+
+    @classmethod
+    def draw(cls, rng: Generator) -> _Radio:
+        return cls(
+            floor_s=rng.uniform(0.010, 0.080),
+            jitter_sd_s=rng.uniform(0.030, 0.050),
+            shape=rng.uniform(1.0, 2.0),
+            stalls_hz=rng.uniform(0.0, 0.03),
+            loss=rng.choice([0.0, rng.uniform(0.0, 0.005), rng.uniform(0.0, 0.03)]),
+        )
+
+    def deliver(self, ready_s: FloatArray, floor_s: float, rng: Generator) -> FloatArray:
+        """Return arrivals: one-sided jitter, stalls after which everything comes at once, never out of order."""
+        late = rng.gamma(self.shape, self.jitter_sd_s / np.sqrt(self.shape), len(ready_s))
+        arrival = ready_s + floor_s + late
+        span = float(ready_s[-1] - ready_s[0])
+        for start in ready_s[0] + rng.uniform(0.0, span, rng.poisson(self.stalls_hz * span)):
+            stop = start + rng.uniform(0.15, 1.0)
+            held = (arrival > start) & (arrival < stop)
+            arrival[held] = stop + 0.002 * np.arange(int(held.sum()))
+        return np.maximum.accumulate(arrival)
+
+
+def _sensor(
+    channel: Channel,
+    raw: bool,
+    script: Script,
+    body: _Body,
+    burst: FloatArray,
+    radio: _Radio,
+    tempo: float,
+    stratum: Stratum,
+    host_zero_s: float,
+    rng: Generator,
+) -> tuple[SyntheticSensor, SensorTruth]:
+    kind = CONTACT_OF_MUSCLE[channel.muscle]
+    contact = script.contact_s[kind]
+    lag = body.lead_s[kind] + rng.normal(0, 0.008) + body.shared_s[kind] + rng.normal(0, body.own_sd_s, len(contact))
+    start = -3.0
+    grid = np.arange(start, script.length_s + 3.0, STEP_S)
+    height = np.exp(rng.normal(0, 0.25, len(contact)))
+    activation = _bursts(grid, contact + lag, height, burst)
+    other = script.contact_s[KINDS[1 - KINDS.index(kind)]]
+    crosstalk = rng.uniform(0.0, 0.1)
+    activation += _bursts(grid, other + rng.normal(0, 0.05, len(other)), np.full(len(other), crosstalk), burst)
+    activation += _movement(grid, script, tempo, rng)
+    kernel = _kernel(raw, rng)
+    nominal_hz = 1000.0 if raw else 10.0
+    period = (1 + rng.uniform(-0.005, 0.005)) / nominal_hz
+    filtered = signal.fftconvolve(activation, kernel)[: len(grid)] if len(kernel) > 1 else activation
+    peak = float(np.max(np.convolve(burst, kernel)) / np.max(burst))
+    snr = rng.uniform(3.0, 30.0)
+    floor_s = radio.floor_s + rng.uniform(0.0, 0.01)
+    per_packet = 20 if raw else 1
+
+    sample_s, epoch = _ticks(period, script.length_s, 1.0 if rng.random() < stratum.reconnect else 0.0, rng)
+    level = np.interp(sample_s, grid, filtered)
+    value = _raw_value(level, snr, period, rng) if raw else _level_value(level, peak, snr, rng)
+    packet = np.arange(len(sample_s)) // per_packet
+    # A packet leaves with its last sample.
+    last = np.append(np.flatnonzero(np.diff(packet)), len(sample_s) - 1)
+    arrival = np.zeros(len(last))
+    for number in np.unique(epoch[last]):
+        rows = epoch[last] == number
+        arrival[rows] = radio.deliver(sample_s[last[rows]], floor_s, rng)
+    kept = rng.random(len(last)) >= radio.loss
+    keep = kept[packet]
+    times = arrival[packet][keep] + host_zero_s
+    counter = np.arange(len(sample_s), dtype=np.int64)[keep] if raw and (not kept.all() or rng.random() < 0.5) else None
+    inside = (contact > sample_s[0]) & (contact < sample_s[-1])
+    # The grid's convolution takes kernel[0] as no delay at all.
+    delay = float(np.sum(kernel * np.arange(len(kernel)))) * STEP_S
+    sensor = SyntheticSensor(
+        muscle=channel.muscle, side=channel.side, nominal_hz=nominal_hz, arrival_s=times,
+        epoch=epoch[keep], value=value[keep], counter=counter,
+    )  # fmt: skip
+    truth = SensorTruth(
+        response_s=float(np.mean(lag[inside])) + delay + floor_s if inside.any() else float("nan"),
+        smallest_delay_s=floor_s + (0.0 if raw else period / 2),
+        emission_s=sample_s[keep] + host_zero_s,
+        floor_s=floor_s,
+        lag_s=lag,
+        height=height,
+        burst=burst,
+        burst_centroid_s=float(np.sum(burst * np.arange(len(burst)))) * STEP_S,
+        kernel=kernel,
+        snr=float(snr),
+    )
+    return sensor, truth
+
+
+def _bursts(grid: FloatArray, centre_s: FloatArray, height: FloatArray, burst: FloatArray) -> FloatArray:
+    """Return bursts of peak ``height`` whose centroids lie at ``centre_s``."""
+    train = np.zeros(len(grid))
+    centroid = float(np.sum(burst * np.arange(len(burst))))
+    position = (centre_s - grid[0]) / STEP_S - centroid
+    whole = np.floor(position).astype(np.int64)
+    part = position - whole
+    for at, share, tall in zip(whole, part, height, strict=True):
+        # Shared between two steps of the grid, so that the centroid is exact.
+        for first, weight in ((at, 1 - share), (at + 1, share)):
+            if 0 <= first < len(grid) - len(burst):
+                train[first : first + len(burst)] += weight * tall * burst / burst.max()
+    return train
+
+
+def _movement(grid: FloatArray, script: Script, tempo: float, rng: Generator) -> FloatArray:
+    """Return activity that answers no contact: exercise between the sequences, a twitch now and then, slow tonus."""
+    begin, stop = script.exercise_s
+    out = np.zeros(len(grid))
+    if stop - begin > 3:
+        inside = (grid > begin) & (grid < stop)
+        u = grid[inside] - begin
+        phase = 2 * np.pi * (u / tempo + 0.3 * np.sin(2 * np.pi * u / 17.0)) + rng.uniform(0, 2 * np.pi)
+        wave = np.clip(np.sin(phase), 0, None) ** rng.uniform(1.0, 3.0)
+        edge = np.clip(np.minimum(u, u[-1] - u) / 0.5, 0, 1)
+        out[inside] = rng.uniform(0.1, 2.5) * wave * edge * (1 + 0.3 * np.sin(2 * np.pi * u / 23.0))
+    for at in rng.uniform(grid[0], grid[-1], rng.poisson((grid[-1] - grid[0]) / 40.0)):
+        out += rng.uniform(0.1, 0.8) * np.exp(-0.5 * ((grid - at) / rng.uniform(0.05, 0.3)) ** 2)
+    out += rng.uniform(0.0, 0.05) * (1 + np.sin(2 * np.pi * grid / rng.uniform(5.0, 40.0) + rng.uniform(0, 6)))
+    return out
+
+
+def _kernel(raw: bool, rng: Generator) -> FloatArray:
+    """Return the sensor's averaging and filter; it looks back only."""
+    if raw:
+        n = 1 + int(rng.uniform(0.0, 0.010) / STEP_S)
+        return np.full(n, 1.0 / n)
+    n = round(0.1 / STEP_S)
+    kernel = np.full(n, 1.0 / n)
+    kind = rng.integers(0, 4)
+    if kind == 1:
+        kernel = np.convolve(kernel, _decay(rng.uniform(0.02, 0.12)))
+    elif kind == 2:
+        wide = int(rng.integers(1, 3)) * n
+        kernel = np.convolve(kernel, np.full(wide, 1.0 / wide))
+    elif kind == 3:
+        one = _decay(rng.uniform(0.015, 0.06))
+        kernel = np.convolve(np.convolve(kernel, one), one)
+    return kernel / kernel.sum()
+
+
+def _decay(tau_s: float) -> FloatArray:
+    h = np.exp(-np.arange(0.0, 8 * tau_s, STEP_S) / tau_s)
+    return h / h.sum()
+
+
+def _ticks(period: float, length_s: float, reconnects: float, rng: Generator) -> tuple[FloatArray, IntArray]:
+    """Return when samples were taken and the connection that each belongs to; nothing is taken between two."""
+    bounds = [(-1.0 + rng.uniform(0.0, 0.5), length_s + 1.0)]
+    if reconnects:
+        for _ in range(int(rng.integers(1, 3))):
+            first, stop = bounds.pop()
+            if stop - first < 15:
+                bounds.append((first, stop))
+                break
+            at, gap = rng.uniform(first + 5, stop - 5), rng.uniform(1.5, 10.0)
+            bounds += [(first, at), (at + gap, stop)] if at + gap < stop - 2 else [(first, at)]
+    times = [
+        first + rng.uniform(0, period) + period * np.arange(int((stop - first) / period)) for first, stop in bounds
+    ]
+    epoch = [np.full(len(t), i, dtype=np.int64) for i, t in enumerate(times)]
+    return np.concatenate(times), np.concatenate(epoch)
+
+
+def _level_value(level: FloatArray, peak: float, snr: float, rng: Generator) -> FloatArray:
+    """Return counts: a rest that differs much with placement, a response's peak, noise, whole numbers."""
+    tall = rng.uniform(60.0, 300.0)
+    rest = rng.choice([rng.uniform(5.0, 80.0), rng.uniform(80.0, 500.0)])
+    counts = rest + tall * (level / peak) + rng.normal(0.0, tall / snr, len(level))
+    return np.clip(np.round(counts), 0.0, 1023.0)
+
+
+def _raw_value(level: FloatArray, snr: float, period: float, rng: Generator) -> FloatArray:
+    """Return microvolts: noise of the sEMG's band as strong as the muscle works, the skin's own noise, hum."""
+    sos = signal.butter(2, [20.0, 450.0], "bandpass", fs=1000.0, output="sos")
+    carrier = signal.sosfilt(sos, rng.standard_normal(len(level)))
+    carrier /= np.std(carrier)
+    rest = rng.uniform(3.0, 15.0)
+    hum = rng.uniform(0.0, 0.5) * rest * np.sin(2 * np.pi * 50.0 * period * np.arange(len(level)))
+    value = carrier * (rest * snr * level) + rest * signal.sosfilt(sos, rng.standard_normal(len(level))) + hum
+    return np.round(value * 10) / 10

@@ -1,0 +1,92 @@
+"""The kinds of session that the benchmark draws, and how many of each make a thousand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Train = Literal["irregular", "uniform", "none"]
+Family = Literal["m40", "emg", "mixed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stratum:
+    """What the sessions of one kind have in common; everything else is drawn anew for each.
+
+    Attributes
+    ----------
+    size : int
+        Sessions of this kind in a thousand.
+    flashes, contacts : {"irregular", "uniform", "none"}
+        Spacing of the light's flashes and of the claps and stomps.
+    flashes_per_end, contacts_per_end : (int, int)
+        Smallest and largest number at each end of the session.
+    ends : int
+        1 where the sequence is given at the start only.
+    sources : tuple of str
+        What flashes: ``led box``, ``screen`` or ``terminal``.
+    logged : bool
+        Whether the host logged the flashes.
+    missing, false : (float, float)
+        Range of the share of events that are not seen, or are seen without having been asked for.
+    attached : float
+        Chance that the video is a file of another device, so that no frame arrived at the host.
+    vfr : float
+        Chance of a variable frame rate.
+    rolling : bool or None
+        True: a readout above 5 ms; None: drawn.
+    family : {"m40", "emg", "mixed"}
+    reconnect : float
+        Chance, per sensor, of at least one reconnect.
+    swapped : bool
+        Whether video and sound are those of another session.
+    shifted : bool
+        Whether one of the host's two routes is off by seconds.
+    refuse : bool
+        Whether an honest estimator has to refuse the video and all sensors.
+    """
+
+    size: int
+    flashes: Train = "irregular"
+    contacts: Train = "irregular"
+    flashes_per_end: tuple[int, int] = (5, 5)
+    contacts_per_end: tuple[int, int] = (6, 6)
+    ends: int = 2
+    sources: tuple[str, ...] = ("led box",)
+    logged: bool = True
+    missing: tuple[float, float] = (0.0, 0.1)
+    false: tuple[float, float] = (0.0, 0.1)
+    attached: float = 0.3
+    vfr: float = 0.1
+    rolling: bool | None = None
+    family: Family = "m40"
+    reconnect: float = 0.05
+    swapped: bool = False
+    shifted: bool = False
+    refuse: bool = False
+
+
+STRATA: dict[str, Stratum] = {
+    "well_posed": Stratum(size=300, family="mixed"),
+    "rolling_shutter": Stratum(size=100, rolling=True, vfr=0.0),
+    "false_and_missing": Stratum(size=80, missing=(0.2, 0.3), false=(0.2, 0.3), family="mixed"),
+    "few_events": Stratum(size=50, flashes_per_end=(1, 3), contacts_per_end=(1, 3)),
+    "one_end_only": Stratum(size=50, ends=1, family="mixed"),
+    "uniform_losses": Stratum(
+        size=100, flashes="uniform", contacts="uniform", missing=(0.1, 0.3), attached=1.0, refuse=True
+    ),
+    "vfr_phone": Stratum(size=60, vfr=1.0, attached=1.0),
+    "screen": Stratum(size=50, sources=("screen", "terminal")),
+    "no_flash_log": Stratum(size=40, flashes="none", logged=False, attached=0.7),
+    "nothing": Stratum(size=30, flashes="none", contacts="none", logged=False, attached=0.8, refuse=True),
+    "unrelated": Stratum(size=30, attached=1.0, swapped=True, refuse=True),
+    "emg_1khz": Stratum(size=60, family="emg"),
+    "reconnects": Stratum(size=30, reconnect=1.0, family="mixed"),
+    "shifted_log": Stratum(size=20, shifted=True, refuse=True),
+}
+
+
+def plan(sessions: int) -> dict[str, int]:
+    """Return how many sessions of each stratum make up ``sessions``, in the proportions of a thousand."""
+    total = sum(s.size for s in STRATA.values())
+    return {name: max(1, round(s.size * sessions / total)) for name, s in STRATA.items()}
