@@ -27,6 +27,8 @@ _LOSS_STEP = 0.7
 #: A single value that undercuts the envelope by this much is a clock's glitch, not the envelope.
 _GLITCH_S = 0.003
 _BLOCKS = 8
+#: Real radios are late by less than this at the median; a stream that is later is not regular.
+_JITTERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,11 +199,12 @@ def fit_epoch(
             intercept, period_s = lower_envelope(index, relative)
     ticks: FloatArray = intercept + period_s * index.astype(np.float64)
     lateness: FloatArray = relative - ticks
-    if np.median(np.abs(lateness)) > max(1, packet) * period_s and counter is None:
+    if np.median(np.abs(lateness)) > max(period_s, _JITTERY_S) and counter is None:
         # Not a regular stream at all: its times are better as they came than on a wrong line.
         return EpochClock(
-            epoch=epoch, first=first, index=np.arange(n, dtype=np.int64), time_s=arrival_s.copy(),
-            lateness_s=np.zeros(n), period_s=_median_step(arrival_s), rate_ci95_ppm=math.nan,
+            epoch=epoch, first=first, index=np.arange(n, dtype=np.int64), time_s=_spread(arrival_s, period_s),
+            lateness_s=np.zeros(n), period_s=period_s if packet > 1 else _median_step(arrival_s),
+            rate_ci95_ppm=math.nan,
             ci95_s=float(np.median(np.abs(lateness))), n_lost=0,
         )  # fmt: skip
     ci95_s, rate_ci95_ppm = _uncertainty(ticks, lateness)
@@ -267,6 +270,14 @@ def _fit_packets(arrival_s: FloatArray, period_s: float, packet: int) -> tuple[I
         index = index + (np.arange(len(arrival_s)) - np.repeat(starts, np.diff(np.append(starts, len(arrival_s)))))
         intercept, period_s = lower_envelope(index, arrival_s)
     return index.astype(np.int64), intercept, period_s
+
+
+def _spread(arrival_s: FloatArray, period_s: float) -> FloatArray:
+    """Return arrivals with the values that share one laid before it, a period apart."""
+    first = np.flatnonzero(np.concatenate([[True], np.diff(arrival_s) > 0]))
+    sizes = np.diff(np.append(first, len(arrival_s)))
+    last = np.repeat(first + sizes - 1, sizes)
+    return np.asarray(np.maximum.accumulate(arrival_s - period_s * (last - np.arange(len(arrival_s)))))
 
 
 def _mean_lateness_s(arrival_s: FloatArray, period_s: float) -> float:

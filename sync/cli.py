@@ -109,13 +109,18 @@ def import_files_command(
 def import_mia_command(
     folder: Annotated[Path, typer.Argument(help="The published MIADatasetOfficial folder, or a part of it.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the sessions, one a subject.")],
+    fix_lag: Annotated[
+        bool, typer.Option("--fix-lag", help="Move each subject's sEMG by its lag behind the motion.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make sessions of the published Muscles in Action windows; their alignment is not verified."""
     from dataset.importers.mia import count_windows, import_mia
+    from sync import lag
 
+    correct = (lambda session: lag.fix_lag(session)[0]) if fix_lag else None
     with console.progress("windows", count_windows(folder)) as advance:
-        made = import_mia(folder, out, progress=advance)
+        made = import_mia(folder, out, progress=advance, correct=correct)
     rows = [
         {"session": str(m.path), "subject": m.subject, "n_windows": m.n_windows, "stride_frames": m.stride_frames,
          "n_masked": m.n_masked, "exercises": list(m.exercises)}
@@ -126,6 +131,26 @@ def import_mia_command(
         + (f", overlapping: one every {m.stride_frames} frames)" if m.stride_frames else ")")
         for m in made
     ]
+    console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
+
+
+@app.command("lag")
+def lag_command(
+    sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
+) -> None:
+    """Probe by how much sEMG lags the motion, from the sessions alone; positive: sEMG later than the motion."""
+    from dataset.session_file import find_sessions, read_session
+    from sync.lag import lag_as_dict, lag_as_text, probe_lag
+
+    rows, lines = [], []
+    paths = find_sessions(sessions)
+    with console.progress("sessions", len(paths)) as advance:
+        for path in paths:
+            session = read_session(path)
+            probe = probe_lag(session)
+            rows.append(lag_as_dict(str(path), session.subject, probe))
+            lines.append(lag_as_text(path.name, probe))
+            advance(1)
     console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
 
 

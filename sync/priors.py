@@ -48,6 +48,12 @@ EPOCH_STEP = Prior(value_s=0.0, sd_s=0.010)
 SOUND_RATE_SD = 30e-6
 
 
+#: Lag of sEMG behind the motion it causes in a recording that is right: the electromechanical delay lets the muscle
+#: lead by 30-100 ms (Cavanagh & Komi 1979, *Electromechanical delay in human skeletal muscle under concentric and
+#: eccentric contractions*).
+MOTION_LAG = Prior(value_s=-0.05, sd_s=0.05)
+
+
 def light_source(source: str) -> str:
     """Return which latency applies to an event's source; what is unknown is taken for a terminal, the worst."""
     text = source.lower()

@@ -18,9 +18,9 @@ from dataset.arrays import FloatArray
 from sync.detect.flash import N_BANDS, Flash
 
 #: Error of the model of a lit row itself (gamma, auto exposure, light that rises slowly).
-_MODEL_NOISE = 0.06
+_MODEL_NOISE = 0.04
 #: Bands of one frame err together: so many of them count as one.
-_CORRELATED_BANDS = 6.0
+_CORRELATED_BANDS = 4.0
 #: Share of matched flashes allowed to be something else.
 _OUTLIERS = 0.02
 #: Unknown tone curve (gamma): a partly lit row looks brighter than it was lit, up to this part of an exposure.

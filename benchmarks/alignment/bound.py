@@ -37,7 +37,7 @@ def response_sd_s(session: SyntheticSession, channel: str) -> float:
     shape = np.convolve(truth.burst / truth.burst.max(), truth.kernel)
     if not raw:
         shape = shape / shape.max()
-    slope = np.gradient(shape, STEP_S)
+    slope: FloatArray = np.asarray(np.gradient(shape, STEP_S), dtype=np.float64)
     at = STEP_S * np.arange(len(shape))
     variances = []
     for contact, lag, height in zip(contact_s, truth.lag_s, truth.height, strict=True):

@@ -119,8 +119,8 @@ def lit_share(camera: Camera, at_s: FloatArray, on_s: float, off_s: float) -> Fl
     return share.reshape(len(at_s), BANDS, 4).mean(axis=2)
 
 
-def film(camera: Camera, script: Script, at_s: FloatArray, rng: Generator) -> NDArray[np.float32]:
-    """Return the mean luma (0-255) of each tile of each frame, shape (F, BANDS, ACROSS)."""
+def film(camera: Camera, script: Script, at_s: FloatArray, rng: Generator) -> tuple[NDArray[np.float32], float]:
+    """Return the mean luma (0-255) of each tile of each frame, shape (F, BANDS, ACROSS), and the share of bands lit."""
     light = _scene(script, at_s, rng)
     small = rng.random() < (0.4 if script.source == "led box" else 0.1)
     mask = _corner(rng) if small else rng.uniform(0.5, 1.0) * np.exp(rng.normal(0, 0.25, (BANDS, ACROSS)))
@@ -140,7 +140,7 @@ def film(camera: Camera, script: Script, at_s: FloatArray, rng: Generator) -> ND
     np.power(luma, np.float32(1 / camera.gamma), out=luma)
     luma *= np.float32(255.0)
     luma += rng.standard_normal(luma.shape, dtype=np.float32) * np.float32(rng.uniform(0.15, 1.0))
-    return np.clip(luma, 0.0, 255.0, out=luma)
+    return np.clip(luma, 0.0, 255.0, out=luma), float(np.mean(mask.max(axis=1) > 0))
 
 
 def _scene(script: Script, at_s: FloatArray, rng: Generator) -> NDArray[np.float32]:

@@ -33,7 +33,7 @@ class Score:
     frame_s : float
         Spacing of the frames.
     rolling : bool
-        The shutter reads its rows in more than 5 ms.
+        The shutter reads its rows in more than 5 ms, and the flashes light at least half of them.
     bound_sd_s : float
         Of a sensor's response, where the burst's shape is known; NaN elsewhere.
     reason : str
@@ -79,7 +79,7 @@ def score(
         Score(
             stratum=session.stratum, estimator=estimator, seed=session.seed, stream="video", accepted=video is not None,
             error_s=error, half_width_s=np.zeros(0) if video is None else video.half_width_s,
-            frame_s=1.0 / truth.fps, rolling=abs(truth.readout_s) > 0.005, reason=estimate.reason,
+            frame_s=1.0 / truth.fps, rolling=abs(truth.readout_s) > 0.005 and truth.lit_bands >= 0.5, reason=estimate.reason,
         )
     ]  # fmt: skip
     for name, sensor in session.sensors.items():

@@ -77,7 +77,7 @@ def write_script(stratum: Stratum, rng: Generator) -> Script:
         visible=visible,
         stray_s=np.sort(rng.uniform(1.0, length_s - 1.0, n_stray)),
         stray_length_s=rng.uniform(0.05, 0.25, n_stray),
-        beeps=source == "led box" and bool(rng.random() < 0.7),
+        beeps=source == "led box" and bool(rng.random() < stratum.buzzer),
         cue_s=cue_s,
         contact_s=contact_s,
         exercise_s=exercise_s,

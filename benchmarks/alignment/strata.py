@@ -29,6 +29,8 @@ class Stratum:
         Whether the host logged the flashes.
     missing, false : (float, float)
         Range of the share of events that are not seen, or are seen without having been asked for.
+    buzzer : float
+        Chance that an LED box's buzzer is heard; without it nothing measures the file's sound against its picture.
     attached : float
         Chance that the video is a file of another device, so that no frame arrived at the host.
     vfr : float
@@ -56,6 +58,7 @@ class Stratum:
     logged: bool = True
     missing: tuple[float, float] = (0.0, 0.1)
     false: tuple[float, float] = (0.0, 0.1)
+    buzzer: float = 0.7
     attached: float = 0.3
     vfr: float = 0.1
     rolling: bool | None = None
@@ -67,8 +70,9 @@ class Stratum:
 
 
 STRATA: dict[str, Stratum] = {
-    "well_posed": Stratum(size=300, family="mixed"),
-    "rolling_shutter": Stratum(size=100, rolling=True, vfr=0.0),
+    "well_posed": Stratum(size=270, family="mixed", buzzer=1.0),
+    "silent_buzzer": Stratum(size=30, family="mixed", buzzer=0.0),
+    "rolling_shutter": Stratum(size=100, rolling=True, vfr=0.0, buzzer=1.0),
     "false_and_missing": Stratum(size=80, missing=(0.2, 0.3), false=(0.2, 0.3), family="mixed"),
     "few_events": Stratum(size=50, flashes_per_end=(1, 3), contacts_per_end=(1, 3)),
     "one_end_only": Stratum(size=50, ends=1, family="mixed"),
@@ -80,7 +84,7 @@ STRATA: dict[str, Stratum] = {
     "no_flash_log": Stratum(size=40, flashes="none", logged=False, attached=0.7),
     "nothing": Stratum(size=30, flashes="none", contacts="none", logged=False, attached=0.8, refuse=True),
     "unrelated": Stratum(size=30, attached=1.0, swapped=True, refuse=True),
-    "emg_1khz": Stratum(size=60, family="emg"),
+    "emg_1khz": Stratum(size=60, family="emg", buzzer=1.0),
     "reconnects": Stratum(size=30, reconnect=1.0, family="mixed"),
     "shifted_log": Stratum(size=20, shifted=True, refuse=True),
 }

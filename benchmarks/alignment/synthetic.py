@@ -45,6 +45,8 @@ class Truth:
         Per kind, when hands or heels met.
     sensors : dict of SensorTruth
         By channel; ``response_s`` is counted from the contact itself.
+    lit_bands : float
+        Share of the picture's rows that the flashes light; a lamp in a corner tells no shutter.
     readout_s, exposure_s, fps : float
     refuse : bool
         Whether an honest estimator has to refuse the video and all sensors.
@@ -61,6 +63,7 @@ class Truth:
     light_visible: BoolArray
     contact_s: dict[str, FloatArray]
     sensors: dict[str, SensorTruth]
+    lit_bands: float
     readout_s: float
     exposure_s: float
     fps: float
@@ -147,7 +150,7 @@ def make_session(stratum: str, seed: int) -> SyntheticSession:
     )
     attached = clock.random() < kind.attached
     other = write_script(kind, course) if kind.swapped else script
-    tiles = film(camera, other, at_s, lens)
+    tiles, lit_bands = film(camera, other, at_s, lens)
     sound, rate_hz, sound_start_s = _record(other, camera, hearing, float(at_s[-1]), ears)
     log_shift_s, sensor_shift_s = _shifts(kind, clock)
     return SyntheticSession(
@@ -176,6 +179,7 @@ def make_session(stratum: str, seed: int) -> SyntheticSession:
             light_visible=script.visible,
             contact_s={k: script.contact_s[k] + zero_s for k in KINDS},
             sensors={name: truth for name, (_, truth) in worn.items()},
+            lit_bands=lit_bands,
             readout_s=camera.readout_s,
             exposure_s=camera.exposure_s,
             fps=camera.fps,

@@ -77,7 +77,11 @@ class _Window:
 
 
 def import_mia(
-    folder: Path, out: Path, *, progress: Callable[[float], None] | None = None
+    folder: Path,
+    out: Path,
+    *,
+    progress: Callable[[float], None] | None = None,
+    correct: Callable[[Session], Session] | None = None,
 ) -> tuple[ImportedSession, ...]:
     """Write one session for each subject of a published Muscles in Action folder.
 
@@ -93,6 +97,8 @@ def import_mia(
         Folder for ``sub-<K>_ses-<STAMP>.h5``.
     progress : callable, optional
         Called with 1 for each window read.
+    correct : callable, optional
+        Given each subject's session as published, returns the one to write.
 
     Raises
     ------
@@ -113,6 +119,8 @@ def import_mia(
         for subject, windows in read.items():
             starts = _start_frames(windows)
             session = _session(str(subject), windows, starts)
+            if correct is not None:
+                session = correct(session)
             write_session(paths[subject], session)
             results.append(_result(paths[subject], session, windows, starts))
         done = True

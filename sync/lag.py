@@ -1,0 +1,383 @@
+"""The independent probe: by how much sEMG lags the motion, from nothing but the session's own grid.
+
+It shares no clock, flash or clap with the alignment, so it can contradict it. It is no alignment itself: it is
+coarse, periodic movement gives it aliases, and a muscle that holds still tells it nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from dataset.arrays import FloatArray, IntArray
+from dataset.session import Session
+from dataset.software import software
+from sync.motion import motion_signals
+from sync.priors import MOTION_LAG
+
+#: Lags looked at, and the length of a window about whose mean motion and sEMG are compared.
+LARGEST_LAG_S = 2.0
+WINDOW_S = 6.0
+_FEWEST_VALUES = 10
+#: Correlations below this tell no lag, however clear their peak.
+_LEAST_R = 0.25
+#: A peak must beat this quantile of the peaks that motion gives against sEMG of another time.
+_NULL_QUANTILE = 0.95
+_N_NULL, _N_BOOTSTRAP = 40, 200
+#: Other peaks are worth telling from this share of the best on.
+_ALIAS_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """A local maximum of the correlation: where, and how high."""
+
+    lag_s: float
+    r: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelLag:
+    """One channel.
+
+    Attributes
+    ----------
+    lag_s : float
+        Of its best motion signal; NaN where it tells none. Positive: sEMG later than the motion.
+    r, r_at_zero : float
+        Correlation there, and at lag 0.
+    motion : str
+        Which motion signal that is.
+    curve : ndarray, shape (L,)
+        Correlation at each lag.
+    windows_lag_s : ndarray, shape (W,)
+        Lag of each window by itself, NaN where it has no clear peak.
+    """
+
+    lag_s: float = math.nan
+    r: float = math.nan
+    r_at_zero: float = math.nan
+    motion: str = ""
+    curve: FloatArray = field(default_factory=lambda: np.zeros(0))
+    windows_lag_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagProbe:
+    """What the probe finds in one session.
+
+    Attributes
+    ----------
+    lag_s, ci95_s : float
+        Lag of the muscle that follows the motion best, and its half-width by bootstrap over windows; NaN where no lag
+        can be told. Positive: sEMG later than the motion.
+    r, r_at_zero : float
+    muscle : str
+        Whose lag it is.
+    needed_r : float
+        What motion gives against sEMG of another time.
+    reason : str
+        Why no lag can be told; empty where one is.
+    aliases : tuple of Peak
+        Other lags that fit, strongest first: periodic movement fits again a period later.
+    channels : mapping of channel to ChannelLag
+    lags_s : ndarray, shape (L,)
+    """
+
+    lag_s: float = math.nan
+    ci95_s: float = math.nan
+    r: float = math.nan
+    r_at_zero: float = math.nan
+    muscle: str = ""
+    needed_r: float = math.nan
+    reason: str = ""
+    aliases: tuple[Peak, ...] = ()
+    channels: Mapping[str, ChannelLag] = field(default_factory=dict)
+    lags_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Products:
+    """Per window and lag: products of motion and sEMG about their means over that window; shape (W, L)."""
+
+    xy: FloatArray
+    xx: FloatArray
+    yy: FloatArray
+
+    def r(self, windows: IntArray | None = None) -> FloatArray:
+        """Return the correlation at each lag, pooled over windows."""
+        xy, xx, yy = (p.sum(axis=0) if windows is None else p[windows].sum(axis=0) for p in (self.xy, self.xx, self.yy))
+        return np.asarray(xy / np.sqrt(xx * yy + 1e-12))
+
+
+def probe_lag(session: Session, *, seed: int = 0) -> LagProbe:
+    """Return the lag of sEMG behind the motion.
+
+    Parameters
+    ----------
+    session : Session
+        With keypoints and sEMG on its grid.
+    seed : int
+        Of the bootstrap.
+
+    Notes
+    -----
+    Motion and sEMG are compared about their means within windows of a segment, so that neither drift nor a change of
+    exercise correlates. Each channel takes, of the flexions and speeds of the joints it moves and the energy of its
+    limb, the one that it follows best; of the muscles, both sides together, the one that follows best tells the lag.
+    """
+    aligned = session.aligned
+    n_lags = round(LARGEST_LAG_S * session.rate_hz)
+    shifts = np.arange(-n_lags, n_lags + 1)
+    lags_s = shifts / session.rate_hz
+    if aligned.keypoints_3d is None and aligned.keypoints_2d is None:
+        return LagProbe(reason="the session has no keypoints", lags_s=lags_s)
+    window = _windows(aligned.segment, round(WINDOW_S * session.rate_hz))
+    channels: dict[str, ChannelLag] = {}
+    best: dict[str, tuple[FloatArray, _Products]] = {}
+    for c, name in enumerate(session.channels.name):
+        emg = aligned.emg[:, c]
+        found: tuple[str, FloatArray, _Products] | None = None
+        for motion, signal in motion_signals(session, session.channels.muscle[c], session.channels.side[c]).items():
+            products = _multiply(signal, emg, aligned.segment, window, shifts)
+            curve = products.r()
+            if found is None or float(curve.max()) > float(found[1].max()):
+                found = (motion, curve, products)
+                best[name] = (signal, products)
+        if found is None:
+            channels[name] = ChannelLag()
+            continue
+        motion, curve, products = found
+        lag, r = _top(curve, lags_s)
+        told = r >= _LEAST_R
+        channels[name] = ChannelLag(
+            lag_s=lag if told else math.nan, r=r, r_at_zero=float(curve[n_lags]), motion=motion, curve=curve,
+            windows_lag_s=_each_window(products, lags_s),
+        )  # fmt: skip
+    return _of_the_muscles(session, channels, best, window, shifts, lags_s, seed)
+
+
+def _of_the_muscles(
+    session: Session,
+    channels: dict[str, ChannelLag],
+    best: Mapping[str, tuple[FloatArray, _Products]],
+    window: IntArray,
+    shifts: IntArray,
+    lags_s: FloatArray,
+    seed: int,
+) -> LagProbe:
+    """Return the probe's answer: the lag of the muscle that follows the motion best, if any does."""
+    muscles: dict[str, list[str]] = {}
+    for name, muscle in zip(session.channels.name, session.channels.muscle, strict=True):
+        if name in best:
+            muscles.setdefault(muscle, []).append(name)
+    if not muscles:
+        return LagProbe(reason="it has no sEMG to compare", channels=channels, lags_s=lags_s)
+    curves = {m: np.mean([channels[n].curve for n in names], axis=0) for m, names in muscles.items()}
+    muscle = max(curves, key=lambda m: float(curves[m].max()))
+    curve, names = curves[muscle], muscles[muscle]
+    lag, r = _top(curve, lags_s)
+    needed = _by_chance(session, [(best[n][0], session.channels.name.index(n)) for n in names], window, shifts)
+    common = LagProbe(
+        r=r, r_at_zero=float(curve[len(shifts) // 2]), muscle=muscle, needed_r=max(needed, _LEAST_R),
+        channels=channels, lags_s=lags_s,
+    )  # fmt: skip
+    if r < common.needed_r:
+        why = f"the best, {muscle}, correlates {r:.2f}, and {common.needed_r:.2f} is needed"
+        return replace(common, reason=f"no muscle follows the motion: {why}")
+    if abs(lag) > LARGEST_LAG_S - 1.5 / session.rate_hz:
+        return replace(common, reason=f"the correlation still rises at the largest lag of {LARGEST_LAG_S:g} s")
+    rng = np.random.default_rng(seed)
+    used = np.flatnonzero(np.sum([best[n][1].xx.sum(axis=1) for n in names], axis=0) > 0)
+    drawn = [rng.choice(used, len(used)) for _ in range(_N_BOOTSTRAP)]
+    again = [_top(np.mean([best[n][1].r(rows) for n in names], axis=0), lags_s)[0] for rows in drawn]
+    aliases = [
+        p for p in _peaks(curve, lags_s) if abs(p.lag_s - lag) > 0.5 / session.rate_hz and p.r > _ALIAS_SHARE * r
+    ]
+    return replace(
+        common, lag_s=lag, ci95_s=float(np.subtract(*np.percentile(again, (97.5, 2.5)))) / 2,
+        aliases=tuple(sorted(aliases, key=lambda p: -p.r)),
+    )  # fmt: skip
+
+
+def fix_lag(session: Session) -> tuple[Session, LagProbe]:
+    """Return a session whose sEMG was moved by the lag found, less what physiology explains, in whole frames.
+
+    A value is moved within its own uninterrupted stretch; where a stretch ends nothing follows, and the mask says so.
+    The alignment this gives is relative: it rests on the motion, and on a stated prior for the muscle's lead.
+    """
+    probe = probe_lag(session)
+    step = {
+        "step": "lag", "version": software(), "alignment": "relative", "lag_s": _number(probe.lag_s),
+        "r": _number(probe.r), "muscle": probe.muscle, "prior_s": MOTION_LAG.value_s, "prior_sd_s": MOTION_LAG.sd_s,
+    }  # fmt: skip
+    if not math.isfinite(probe.lag_s):
+        note = {**step, "removed_s": 0.0, "reason": probe.reason}
+        return replace(session, provenance=(*session.provenance, note)), probe
+    frames = round((probe.lag_s - MOTION_LAG.value_s) * session.rate_hz)
+    removed_s = frames / session.rate_hz
+    aligned = session.aligned
+    emg = _moved(aligned.time_s, aligned.emg, frames, session.rate_hz)
+    reason = (
+        f"{session.verdict_reason}; relative: sEMG moved {removed_s:+.1f} s earlier, by its lag behind the motion "
+        f"({probe.lag_s:.2f} s) less a stated lead of the muscles ({-MOTION_LAG.value_s:.2f} s)"
+    )
+    return replace(
+        session,
+        verdict_reason=reason,
+        emg={n: replace(s, time_s=s.time_s - removed_s) for n, s in session.emg.items()},
+        aligned=replace(aligned, emg=emg, emg_valid=np.isfinite(emg)),
+        provenance=(*session.provenance, {**step, "removed_s": removed_s}),
+    ), probe
+
+
+def _moved(time_s: FloatArray, emg: FloatArray, frames: int, rate_hz: float) -> FloatArray:
+    """Return for each row the values ``frames`` later in the same uninterrupted stretch; NaN where there are none."""
+    number = np.rint(time_s * rate_hz).astype(np.int64)
+    unique, first = np.unique(number, return_index=True)
+    stretch = np.cumsum(np.concatenate([[0], np.diff(unique) > 1]))
+    here = np.searchsorted(unique, number)
+    there = np.clip(np.searchsorted(unique, number + frames), 0, len(unique) - 1)
+    same = (unique[there] == number + frames) & (stretch[there] == stretch[here])
+    return np.where(same[:, None], emg[first[there]], np.nan)
+
+
+# -- correlation --------------------------------------------------------------------------------------------------
+
+
+def _windows(segment: IntArray, length: int) -> IntArray:
+    """Return the number of the window each row belongs to, -1 outside segments; no window straddles two."""
+    window = np.full(len(segment), -1, dtype=np.int64)
+    n = 0
+    edges = np.flatnonzero(np.concatenate([[True], np.diff(segment) != 0, [True]]))
+    for first, stop in pairwise(edges.tolist()):
+        if segment[first] < 0:
+            continue
+        count = max(1, round((stop - first) / length))
+        window[first:stop] = n + np.minimum(count - 1, np.arange(stop - first) * count // (stop - first))
+        n += count
+    return window
+
+
+def _multiply(
+    motion: FloatArray, emg: FloatArray, segment: IntArray, window: IntArray, shifts: IntArray, *, roll: int = 0
+) -> _Products:
+    """Return the products of motion with sEMG ``shifts`` rows later, within segments, per window."""
+    n = len(motion)
+    n_windows = int(window.max(initial=-1)) + 1
+    shape = (n_windows, len(shifts))
+    xy, xx, yy = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    rows = np.arange(n)
+    for k, shift in enumerate(shifts):
+        other = rows + shift
+        inside = (other >= 0) & (other < n)
+        other = np.clip(other, 0, n - 1)
+        inside &= (segment == segment[other]) & (window >= 0)
+        x, y = motion, emg[(other + roll) % n]
+        ok = inside & np.isfinite(x) & np.isfinite(y)
+        w, x, y = window[ok], x[ok], y[ok]
+        count = np.bincount(w, minlength=n_windows).astype(np.float64)
+        enough = count >= _FEWEST_VALUES
+        count = np.maximum(count, 1.0)
+        sx, sy = np.bincount(w, x, n_windows), np.bincount(w, y, n_windows)
+        xy[:, k] = np.where(enough, np.bincount(w, x * y, n_windows) - sx * sy / count, 0.0)
+        xx[:, k] = np.where(enough, np.bincount(w, x * x, n_windows) - sx**2 / count, 0.0)
+        yy[:, k] = np.where(enough, np.bincount(w, y * y, n_windows) - sy**2 / count, 0.0)
+    return _Products(xy, xx, yy)
+
+
+def _by_chance(session: Session, signals: list[tuple[FloatArray, int]], window: IntArray, shifts: IntArray) -> float:
+    """Return the peak that motion gives against sEMG of another time, at the quantile that is asked to be beaten."""
+    aligned, n = session.aligned, len(window)
+    away = round(2 * LARGEST_LAG_S * session.rate_hz)
+    if n < 4 * away:
+        return _LEAST_R
+    coarse = shifts[::2]
+    peaks = []
+    for roll in np.linspace(away, n - away, _N_NULL).astype(np.int64):
+        curves = [
+            _multiply(signal, aligned.emg[:, c], aligned.segment, window, coarse, roll=int(roll)).r()
+            for signal, c in signals
+        ]
+        peaks.append(float(np.mean(curves, axis=0).max()))
+    return float(np.quantile(peaks, _NULL_QUANTILE))
+
+
+def _top(curve: FloatArray, lags_s: FloatArray) -> tuple[float, float]:
+    """Return the highest point of the curve, between its samples, and its height."""
+    k = int(np.argmax(curve))
+    return _between(curve, lags_s, k)
+
+
+def _between(curve: FloatArray, lags_s: FloatArray, k: int) -> tuple[float, float]:
+    if not 0 < k < len(curve) - 1:
+        return float(lags_s[k]), float(curve[k])
+    bend = curve[k - 1] - 2 * curve[k] + curve[k + 1]
+    part = 0.5 * float((curve[k - 1] - curve[k + 1]) / bend) if bend < 0 else 0.0
+    height = float(curve[k] - 0.25 * (curve[k - 1] - curve[k + 1]) * part)
+    return float(lags_s[k] + part * (lags_s[1] - lags_s[0])), height
+
+
+def _peaks(curve: FloatArray, lags_s: FloatArray) -> list[Peak]:
+    """Return all local maxima."""
+    inner = np.flatnonzero((curve[1:-1] > curve[:-2]) & (curve[1:-1] >= curve[2:])) + 1
+    return [Peak(lag_s=lag, r=r) for lag, r in (_between(curve, lags_s, int(k)) for k in inner)]
+
+
+def _each_window(products: _Products, lags_s: FloatArray) -> FloatArray:
+    """Return each window's own lag; NaN where its correlation has no clear peak."""
+    r = products.xy / np.sqrt(products.xx * products.yy + 1e-12)
+    best = np.argmax(r, axis=1) if r.size else np.zeros(0, dtype=np.int64)
+    clear = r[np.arange(len(best)), best] > 0.5
+    return np.where(clear, lags_s[best], np.nan)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def lag_as_dict(path: str, subject: str, probe: LagProbe) -> dict[str, object]:
+    """Return what ``mia-sync lag --json`` prints for one session; what cannot be told is None."""
+    return {
+        "session": path,
+        "subject": subject,
+        "lag_s": _number(probe.lag_s),
+        "ci95_s": _number(probe.ci95_s),
+        "r": _number(probe.r),
+        "r_at_zero": _number(probe.r_at_zero),
+        "muscle": probe.muscle,
+        "reason": probe.reason,
+        "aliases": [{"lag_s": round(p.lag_s, 3), "r": round(p.r, 4)} for p in probe.aliases],
+        "channels": {
+            name: {
+                "lag_s": _number(c.lag_s), "r": _number(c.r), "r_at_zero": _number(c.r_at_zero), "motion": c.motion,
+                "windows_lag_s": [_number(v) for v in c.windows_lag_s],
+            }
+            for name, c in probe.channels.items()
+        },
+    }  # fmt: skip
+
+
+def lag_as_text(path: str, probe: LagProbe) -> str:
+    """Return the same for a person."""
+    if math.isfinite(probe.lag_s):
+        head = (
+            f"{path}: sEMG {abs(probe.lag_s):.2f} s {'later' if probe.lag_s > 0 else 'earlier'} than the motion "
+            f"(± {probe.ci95_s:.2f} s by its windows; {probe.muscle}, r {probe.r:.2f}, at lag 0 {probe.r_at_zero:.2f})"
+        )
+    else:
+        head = f"{path}: no lag can be told: {probe.reason}"
+    lines = [head]
+    if probe.aliases:
+        lines.append("  also fits: " + ", ".join(f"{p.lag_s:+.2f} s (r {p.r:.2f})" for p in probe.aliases))
+    for name, c in probe.channels.items():
+        lag = f"{c.lag_s:+.2f} s" if math.isfinite(c.lag_s) else "none told"
+        lines.append(f"  {name:<18} {lag:>9}  r {c.r:.2f}  {c.motion}")
+    return "\n".join(lines)
+
+
+__all__ = ["ChannelLag", "LagProbe", "Peak", "fix_lag", "lag_as_dict", "lag_as_text", "probe_lag"]
