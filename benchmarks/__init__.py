@@ -1,1 +1,1 @@
-"""Measurements that print what the project claims; never run as tests."""
+"""Timed and statistical measurements: run by hand, printed for people, never part of the tests."""

@@ -117,8 +117,8 @@ def print_targets(scores: Sequence[Score]) -> None:
         add("video ends p95 <= 0.35 frame", f"{s.end_p95_frames:.2f}", s.end_p95_frames <= 0.35)
     if rows := of("video", well, rolling=True):
         s = summarise(rows)
-        add("video p95 <= 3 ms where the shutter rolls over the light", f"mid {s.mid_p95_ms:.1f}, ends {s.end_p95_ms:.1f} ms",
-            max(s.mid_p95_ms, s.end_p95_ms) <= 3)  # fmt: skip
+        reached = f"mid {s.mid_p95_ms:.1f}, ends {s.end_p95_ms:.1f} ms"
+        add("video p95 <= 3 ms where the shutter rolls over the light", reached, max(s.mid_p95_ms, s.end_p95_ms) <= 3)
     if rows := of("video", refuse):
         s = summarise(rows)
         add("refusals >= 99 % ambiguous or wrong (video)", f"{s.refused:.1%}", s.refused >= 0.99)

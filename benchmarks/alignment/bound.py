@@ -34,7 +34,7 @@ def response_sd_s(session: SyntheticSession, channel: str) -> float:
     sensor, truth = session.sensors[channel], session.truth.sensors[channel]
     contact_s = session.truth.contact_s[CONTACT_OF_MUSCLE[sensor.muscle]]
     raw = sensor.nominal_hz > 100
-    shape = np.convolve(truth.burst / truth.burst.max(), truth.kernel)
+    shape: FloatArray = np.asarray(np.convolve(truth.burst / truth.burst.max(), truth.kernel), dtype=np.float64)
     if not raw:
         shape = shape / shape.max()
     slope: FloatArray = np.asarray(np.gradient(shape, STEP_S), dtype=np.float64)

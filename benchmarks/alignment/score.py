@@ -79,7 +79,8 @@ def score(
         Score(
             stratum=session.stratum, estimator=estimator, seed=session.seed, stream="video", accepted=video is not None,
             error_s=error, half_width_s=np.zeros(0) if video is None else video.half_width_s,
-            frame_s=1.0 / truth.fps, rolling=abs(truth.readout_s) > 0.005 and truth.lit_bands >= 0.5, reason=estimate.reason,
+            frame_s=1.0 / truth.fps, rolling=abs(truth.readout_s) > 0.005 and truth.lit_bands >= 0.5,
+            reason=estimate.reason,
         )
     ]  # fmt: skip
     for name, sensor in session.sensors.items():

@@ -124,7 +124,7 @@ class PoseLandmarker:
         if self._last_ns is not None and time_ns <= self._last_ns:
             raise ValueError(f"a frame at {time_ns} ns after one at {self._last_ns} ns")
         self._last_ns = time_ns
-        result = self._detect(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        result = self._detect(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8))
         if not result.pose_landmarks:
             return None
         height, width = image.shape[:2]

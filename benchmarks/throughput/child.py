@@ -1,0 +1,98 @@
+"""One measured process: ``decode`` or ``sync`` a capture, its times and peak memory as one JSON object on stdout."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+#: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
+STAGES = (
+    ("reading", "sync.pipeline", "read_recording", ""),
+    ("  brightness", "sync.recording", "read_brightness", "reading"),
+    ("  sound", "sync.recording", "read_sound", "reading"),
+    ("  contacts", "sync.recording", "detect_contacts", "reading"),
+    ("aligning", "sync.pipeline", "align", ""),
+    ("assembling", "sync.pipeline", "build_session", ""),
+    ("  checksum of the video", "sync.assemble", "sha256_of", "assembling"),
+    ("  keypoints", "dataset.keypoints", "extract_pose", "assembling"),
+    ("report", "sync.report", "write_report", ""),
+    ("session file", "sync.pipeline", "write_session", ""),
+)
+
+
+def decode(capture: Path, threads: int) -> dict[str, Any]:
+    """Decode the video and do nothing with it."""
+    import av
+
+    began = time.perf_counter()
+    with av.open(str(capture / "video.mkv")) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = threads
+        stream.codec_context.thread_type = "NONE" if threads == 1 else "AUTO"
+        n, last = 0, None
+        for frame in container.decode(stream):
+            n, last = n + 1, frame.time
+    return {"wall_s": time.perf_counter() - began, "frames": n, "video_s": last}
+
+
+def sync(capture: Path, *, pose: bool, workers: int | None) -> dict[str, Any]:
+    """Synchronise the capture into a folder that is thrown away."""
+    began = time.perf_counter()
+    from sync.pipeline import run_capture
+
+    spent = {"start-up": time.perf_counter() - began}
+    lock = threading.Lock()
+
+    def timed(stage: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(work)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return work(*args, **kwargs)
+            finally:
+                with lock:
+                    spent[stage] = spent.get(stage, 0.0) + time.perf_counter() - start
+
+        return run
+
+    for stage, module_name, name, _ in STAGES:
+        module = importlib.import_module(module_name)
+        setattr(module, name, timed(stage, getattr(module, name)))
+    with tempfile.TemporaryDirectory() as out:
+        result = run_capture(capture, Path(out), pose=pose, workers=workers)
+        session = result.session
+        return {
+            "wall_s": time.perf_counter() - began,
+            "stages_s": spent,
+            "verdict": result.verdict,
+            "reasons": list(result.reasons),
+            "frames_looked_at": len(session.pose.frame_index) if session.pose else 0,
+            "video_s": float(session.video.frame_time_s[-1] - session.video.frame_time_s[0]) if session.video else 0.0,
+        }
+
+
+def main(arguments: list[str]) -> None:
+    """Do what the arguments say: ``decode CAPTURE THREADS`` or ``sync CAPTURE pose|no-pose WORKERS``."""
+    task, capture, how, *rest = arguments
+    if task == "decode":
+        result = decode(Path(capture), int(how))
+    else:
+        result = sync(Path(capture), pose=how == "pose", workers=int(rest[0]) or None)
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Linux counts in KiB, macOS in bytes. A child that was forked counts what it shares with this process too.
+    result["peak_bytes"] = max(own.ru_maxrss, children.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+    result["cpu_s"] = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
