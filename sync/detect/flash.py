@@ -181,10 +181,14 @@ def find_region(brightness: Brightness) -> NDArray[np.bool_] | None:
     if n < 30:
         return None
     width = _odd(_BACKGROUND_S / brightness.frame_s)
-    above = brightness.tiles - median_filter(brightness.tiles, size=(width, 1, 1), mode="nearest")
-    noise = 1.4826 * np.median(np.abs(above), axis=0) + 0.2
-    # The tenth-highest value: one odd frame does not make a region.
-    high = np.partition(above, n - min(10, n), axis=0)[n - min(10, n)] / noise
+    high = np.empty((N_BANDS, N_TILES))
+    # Tile by tile: running medians of one row each are several times faster, and take no memory of the film's size.
+    for place in np.ndindex(N_BANDS, N_TILES):
+        tile = np.ascontiguousarray(brightness.tiles[:, *place])
+        above = tile - median_filter(tile, size=width, mode="nearest")
+        noise = 1.4826 * np.median(np.abs(above)) + 0.2
+        # The tenth-highest value: one odd frame does not make a region.
+        high[place] = np.partition(above, n - min(10, n))[n - min(10, n)] / noise
     best = float(high.max())
     return np.asarray(high > 0.5 * best) if best > _THRESHOLD_SD else None
 
