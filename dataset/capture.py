@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -226,18 +227,27 @@ class Capture:
 
     def notifications(self, slot: int) -> Notifications:
         """Return every notification of ``slot`` in order of reception."""
-        rows = self._rows(
-            "SELECT epoch, host_seq, arrival_ns, characteristic, payload FROM notification WHERE slot=? "
-            "ORDER BY host_seq",
-            slot,
-        )
-        numbers = np.array([row[:3] for row in rows], dtype=np.int64).reshape(len(rows), 3)
+        # Row by row into what is kept: a waveform of hours has millions, and as tuples they take a gigabyte.
+        numbers, characteristics, payloads = array("q"), [], []
+        known: dict[str, str] = {}
+        try:
+            for epoch, host_seq, arrival_ns, characteristic, payload in self._db.execute(
+                "SELECT epoch, host_seq, arrival_ns, characteristic, payload FROM notification WHERE slot=? "
+                "ORDER BY host_seq",
+                (slot,),
+            ):
+                numbers.extend((epoch, host_seq, arrival_ns))
+                characteristics.append(known.setdefault(characteristic, characteristic))
+                payloads.append(payload)
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.folder, error) from error
+        table = np.array(numbers, dtype=np.int64).reshape(-1, 3)
         return Notifications(
-            epoch=numbers[:, 0].copy(),
-            host_seq=numbers[:, 1].copy(),
-            arrival_ns=numbers[:, 2].copy(),
-            characteristic=tuple(row[3] for row in rows),
-            payload=tuple(row[4] for row in rows),
+            epoch=table[:, 0].copy(),
+            host_seq=table[:, 1].copy(),
+            arrival_ns=table[:, 2].copy(),
+            characteristic=tuple(characteristics),
+            payload=tuple(payloads),
         )
 
     def frames(self) -> Frames:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,12 @@ def decode_value(profile: Profile, payload: bytes) -> float | None:
 
 def decode(profile: Profile, notifications: Notifications) -> Samples:
     """Decode every notification of one sensor's stream characteristic."""
-    values = [
-        decode_value(profile, payload) if characteristic == profile.stream.characteristic else None
-        for payload, characteristic in zip(notifications.payload, notifications.characteristic, strict=True)
-    ]
-    of_stream = np.array([c == profile.stream.characteristic for c in notifications.characteristic], dtype=bool)
-    good = np.array([v is not None for v in values], dtype=bool)
-    value = np.array([v for v in values if v is not None], dtype=np.float64)
+    unpacker, wanted = struct.Struct(profile.stream.format), profile.stream.characteristic
+    of_stream = np.fromiter((c == wanted for c in notifications.characteristic), bool, len(notifications.payload))
+    whole = np.fromiter((len(p) == unpacker.size for p in notifications.payload), bool, len(notifications.payload))
+    good = of_stream & whole
+    joined = b"".join(compress(notifications.payload, good))
+    value = np.fromiter((fields[0] for fields in unpacker.iter_unpack(joined)), np.float64, int(good.sum()))
     low = -np.inf if profile.stream.minimum is None else profile.stream.minimum
     high = np.inf if profile.stream.maximum is None else profile.stream.maximum
     return Samples(
