@@ -27,7 +27,7 @@ _FEWEST_VALUES = 10
 _LEAST_R = 0.25
 #: A peak must beat this quantile of the peaks that motion gives against sEMG of another time.
 _NULL_QUANTILE = 0.95
-_N_NULL, _N_BOOTSTRAP = 40, 200
+_N_NULL, _N_BOOTSTRAP = 24, 200
 #: Other peaks are worth telling from this share of the best on.
 _ALIAS_SHARE = 0.3
 

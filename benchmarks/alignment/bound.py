@@ -38,7 +38,7 @@ def response_sd_s(session: SyntheticSession, channel: str) -> float:
     if not raw:
         shape = shape / shape.max()
     slope: FloatArray = np.asarray(np.gradient(shape, STEP_S), dtype=np.float64)
-    at = STEP_S * np.arange(len(shape))
+    at: FloatArray = np.arange(len(shape), dtype=np.float64) * STEP_S
     variances = []
     for contact, lag, height in zip(contact_s, truth.lag_s, truth.height, strict=True):
         start_s = contact + lag - truth.burst_centroid_s

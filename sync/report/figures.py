@@ -162,6 +162,72 @@ def response_figure(panels_of: Sequence[tuple[str, list[tuple[FloatArray, FloatA
         return _uri(figure)
 
 
+def contact_figure(
+    panels_of: Sequence[tuple[str, FloatArray, FloatArray, list[tuple[FloatArray, FloatArray]]]],
+) -> str:
+    """Return small panels, one a contact: its sound's envelope, and the sensors' values about it.
+
+    Parameters
+    ----------
+    panels_of : sequence of (title, sound_time_s, sound, traces)
+        Seconds after the contact; ``traces`` are ``(time_s, value)`` of each sensor.
+    """
+    columns = min(4, max(1, len(panels_of)))
+    rows = max(1, -(-len(panels_of) // columns))
+    with _figure(10.2, 1.75 * rows + 0.3, rows, columns, sharex=True) as (figure, axes):
+        for axis in axes.flat[len(panels_of) :]:
+            axis.set_axis_off()
+        for axis, (title, sound_time_s, sound, traces) in zip(axes.flat, panels_of, strict=False):
+            top = float(np.max(sound, initial=1e-9))
+            axis.fill_between(sound_time_s * 1e3, 0.0, 0.45 * sound / top, color=GREY, alpha=0.55, linewidth=0)
+            for time_s, value in traces:
+                near = (time_s > -0.3) & (time_s < 0.7)
+                if near.sum() < 2:
+                    continue
+                low, span = float(value[near].min()), float(np.ptp(value[near])) + 1e-9
+                axis.plot(
+                    time_s[near] * 1e3, 0.55 + 0.45 * (value[near] - low) / span, color=BLUE, linewidth=0.9, alpha=0.8
+                )
+            axis.axvline(0.0, color=RED, linewidth=1.0)
+            axis.set_title(title, fontsize=8, loc="left")
+            axis.set_xlim(-300, 700)
+            axis.set_ylim(0, 1.05)
+            axis.set_yticks([])
+        for axis in axes[-1]:
+            axis.set_xlabel("ms after the contact")
+        return _uri(figure)
+
+
+def lag_figure(lags_s: FloatArray, curves: Sequence[tuple[str, FloatArray, float, str]], lag_s: float) -> str:
+    """Return the correlation of each channel with its motion over the lag.
+
+    Parameters
+    ----------
+    lags_s : ndarray, shape (L,)
+    curves : sequence of (channel, correlation, its lag, motion)
+    lag_s : float
+        The lag found; NaN where none is told.
+    """
+    columns = min(4, len(curves))
+    rows = -(-len(curves) // columns)
+    with _figure(10.2, 1.9 * rows + 0.2, rows, columns, sharex=True, sharey=True) as (figure, axes):
+        for axis in axes.flat[len(curves) :]:
+            axis.set_axis_off()
+        for axis, (channel, curve, own_s, motion) in zip(axes.flat, curves, strict=False):
+            axis.axvline(0.0, color="#9ca3af", linewidth=0.8)
+            if np.isfinite(lag_s):
+                axis.axvline(lag_s, color=RED, linewidth=1.0, linestyle="--")
+            axis.plot(lags_s, curve, color=BLUE, linewidth=1.2)
+            if np.isfinite(own_s):
+                axis.plot([own_s], [float(curve.max())], "o", color=ORANGE, markersize=4)
+            axis.set_title(f"{channel_from_name(channel).label}: {motion}", fontsize=8, loc="left")
+        for axis in axes[-1]:
+            axis.set_xlabel("sEMG later by (s)")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("correlation")
+        return _uri(figure)
+
+
 def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> str:
     """Return how late each value came against its sensor's own line, in milliseconds.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,40 +11,14 @@ from dataset.exercises import exercise_title
 from dataset.muscles import channel_from_name
 from dataset.video import iter_frames
 from sync.report import figures
+from sync.report.events import build_events
+from sync.report.lag import build_lag
+from sync.report.parts import Section, Table, Thumbnail
 from sync.result import SyncResult
 
 #: Thumbnails shown of flashes, and of keypoints.
-_MOST_FLASHES = 8
+_MOST_FLASHES = 4
 _POSE_FRAMES = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thumbnail:
-    """One frame of the video and what it shows."""
-
-    image: str
-    caption: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A small table: the first column is text, the others numbers."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One section of the report."""
-
-    title: str
-    texts: tuple[str, ...] = ()
-    image: str = ""
-    alt: str = ""
-    frames: tuple[Thumbnail, ...] = ()
-    table: Table | None = None
-    note: str = ""
 
 
 def build_sections(result: SyncResult) -> tuple[Section, ...]:
@@ -53,9 +26,11 @@ def build_sections(result: SyncResult) -> tuple[Section, ...]:
     thumbnails = _Thumbnails(result)
     built = (
         _flashes(result, thumbnails),
+        *build_events(result),
         _residuals(result),
         _responses(result),
         _preview(result, thumbnails),
+        build_lag(result.session),
         _arrivals(result),
     )
     return tuple(section for section in built if section is not None)
