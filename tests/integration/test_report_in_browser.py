@@ -65,7 +65,8 @@ def test_it_opens_offline_and_fits_the_window(reports, tmp_path, name, width):
     probe = (
         "<script>window.addEventListener('load', () => { const broken = [...document.images].filter("
         "i => !i.complete || i.naturalWidth === 0).length; document.title = `broken=${broken} "
-        "images=${document.images.length} over=${document.documentElement.scrollWidth - window.innerWidth}`; });</script>"
+        "images=${document.images.length} over=${document.documentElement.scrollWidth - window.innerWidth}`; });"
+        "</script>"
     )
     probed = tmp_path / "probed.html"
     probed.write_text(page.replace("</body>", probe + "</body>"))
