@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from dataset.arrays import FloatArray, IntArray
+from dataset.profiles.profile import find_profile
 from dataset.session import Session, StreamSync
+from sync.advice import Advice, advise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class ContactEvidence:
         Session time of its sound.
     pts_s : float
         The same in the file.
+    uncertainty_s : float
+        Half-width of the onset as the detector states it.
     sound_time_s, sound : ndarray, shape (K,)
         Seconds after the contact, and the sound's envelope (0 to 1).
     """
@@ -32,6 +36,7 @@ class ContactEvidence:
     pts_s: float
     sound_time_s: FloatArray
     sound: FloatArray
+    uncertainty_s: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,9 @@ class Evidence:
         When the host says the flashes' light began.
     flash_pairs : ndarray of int64, shape (M, 2)
         Index of the host's flash and of the detected one.
+    flash_lit_s, flash_lit : tuple of ndarray, shapes (K,) and (K, B)
+        For each flash found: session times of the frames about its onset, and how far each band of rows was lit, 0
+        to 1, NaN where the flash does not show; empty where that is not known.
     contacts : tuple of ContactEvidence
     sensors : mapping of channel to SensorEvidence
     readout_s, exposure_s : float
@@ -106,6 +114,17 @@ class Evidence:
     exposure_s: float = math.nan
     closure_s: float = math.nan
     closure_allowed_s: float = math.nan
+    flash_lit_s: tuple[FloatArray, ...] = ()
+    flash_lit: tuple[FloatArray, ...] = ()
+
+    @property
+    def overlaps(self) -> bool:
+        """Video and sensors share some time, or one of them is missing."""
+        arrivals = [s.arrival_s for s in self.sensors.values() if len(s.arrival_s)]
+        if not len(self.frame_time_s) or not arrivals:
+            return True
+        start_s, stop_s = min(a[0] for a in arrivals), max(a[-1] for a in arrivals)
+        return bool(self.frame_time_s[0] < stop_s and self.frame_time_s[-1] > start_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +158,20 @@ class SyncResult:
         """3 where the session is refused, else 0."""
         return 3 if self.session_path is None else 0
 
+    @property
+    def advice(self) -> dict[str, Advice]:
+        """What to do about each stream; ``video`` is there also where there is no video."""
+        gap_s, allowed_s = self.evidence.closure_s, self.evidence.closure_allowed_s
+        channels = self.session.channels
+        return advise(
+            self.streams,
+            closes=not abs(gap_s) > allowed_s,
+            overlaps=self.evidence.overlaps,
+            nominal_hz={
+                n: find_profile(p).stream.rate_hz for n, p in zip(channels.name, channels.profile, strict=True)
+            },
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the object that ``mia-sync run --json`` prints for this capture."""
         return {
@@ -152,6 +185,7 @@ class SyncResult:
             "exit_code": self.exit_code,
             "error": None,
             "streams": {name: stream_dict(sync) for name, sync in self.streams.items()},
+            "advice": {n: {"cause": str(a.cause), "text": a.text} for n, a in self.advice.items() if a.cause},
         }
 
 

@@ -23,10 +23,10 @@ from sync.priors import BURST
 from sync.verdict import FAIL, WARNING, Judgement
 
 #: A sensor that delivers less of its values than this is not usable.
-_MIN_DELIVERED = 0.5
+MIN_DELIVERED = 0.5
 _MIN_VALUES = 20
 #: A measured rate further from the profile's than this is worth a warning.
-_RATE_TOLERANCE = 0.01
+RATE_TOLERANCE = 0.01
 
 #: Where a sensor's delay is from that no contact measured, by ``delay_source``.
 _DELAY_METHOD = {"assumed": "delay of the rig's other sensors", "none": "its model's prior"}
@@ -297,12 +297,12 @@ def _judge(
     delivered = d.delivered(*span_s)
     if len(d.samples.value) < _MIN_VALUES:
         return Judgement(verdict=FAIL, reason=f"it delivered {len(d.samples.value)} values; its column is left empty")
-    if delivered < _MIN_DELIVERED:
+    if delivered < MIN_DELIVERED:
         return Judgement(verdict=FAIL, reason=f"it delivered {delivered:.0%} of its values; its column is left empty")
     if float(np.ptp(d.samples.value)) == 0.0:
         return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
-    if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > _RATE_TOLERANCE:
+    if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:
         return Judgement(verdict=WARNING, reason=f"it runs at {d.rate_hz:.2f} values a second, not at {nominal:g}")
     if source == "assumed":
         return Judgement(verdict=WARNING, reason=f"{refusal}: the delay of the rig's other sensors is assumed")
