@@ -25,7 +25,14 @@ def contact_evidence(sound: Sound, contact: Contact, kind: str, time_s: float) -
     piece = np.abs(np.asarray(sound.samples[start:stop], dtype=np.float64))
     envelope = maximum_filter1d(piece, step)[::step] if len(piece) else piece
     at = sound.start_s + (start + step * np.arange(len(envelope))) / sound.rate_hz - contact.time_s
-    return ContactEvidence(kind=kind, time_s=time_s, pts_s=contact.time_s, sound_time_s=at, sound=envelope)
+    return ContactEvidence(
+        kind=kind,
+        time_s=time_s,
+        pts_s=contact.time_s,
+        uncertainty_s=contact.uncertainty_s,
+        sound_time_s=at,
+        sound=envelope,
+    )
 
 
 def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping[str, Contacts]) -> SensorEvidence:

@@ -176,6 +176,8 @@ def _evidence(recording: Recording, alignment: Alignment) -> Evidence:
         exposure_s=shutter.exposure_s if shutter else math.nan,
         closure_s=closure.gap_s if closure else math.nan,
         closure_allowed_s=closure.allowed_s if closure else math.nan,
+        flash_lit_s=tuple(mapped.line(f.frame_time_s) for f in mapped.fit.detected) if mapped and mapped.fit else (),
+        flash_lit=tuple(f.lit for f in mapped.fit.detected) if mapped and mapped.fit else (),
     )
 
 
