@@ -20,6 +20,15 @@ from dataset.exercises import exercise_title
 from dataset.keypoints.draw import draw_skeleton
 from dataset.muscles import channel_from_name
 from dataset.session import Aligned, ExerciseTable
+from sync.result import ContactEvidence
+
+#: Lines of more points than this are drawn as pixels: a long session's report stays small.
+_MOST_POINTS = 4000
+#: Exercises named in a figure at most; more would overlap.
+_MOST_NAMES = 16
+
+#: One channel about one contact: its name, seconds after the contact, values, and its answer's centroid or NaN.
+Answer = tuple[str, FloatArray, FloatArray, float]
 
 # Okabe and Ito's palette: distinguishable for the colour-blind.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6b7280"
@@ -54,14 +63,14 @@ def _figure(
 def _uri(figure: Figure) -> str:
     buffer = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=130)
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _shade_exercises(axes: Axes, exercises: ExerciseTable, *, names: bool) -> None:
     for i, (name, start, stop) in enumerate(zip(exercises.name, exercises.start_s, exercises.stop_s, strict=True)):
         axes.axvspan(start, stop, color=BLUE, alpha=0.07 if i % 2 else 0.13, linewidth=0)
-        if names:
+        if names and len(exercises.name) <= _MOST_NAMES:
             axes.annotate(
                 exercise_title(name), ((start + stop) / 2, 1.02), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", fontsize=7, color="#374151", rotation=25,
@@ -82,7 +91,13 @@ def grid_figure(aligned: Aligned, channels: Sequence[str], units: Sequence[str],
         for i, (channel, unit) in enumerate(zip(channels, units, strict=True)):
             axes = panels[i, 0]
             _shade_exercises(axes, exercises, names=i == 0)
-            axes.plot(aligned.time_s, aligned.emg[:, i], color=BLUE, linewidth=1)
+            axes.plot(
+                aligned.time_s,
+                aligned.emg[:, i],
+                color=BLUE,
+                linewidth=1,
+                rasterized=len(aligned.time_s) > _MOST_POINTS,
+            )
             if np.isnan(aligned.emg[:, i]).all():
                 axes.text(0.5, 0.5, "no aligned value", transform=axes.transAxes, ha="center", color=RED)
             axes.set_ylabel(f"{channel_from_name(channel).label}\n{unit}", rotation=0, ha="right", va="center")
@@ -106,7 +121,10 @@ def brightness_figure(frame_time_s: FloatArray, brightness: FloatArray, sent_s: 
     """
     with _figure(10.5, 2.2) as (figure, panels):
         axes = panels[0, 0]
-        axes.plot(frame_time_s, brightness, color=GREY, linewidth=0.8, label="mean brightness")
+        axes.plot(
+            frame_time_s, brightness, color=GREY, linewidth=0.8, label="mean brightness",
+            rasterized=len(frame_time_s) > _MOST_POINTS,
+        )  # fmt: skip
         top = float(np.nanmax(brightness)) if len(brightness) else 1.0
         axes.plot(sent_s, np.full(len(sent_s), top * 1.06), "|", color=BLUE, markersize=9, label="flash sent")
         axes.plot(seen_s, np.full(len(seen_s), top * 1.16), "|", color=RED, markersize=9, label="onset seen")
@@ -145,12 +163,15 @@ def response_figure(panels_of: Sequence[tuple[str, list[tuple[FloatArray, FloatA
     """
     columns = 4
     rows = max(1, -(-len(panels_of) // columns))
+    many = sum(len(time_s) for _, traces, *_ in panels_of for time_s, _ in traces) > _MOST_POINTS
     with _figure(10.5, 2.1 * rows, rows, columns, sharex=True) as (figure, panels):
         for axes in panels.flat[len(panels_of) :]:
             axes.set_visible(False)
         for axes, (channel, traces, response_s, ci95_s, note) in zip(panels.flat, panels_of, strict=False):
             for time_s, value in traces:
-                axes.plot(time_s, value, color=GREY, linewidth=0.7, alpha=0.7, marker=".", markersize=3)
+                axes.plot(
+                    time_s, value, color=GREY, linewidth=0.7, alpha=0.7, marker=".", markersize=3, rasterized=many
+                )
             axes.axvline(0, color=RED, linewidth=1)
             if np.isfinite(response_s):
                 axes.axvspan(response_s - ci95_s, response_s + ci95_s, color=BLUE, alpha=0.25, linewidth=0)
@@ -159,42 +180,6 @@ def response_figure(panels_of: Sequence[tuple[str, list[tuple[FloatArray, FloatA
             axes.set_xlim(-0.6, 1.0)
         for axes in panels[-1]:
             axes.set_xlabel("s after the sound")
-        return _uri(figure)
-
-
-def contact_figure(
-    panels_of: Sequence[tuple[str, FloatArray, FloatArray, list[tuple[FloatArray, FloatArray]]]],
-) -> str:
-    """Return small panels, one a contact: its sound's envelope, and the sensors' values about it.
-
-    Parameters
-    ----------
-    panels_of : sequence of (title, sound_time_s, sound, traces)
-        Seconds after the contact; ``traces`` are ``(time_s, value)`` of each sensor.
-    """
-    columns = min(4, max(1, len(panels_of)))
-    rows = max(1, -(-len(panels_of) // columns))
-    with _figure(10.2, 1.75 * rows + 0.3, rows, columns, sharex=True) as (figure, axes):
-        for axis in axes.flat[len(panels_of) :]:
-            axis.set_axis_off()
-        for axis, (title, sound_time_s, sound, traces) in zip(axes.flat, panels_of, strict=False):
-            top = float(np.max(sound, initial=1e-9))
-            axis.fill_between(sound_time_s * 1e3, 0.0, 0.45 * sound / top, color=GREY, alpha=0.55, linewidth=0)
-            for time_s, value in traces:
-                near = (time_s > -0.3) & (time_s < 0.7)
-                if near.sum() < 2:
-                    continue
-                low, span = float(value[near].min()), float(np.ptp(value[near])) + 1e-9
-                axis.plot(
-                    time_s[near] * 1e3, 0.55 + 0.45 * (value[near] - low) / span, color=BLUE, linewidth=0.9, alpha=0.8
-                )
-            axis.axvline(0.0, color=RED, linewidth=1.0)
-            axis.set_title(title, fontsize=8, loc="left")
-            axis.set_xlim(-300, 700)
-            axis.set_ylim(0, 1.05)
-            axis.set_yticks([])
-        for axis in axes[-1]:
-            axis.set_xlabel("ms after the contact")
         return _uri(figure)
 
 
@@ -237,13 +222,105 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
     """
     with _figure(10.5, 2.4) as (figure, panels):
         axes = panels[0, 0]
+        many = sum(len(arrival_s) for _, arrival_s, _ in streams) > _MOST_POINTS
         cycle = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(1, len(streams))))
         for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
             label = channel_from_name(name).label
-            axes.plot(arrival_s, 1e3 * late_s, ".", markersize=2.5, color=colour, label=label)
+            axes.plot(arrival_s, 1e3 * late_s, ".", markersize=2.5, color=colour, label=label, rasterized=many)
         axes.set(xlabel="session time (s)", ylabel="late by (ms)")
         axes.legend(loc="upper center", ncols=4, bbox_to_anchor=(0.5, 1.35), markerscale=3, fontsize=8)
         return _uri(figure)
+
+
+def timeline_figure(
+    presence: Sequence[tuple[str, FloatArray]],
+    events: Sequence[tuple[str, FloatArray, NDArray[np.bool_]]],
+    exercises: ExerciseTable,
+) -> str:
+    """Return the session at one look.
+
+    Parameters
+    ----------
+    presence : sequence of (label, stretches)
+        Stretches, shape (K, 2), in which the stream has frames or values.
+    events : sequence of (label, time_s, matched)
+        Events of one kind, and which of them were matched.
+    exercises : ExerciseTable
+    """
+    labels = [label for label, *_ in events] + [label for label, _ in presence]
+    many = sum(len(s) for _, s in presence) + sum(len(t) for _, t, _ in events) > _MOST_POINTS
+    with _figure(10.5, 0.26 * len(labels) + 1.0) as (figure, panels):
+        axes = panels[0, 0]
+        _shade_exercises(axes, exercises, names=True)
+        for row, (_, time_s, matched) in enumerate(events):
+            axes.plot(time_s[matched], np.full(int(matched.sum()), row), "|", color=BLUE, markersize=9, rasterized=many)
+            axes.plot(time_s[~matched], np.full(int((~matched).sum()), row), "x", color=RED, markersize=6)
+        for row, (label, stretches) in enumerate(presence, start=len(events)):
+            bars = [(float(a), float(b - a)) for a, b in stretches]
+            colour = GREY if label == "video" else GREEN
+            axes.broken_barh(bars, (row - 0.3, 0.6), facecolors=colour, linewidth=0, rasterized=many)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("session time (s)")
+        return _uri(figure)
+
+
+def contact_figure(contacts: Sequence[tuple[ContactEvidence, Sequence[Answer]]]) -> str:
+    """Return a row for each contact: its sound's envelope, and the sensors' values about it.
+
+    Parameters
+    ----------
+    contacts : sequence of (ContactEvidence, answers)
+    """
+    ratio = {"width_ratios": (2, 3)}
+    with _figure(10.5, 1.25 * len(contacts) + 0.6, len(contacts), 2, sharex="col", gridspec_kw=ratio) as (
+        figure,
+        panels,
+    ):
+        for (left, right), (contact, answers) in zip(panels, contacts, strict=True):
+            left.plot(1e3 * contact.sound_time_s, contact.sound, color=GREY, linewidth=0.9)
+            left.axvline(0, color=RED, linewidth=1)
+            if np.isfinite(contact.uncertainty_s):
+                half_ms = 1e3 * contact.uncertainty_s
+                left.axvspan(-half_ms, half_ms, color=RED, alpha=0.25, linewidth=0)
+            left.set_ylabel(f"{contact.kind}\n{contact.time_s:.2f} s", rotation=0, ha="right", va="center")
+            left.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2))
+            right.axvline(0, color=RED, linewidth=1)
+            for row, (_, time_s, value, each_s) in enumerate(answers):
+                base = len(answers) - 1 - row
+                peak = float(np.ptp(value)) if len(value) else 0.0
+                if peak > 0:
+                    right.plot(time_s, base + 0.85 * (value - np.min(value)) / peak, color=GREY, linewidth=0.9,
+                               marker=".", markersize=3)  # fmt: skip
+                if np.isfinite(each_s):
+                    right.plot([each_s, each_s], [base, base + 0.85], color=BLUE, linewidth=1.6)
+            names = [channel_from_name(a[0]).label for a in reversed(answers)]
+            right.set_yticks(np.arange(len(names)) + 0.4, names, fontsize=7)
+            right.set_ylim(-0.1, max(1, len(names)))
+            right.set_xlim(-0.5, 1.0)
+        panels[0, 0].set_title("sound's envelope (full scale 1)", fontsize=9)
+        panels[0, 1].set_title("sEMG", fontsize=9)
+        panels[-1, 0].set_xlabel("ms after the onset")
+        panels[-1, 1].set_xlabel("s after the contact")
+        return _uri(figure)
+
+
+def lit_uri(lit: FloatArray, *, height_px: int) -> str:
+    """Return how far each band of rows was lit, a column a frame, as a small PNG; blue where it is not known.
+
+    Parameters
+    ----------
+    lit : ndarray, shape (K, B)
+        0 to 1, NaN where the flash does not show.
+    """
+    share = np.clip(np.nan_to_num(lit.T), 0.0, 1.0)
+    picture = np.repeat((255 * share).astype(np.uint8)[:, :, None], 3, axis=2)
+    picture[~np.isfinite(lit.T)] = (170, 120, 60)  # BGR
+    tall = cv2.resize(picture, (22 * lit.shape[0], height_px), interpolation=cv2.INTER_NEAREST)
+    tall[:, ::22] = (128, 128, 128)
+    _, encoded = cv2.imencode(".png", tall)
+    return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
 def frame_uri(image: NDArray[np.uint8], *, keypoints: FloatArray | None = None, confidence: FloatArray | None = None,

@@ -8,13 +8,13 @@ from dataset.session import Session
 from sync.lag import LagProbe, probe_lag
 from sync.priors import MOTION_LAG
 from sync.report import figures
-from sync.report.parts import Section
+from sync.report.section import Section
 
 #: A lag this far off what physiology explains deserves a word.
 _NOTEWORTHY_S = 0.2
 
 
-def build_lag(session: Session) -> Section | None:
+def lag_section(session: Session) -> Section | None:
     """Return the section; None where the session has no keypoints to compare with."""
     aligned = session.aligned
     if aligned.keypoints_2d is None and aligned.keypoints_3d is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import jinja2
 from dataset.files import write_atomically
 from dataset.muscles import channel_from_name
 from dataset.session import StreamSync, provenance_lines
+from sync.advice import Advice
+from sync.match import MIN_MARGIN, MIN_MATCH_RATE, MIN_MATCHES
 from sync.report.sections import build_sections
 from sync.result import SyncResult
+from sync.verdict import VIDEO_GATE_S, sensor_gate_s
 
 #: A sign beside each colour, for print and for the colour-blind.
 _SIGN = {"PASS": "✔", "WARNING": "!", "FAIL": "✖"}
@@ -21,9 +25,8 @@ _SIGN = {"PASS": "✔", "WARNING": "!", "FAIL": "✖"}
 _MEANING = {
     "PASS": "Every stream is aligned within the bounds: the session can be used as it is.",
     "WARNING": "The session was written and can be used; read the reasons first, and say them with your results.",
-    "FAIL": "The alignment could not be shown to be right, so no session was written. What helps: flashes of an LED "
-    "box in the picture, with their log; claps and stomps that are heard and felt; both at both ends of the recording; "
-    "and the video that belongs to it. Whoever must look at the data all the same takes --allow-unverified.",
+    "FAIL": "The alignment could not be shown to be right, so no session was written. Whoever must look at the data "
+    "all the same takes --allow-unverified.",
 }
 _UNVERIFIED = (
     "The alignment could not be shown to be right. The session was written all the same, marked FAIL, because "
@@ -47,6 +50,7 @@ def render(result: SyncResult) -> str:
         subtitle.append(f"{session.aligned.time_s[-1] - session.aligned.time_s[0]:.1f} s")
     if session.video is not None:
         subtitle.append(f"video {session.video.width} × {session.video.height}, {Path(session.video.file).name}")
+    advice = result.advice
     unverified = result.verdict == "FAIL" and result.session_path is not None
     return template.render(
         title=f"Alignment of {result.report_path.stem}",
@@ -56,7 +60,9 @@ def render(result: SyncResult) -> str:
         reasons=list(result.reasons),
         meaning=_UNVERIFIED if unverified else _MEANING[result.verdict],
         sign=_SIGN,
-        streams=[_row(name, stream) for name, stream in result.streams.items()],
+        todo=_todo(result, advice),
+        streams=[_row(name, stream, advice[name].text) for name, stream in result.streams.items()],
+        gates={"matches": MIN_MATCHES, "rate": f"{MIN_MATCH_RATE:g}", "margin": f"{MIN_MARGIN:g}"},
         sections=build_sections(result),
         uuid=session.session_uuid,
         created=session.created_utc,
@@ -65,12 +71,37 @@ def render(result: SyncResult) -> str:
     )
 
 
-def _row(name: str, stream: StreamSync) -> dict[str, Any]:
+def _todo(result: SyncResult, advice: Mapping[str, Advice]) -> list[str]:
+    """Return the advice for what the verdict rests on, each sentence once and with the streams it is for."""
+    streams_of: dict[str, list[str]] = {}
+    for name, one in advice.items():
+        # The sound is only a step on the way: what it costs shows in the sensors.
+        if one.text and name != "sound":
+            streams_of.setdefault(one.text, []).append(_label(name))
+    sensors = len(result.session.channels.name)
+    return [f"{'every sensor' if len(n) == sensors > 1 else ', '.join(n)}: {text}" for text, n in streams_of.items()]
+
+
+def _label(name: str) -> str:
     channel = channel_from_name(name)
+    return channel.label if channel.side else name
+
+
+def _gate(name: str, stream: StreamSync) -> str:
+    rate_hz = stream.constants.get("rate_hz", math.nan)
+    gate_s = VIDEO_GATE_S
+    if name not in ("video", "sound"):
+        gate_s = sensor_gate_s(float(rate_hz))
+    return " / ".join(f"{1e3 * bound:.0f}" for bound in gate_s)
+
+
+def _row(name: str, stream: StreamSync, todo: str) -> dict[str, Any]:
     matched = f"{stream.n_matched} of {stream.n_reference}" if stream.n_reference else "-"
     residual = f"{_number(stream.rms_residual_s, 1e3)} / {_number(stream.max_residual_s, 1e3)}"
     return {
-        "label": channel.label if channel.side else name,
+        "label": _label(name),
+        "todo": todo,
+        "gate": _gate(name, stream),
         "verdict": stream.verdict,
         "method": stream.method,
         "reason": stream.reason,

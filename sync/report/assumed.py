@@ -1,0 +1,68 @@
+"""What is assumed: the named constants that no event of this session measured, and the ones that it did."""
+
+from __future__ import annotations
+
+import math
+
+from dataset.muscles import channel_from_name
+from sync.report.section import Section, Table, milliseconds
+from sync.result import SyncResult
+
+_MEANING = {
+    "screen_latency_s": "stored time of a flash to its light, by the kind of its source",
+    "av_skew_s": "the file's sound later than its picture",
+    "acoustic_delay_s": "sound's way from the person to the microphone",
+    "burst_prior_s": "centroid of a muscle's burst relative to its contact",
+}
+
+
+def assumed_section(result: SyncResult) -> Section | None:
+    """Return the table of named constants; None where no stream has one."""
+    users: dict[tuple[str, str, str, str], list[str]] = {}
+    for stream_name, stream in result.streams.items():
+        channel = channel_from_name(stream_name)
+        label = channel.label if channel.side else stream_name
+        for name in _MEANING:
+            value, sd = stream.constants.get(name), stream.constants.get(f"{name[:-2]}_sd_s", math.nan)
+            if isinstance(value, str) or value is None or isinstance(sd, str):
+                continue
+            if not math.isfinite(sd) and value == 0.0:
+                continue
+            key = (name, milliseconds(value, signed=True), milliseconds(sd), _source(result, name, stream_name))
+            users.setdefault(key, []).append(label)
+        source = stream.constants.get("delay_source")
+        if source in ("assumed", "none"):
+            how = "the rig's other sensors" if source == "assumed" else "its model's prior"
+            key = (
+                "sensor delay",
+                milliseconds(-stream.offset_s, signed=True),
+                milliseconds(stream.error_ci95_s / 1.96),
+                how,
+            )
+            users.setdefault(key, []).append(label)
+    if not users:
+        return None
+    rows = tuple(
+        (name, value, f"± {sd}", source, ", ".join(labels), _MEANING.get(name, "a value's arrival after its signal"))
+        for (name, value, sd, source), labels in users.items()
+    )
+    return Section(
+        title="What is assumed",
+        texts=(
+            "Constants that enter the maps, each with its standard deviation. One that is marked prior was not "
+            "measured in this session: an error in it moves every value of its streams alike, and is in their "
+            "intervals where the method says so.",
+        ),
+        table=Table(head=("constant", "value (ms)", "sd (ms)", "from", "enters", "meaning"), rows=rows),
+    )
+
+
+def _source(result: SyncResult, name: str, stream: str) -> str:
+    sound = result.streams.get("sound")
+    if name == "av_skew_s" and sound is not None and sound.method == "beeps":
+        return "beeps with their flashes"
+    if name == "burst_prior_s":
+        return f"prior ({result.streams[stream].constants.get('contact', 'contact')})"
+    if name == "screen_latency_s":
+        return f"prior ({result.streams[stream].constants.get('flash_source') or 'no source'})"
+    return "prior"
