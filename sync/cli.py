@@ -37,6 +37,11 @@ def run(
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Write the session, marked FAIL, also where it is refused.")
     ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Captures at a time, each in a process of its own.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Pass over captures whose session is there.")] = False,
     as_json: Json = False,
 ) -> int:
     """Synchronise captures: one session and one report each.
@@ -45,47 +50,55 @@ def run(
     present of 1, 2, 3.
     """
     from dataset.capture import find_captures
+    from sync.batch import Options, plan_run, run_many, sync_one
 
     folders = find_captures(captures)
     if video is not None and len(folders) != 1:
         raise UsageError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
-    results = [
-        _run_one(folder, out, as_json, video=video, pose=not no_pose, pose_model=pose_model,
-                 allow_unverified=allow_unverified)
-        for folder in folders
-    ]  # fmt: skip
+    plan = plan_run(folders, out, resume=resume)
+    several = jobs > 1 or scheduler is not None
+    options = Options(
+        video=None if video is None else str(video.resolve()), pose=not no_pose,
+        pose_model=None if pose_model is None else str(pose_model.resolve()), allow_unverified=allow_unverified,
+        workers=1 if several else None,
+    )  # fmt: skip
+    results = dict(plan.done)
+    for made in plan.done.values():
+        _show(made, as_json)
+    if several and plan.left:
+        with console.progress("captures", len(plan.left)) as advance:
+
+            def show(result: dict[str, Any]) -> None:
+                _show(result, as_json)
+                advance(1)
+
+            found = run_many(plan.left, out, options, jobs=jobs, scheduler=scheduler, each=show)
+        results.update(zip(plan.left, found, strict=True))
+    else:
+        for folder in plan.left:
+            results[folder] = sync_one(str(folder), str(out), options, console.progress)
+            _show(results[folder], as_json)
+    ordered = [results[folder] for folder in folders]
     if as_json:
-        console.print_result({"sessions": results}, as_json=True, text="")
-    return console.combined_exit_code([int(r["exit_code"]) for r in results])
+        console.print_result({"sessions": ordered}, as_json=True, text="")
+    return console.combined_exit_code([int(r["exit_code"]) for r in ordered])
 
 
-def _run_one(folder: Path, out: Path, as_json: bool, **options: Any) -> dict[str, Any]:
-    from sync.pipeline import run_capture
-
-    try:
-        result = run_capture(folder, out, progress=console.progress, **options)
-    except MiaError as error:
-        if not as_json:
-            console.report_error(error, as_json=False)
-        return _failed(folder, error)
-    except Exception as error:  # noqa: BLE001 - see below
-        # One bad capture never stops the rest; a bug still shows as exit code 1, with its traceback.
-        console.STDERR.print_exception()
-        return _failed(folder, MiaError(f"internal error: {error!r}"), exit_code=console.EXIT_BUG)
-    if not as_json:
-        lines = [f"{result.verdict}  {result.session.subject}", *(f"  {reason}" for reason in result.reasons)]
-        written = result.session_path or "none: refused (see the report; --allow-unverified writes it marked)"
-        lines += [f"  session: {written}", f"  report: {result.report_path}"]
-        console.print_result({}, as_json=False, text="\n".join(lines))
-    return result.as_dict()
-
-
-def _failed(folder: Path, error: MiaError, exit_code: int | None = None) -> dict[str, Any]:
-    return {
-        "capture": str(folder), "session": None, "report": None, "subject": None, "zero_host_ns": None,
-        "verdict": "FAIL", "reasons": [str(error)],
-        "exit_code": error.exit_code if exit_code is None else exit_code, "error": error.as_dict(), "streams": {},
-    }  # fmt: skip
+def _show(result: dict[str, Any], as_json: bool) -> None:
+    """Tell a person what became of one capture."""
+    if as_json:
+        return
+    error = result["error"]
+    if error is not None:
+        console.report_error(MiaError(error["what"], error["why"], error["hint"]), as_json=False)
+        return
+    lines = [f"{result['verdict']}  {result['subject']}", *(f"  {reason}" for reason in result["reasons"])]
+    if result["verdict"] == "FAIL":
+        lines += [f"  to do: {one['text']}" for name, one in result.get("advice", {}).items() if name == "video"]
+    written = result["session"] or "none: refused (see the report; --allow-unverified writes it marked)"
+    again = " (made before)" if result.get("resumed") else ""
+    lines += [f"  session: {written}{again}", f"  report: {result['report']}"]
+    console.print_result({}, as_json=False, text="\n".join(lines))
 
 
 @imports.command("files")

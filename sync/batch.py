@@ -1,0 +1,242 @@
+"""Many captures: what is to do, and doing it here, in worker processes, or on a Dask cluster - by one function.
+
+A capture is one task; what travels is its path and, back, the plain object that ``--json`` prints. One bad capture
+never stops the rest, nor does a worker that dies.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataset.capture import Capture
+from dataset.errors import MiaError, MissingDependencyError, UsageError
+from dataset.session_file import read_session
+from sync.parts import Progress
+from sync.pipeline import run_capture, session_name
+from sync.result import stream_dict
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+EXIT_BUG = 1
+#: A task whose worker died this often is given up; a cluster loses a worker now and then.
+_DEATHS = 2
+#: Seconds for a scheduler to answer.
+_PATIENCE_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is the same for every capture of a run; see :func:`sync.pipeline.run_capture`."""
+
+    video: str | None = None
+    pose: bool = True
+    pose_model: str | None = None
+    allow_unverified: bool = False
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes
+    ----------
+    captures : tuple of Path
+        In the order given.
+    done : mapping of Path to dict
+        Captures whose session exists already, with what it says.
+    """
+
+    captures: tuple[Path, ...]
+    done: Mapping[Path, dict[str, Any]]
+
+    @property
+    def left(self) -> tuple[Path, ...]:
+        """Captures that are still to be synchronised."""
+        return tuple(c for c in self.captures if c not in self.done)
+
+
+def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
+    """Return what is to do.
+
+    Parameters
+    ----------
+    captures : sequence of Path
+        Capture folders.
+    out : Path
+        Folder of sessions.
+    resume : bool
+        Leave out captures whose session is in ``out`` already, made from this very capture. A refused capture has no
+        session and is tried again.
+
+    Raises
+    ------
+    UsageError
+        Two captures would make a session of the same name.
+    """
+    names: dict[str, Path] = {}
+    done: dict[Path, dict[str, Any]] = {}
+    for folder in captures:
+        try:
+            with Capture.open(folder) as capture:
+                name, identity = session_name(capture), str(capture.meta.get("capture_uuid", ""))
+        except MiaError:
+            continue  # it will say so itself when its turn comes
+        if name in names:
+            raise UsageError(
+                f"{names[name]} and {folder} would make the same session {name}.h5",
+                "their subject and time stamp are the same",
+                "run them apart, into two --out folders",
+            )
+        names[name] = folder
+        session_path = out / f"{name}.h5"
+        if resume and session_path.exists():
+            made = _as_done(folder, session_path, identity)
+            if made is not None:
+                done[folder] = made
+    return Plan(captures=tuple(captures), done=done)
+
+
+def _as_done(folder: Path, session_path: Path, identity: str) -> dict[str, Any] | None:
+    """Return what an existing session says, if it was made from this capture; None where it was not."""
+    try:
+        session = read_session(session_path)
+    except MiaError:
+        return None
+    made_of = {str(step.get("capture_uuid", "")) for step in session.provenance}
+    if not identity or identity not in made_of:
+        return None
+    return {
+        "capture": str(folder), "session": str(session_path), "report": str(session_path.with_suffix(".html")),
+        "subject": session.subject, "zero_host_ns": session.zero_host_ns, "verdict": session.verdict,
+        "reasons": [session.verdict_reason], "exit_code": 0, "error": None, "resumed": True,
+        "streams": {name: stream_dict(sync) for name, sync in session.sync.items()},
+    }  # fmt: skip
+
+
+def sync_one(capture: str, out: str, options: Options, progress: Progress | None = None) -> dict[str, Any]:
+    """Synchronise one capture and return what ``--json`` prints for it; what went wrong is in it, not raised."""
+    try:
+        result = run_capture(
+            Path(capture), Path(out), video=Path(options.video) if options.video else None, pose=options.pose,
+            pose_model=Path(options.pose_model) if options.pose_model else None,
+            allow_unverified=options.allow_unverified, workers=options.workers, progress=progress,
+        )  # fmt: skip
+    except MiaError as error:
+        return failed(capture, error)
+    except Exception as error:  # noqa: BLE001 - a bug shows as exit code 1, with its traceback
+        return failed(capture, MiaError(f"internal error: {error!r}", traceback.format_exc()), exit_code=EXIT_BUG)
+    return result.as_dict()
+
+
+def failed(capture: str, error: MiaError, exit_code: int | None = None) -> dict[str, Any]:
+    """Return the object of a capture that could not be synchronised."""
+    return {
+        "capture": capture, "session": None, "report": None, "subject": None, "zero_host_ns": None,
+        "verdict": "FAIL", "reasons": [error.what if exit_code else str(error)],
+        "exit_code": error.exit_code if exit_code is None else exit_code, "error": error.as_dict(), "streams": {},
+    }  # fmt: skip
+
+
+def run_many(
+    captures: Sequence[Path],
+    out: Path,
+    options: Options,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    each: Callable[[dict[str, Any]], None] = lambda result: None,
+) -> list[dict[str, Any]]:
+    """Synchronise captures in worker processes and return their results in the order given.
+
+    Parameters
+    ----------
+    captures : sequence of Path
+    out : Path
+    options : Options
+    jobs : int
+        Worker processes to start on this machine, where no scheduler is named.
+    scheduler : str, optional
+        Address of a running Dask scheduler, such as ``tcp://host:8786``. Its workers must see the same folders under
+        the same names.
+    each : callable
+        Given each result as it comes.
+
+    Raises
+    ------
+    MissingDependencyError
+        ``dask[distributed]`` is not installed.
+    UsageError
+        The scheduler does not answer.
+    """
+    results: dict[int, dict[str, Any]] = {}
+    with _client(jobs, scheduler) as client:
+        from distributed import as_completed
+
+        futures = {
+            client.submit(
+                sync_one, str(c.resolve()), str(out.resolve()), options, pure=False, key=f"{k}-{c.name}-{id(c)}"
+            ): k
+            for k, c in enumerate(captures)
+        }
+        try:
+            for future in as_completed(futures):  # type: ignore[no-untyped-call]
+                k = futures[future]
+                results[k] = _result_of(future, str(captures[k]))
+                each(results[k])
+        except BaseException:
+            client.cancel(list(futures))  # type: ignore[no-untyped-call]
+            raise
+    return [results[k] for k in range(len(captures))]
+
+
+def _result_of(future: Any, capture: str) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = future.result()
+    except Exception as error:  # noqa: BLE001 - whatever befell a worker befell one capture only
+        return failed(capture, MiaError(f"{capture} was given up", f"its worker died ({type(error).__name__})",
+                                        "look at that machine's memory, and run again with --resume"))  # fmt: skip
+    return {**result, "capture": capture}
+
+
+@contextmanager
+def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
+    """Yield a client of the scheduler named, or of workers started here."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise MissingDependencyError(
+            "dask is not installed", str(error), "pip install 'muscles-in-action[cluster]'"
+        ) from error
+    settings = {
+        "distributed.scheduler.allowed-failures": _DEATHS - 1,
+        "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
+        "distributed.comm.timeouts.connect": f"{_PATIENCE_S}s",
+    }  # fmt: skip
+    with dask.config.set(settings):
+        if scheduler is not None:
+            try:
+                client = Client(scheduler, timeout=f"{_PATIENCE_S}s")  # type: ignore[no-untyped-call]
+            except (OSError, ValueError, TimeoutError) as error:
+                raise UsageError(
+                    f"no Dask scheduler answers at {scheduler}", str(error), "start one with: dask scheduler"
+                ) from error
+            with client:
+                yield client
+            return
+        # Quiet: workers that are told to go say so in many lines.
+        with (
+            LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            ) as cluster,
+            Client(cluster) as client,  # type: ignore[no-untyped-call]
+        ):
+            yield client
