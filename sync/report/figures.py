@@ -285,6 +285,7 @@ def contact_figure(contacts: Sequence[tuple[ContactEvidence, Sequence[Answer]]])
                 half_ms = 1e3 * contact.uncertainty_s
                 left.axvspan(-half_ms, half_ms, color=RED, alpha=0.25, linewidth=0)
             left.set_ylabel(f"{contact.kind}\n{contact.time_s:.2f} s", rotation=0, ha="right", va="center")
+            left.set_xlim(-50, 150)
             left.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2))
             right.axvline(0, color=RED, linewidth=1)
             for row, (_, time_s, value, each_s) in enumerate(answers):

@@ -14,7 +14,7 @@ from sync.result import SyncResult
 
 _STRIP_PX = 120
 _MOST_ROWS = 60
-_FRAME_NAME = {-1: "before", 0: "at its onset", 1: "after"}
+_FRAME_NAME = {-1: "before", 0: "onset", 1: "after"}
 
 
 def flashes_section(result: SyncResult, thumbnails: Thumbnails) -> Section | None:
@@ -55,8 +55,8 @@ def _note(n_shown: int, n_paired: int) -> str:
     if 0 < n_shown < n_paired:
         shown = f"Of {n_paired} paired flashes, {n_shown} are pictured: the first, the last and the largest residuals. "
     return (
-        f"{shown}Striped picture: how far each band of rows was lit, frame by frame, black unlit, white fully lit, "
-        "blue where the flash does not show; in the onset's frame the bands read after the onset are lit."
+        f"{shown}Numbers are frames. Striped picture: how far each band of rows was lit, frame by frame, "
+        "black unlit, white fully lit, blue where the flash does not show; in the onset's frame the bands read after the onset are lit."
     )
 
 
@@ -95,14 +95,14 @@ def _strip(result: SyncResult, thumbnails: Thumbnails, seen: int) -> tuple[Thumb
     lit: FloatArray = evidence.flash_lit[seen]
     if not np.isfinite(lit).any():
         return frames
-    return (*frames, Thumbnail(image=figures.lit_uri(lit, height_px=_STRIP_PX), caption=f"rows lit, {len(lit)} frames"))
+    return (*frames, Thumbnail(image=figures.lit_uri(lit, height_px=_STRIP_PX), caption="rows lit"))
 
 
 def _frames(result: SyncResult, thumbnails: Thumbnails, frame: int) -> tuple[Thumbnail, ...]:
     return tuple(
         Thumbnail(
             image=figures.frame_uri(thumbnails.images[frame + step], height_px=_STRIP_PX),
-            caption=f"{_FRAME_NAME[step]}, frame {frame + step}",
+            caption=f"{_FRAME_NAME[step]}, {frame + step}",
         )
         for step in ABOUT_FLASH
         if frame + step in thumbnails.images
