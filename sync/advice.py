@@ -45,6 +45,7 @@ class Cause(StrEnum):
     LOST_VALUES = "values lost"
     CONSTANT_VALUE = "value never changes"
     RATE = "unexpected rate"
+    VIDEO_FIRST = "video not tied"
 
 
 ADVICE: Mapping[Cause, str] = {
@@ -79,7 +80,11 @@ ADVICE: Mapping[Cause, str] = {
     Cause.LOST_VALUES: "Move the sensor nearer to the receiver, charge it, and record again.",
     Cause.CONSTANT_VALUE: "Check the electrode and the sensor's cable, and record again.",
     Cause.RATE: "Check that the sensor's profile is the right one for its model and firmware.",
+    Cause.VIDEO_FIRST: "Mend the video first: contacts cannot be dated before it is tied to the clock.",
 }
+
+#: Causes that say nothing of a sensor while the contacts have no time.
+_FROM_CONTACTS = (Cause.NO_CONTACT, Cause.FEW_ANSWERS, Cause.AMBIGUOUS_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +129,7 @@ def advise(
         elif name == SOUND:
             cause = Cause.NO_BEEP if stream.method != "beeps" else Cause.TOO_WIDE
         else:
-            cause = _sensor(stream, (nominal_hz or {}).get(name, 0.0))
+            cause = _behind_video(_sensor(stream, (nominal_hz or {}).get(name, 0.0)), streams.get(VIDEO))
         advice[name] = Advice(cause=cause)
     return advice
 
@@ -171,6 +176,15 @@ def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
     if not math.isfinite(stream.error_ci95_s):
         return Cause.WIDTH_UNKNOWN
     return Cause.TOO_WIDE if stream.error_ci95_s > gates.sensor_gate_s(rate_hz)[0] else Cause.SCATTERED
+
+
+def _behind_video(cause: Cause, video: StreamSync | None) -> Cause:
+    """Return what a sensor's cause comes from where the video's is behind it."""
+    if cause in _FROM_CONTACTS and (video is None or video.verdict == gates.FAIL):
+        return Cause.VIDEO_FIRST
+    if cause is Cause.TOO_WIDE and video is not None and video.method == "contacts":
+        return Cause.CONTACTS_ONLY
+    return cause
 
 
 def _unanswered(stream: StreamSync) -> Cause:

@@ -227,6 +227,8 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
         for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
             label = channel_from_name(name).label
             axes.plot(arrival_s, 1e3 * late_s, ".", markersize=2.5, color=colour, label=label, rasterized=many)
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, -1.0), max(high, 1.0))  # what is even to a rounding error looks even
         axes.set(xlabel="session time (s)", ylabel="late by (ms)")
         axes.legend(loc="upper center", ncols=4, bbox_to_anchor=(0.5, 1.35), markerscale=3, fontsize=8)
         return _uri(figure)

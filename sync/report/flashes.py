@@ -55,8 +55,8 @@ def _note(n_shown: int, n_paired: int) -> str:
     if 0 < n_shown < n_paired:
         shown = f"Of {n_paired} paired flashes, {n_shown} are pictured: the first, the last and the largest residuals. "
     return (
-        f"{shown}Numbers are frames. Striped picture: how far each band of rows was lit, frame by frame, "
-        "black unlit, white fully lit, blue where the flash does not show; in the onset's frame the bands read after the onset are lit."
+        f"{shown}Numbers are frames. Striped picture: how far each band of rows was lit, frame by frame; black is "
+        "unlit, white fully lit, blue where the flash does not show. In the onset's frame the bands read after it are lit."
     )
 
 

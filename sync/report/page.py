@@ -13,7 +13,7 @@ import jinja2
 from dataset.files import write_atomically
 from dataset.muscles import channel_from_name
 from dataset.session import StreamSync, provenance_lines
-from sync.advice import Advice
+from sync.advice import Advice, Cause
 from sync.match import MIN_MARGIN, MIN_MATCH_RATE, MIN_MATCHES
 from sync.report.sections import build_sections
 from sync.result import SyncResult
@@ -76,7 +76,7 @@ def _todo(result: SyncResult, advice: Mapping[str, Advice]) -> list[str]:
     streams_of: dict[str, list[str]] = {}
     for name, one in advice.items():
         # The sound is only a step on the way: what it costs shows in the sensors.
-        if one.text and name != "sound":
+        if one.text and name != "sound" and one.cause is not Cause.VIDEO_FIRST:
             streams_of.setdefault(one.text, []).append(_label(name))
     sensors = len(result.session.channels.name)
     return [f"{'every sensor' if len(n) == sensors > 1 else ', '.join(n)}: {text}" for text, n in streams_of.items()]
@@ -110,7 +110,7 @@ def _row(name: str, stream: StreamSync, todo: str) -> dict[str, Any]:
         "error": _number(stream.error_ci95_s, 1e3),
         "matched": matched,
         "margin": _number(stream.ambiguity_margin, 1.0, 2),
-        "residual": residual if "-" not in (residual[0], residual[-1]) else "-",
+        "residual": residual if "-" not in (residual[0], residual[-1]) and stream.n_matched else "-",
     }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import channel_from_name
 from sync.report import figures
-from sync.report.section import Section
+from sync.report.section import Section, constant
 from sync.report.thumbnails import pairs_count
 from sync.result import SyncResult
 
@@ -30,7 +32,11 @@ def timeline_section(result: SyncResult) -> Section | None:
     ]
     for kind in ("clap", "stomp"):
         times = np.array([c.time_s for c in evidence.contacts if c.kind == kind])
-        answered = [s.answered for s in evidence.sensors.values() if s.contact == kind and len(s.answered)]
+        answered = [
+            s.answered
+            for channel, s in evidence.sensors.items()
+            if s.contact == kind and math.isfinite(constant(result, channel, "response_s"))
+        ]
         events.append(
             (
                 f"{kind}s",

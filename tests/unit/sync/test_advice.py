@@ -64,7 +64,9 @@ def test_a_video_cause_is_told_from_its_numbers(stream: StreamSync, cause: Cause
     ],
 )
 def test_a_sensor_cause_is_told_from_its_numbers(stream: StreamSync, cause: Cause) -> None:
-    assert advise({"left_biceps": stream}, nominal_hz={"left_biceps": 10.0})["left_biceps"].cause == cause
+    assert (
+        advise({"video": VIDEO, "left_biceps": stream}, nominal_hz={"left_biceps": 10.0})["left_biceps"].cause == cause
+    )
 
 
 def test_the_whole_recording_is_looked_at_before_the_video_alone() -> None:
@@ -86,3 +88,12 @@ def test_every_cause_has_one_sentence() -> None:
         assert text[0].isupper()
         assert text.endswith(".")
         assert ". " not in text
+
+
+def test_a_sensor_is_not_blamed_for_the_video() -> None:
+    unanswered = replace(with_constants(delay_source="none"), n_target=0)
+    wide = replace(SENSOR, error_ci95_s=0.1)
+    told = advise({"video": REFUSED, "left_biceps": unanswered})
+    assert told["left_biceps"].cause == Cause.VIDEO_FIRST
+    told = advise({"video": replace(VIDEO, method="contacts"), "left_biceps": wide})
+    assert told["left_biceps"].cause == Cause.CONTACTS_ONLY

@@ -163,3 +163,68 @@ def test_a_refused_capture_without_video_still_has_a_report(result: SyncResult) 
 
 def test_an_unverified_session_says_that_it_was_written_all_the_same(result: SyncResult) -> None:
     assert "--allow-unverified" in render(replace(result, verdict="FAIL"))
+
+
+def test_each_event_is_shown_matched_or_not(result: SyncResult) -> None:
+    video = replace(
+        result.streams["left_biceps"], method="flashes", matches=np.array([[0, 0]]), residual_s=np.array([0.0021])
+    )
+    evidence = replace(
+        result.evidence, flash_pairs=np.array([[0, 0]]), flash_lit_s=(np.arange(3) / 30,) * 2,
+        flash_lit=(np.linspace(0, 1, 12).reshape(3, 4), np.full((3, 4), np.nan)),
+    )  # fmt: skip
+    page = render(replace(result, streams={"video": video, **result.streams}, evidence=evidence))
+    assert "1 were paired: 1 sent ones were not seen, 1 seen ones not sent" in page
+    assert "sent 1.000 s, seen 0.998 s, residual +2.1 ms" in page
+    assert "sent 2.000 s, not seen" in page
+    assert "paired with no flash that was sent" in page
+    assert "rows lit" in page
+    assert '<td class="n">+10.0</td>' in page  # the biceps' answer to the clap, less its response
+    assert "no sensor answered those at 2.2 s" in page  # its stream has no response
+
+
+def test_a_refused_pairing_shows_no_residual(result: SyncResult) -> None:
+    refused = replace(result.streams["left_biceps"], method="assumed", verdict="FAIL", n_matched=0)
+    page = render(replace(result, streams={"video": refused}, verdict="FAIL", session_path=None))
+    assert "none was paired with certainty" in page
+    assert "Residuals of every event" not in page
+
+
+def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None:
+    page = render(replace(result, streams={}, verdict="FAIL", session_path=None))
+    assert "What to do" in page
+    assert "Name the video of this recording with --video." in page
+
+
+def test_a_long_session_stays_small(result: SyncResult) -> None:
+    rng = np.random.default_rng(3)
+    t = np.arange(0, 1800, 0.1)
+    frames = np.arange(0, 1800, 1 / 30)
+    sensors = {
+        f"left_{muscle}": replace(
+            sensor_evidence("clap"), arrival_s=t, lateness_s=rng.exponential(0.02, len(t)),
+            gaps_s=np.column_stack([t[:900:9], t[5:905:9]]),
+        )
+        for muscle in ("biceps", "triceps", "quadriceps", "hamstrings")
+    }  # fmt: skip
+    emg = rng.uniform(0, 100, (len(t), 2))
+    aligned = Aligned(
+        time_s=t, emg=emg, emg_valid=np.isfinite(emg), segment=np.zeros(len(t), dtype=np.int64), exercise=("",) * len(t)
+    )
+    sent = np.sort(rng.uniform(0, 1800, 500))
+    evidence = replace(
+        result.evidence, sensors=sensors, frame_time_s=frames, brightness=rng.normal(100, 3, len(frames)),
+        flash_host_s=sent, flash_detected_s=sent, flash_detected_frame=np.searchsorted(frames, sent),
+        flash_pairs=np.column_stack([np.arange(500)] * 2),
+    )  # fmt: skip
+    video = replace(
+        result.streams["left_biceps"],
+        method="flashes",
+        matches=evidence.flash_pairs,
+        residual_s=rng.normal(0, 1e-3, 500),
+    )
+    session = replace(result.session, aligned=aligned)
+    page = render(replace(result, evidence=evidence, session=session, streams={"video": video, **result.streams}))
+    assert len(page) < 3e6
+    assert "Of 500 paired flashes" in page
+    assert "the first and last 30 of 500" in page
