@@ -56,7 +56,7 @@ def _note(n_shown: int, n_paired: int) -> str:
         shown = f"Of {n_paired} paired flashes, {n_shown} are pictured: the first, the last and the largest residuals. "
     return (
         f"{shown}Numbers are frames. Striped picture: how far each band of rows was lit, frame by frame; black is "
-        "unlit, white fully lit, blue where the flash does not show. In the onset's frame the bands read after it are lit."
+        "unlit, white fully lit, blue where the flash does not show. In the onset's frame, bands read after it are lit."
     )
 
 
