@@ -29,6 +29,7 @@ _GLITCH_S = 0.003
 _BLOCKS = 8
 #: Real radios are late by less than this at the median; a stream that is later is not regular.
 _JITTERY_S = 0.1
+_WHOLE_PACKETS = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,9 +247,12 @@ def unwrap_counter(counter: IntArray, arrival_s: FloatArray, period_s: float, mo
 
 
 def _packet_size(arrival_s: FloatArray) -> int:
-    """Return how many values usually share an arrival."""
+    """Return how many values a packet holds: the largest number of which nearly all groups are whole multiples."""
     sizes = np.diff(np.flatnonzero(np.concatenate([[True], np.diff(arrival_s) > 0, [True]])))
-    return int(np.median(sizes))
+    # The first and the last group may be cut; a stall delivers several packets at one instant.
+    inner = sizes[1:-1] if len(sizes) > 2 else sizes
+    whole = (int(s) for s in np.unique(inner)[::-1] if np.mean(inner % s == 0) > _WHOLE_PACKETS)
+    return next(whole, 1)
 
 
 def _fit_packets(arrival_s: FloatArray, period_s: float, packet: int) -> tuple[IntArray, float, float]:

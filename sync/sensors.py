@@ -309,7 +309,11 @@ def _judge(
     if source == "none":
         return Judgement(verdict=WARNING, reason=f"{refusal}: its delay is taken from its model's prior")
     return gates.judge_precision(
-        error, gates.sensor_gate_s(d.rate_hz), gates.robust_largest_s(residual), d.clock.period_s, "its response"
+        error,
+        gates.sensor_gate_s(d.rate_hz),
+        gates.robust_largest_s(residual),
+        gates.sensor_residual_gate_s(d.clock.period_s),
+        "its response",
     )
 
 

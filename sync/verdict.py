@@ -16,6 +16,8 @@ VIDEO_GATE_S = (0.010, 0.020)
 FAST_SENSOR_GATE_S = (0.010, 0.020)
 SLOW_SENSOR_GATE_S = (0.040, 0.080)
 FAST_SENSOR_HZ = 100.0
+#: People's leads differ by this from one clap to the next: a fast sensor sees it, and is not to blame.
+LEAD_SCATTER_S = 0.050
 MIN_SENSORS = 4
 
 
@@ -35,6 +37,11 @@ def worst(verdicts: list[str]) -> str:
 def sensor_gate_s(rate_hz: float) -> tuple[float, float]:
     """Return the precision asked of a sensor of this rate."""
     return FAST_SENSOR_GATE_S if rate_hz >= FAST_SENSOR_HZ else SLOW_SENSOR_GATE_S
+
+
+def sensor_residual_gate_s(period_s: float) -> float:
+    """Return how far a sensor's answers may lie off: one value's interval, or what people's own leads scatter by."""
+    return max(period_s, LEAD_SCATTER_S)
 
 
 def robust_largest_s(residual_s: NDArray[np.float64]) -> float:
