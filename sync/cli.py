@@ -191,6 +191,24 @@ def check(
     return console.EXIT_INPUT if any(found.values()) else 0
 
 
+@app.command("align-channels")
+def align_channels_command(
+    reference: Annotated[str, typer.Argument(help="FILE.h5 or FILE.csv, with :CHANNEL where it has several.")],
+    target: Annotated[str, typer.Argument(help="The other device's file, likewise.")],
+    as_json: Json = False,
+) -> int:
+    """Align two devices' recordings by a channel each that saw the same light, trigger or tap.
+
+    Exit code 0: aligned; 2: bad input; 3: refused (which edges belong together cannot be told).
+    """
+    from dataset.channels import read_channel
+    from sync.channels import align_channels, alignment_as_dict, alignment_as_text
+
+    found = align_channels(read_channel(reference), read_channel(target))
+    console.print_result(alignment_as_dict(found), as_json=as_json, text=alignment_as_text(found))
+    return console.EXIT_REFUSED if found.verdict == "FAIL" else 0
+
+
 def main() -> None:
     """Entry point of ``mia-sync``."""
     console.run_app(app, "mia-sync")
