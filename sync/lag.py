@@ -25,9 +25,13 @@ WINDOW_S = 6.0
 _FEWEST_VALUES = 10
 #: Correlations below this tell no lag, however clear their peak.
 _LEAST_R = 0.25
-#: A peak must beat this quantile of the peaks that motion gives against sEMG of another time.
-_NULL_QUANTILE = 0.95
-_N_NULL, _N_BOOTSTRAP = 24, 200
+#: A peak must beat this quantile of the peaks that chance gives, the choice of signal and muscle included.
+_NULL_QUANTILE = 0.99
+_N_NULL, _N_BOOTSTRAP = 300, 200
+#: Chance and interval are drawn over at most so many stretches of time, however long the session is.
+_MOST_BLOCKS = 128
+#: A peak that wins in this share of the bootstrap's draws, or comes this close to the best, cannot be told from it.
+_TIE_DRAWS, _TIE_SHARE = 0.025, 0.97
 #: Other peaks are worth telling from this share of the best on.
 _ALIAS_SHARE = 0.3
 
@@ -50,6 +54,8 @@ class ChannelLag:
         Of its best motion signal; NaN where it tells none. Positive: sEMG later than the motion.
     r, r_at_zero : float
         Correlation there, and at lag 0.
+    needed_r : float
+        What chance gives, with as many motion signals to choose from.
     motion : str
         Which motion signal that is.
     curve : ndarray, shape (L,)
@@ -61,6 +67,7 @@ class ChannelLag:
     lag_s: float = math.nan
     r: float = math.nan
     r_at_zero: float = math.nan
+    needed_r: float = math.nan
     motion: str = ""
     curve: FloatArray = field(default_factory=lambda: np.zeros(0))
     windows_lag_s: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -73,15 +80,17 @@ class LagProbe:
     Attributes
     ----------
     lag_s, ci95_s : float
-        Lag of the muscle that follows the motion best, and its half-width by bootstrap over windows; NaN where no lag
-        can be told. Positive: sEMG later than the motion.
+        Lag of the muscle that follows the motion best, and its half-width by bootstrap over stretches of time; NaN
+        where no lag can be told. Positive: sEMG later than the motion.
     r, r_at_zero : float
     muscle : str
         Whose lag it is.
     needed_r : float
-        What motion gives against sEMG of another time.
+        What chance gives, with as many signals and muscles to choose from.
     reason : str
-        Why no lag can be told; empty where one is.
+        Why no lag can be told, or why it is ambiguous; empty where it is neither.
+    ambiguous : bool
+        Another lag fits as well: the one nearest to zero is given, and the interval is that of this peak alone.
     aliases : tuple of Peak
         Other lags that fit, strongest first: periodic movement fits again a period later.
     channels : mapping of channel to ChannelLag
@@ -95,6 +104,7 @@ class LagProbe:
     muscle: str = ""
     needed_r: float = math.nan
     reason: str = ""
+    ambiguous: bool = False
     aliases: tuple[Peak, ...] = ()
     channels: Mapping[str, ChannelLag] = field(default_factory=dict)
     lags_s: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -102,16 +112,35 @@ class LagProbe:
 
 @dataclass(frozen=True, slots=True)
 class _Products:
-    """Per window and lag: products of motion and sEMG about their means over that window; shape (W, L)."""
+    """Per window or block and lag: products of motion and sEMG about their means over each window; shape (W, L)."""
 
     xy: FloatArray
     xx: FloatArray
     yy: FloatArray
 
-    def r(self, windows: IntArray | None = None) -> FloatArray:
-        """Return the correlation at each lag, pooled over windows."""
-        xy, xx, yy = (p.sum(axis=0) if windows is None else p[windows].sum(axis=0) for p in (self.xy, self.xx, self.yy))
+    def r(self, weight: FloatArray | None = None) -> FloatArray:
+        """Return the correlation at each lag, pooled; ``weight`` says how often each row counts."""
+        xy, xx, yy = (p.sum(axis=0) if weight is None else weight @ p for p in (self.xy, self.xx, self.yy))
         return np.asarray(xy / np.sqrt(xx * yy + 1e-12))
+
+    def summed(self, block: IntArray, n_blocks: int) -> _Products:
+        """Return the sums over each block of windows."""
+        sums = []
+        for product in (self.xy, self.xx, self.yy):
+            total = np.zeros((n_blocks, product.shape[1]))
+            np.add.at(total, block, product)
+            sums.append(total)
+        return _Products(*sums)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One motion signal of one channel, against that channel's sEMG."""
+
+    motion: str
+    blocks: _Products
+    curve: FloatArray
+    windows_lag_s: FloatArray
 
 
 def probe_lag(session: Session, *, seed: int = 0) -> LagProbe:
@@ -122,13 +151,18 @@ def probe_lag(session: Session, *, seed: int = 0) -> LagProbe:
     session : Session
         With keypoints and sEMG on its grid.
     seed : int
-        Of the bootstrap.
+        Of the bootstrap and of chance.
 
     Notes
     -----
     Motion and sEMG are compared about their means within windows of a segment, so that neither drift nor a change of
     exercise correlates. Each channel takes, of the flexions and speeds of the joints it moves and the energy of its
     limb, the one that it follows best; of the muscles, both sides together, the one that follows best tells the lag.
+
+    Chance is what remains when each stretch of time gets a lag of its own, drawn at random: the periods of motion and
+    sEMG and the number of stretches stay, their common phase goes. The same choice of signal and muscle is made there,
+    so that having many to choose from finds nothing. (Motion against sEMG of another time will not do: in periodic
+    movement that fits as well as the right time.)
     """
     aligned = session.aligned
     n_lags = round(LARGEST_LAG_S * session.rate_hz)
@@ -137,38 +171,43 @@ def probe_lag(session: Session, *, seed: int = 0) -> LagProbe:
     if aligned.keypoints_3d is None and aligned.keypoints_2d is None:
         return LagProbe(reason="the session has no keypoints", lags_s=lags_s)
     window = _windows(aligned.segment, round(WINDOW_S * session.rate_hz))
-    channels: dict[str, ChannelLag] = {}
-    best: dict[str, tuple[FloatArray, _Products]] = {}
+    block = _blocks(aligned.time_s, window)
+    n_blocks = int(block.max(initial=-1)) + 1
+    candidates: dict[str, list[_Candidate]] = {}
     for c, name in enumerate(session.channels.name):
-        emg = aligned.emg[:, c]
-        found: tuple[str, FloatArray, _Products] | None = None
+        candidates[name] = []
         for motion, signal in motion_signals(session, session.channels.muscle[c], session.channels.side[c]).items():
-            products = _multiply(signal, emg, aligned.segment, window, shifts)
-            curve = products.r()
-            if found is None or float(curve.max()) > float(found[1].max()):
-                found = (motion, curve, products)
-                best[name] = (signal, products)
-        if found is None:
+            products = _multiply(signal, aligned.emg[:, c], aligned.segment, window, shifts)
+            blocks = products.summed(block, n_blocks)
+            each = _each_window(products, lags_s)
+            candidates[name].append(_Candidate(motion, blocks, blocks.r(), each))
+    rng = np.random.default_rng(seed)
+    chance = _by_chance(candidates, n_blocks, len(shifts), rng)
+    channels: dict[str, ChannelLag] = {}
+    best: dict[str, _Candidate] = {}
+    for name, found in candidates.items():
+        if not found or not any(candidate.curve.any() for candidate in found):
             channels[name] = ChannelLag()
             continue
-        motion, curve, products = found
+        best[name] = max(found, key=lambda candidate: float(candidate.curve.max()))
+        curve = best[name].curve
         lag, r = _top(curve, lags_s)
-        told = r >= _LEAST_R
+        needed = max(_LEAST_R, float(np.quantile(chance[name].max(axis=1), _NULL_QUANTILE)))
+        told = r >= needed and 0 < int(np.argmax(curve)) < len(curve) - 1
         channels[name] = ChannelLag(
-            lag_s=lag if told else math.nan, r=r, r_at_zero=float(curve[n_lags]), motion=motion, curve=curve,
-            windows_lag_s=_each_window(products, lags_s),
+            lag_s=lag if told else math.nan, r=r, r_at_zero=float(curve[n_lags]), needed_r=needed,
+            motion=best[name].motion, curve=curve, windows_lag_s=best[name].windows_lag_s,
         )  # fmt: skip
-    return _of_the_muscles(session, channels, best, window, shifts, lags_s, seed)
+    return _of_the_muscles(session, channels, best, chance, lags_s, rng)
 
 
 def _of_the_muscles(
     session: Session,
     channels: dict[str, ChannelLag],
-    best: Mapping[str, tuple[FloatArray, _Products]],
-    window: IntArray,
-    shifts: IntArray,
+    best: Mapping[str, _Candidate],
+    chance: Mapping[str, FloatArray],
     lags_s: FloatArray,
-    seed: int,
+    rng: np.random.Generator,
 ) -> LagProbe:
     """Return the probe's answer: the lag of the muscle that follows the motion best, if any does."""
     muscles: dict[str, list[str]] = {}
@@ -176,31 +215,48 @@ def _of_the_muscles(
         if name in best:
             muscles.setdefault(muscle, []).append(name)
     if not muscles:
-        return LagProbe(reason="it has no sEMG to compare", channels=channels, lags_s=lags_s)
+        return LagProbe(reason="no sEMG overlaps with motion", channels=channels, lags_s=lags_s)
     curves = {m: np.mean([channels[n].curve for n in names], axis=0) for m, names in muscles.items()}
     muscle = max(curves, key=lambda m: float(curves[m].max()))
     curve, names = curves[muscle], muscles[muscle]
-    lag, r = _top(curve, lags_s)
-    needed = _by_chance(session, [(best[n][0], session.channels.name.index(n)) for n in names], window, shifts)
+    r = _top(curve, lags_s)[1]
+    by_chance = np.max([np.mean([chance[n] for n in ns], axis=0).max(axis=1) for ns in muscles.values()], axis=0)
     common = LagProbe(
-        r=r, r_at_zero=float(curve[len(shifts) // 2]), muscle=muscle, needed_r=max(needed, _LEAST_R),
-        channels=channels, lags_s=lags_s,
+        r=r, r_at_zero=float(curve[len(lags_s) // 2]), muscle=muscle,
+        needed_r=max(_LEAST_R, float(np.quantile(by_chance, _NULL_QUANTILE))), channels=channels, lags_s=lags_s,
     )  # fmt: skip
     if r < common.needed_r:
         why = f"the best, {muscle}, correlates {r:.2f}, and {common.needed_r:.2f} is needed"
         return replace(common, reason=f"no muscle follows the motion: {why}")
-    if abs(lag) > LARGEST_LAG_S - 1.5 / session.rate_hz:
+    if not 0 < int(np.argmax(curve)) < len(curve) - 1:
         return replace(common, reason=f"the correlation still rises at the largest lag of {LARGEST_LAG_S:g} s")
-    rng = np.random.default_rng(seed)
-    used = np.flatnonzero(np.sum([best[n][1].xx.sum(axis=1) for n in names], axis=0) > 0)
-    drawn = [rng.choice(used, len(used)) for _ in range(_N_BOOTSTRAP)]
-    again = [_top(np.mean([best[n][1].r(rows) for n in names], axis=0), lags_s)[0] for rows in drawn]
-    aliases = [
-        p for p in _peaks(curve, lags_s) if abs(p.lag_s - lag) > 0.5 / session.rate_hz and p.r > _ALIAS_SHARE * r
-    ]
+    return _told(common, curve, [best[n].blocks for n in names], rng)
+
+
+def _told(common: LagProbe, curve: FloatArray, blocks: list[_Products], rng: np.random.Generator) -> LagProbe:
+    """Return the probe with its lag, the lag's interval, and the other lags that fit."""
+    peaks = sorted(_peaks(curve, common.lags_s), key=lambda p: -p.r)
+    at = np.array([p.lag_s for p in peaks])
+    used = np.flatnonzero(np.sum([b.xx.sum(axis=1) for b in blocks], axis=0) > 0)
+    again = []
+    for _ in range(_N_BOOTSTRAP):
+        weight = np.bincount(rng.choice(used, len(used)), minlength=len(blocks[0].xx)).astype(np.float64)
+        again.append(_top(np.mean([b.r(weight) for b in blocks], axis=0), common.lags_s)[0])
+    drawn = np.array(again)
+    nearest = np.argmin(np.abs(drawn[:, None] - at), axis=1)
+    share = np.bincount(nearest, minlength=len(peaks)) / len(drawn)
+    tied = [i for i, p in enumerate(peaks) if i == 0 or share[i] > _TIE_DRAWS or p.r > _TIE_SHARE * peaks[0].r]
+    chosen = min(tied, key=lambda i: abs(peaks[i].lag_s))
+    others = tuple(p for i, p in enumerate(peaks) if i != chosen and (i in tied or p.r > _ALIAS_SHARE * peaks[0].r))
+    own = drawn[nearest == chosen]
+    ci95_s = float(np.subtract(*np.percentile(own, (97.5, 2.5)))) / 2 if len(own) > 1 else math.nan
+    reason = ""
+    if len(tied) > 1:
+        fits = ", ".join(f"{peaks[i].lag_s:+.2f} s" for i in tied if i != chosen)
+        reason = f"ambiguous: the movement repeats, and {fits} fits as well; the lag nearest to zero is given"
     return replace(
-        common, lag_s=lag, ci95_s=float(np.subtract(*np.percentile(again, (97.5, 2.5)))) / 2,
-        aliases=tuple(sorted(aliases, key=lambda p: -p.r)),
+        common, lag_s=peaks[chosen].lag_s, r=peaks[chosen].r, ci95_s=ci95_s, aliases=others,
+        ambiguous=len(tied) > 1, reason=reason,
     )  # fmt: skip
 
 
@@ -215,7 +271,7 @@ def fix_lag(session: Session) -> tuple[Session, LagProbe]:
         "step": "lag", "version": software(), "alignment": "relative", "lag_s": _number(probe.lag_s),
         "r": _number(probe.r), "muscle": probe.muscle, "prior_s": MOTION_LAG.value_s, "prior_sd_s": MOTION_LAG.sd_s,
     }  # fmt: skip
-    if not math.isfinite(probe.lag_s):
+    if not math.isfinite(probe.lag_s) or probe.ambiguous:
         note = {**step, "removed_s": 0.0, "reason": probe.reason}
         return replace(session, provenance=(*session.provenance, note)), probe
     frames = round((probe.lag_s - MOTION_LAG.value_s) * session.rate_hz)
@@ -263,9 +319,7 @@ def _windows(segment: IntArray, length: int) -> IntArray:
     return window
 
 
-def _multiply(
-    motion: FloatArray, emg: FloatArray, segment: IntArray, window: IntArray, shifts: IntArray, *, roll: int = 0
-) -> _Products:
+def _multiply(motion: FloatArray, emg: FloatArray, segment: IntArray, window: IntArray, shifts: IntArray) -> _Products:
     """Return the products of motion with sEMG ``shifts`` rows later, within segments, per window."""
     n = len(motion)
     n_windows = int(window.max(initial=-1)) + 1
@@ -277,7 +331,7 @@ def _multiply(
         inside = (other >= 0) & (other < n)
         other = np.clip(other, 0, n - 1)
         inside &= (segment == segment[other]) & (window >= 0)
-        x, y = motion, emg[(other + roll) % n]
+        x, y = motion, emg[other]
         ok = inside & np.isfinite(x) & np.isfinite(y)
         w, x, y = window[ok], x[ok], y[ok]
         count = np.bincount(w, minlength=n_windows).astype(np.float64)
@@ -290,21 +344,41 @@ def _multiply(
     return _Products(xy, xx, yy)
 
 
-def _by_chance(session: Session, signals: list[tuple[FloatArray, int]], window: IntArray, shifts: IntArray) -> float:
-    """Return the peak that motion gives against sEMG of another time, at the quantile that is asked to be beaten."""
-    aligned, n = session.aligned, len(window)
-    away = round(2 * LARGEST_LAG_S * session.rate_hz)
-    if n < 4 * away:
-        return _LEAST_R
-    coarse = shifts[::2]
-    peaks = []
-    for roll in np.linspace(away, n - away, _N_NULL).astype(np.int64):
-        curves = [
-            _multiply(signal, aligned.emg[:, c], aligned.segment, window, coarse, roll=int(roll)).r()
-            for signal, c in signals
-        ]
-        peaks.append(float(np.mean(curves, axis=0).max()))
-    return float(np.quantile(peaks, _NULL_QUANTILE))
+def _blocks(time_s: FloatArray, window: IntArray) -> IntArray:
+    """Return the block of each window: stretches of time, so that windows that overlap are drawn together."""
+    inside = np.flatnonzero(window >= 0)
+    if not len(inside):
+        return np.zeros(0, dtype=np.int64)
+    first = inside[np.unique(window[inside], return_index=True)[1]]
+    stretch = np.unique(np.floor((time_s[first] - time_s[first[0]]) / WINDOW_S), return_inverse=True)[1]
+    n = int(stretch.max()) + 1
+    return np.asarray(stretch * min(n, _MOST_BLOCKS) // n, dtype=np.int64)
+
+
+def _by_chance(
+    candidates: Mapping[str, list[_Candidate]], n_blocks: int, n_lags: int, rng: np.random.Generator
+) -> dict[str, FloatArray]:
+    """Return for each channel, and each draw, the curve of the signal that follows best by chance; shape (D, L).
+
+    Each block's products are turned by a lag of its own. A turn is a phase in the lag's Fourier transform, so that
+    all draws are one product of matrices a frequency.
+    """
+    turn = rng.integers(0, n_lags, (n_blocks, _N_NULL))
+    frequency = np.arange(n_lags // 2 + 1)
+    phase = np.exp(-2j * np.pi * frequency[:, None, None] * turn / n_lags)
+    result = {}
+    for name, found in candidates.items():
+        curves = []
+        for candidate in found:
+            products = np.stack([candidate.blocks.xy, candidate.blocks.xx, candidate.blocks.yy])
+            spectrum = np.fft.rfft(products, axis=2).transpose(2, 0, 1)
+            xy, xx, yy = np.fft.irfft((spectrum @ phase).transpose(1, 2, 0), n=n_lags, axis=2)
+            curves.append(xy / np.sqrt(np.maximum(xx * yy, 0.0) + 1e-12))
+        if curves:
+            every = np.stack(curves)
+            top = every.max(axis=2).argmax(axis=0)
+            result[name] = every[top, np.arange(_N_NULL)]
+    return result
 
 
 def _top(curve: FloatArray, lags_s: FloatArray) -> tuple[float, float]:
@@ -351,6 +425,8 @@ def lag_as_dict(path: str, subject: str, probe: LagProbe) -> dict[str, object]:
         "r_at_zero": _number(probe.r_at_zero),
         "muscle": probe.muscle,
         "reason": probe.reason,
+        "ambiguous": probe.ambiguous,
+        "needed_r": _number(probe.needed_r),
         "aliases": [{"lag_s": round(p.lag_s, 3), "r": round(p.r, 4)} for p in probe.aliases],
         "channels": {
             name: {
@@ -372,6 +448,8 @@ def lag_as_text(path: str, probe: LagProbe) -> str:
     else:
         head = f"{path}: no lag can be told: {probe.reason}"
     lines = [head]
+    if probe.ambiguous:
+        lines.append(f"  {probe.reason}")
     if probe.aliases:
         lines.append("  also fits: " + ", ".join(f"{p.lag_s:+.2f} s (r {p.r:.2f})" for p in probe.aliases))
     for name, c in probe.channels.items():
