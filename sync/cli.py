@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dataset import console
 from dataset.errors import MiaError, UsageError
+
+if TYPE_CHECKING:
+    from dataset.session import Session
 
 app = typer.Typer(
     name="mia-sync",
@@ -129,19 +132,28 @@ def import_mia_command(
 ) -> None:
     """Make sessions of the published Muscles in Action windows; their alignment is not verified."""
     from dataset.importers.mia import count_windows, import_mia
-    from sync import lag
+    from sync.lag import correction_of
+    from sync.lag import fix_lag as remove_lag
 
-    correct = (lambda session: lag.fix_lag(session)[0]) if fix_lag else None
+    corrected: dict[str, dict[str, Any]] = {}
+
+    def correct(session: Session) -> Session:
+        fixed, _ = remove_lag(session)
+        corrected[session.subject] = correction_of(fixed)
+        return fixed
+
     with console.progress("windows", count_windows(folder)) as advance:
-        made = import_mia(folder, out, progress=advance, correct=correct)
+        made = import_mia(folder, out, progress=advance, correct=correct if fix_lag else None)
     rows = [
         {"session": str(m.path), "subject": m.subject, "n_windows": m.n_windows, "stride_frames": m.stride_frames,
-         "n_masked": m.n_masked, "exercises": list(m.exercises)}
+         "n_masked": m.n_masked, "exercises": list(m.exercises),
+         **({"lag": corrected[m.subject]} if m.subject in corrected else {})}
         for m in made
     ]  # fmt: skip
     lines = [
         f"session: {m.path} ({m.n_windows} windows"
         + (f", overlapping: one every {m.stride_frames} frames)" if m.stride_frames else ")")
+        + (f"\n  {corrected[m.subject]['told']}" if m.subject in corrected else "")
         for m in made
     ]
     console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))

@@ -264,22 +264,27 @@ def fix_lag(session: Session) -> tuple[Session, LagProbe]:
     """Return a session whose sEMG was moved by the lag found, less what physiology explains, in whole frames.
 
     A value is moved within its own uninterrupted stretch; where a stretch ends nothing follows, and the mask says so.
-    The alignment this gives is relative: it rests on the motion, and on a stated prior for the muscle's lead.
+    The alignment this gives is relative: it rests on the motion, and on a stated prior for the muscle's lead. Whole
+    frames, because values between those published would have to be made up; what is left is at most half a frame.
+    Windows keep their 30 rows: those in a chain of overlapping ones lose values at the chain's end only, those that
+    stand alone lose as many as they are moved by. Where no lag can be told, or another fits as well, nothing moves,
+    and the session says so.
     """
     probe = probe_lag(session)
     step = {
-        "step": "lag", "version": software(), "alignment": "relative", "lag_s": _number(probe.lag_s),
+        "step": "lag", "version": software(), "lag_s": _number(probe.lag_s), "ci95_s": _number(probe.ci95_s),
         "r": _number(probe.r), "muscle": probe.muscle, "prior_s": MOTION_LAG.value_s, "prior_sd_s": MOTION_LAG.sd_s,
     }  # fmt: skip
     if not math.isfinite(probe.lag_s) or probe.ambiguous:
         note = {**step, "removed_s": 0.0, "reason": probe.reason}
-        return replace(session, provenance=(*session.provenance, note)), probe
+        left = f"{session.verdict_reason}; its lag was left in: {probe.reason}"
+        return replace(session, verdict_reason=left, provenance=(*session.provenance, note)), probe
     frames = round((probe.lag_s - MOTION_LAG.value_s) * session.rate_hz)
     removed_s = frames / session.rate_hz
     aligned = session.aligned
     emg = _moved(aligned.time_s, aligned.emg, frames, session.rate_hz)
     reason = (
-        f"{session.verdict_reason}; relative: sEMG moved {removed_s:+.1f} s earlier, by its lag behind the motion "
+        f"{session.verdict_reason}; relative: sEMG moved {_direction(removed_s)}, by its lag behind the motion "
         f"({probe.lag_s:.2f} s) less a stated lead of the muscles ({-MOTION_LAG.value_s:.2f} s)"
     )
     return replace(
@@ -287,8 +292,21 @@ def fix_lag(session: Session) -> tuple[Session, LagProbe]:
         verdict_reason=reason,
         emg={n: replace(s, time_s=s.time_s - removed_s) for n, s in session.emg.items()},
         aligned=replace(aligned, emg=emg, emg_valid=np.isfinite(emg)),
-        provenance=(*session.provenance, {**step, "removed_s": removed_s}),
+        provenance=(*session.provenance, {**step, "alignment": "relative", "removed_s": removed_s}),
     ), probe
+
+
+def correction_of(session: Session) -> dict[str, object]:
+    """Return what :func:`fix_lag` did to a session: the numbers it stored, and ``told``, a line for a person."""
+    step = next(dict(step) for step in reversed(session.provenance) if step.get("step") == "lag")
+    if step.get("alignment") == "relative":
+        told = (
+            f"relative: lag {step['lag_s']:.2f} s, less the muscles' lead of {-MOTION_LAG.value_s:.2f} s: "
+            f"sEMG moved {_direction(step['removed_s'])}"
+        )
+    else:
+        told = f"left as published: {step['reason']}"
+    return {**step, "told": told}
 
 
 def _moved(time_s: FloatArray, emg: FloatArray, frames: int, rate_hz: float) -> FloatArray:
@@ -308,6 +326,8 @@ def _moved(time_s: FloatArray, emg: FloatArray, frames: int, rate_hz: float) -> 
 def _windows(segment: IntArray, length: int) -> IntArray:
     """Return the number of the window each row belongs to, -1 outside segments; no window straddles two."""
     window = np.full(len(segment), -1, dtype=np.int64)
+    if not len(segment):
+        return window
     n = 0
     edges = np.flatnonzero(np.concatenate([[True], np.diff(segment) != 0, [True]]))
     for first, stop in pairwise(edges.tolist()):
@@ -410,6 +430,10 @@ def _each_window(products: _Products, lags_s: FloatArray) -> FloatArray:
     return np.where(clear, lags_s[best], np.nan)
 
 
+def _direction(seconds: float) -> str:
+    return f"{abs(seconds):.1f} s {'earlier' if seconds >= 0 else 'later'}"
+
+
 def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
@@ -458,4 +482,4 @@ def lag_as_text(path: str, probe: LagProbe) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["ChannelLag", "LagProbe", "Peak", "fix_lag", "lag_as_dict", "lag_as_text", "probe_lag"]
+__all__ = ["ChannelLag", "LagProbe", "Peak", "correction_of", "fix_lag", "lag_as_dict", "lag_as_text", "probe_lag"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from dataset.errors import InputError, OutputExistsError
 from dataset.importers.mia import count_windows, import_mia
 from dataset.muscles import MIA_CHANNELS
+from dataset.session import Session
 from dataset.session_file import read_session
 from dataset.splits import split_windows
 from dataset.windows import windows_from_sessions
@@ -166,3 +168,22 @@ def test_the_published_squats_become_four_sessions(shared_data: Path, tmp_path: 
     windows = windows_from_sessions([read_session(r.path) for r in results])
     split = split_windows(windows, "time")
     assert (len(windows), len(split.train), len(split.test), split.embargo_frames) == (646, 516, 124, 30)
+
+
+def test_what_is_written_is_what_the_correction_returns(published: Path, tmp_path: Path) -> None:
+    def corrected(session: Session) -> Session:
+        return replace(session, verdict_reason=f"corrected {session.subject}")
+
+    results = import_mia(published, tmp_path / "S", correct=corrected)
+    assert [read_session(r.path).verdict_reason for r in results] == ["corrected 0", "corrected 2"]
+
+
+def test_a_correction_that_fails_leaves_nothing_behind(published: Path, tmp_path: Path) -> None:
+    def failing(session: Session) -> Session:
+        if session.subject == "2":
+            raise InputError("no")
+        return session
+
+    with pytest.raises(InputError):
+        import_mia(published, tmp_path / "S", correct=failing)
+    assert list((tmp_path / "S").glob("*")) == []

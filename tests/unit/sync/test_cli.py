@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from dataset.session_file import write_session
 from sync import cli
 
 
@@ -106,3 +107,47 @@ def test_text_in_a_table_is_named_by_row_and_column(monkeypatch, capsys, tmp_pat
     )
     assert code == 2
     assert "row 3" in json.loads(out)["error"]["why"]
+
+
+def test_lag_tells_every_session_in_files_and_folders(monkeypatch, capsys, tmp_path, moving_session):
+    write_session(tmp_path / "late.h5", moving_session(0.6))
+    (tmp_path / "more").mkdir()
+    write_session(tmp_path / "more" / "noise.h5", moving_session(0.0, unrelated=True))
+    (tmp_path / "more" / "notes.txt").write_text("no session")
+    code, out, _ = call(monkeypatch, capsys, "lag", tmp_path / "late.h5", tmp_path / "more", "--json")
+    assert code == 0
+    late, noise = json.loads(out)["sessions"]
+    assert {"session", "subject", "lag_s", "r", "r_at_zero", "aliases", "channels"} <= set(late)
+    assert late["lag_s"] == pytest.approx(0.6, abs=0.05)
+    assert late["r"] > late["r_at_zero"]
+    assert all(set(alias) == {"lag_s", "r"} for alias in late["aliases"])
+    assert set(late["channels"]) == {"left_biceps", "right_biceps", "left_quadriceps", "right_quadriceps"}
+    assert late["channels"]["left_quadriceps"]["lag_s"] == pytest.approx(0.6, abs=0.05)
+    assert late["channels"]["left_biceps"]["lag_s"] is None
+    assert noise["lag_s"] is None
+    code, out, _ = call(monkeypatch, capsys, "lag", tmp_path / "late.h5", tmp_path / "more")
+    assert code == 0
+    assert "0.60 s later than the motion" in out
+    assert "no lag can be told" in out
+
+
+@pytest.mark.parametrize("bad", ["none.h5", "empty", "text.h5"])
+def test_lag_refuses_what_is_no_session(monkeypatch, capsys, tmp_path, bad):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.h5").write_text("no session")
+    code, out, err = call(monkeypatch, capsys, "lag", tmp_path / bad)
+    assert (code, out) == (2, "")
+    assert bad in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.realdata
+def test_fix_lag_tells_what_it_removed_of_each_subject(monkeypatch, capsys, tmp_path, shared_data):
+    folder = shared_data / "mia_squat" / "MIADatasetOfficial"
+    code, out, _ = call(monkeypatch, capsys, "import", "mia", folder, "--out", tmp_path / "S", "--fix-lag", "--json")
+    assert code == 0
+    rows = json.loads(out)["sessions"]
+    assert [row["lag"]["removed_s"] for row in rows] == pytest.approx([0.5, 1.1, 0.8, 0.9])
+    assert all(row["lag"]["alignment"] == "relative" for row in rows)
+    code, out, _ = call(monkeypatch, capsys, "show", rows[1]["session"])
+    assert "relative: sEMG moved 1.1 s earlier" in out
