@@ -42,6 +42,8 @@ def _in_words(probe: LagProbe) -> str:
         f"(± {probe.ci95_s:.2f} s over its windows; {probe.muscle}, correlation {probe.r:.2f}, "
         f"{probe.r_at_zero:.2f} at lag 0)."
     )
+    if probe.ambiguous:
+        return f"{text} It is {probe.reason}."
     if abs(probe.lag_s - MOTION_LAG.value_s) > _NOTEWORTHY_S:
         text += " That is more than physiology explains: look at the alignment, or at what the movement was."
     return text

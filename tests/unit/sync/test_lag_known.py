@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from dataset.session import Session
 from dataset.session_file import read_session
 from dataset.windows import windows_from_sessions
 from sync.lag import correction_of, fix_lag, lag_as_dict, lag_as_text, probe_lag
+from sync.report.lag import lag_section
 
 Make = Callable[..., Session]
 
@@ -223,3 +225,19 @@ def test_the_published_lags_are_found_and_removed(shared_data: Path, tmp_path: P
         assert probe_lag(fixed).lag_s == pytest.approx(-0.05, abs=0.06)
         assert len(windows_from_sessions([fixed])) == len(windows_from_sessions([session]))
     assert np.isfinite(fix_lag(as_published[0])[0].aligned.emg).mean() > 0.99  # long chains: only their ends are lost
+
+
+def test_the_report_tells_the_lag_its_doubt_and_what_was_moved(moving_session: Make) -> None:
+    def told(session: Session) -> str:
+        section = lag_section(session)
+        assert section is not None
+        assert section.image.startswith("data:image/svg+xml")
+        return " ".join(section.texts)
+
+    assert re.search(r"sEMG is 0\.[67]\d s later than the motion", told(moving_session(0.7)))
+    assert "look at the alignment" in told(moving_session(0.7))
+    assert "look at the alignment" not in told(moving_session(0.0))
+    assert "ambiguous" in told(moving_session(0.5, strict=True, period_s=2.0))
+    assert "No lag can be told" in told(moving_session(0.0, unrelated=True))
+    assert "alignment is relative" in told(fix_lag(moving_session(0.7))[0])
+    assert "alignment is relative" not in told(fix_lag(moving_session(0.0, unrelated=True))[0])
