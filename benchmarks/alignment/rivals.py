@@ -6,6 +6,7 @@ can refuse or tell an interval.
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,9 @@ from benchmarks.alignment.estimate import Estimate, SensorEstimate, VideoEstimat
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
 from dataset.arrays import FloatArray
 from dataset.muscles import CONTACT_OF_MUSCLE
+
+# It warns of every stream whose rate is not the nominal one, and here none is.
+logging.getLogger("pyxdf").setLevel(logging.ERROR)
 
 _STEP_S = 0.01
 _LARGEST_LAG_S = 1.0
