@@ -31,6 +31,7 @@ from dataset.session import (
 from dataset.software import software
 from sync import grid
 from sync.align import Alignment
+from sync.calibration import calibrate
 from sync.parts import Picture, Progress, VideoMapped
 from sync.recording import Recording
 from sync.sensors import SensorData, session_times
@@ -58,12 +59,11 @@ def build_session(
         # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
         stop = min(stop, max(float(times[n][-1]) for n in sensors if usable[n]))
     grid_s = grid.grid_times(start, stop)
-    emg = grid.emg_on_grid(
-        grid_s,
-        {n: _runs(d, times[n]) if usable[n] else None for n, d in sensors.items()},
-    )
+    runs = {n: _runs(d, times[n]) if usable[n] else None for n, d in sensors.items()}
+    emg = grid.emg_on_grid(grid_s, runs)
     exercises = _exercises(capture, zero_ns)
-    events = capture.events()
+    events = _event_table(capture.events(), zero_ns)
+    measured = calibrate(events, list(sensors), {n: stream for n, stream in runs.items() if stream is not None})
     seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, workers=workers, progress=progress)
     # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
     # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
@@ -94,12 +94,13 @@ def build_session(
             )
             for n, d in sensors.items()
         },
-        events=_event_table(events, zero_ns),
+        events=events,
         exercises=exercises,
         sync=dict(streams),
         aligned=aligned,
-        provenance=_provenance(capture, mapped, seen.pose, picture),
+        provenance=_provenance(capture, mapped, seen.pose, picture, measured.provenance),
         subject_info=_subject_info(capture),
+        calibration=measured.calibration,
         video=seen.video,
         pose=seen.pose,
     )
@@ -232,7 +233,11 @@ def _exercises(capture: Capture, zero_ns: int) -> ExerciseTable:
 
 
 def _provenance(
-    capture: Capture, mapped: VideoMapped | None, pose: Pose | None, picture: Picture | None
+    capture: Capture,
+    mapped: VideoMapped | None,
+    pose: Pose | None,
+    picture: Picture | None,
+    calibration: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], ...]:
     version = software()
     steps: list[dict[str, Any]] = [
@@ -250,4 +255,6 @@ def _provenance(
                       "model_sha256": pose.model_sha256, "n_frames": len(pose.frame_index)})  # fmt: skip
     steps.append({"step": "grid", "version": version, "rate_hz": grid.RATE_HZ, "sEMG": "cubic within runs",
                   "keypoints": "cubic through the nearest frames, at their own times"})  # fmt: skip
+    if calibration is not None:
+        steps.append({**calibration, "version": version})
     return tuple(steps)

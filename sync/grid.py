@@ -13,7 +13,7 @@ from sync.detect.pieces import WAVEFORM_HZ, envelope
 
 RATE_HZ = 10.0
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
-_ENVELOPE_CUTOFF_HZ = 4.0
+ENVELOPE_CUTOFF_HZ = 4.0
 #: Frames further apart than this are not neighbours.
 _WIDEST_FRAMES = 2.5
 #: A frame so near to a grid time, in frames and in seconds, needs no second one.
@@ -54,7 +54,7 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
         if rate_hz >= WAVEFORM_HZ:
             if len(t) < rate_hz:  # too short for the filters to settle
                 continue
-            y = envelope(y, rate_hz, cutoff_hz=_ENVELOPE_CUTOFF_HZ)
+            y = envelope(y, rate_hz, cutoff_hz=ENVELOPE_CUTOFF_HZ)
         where = np.clip(grid_s[inside], t[0], t[-1])
         result[inside] = CubicSpline(t, y)(where) if len(t) >= 4 else np.interp(where, t, y)
     return result

@@ -36,8 +36,24 @@ def session_as_dict(session: Session) -> dict[str, Any]:
             name: int(sum(label == name for label in aligned.exercise))
             for name in dict.fromkeys(label for label in aligned.exercise if label)
         },
+        "calibration": calibration_of(session),
         "streams": {name: stream_dict(sync) for name, sync in session.sync.items()},
     }
+
+
+def calibration_of(session: Session) -> dict[str, dict[str, float | None]] | None:
+    """Return each channel's level at rest and at maximum, None where not measured; None where nothing was."""
+    if session.calibration is None:
+        return None
+    pairs = zip(session.calibration.rest_counts, session.calibration.mvc_counts, strict=True)
+    return {
+        name: {"rest": _finite(rest), "maximum": _finite(maximum)}
+        for name, (rest, maximum) in zip(session.channels.name, pairs, strict=True)
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def keypoints_found(session: Session) -> float | None:
@@ -59,6 +75,10 @@ def session_as_text(session: Session) -> str:
         "  keypoints: " + ("none" if found is None else f"{found:.1%} of the grid"),
         "  exercises: " + (", ".join(f"{n} ({k} rows)" for n, k in told["exercises"].items()) or "none"),
     ]
+    for name, levels in (told["calibration"] or {}).items():
+        rest, maximum = ("not measured" if v is None else f"{v:.4g}" for v in levels.values())
+        unit = session.channels.unit[session.channels.name.index(name)]
+        lines.append(f"  {name:18} rest {rest}, maximum {maximum} ({unit})")
     for name, sync in session.sync.items():
         known = f"+-{1e3 * sync.error_ci95_s:.1f} ms" if math.isfinite(sync.error_ci95_s) else "+- unknown"
         numbers = f"offset {sync.offset_s + 0.0:+.4f} s  {known}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sync.report.arrivals import arrivals_section, gaps_section
 from sync.report.assumed import assumed_section
+from sync.report.calibration import calibration_section
 from sync.report.contacts import contacts_section, responses_section
 from sync.report.flashes import flashes_section
 from sync.report.lag import lag_section
@@ -28,6 +29,7 @@ def build_sections(result: SyncResult) -> tuple[Section, ...]:
         lag_section(result.session),
         arrivals_section(result),
         gaps_section(result),
+        calibration_section(result),
         assumed_section(result),
     )
     return tuple(section for section in built if section is not None)

@@ -1,0 +1,101 @@
+"""Rest and maximum on the whole way: marked in a capture, stored beside the counts, shown, and in the report."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import h5py
+import numpy as np
+import pytest
+
+from acquire.protocol import parse_protocol
+from acquire.virtual.simulate import simulate
+from dataset.session_file import check_sessions, read_session
+from sync.pipeline import run_capture
+from sync.showing import session_as_dict, session_as_text
+
+PROTOCOL = """
+name = "short"
+rest_s = 4.0
+lead_in_s = 4.0
+[sync]
+claps = 4
+stomps = 4
+[[exercises]]
+name = "squat"
+seconds = 4.0
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A simulated recording whose exercise is marked as the legs' contraction, and its session."""
+    root = tmp_path_factory.mktemp("calibration")
+    capture = simulate(
+        root / "captures", subject="M", minutes=None, seed=5, protocol=parse_protocol(PROTOCOL, "short"),
+        protocol_text=PROTOCOL,
+    )  # fmt: skip
+    squat = json.loads((capture / "truth.json").read_text())["exercises"][0]
+    start, stop = squat["start_host_ns"], squat["stop_host_ns"]
+    marks = [
+        (start, "contract_start", "quadriceps"), (stop, "contract_stop", "quadriceps"),
+        (stop + 400_000_000, "rest_start", ""), (stop + 3_900_000_000, "rest_stop", ""),
+    ]  # fmt: skip
+    database = sqlite3.connect(capture / "capture.db")
+    with database:
+        database.executemany(
+            "INSERT INTO event (t_ns, uncertainty_ns, kind, label, source, detail) VALUES (?, 0, ?, ?, 'test', '{}')",
+            marks,
+        )
+    database.close()
+    return run_capture(capture, root / "sessions", pose=False), squat
+
+
+def test_they_are_what_the_stored_values_say(made):
+    result, squat = made
+    session = read_session(result.session_path)
+    zero = session.zero_host_ns
+    start, stop = ((squat[k] - zero) * 1e-9 for k in ("start_host_ns", "stop_host_ns"))
+    legs = 0
+    for i, name in enumerate(session.channels.name):
+        stream, rest, maximum = session.emg[name], *(
+            a[i] for a in (session.calibration.rest_counts, session.calibration.mvc_counts)
+        )  # fmt: skip
+        during_rest = stream.value[(stream.time_s > stop + 0.9) & (stream.time_s < stop + 3.4)]
+        assert rest == pytest.approx(np.median(during_rest), abs=0.2 * np.ptp(during_rest) + 1e-9)
+        if "quadriceps" not in name:
+            assert np.isnan(maximum)
+            continue
+        legs += 1
+        effort = stream.value[(stream.time_s >= start) & (stream.time_s <= stop)]
+        assert np.median(effort) < maximum <= effort.max()
+        assert maximum > rest
+    assert legs == 2
+
+
+def test_the_counts_stay_as_received_and_the_file_is_valid(made):
+    result, _ = made
+    assert check_sessions([result.session_path]) == {str(result.session_path): []}
+    with h5py.File(result.session_path) as file:
+        assert file["calibration/mvc_counts"].shape == file["channels/name"].shape
+        assert file["calibration/rest_counts"].attrs["unit"] == "channel unit"
+    session = read_session(result.session_path)
+    top = max(stream.value.max() for stream in session.emg.values())
+    assert top > 5.0  # counts, not shares of a maximum
+    step = next(s for s in session.provenance if s["step"] == "calibration")
+    assert (step["n_rests"], step["n_contractions"], step["n_marks_without_partner"]) == (1, 1, 0)
+
+
+def test_they_are_shown(made):
+    result, _ = made
+    session = read_session(result.session_path)
+    told = json.loads(json.dumps(session_as_dict(session)["calibration"], allow_nan=False))
+    assert told["left_biceps"]["maximum"] is None
+    assert told["left_quadriceps"]["maximum"] == pytest.approx(
+        session.calibration.mvc_counts[session.channels.name.index("left_quadriceps")]
+    )
+    assert "maximum not measured" in session_as_text(session)
+    page = result.report_path.read_text()
+    assert "Rest and maximum" in page
+    assert f"{told['left_quadriceps']['maximum']:.4g}" in page
