@@ -18,6 +18,8 @@ from dataset.muscles import CONTACT_OF_MUSCLE
 
 #: Samples about each contact that can tell anything of it.
 _REACH_S = 1.0
+#: A contact known no better than this is left out.
+_USELESS_S = 0.1
 #: Share of a 1 kHz stream's samples that are independent: sEMG fills 20-450 of 500 Hz.
 _INDEPENDENT = 0.86
 
@@ -49,9 +51,12 @@ def response_sd_s(session: SyntheticSession, channel: str) -> float:
         information = (
             _of_variance(jacobian, height * response, truth.snr) if raw else jacobian.T @ jacobian * truth.snr**2
         )
-        if len(u) > 3 and np.linalg.cond(information) < 1e14:
-            variances.append(float(np.linalg.inv(information)[0, 0]))
-    # A contact that fell into a gap tells nothing; the others speak for it.
+        if len(u) <= 3 or np.linalg.cond(information) > 1e14:
+            continue
+        variance = float(np.linalg.inv(information)[0, 0])
+        # A contact that fell into a gap tells nothing; the others speak for it.
+        if variance < _USELESS_S**2:
+            variances.append(variance)
     return math.sqrt(sum(variances)) / len(variances) if variances else math.nan
 
 

@@ -198,8 +198,9 @@ def _sensor(
     sample_s, epoch = _ticks(period, script.length_s, 1.0 if rng.random() < stratum.reconnect else 0.0, rng)
     level = np.interp(sample_s, grid, filtered)
     value = _raw_value(level, snr, period, rng) if raw else _level_value(level, peak, snr, rng)
-    packet = np.arange(len(sample_s)) // per_packet
-    # A packet leaves with its last sample.
+    # A packet leaves with its last sample; a connection that ends sends what it has.
+    position = np.arange(len(sample_s)) - np.searchsorted(epoch, epoch)
+    packet = np.cumsum(position % per_packet == 0) - 1
     last = np.append(np.flatnonzero(np.diff(packet)), len(sample_s) - 1)
     arrival = np.zeros(len(last))
     for number in np.unique(epoch[last]):
