@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -21,7 +24,8 @@ from benchmarks.alignment.run import OURS, run_one
 from benchmarks.alignment.score import Score, Summary, summarise
 from benchmarks.alignment.strata import STRATA, plan
 
-_OUT = Console()
+#: In a file the tables keep their columns whole.
+_OUT = Console(width=None if sys.stdout.isatty() else 170)
 _ERR = Console(stderr=True)
 
 
@@ -52,6 +56,7 @@ def main(
         f"{time.monotonic() - began:.0f} s"
     )
     print_tables(scores)
+    print_clocks(scores)
     print_targets(scores)
     for crash in crashes:
         _ERR.print(crash, markup=False)
@@ -86,6 +91,23 @@ def _cells(s: Summary, stream: str) -> list[str]:
         cells += [f"{v:.1f}" for v in (s.bound_median_ms, s.bound_p95_ms)]
     seeds = f" ({', '.join(map(str, s.silent_seeds[:6]))})" if s.silent_seeds else ""
     return [*cells, f"{s.coverage:.1%}", f"{s.width_ms:.1f}", f"{s.silent}{seeds}"]
+
+
+def print_clocks(scores: Sequence[Score]) -> None:
+    """Print how far de-jittered arrivals are off about their own median, all strata together."""
+    table = Table(title="arrivals to sensor time, about its median (ms)", title_justify="left")
+    for head in ("stream", "estimator", "n", "rms p50", "p95", "largest p50", "p95"):
+        table.add_column(head, justify="left" if head in ("stream", "estimator") else "right")
+    for stream in ("sensors 10 Hz", "sensors 1 kHz"):
+        for estimator in dict.fromkeys(s.estimator for s in scores):
+            rows = [s for s in scores if s.stream == stream and s.estimator == estimator]
+            rows = [s for s in rows if math.isfinite(s.clock_rms_s)]
+            if rows:
+                rms = np.percentile([s.clock_rms_s for s in rows], (50, 95)) * 1e3
+                largest = np.percentile([s.clock_max_s for s in rows], (50, 95)) * 1e3
+                name = estimator.partition(" + ")[0]
+                table.add_row(stream, name, str(len(rows)), *(f"{v:.1f}" for v in (*rms, *largest)))
+    _OUT.print(table)
 
 
 def print_targets(scores: Sequence[Score]) -> None:

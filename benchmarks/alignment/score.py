@@ -36,6 +36,8 @@ class Score:
         The shutter reads its rows in more than 5 ms, and the flashes light at least half of them.
     bound_sd_s : float
         Of a sensor's response, where the burst's shape is known; NaN elsewhere.
+    clock_rms_s, clock_max_s : float
+        Of a sensor's de-jittered arrivals about their own median error, which a contact measures; NaN elsewhere.
     reason : str
     """
 
@@ -49,6 +51,8 @@ class Score:
     frame_s: float = math.nan
     rolling: bool = False
     bound_sd_s: float = math.nan
+    clock_rms_s: float = math.nan
+    clock_max_s: float = math.nan
     reason: str = ""
 
     @property
@@ -88,9 +92,11 @@ def score(
         off = np.array([found.response_s - wanted]) if found is not None and math.isfinite(wanted) else np.zeros(0)
         if found is not None and not math.isfinite(wanted):
             off = np.array([math.inf])  # it measured an answer that nobody gave
+        clock_rms_s, clock_max_s = _clock_error_s(session, estimate, name)
         scores.append(
             Score(
                 stratum=session.stratum, estimator=estimator, seed=session.seed,
+                clock_rms_s=clock_rms_s, clock_max_s=clock_max_s,
                 stream="sensors 1 kHz" if sensor.nominal_hz >= FAST_HZ else "sensors 10 Hz",
                 accepted=found is not None, error_s=off,
                 half_width_s=np.array([found.half_width_s]) if found is not None else np.zeros(0),
@@ -98,6 +104,15 @@ def score(
             )
         )  # fmt: skip
     return scores
+
+
+def _clock_error_s(session: SyntheticSession, estimate: Estimate, channel: str) -> tuple[float, float]:
+    if channel not in estimate.clock_s:
+        return math.nan, math.nan
+    truth = session.truth.sensors[channel]
+    error = estimate.clock_s[channel] - truth.emission_s
+    error -= np.median(error)
+    return float(np.sqrt(np.mean(error**2))), float(np.max(np.abs(error)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

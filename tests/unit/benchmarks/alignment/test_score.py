@@ -51,10 +51,13 @@ def test_the_truth_itself_scores_without_error(session: SyntheticSession) -> Non
     exact = Estimate(
         video=VideoEstimate(offset_s=truth.video_offset_s, rate=truth.video_rate, half_width_s=np.full(3, 0.001)),
         sensors={n: SensorEstimate(response_s=t.response_s, half_width_s=0.001) for n, t in truth.sensors.items()},
+        # The smallest delay is one constant, which no clock tells.
+        clock_s={n: t.emission_s + t.floor_s for n, t in truth.sensors.items()},
     )
     scores = score(session, "ours", exact, None)
     assert len(scores) == 1 + len(session.sensors)
     assert max(float(np.max(np.abs(s.error_s))) for s in scores) == 0.0
+    assert max(s.clock_max_s for s in scores[1:]) < 1e-9
 
 
 def test_the_bound_halves_with_the_noise(session: SyntheticSession) -> None:
