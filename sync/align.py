@@ -250,7 +250,10 @@ def _judge_video(
     if mapped is None:
         return Judgement(verdict=FAIL, reason="the capture has no video; give one with --video")
     if span[1] <= span[0]:
-        return Judgement(verdict=FAIL, reason="the video and the sensors do not overlap in time")
+        return Judgement(
+            verdict=FAIL,
+            reason=f"the video and the sensors do not overlap in time: {span[0] - span[1]:.1f} s lie between them",
+        )
     if closure is not None and not closure.closes:
         return Judgement(
             verdict=FAIL,

@@ -185,14 +185,17 @@ def sync_sensors(
 def why_unusable(response: Response) -> str:
     """Return why a response cannot be used; empty where it can."""
     if response.n_contacts == 0:
-        return "no clap or stomp reached it"
+        return f"no clap or stomp fell where it delivered values ({MIN_RESPONSES} are needed)"
     if len(response.each_s) < MIN_RESPONSES or not math.isfinite(response.response_s):
         return f"it answered {len(response.each_s)} of {response.n_contacts} contacts; {MIN_RESPONSES} are needed"
     rate = len(response.each_s) / response.n_contacts
     if rate < MIN_MATCH_RATE:
-        return f"it answered only {len(response.each_s)} of {response.n_contacts} contacts"
+        return f"it answered only {len(response.each_s)} of {response.n_contacts} contacts (half are needed)"
     if response.ambiguity_margin < MIN_MARGIN:
-        return f"its answers fit the contacts hardly better at another time (margin {response.ambiguity_margin:.2f})"
+        return (
+            f"its answers fit the contacts at another time nearly as well (margin {response.ambiguity_margin:.2f}, "
+            f"needed {MIN_MARGIN:.2f})"
+        )
     return ""
 
 
@@ -296,9 +299,15 @@ def _judge(
 ) -> Judgement:
     delivered = d.delivered(*span_s)
     if len(d.samples.value) < _MIN_VALUES:
-        return Judgement(verdict=FAIL, reason=f"it delivered {len(d.samples.value)} values; its column is left empty")
+        return Judgement(
+            verdict=FAIL,
+            reason=f"it delivered {len(d.samples.value)} values ({_MIN_VALUES} are needed); its column is left empty",
+        )
     if delivered < MIN_DELIVERED:
-        return Judgement(verdict=FAIL, reason=f"it delivered {delivered:.0%} of its values; its column is left empty")
+        return Judgement(
+            verdict=FAIL,
+            reason=f"it delivered {delivered:.0%} of its values (half are needed); its column is left empty",
+        )
     if float(np.ptp(d.samples.value)) == 0.0:
         return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
