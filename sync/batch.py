@@ -6,22 +6,25 @@ never stops the rest, nor does a worker that dies.
 
 from __future__ import annotations
 
+import socket
 import traceback
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataset.capture import Capture
-from dataset.errors import MiaError, MissingDependencyError, UsageError
+from dataset.errors import InputError, MiaError, MissingDependencyError, UsageError
+from dataset.outputs import cannot_write
 from dataset.session_file import read_session
 from sync.parts import Progress
 from sync.pipeline import run_capture, session_name
 from sync.result import stream_dict
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 EXIT_BUG = 1
 #: A task whose worker died this often is given up; a cluster loses a worker now and then.
@@ -135,6 +138,21 @@ def sync_one(capture: str, out: str, options: Options, progress: Progress | None
     return result.as_dict()
 
 
+def _at_work(capture: str, out: str, options: Options, sent_from: str) -> dict[str, Any]:
+    """Synchronise one capture in a worker that sees the folders it was sent."""
+    unseen = [folder for folder in (capture, out) if not Path(folder).is_dir()]
+    if unseen:
+        return failed(
+            capture,
+            InputError(
+                f"a worker on {socket.gethostname()} does not see {unseen[0]}",
+                f"it is there on {sent_from}",
+                "captures and --out must lie in folders that every machine has under the same name",
+            ),
+        )
+    return sync_one(capture, out, options)
+
+
 def failed(capture: str, error: MiaError, exit_code: int | None = None) -> dict[str, Any]:
     """Return the object of a capture that could not be synchronised."""
     return {
@@ -174,17 +192,29 @@ def run_many(
         ``dask[distributed]`` is not installed.
     UsageError
         The scheduler does not answer.
+    InputError
+        ``out`` cannot be made.
+    MiaError
+        No worker could be started here.
     """
     results: dict[int, dict[str, Any]] = {}
     with _client(jobs, scheduler) as client:
         from distributed import as_completed
 
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(out, error) from error
+        # A capture that is not here either says so itself. Keys are unlike anyone's: a scheduler has other clients.
+        here, batch = socket.gethostname(), uuid.uuid4().hex
         futures = {
             client.submit(
-                sync_one, str(c.resolve()), str(out.resolve()), options, pure=False, key=f"{k}-{c.name}-{id(c)}"
+                *((_at_work, str(c.resolve()), str(out.resolve()), options, here) if c.is_dir()
+                  else (sync_one, str(c.resolve()), str(out.resolve()), options)),
+                pure=False, key=f"{c.parent.name}_{c.name}-{k}-{batch}",
             ): k
             for k, c in enumerate(captures)
-        }
+        }  # fmt: skip
         try:
             for future in as_completed(futures):  # type: ignore[no-untyped-call]
                 k = futures[future]
@@ -196,13 +226,28 @@ def run_many(
     return [results[k] for k in range(len(captures))]
 
 
-def _result_of(future: Any, capture: str) -> dict[str, Any]:
+def _result_of(future: Future[dict[str, Any]], capture: str) -> dict[str, Any]:
+    """Return what a worker said, or what befell it: whatever that was, it befell one capture only."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+
     try:
-        result: dict[str, Any] = future.result()
-    except Exception as error:  # noqa: BLE001 - whatever befell a worker befell one capture only
-        return failed(capture, MiaError(f"{capture} was given up", f"its worker died ({type(error).__name__})",
-                                        "look at that machine's memory, and run again with --resume"))  # fmt: skip
-    return {**result, "capture": capture}
+        result = future.result()
+    except KilledWorker as error:
+        why, hint = f"its worker died, {_DEATHS} times or more ({error.last_worker.address})", (
+            "look at that machine's memory, and run again with --resume"
+        )  # fmt: skip
+    except CancelledError as error:
+        why, hint = f"the scheduler dropped it ({error})", "see that the scheduler runs, and run again with --resume"
+    except Exception as error:  # noqa: BLE001 - sync_one raises nothing, so the worker could not begin
+        why, hint = (
+            f"its worker could not run it ({error!r})",
+            "install the same version of this package on all workers",
+        )
+    else:
+        return {**result, "capture": capture}
+    return failed(capture, MiaError(f"{capture} was given up", why, hint))
 
 
 @contextmanager
@@ -232,11 +277,17 @@ def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
             with client:
                 yield client
             return
-        # Quiet: workers that are told to go say so in many lines.
-        with (
-            LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-            ) as cluster,
-            Client(cluster) as client,  # type: ignore[no-untyped-call]
-        ):
+        with ExitStack() as stack:
+            try:
+                # Quiet: workers that are told to go say so in many lines.
+                cluster = stack.enter_context(
+                    LocalCluster(  # type: ignore[no-untyped-call]
+                        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+                    )
+                )
+                client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
+            except (OSError, RuntimeError, TimeoutError) as error:
+                raise MiaError(
+                    f"{jobs} worker processes could not be started", str(error), "run with fewer --jobs, or with none"
+                ) from error
             yield client

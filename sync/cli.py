@@ -40,7 +40,9 @@ def run(
     allow_unverified: Annotated[
         bool, typer.Option("--allow-unverified", help="Write the session, marked FAIL, also where it is refused.")
     ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Captures at a time, each in a process of its own.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Captures at a time, each in a process of its own.")
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
     ] = None,
@@ -58,8 +60,10 @@ def run(
     folders = find_captures(captures)
     if video is not None and len(folders) != 1:
         raise UsageError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
+    if jobs is not None and scheduler is not None:
+        raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
     plan = plan_run(folders, out, resume=resume)
-    several = jobs > 1 or scheduler is not None
+    several = (jobs or 1) > 1 or scheduler is not None
     options = Options(
         video=None if video is None else str(video.resolve()), pose=not no_pose,
         pose_model=None if pose_model is None else str(pose_model.resolve()), allow_unverified=allow_unverified,
@@ -75,7 +79,7 @@ def run(
                 _show(result, as_json)
                 advance(1)
 
-            found = run_many(plan.left, out, options, jobs=jobs, scheduler=scheduler, each=show)
+            found = run_many(plan.left, out, options, jobs=jobs or 1, scheduler=scheduler, each=show)
         results.update(zip(plan.left, found, strict=True))
     else:
         for folder in plan.left:

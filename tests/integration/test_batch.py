@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from acquire.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from sync.batch import Options, plan_run, run_many
+from dataset.session_file import check_sessions
+from sync.batch import Options, _at_work, _result_of, plan_run, run_many
 from sync.cli import main
 
 distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
@@ -132,29 +137,122 @@ def test_a_session_made_from_another_capture_is_not_taken_for_done(captures, tmp
     assert plan_run([other], tmp_path, resume=True).left == (other,)
 
 
+def test_a_missing_extra_says_what_to_install(captures, tmp_path, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, told = call("run", captures[0], "--out", tmp_path / "out", "--jobs", "2")
+    assert code == 2
+    assert told["error"]["code"] == "missing-dependency"
+    assert told["error"]["hint"] == "pip install 'muscles-in-action[cluster]'"
+    assert not (tmp_path / "out").exists()
+
+
+def test_jobs_and_a_scheduler_exclude_each_other(captures, tmp_path, call):
+    code, told = call("run", captures[0], "--out", tmp_path, "--jobs", "2", "--scheduler", "tcp://127.0.0.1:9")
+    assert code == 2
+    assert "exclude" in told["error"]["what"]
+
+
+def test_a_worker_that_does_not_see_a_folder_says_which(captures, tmp_path):
+    told = _at_work(str(captures[0]), str(tmp_path / "elsewhere"), Options(pose=False), "desk")
+    assert told["exit_code"] == 2
+    assert str(tmp_path / "elsewhere") in told["error"]["what"]
+    assert "desk" in told["error"]["why"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (concurrent.futures.CancelledError("lost"), "the scheduler dropped it"),
+        (ModuleNotFoundError("No module named 'sync'"), "could not run it"),
+    ],
+)
+def test_what_befell_a_worker_is_told_for_its_capture(error, said):
+    future = concurrent.futures.Future()
+    future.set_exception(error)
+    told = _result_of(future, "captures/x")
+    assert (told["capture"], told["exit_code"], told["verdict"]) == ("captures/x", 2, "FAIL")
+    assert said in told["error"]["why"]
+    assert told["error"]["hint"]
+
+
+def copies(capture, root, subjects):
+    """The same recording under other subjects' names."""
+    made = [root / f"sub-{subject}" / capture.name for subject in subjects]
+    for folder in made:
+        shutil.copytree(capture, folder)
+    return made
+
+
+class Killer(threading.Thread):
+    """Kills the worker that is at work on a capture whose folder is called so, at most so many times."""
+
+    def __init__(self, name, times):
+        super().__init__(daemon=True)
+        self.wanted, self.times, self.killed = name, times, []
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.is_set() and len(self.killed) < self.times:
+            time.sleep(0.3)
+            try:
+                client = distributed.Client.current()
+                for address, keys in client.processing().items():
+                    if any(self.wanted in str(key) for key in keys):
+                        pid = client.run(os.getpid, workers=[address])[address]
+                        if pid not in self.killed:
+                            os.kill(pid, signal.SIGKILL)
+                            self.killed.append(pid)
+            except (ValueError, KeyError, OSError, distributed.comm.CommClosedError):
+                continue  # no client yet, or the worker has just gone
+
+
 @pytest.mark.slow
-def test_a_worker_that_dies_costs_its_capture_only(captures, tmp_path):
-    """Both workers are killed again and again while one capture is at work; the run ends and says so."""
-    stop = threading.Event()
-
-    def kill():
-        from multiprocessing import active_children
-
-        while not stop.is_set():
-            for child in active_children():
-                if "Nanny" in child.name or "Worker" in child.name or "Dask" in child.name:
-                    with_pid = child.pid
-                    if with_pid is not None:
-                        os.kill(with_pid, signal.SIGKILL)
-            time.sleep(0.5)
-
-    killer = threading.Thread(target=kill, daemon=True)
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path, times):
+    """Once is borne; a capture that kills its worker again and again is given up, and the other one goes on."""
+    good, fatal = copies(captures[0], tmp_path / "captures", ["OK", "FATAL"])
+    killer = Killer("FATAL", times)
     killer.start()
-    time.sleep(0.1)
-    timer = threading.Timer(15.0, stop.set)
-    timer.start()
-    rows = run_many([captures[0]], tmp_path, Options(pose=False, workers=1), jobs=1)
-    stop.set()
-    assert rows[0]["exit_code"] in (0, 2)
-    if rows[0]["exit_code"] == 2:
+    rows = run_many([fatal, good], tmp_path / "out", Options(pose=False, workers=1), jobs=2)
+    killer.over.set()
+    killer.join()
+    assert rows[1]["exit_code"] == 0
+    assert Path(rows[1]["session"]).exists()
+    if times == 1:
+        assert len(killer.killed) == 1
+        assert rows[0]["exit_code"] == 0
+    else:
+        assert len(killer.killed) == 2
+        assert rows[0]["exit_code"] == 2
         assert "given up" in rows[0]["error"]["what"]
+        assert "its worker died" in rows[0]["error"]["why"]
+        assert [p.name for p in (tmp_path / "out").glob("*.h5")] == [f"sub-OK_{good.name}.h5"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_cleanly_and_is_resumed(captures, tmp_path, call):
+    folders, out = copies(captures[0], tmp_path / "captures", [f"I{k}" for k in range(8)]), tmp_path / "out"
+    words = ["run", *map(str, folders), "--out", str(out), "--no-pose", "--jobs", "2"]
+    # A group of its own, as a terminal gives one: Ctrl-C reaches the command and its workers.
+    with subprocess.Popen(
+        [sys.executable, "-c", "from sync.cli import main; main()", *words],
+        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        until = time.monotonic() + 120
+        while not list(out.glob("*.h5")) and time.monotonic() < until and process.poll() is None:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err, err
+    finished = sorted(out.glob("*.h5"))
+    assert 0 < len(finished) < len(folders)
+    assert not list(out.glob("*.part"))
+    assert not any(check_sessions(finished).values())
+    before = {path: path.stat().st_mtime_ns for path in finished}
+    code, told = call(*words, "--resume")
+    assert code == 0
+    assert sum(bool(row.get("resumed")) for row in told["sessions"]) == len(finished)
+    assert len(list(out.glob("*.h5"))) == len(folders)
+    assert {path: path.stat().st_mtime_ns for path in finished} == before
