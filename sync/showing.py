@@ -47,7 +47,7 @@ def calibration_of(session: Session) -> dict[str, dict[str, float | None]] | Non
         return None
     pairs = zip(session.calibration.rest_counts, session.calibration.mvc_counts, strict=True)
     return {
-        name: {"rest": _finite(rest), "maximum": _finite(maximum)}
+        name: {"rest_counts": _finite(rest), "mvc_counts": _finite(maximum)}
         for name, (rest, maximum) in zip(session.channels.name, pairs, strict=True)
     }
 

@@ -91,11 +91,11 @@ def test_they_are_shown(made):
     result, _ = made
     session = read_session(result.session_path)
     told = json.loads(json.dumps(session_as_dict(session)["calibration"], allow_nan=False))
-    assert told["left_biceps"]["maximum"] is None
-    assert told["left_quadriceps"]["maximum"] == pytest.approx(
+    assert told["left_biceps"]["mvc_counts"] is None
+    assert told["left_quadriceps"]["mvc_counts"] == pytest.approx(
         session.calibration.mvc_counts[session.channels.name.index("left_quadriceps")]
     )
     assert "maximum not measured" in session_as_text(session)
     page = result.report_path.read_text()
     assert "Rest and maximum" in page
-    assert f"{told['left_quadriceps']['maximum']:.4g}" in page
+    assert f"{told['left_quadriceps']['mvc_counts']:.4g}" in page
