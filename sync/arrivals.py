@@ -27,8 +27,8 @@ _LOSS_STEP = 0.7
 #: A single value that undercuts the envelope by this much is a clock's glitch, not the envelope.
 _GLITCH_S = 0.003
 _BLOCKS = 8
-#: Real radios are late by less than this at the median; a stream that is later is not regular.
-_JITTERY_S = 0.1
+#: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
+_JITTERY_S = 0.2
 _WHOLE_PACKETS = 0.9
 
 
