@@ -128,7 +128,8 @@ def iter_frames(
     ----------
     path : Path
     indices : ndarray of int, optional
-        Only these frames; long stretches between them are passed over where the file can be entered behind them.
+        Only these frames; long stretches between them are passed over where the file can be entered behind them. Of
+        frames that share a time the first stands for all.
     times_ns : ndarray of int64, shape (F,), optional
         Presentation times of all frames, where they are known already; else the file is scanned for them first.
     threads : int
@@ -146,7 +147,7 @@ def iter_frames(
     times_ns = frame_pts_ns(path) if times_ns is None else times_ns
     wanted = np.unique(indices)
     wanted = wanted[(wanted >= 0) & (wanted < len(times_ns))]
-    if np.any(np.diff(times_ns) <= 0):  # two frames share a time: only counting tells them apart
+    if np.any(np.diff(times_ns) < 0):  # a clock that was set back: only counting tells frames apart
         chosen = frozenset(wanted.tolist())
         for index, frame in enumerate(_decoded(path, threads=threads)):
             if index in chosen:

@@ -63,7 +63,9 @@ def extract_pose(
     """
     times_ns = frame_pts_ns(video) if frame_times_ns is None else frame_times_ns
     wanted = np.arange(len(times_ns)) if frame_indices is None else np.unique(frame_indices)
-    stretches = [wanted[k : k + _STRETCH] for k in range(0, len(wanted), _STRETCH)]
+    # Where times go back the file cannot be entered by them: it is decoded from its beginning, once.
+    length = _STRETCH if np.all(np.diff(times_ns) >= 0) else max(1, len(wanted))
+    stretches = [wanted[k : k + length] for k in range(0, len(wanted), length)]
     workers = max(1, min(default_workers() if workers is None else workers, len(stretches)))
     with ExitStack() as opened:
         # As many networks as workers, each used for stretch after stretch: to make and drop them costs memory.
@@ -76,7 +78,7 @@ def extract_pose(
             network = idle.get()
             try:
                 network.begin_anew()
-                frames = iter_frames(video, indices=stretch, times_ns=times_ns, threads=1 if workers > 1 else 0)
+                frames = iter_frames(video, indices=stretch, times_ns=times_ns, threads=1)
                 return [_find(network, frame, progress) for frame in frames]
             finally:
                 idle.put(network)
@@ -94,7 +96,7 @@ def extract_pose(
 
 
 def _find(network: PoseLandmarker, frame: Frame, progress: Callable[[float], None] | None) -> _Found:
-    body = network.find(frame.image, frame.pts_ns)
+    body = network.find(frame.image)
     if progress:
         progress(1)
     if body is None:

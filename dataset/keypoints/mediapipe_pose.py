@@ -89,7 +89,6 @@ class PoseLandmarker:
             except (RuntimeError, ValueError) as error:
                 raise MissingDependencyError(f"{self.model_path} is no pose network", str(error)) from error
         self._told_ms = 0
-        self._last_ns: int | None = None
         self._smoothed: NDArray[np.float64] | None = None
 
     def __enter__(self) -> Self:
@@ -102,28 +101,18 @@ class PoseLandmarker:
             self._task.close()
 
     def begin_anew(self) -> None:
-        """Forget where the person was: the next picture is another stretch's, at any time."""
-        self._last_ns = None
+        """Forget where the person was: the next picture is of another video or another time."""
         if self._told_ms > 0:
             self._detect(np.zeros((64, 64, 3), dtype=np.uint8))
 
-    def find(self, image: NDArray[np.uint8], time_ns: int) -> Body | None:
+    def find(self, image: NDArray[np.uint8]) -> Body | None:
         """Return the person in ``image`` (height, width, 3; BGR), or None where there is nobody.
 
         Parameters
         ----------
         image : ndarray of uint8
-        time_ns : int
-            The frame's time, later than the last one's.
-
-        Raises
-        ------
-        ValueError
-            Times do not grow.
+            Of the same video as the last one, and a little later.
         """
-        if self._last_ns is not None and time_ns <= self._last_ns:
-            raise ValueError(f"a frame at {time_ns} ns after one at {self._last_ns} ns")
-        self._last_ns = time_ns
         result = self._detect(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8))
         if not result.pose_landmarks:
             return None

@@ -116,7 +116,7 @@ def read_brightness(
             return _joined(parts)
         except CannotEnterError:
             pass  # a file without an index, or cut off: from its beginning then
-    return _joined([_read_stretch(video, None, None, 0, progress)])
+    return _joined([_read_stretch(video, None, None, 1 if workers == 1 else 0, progress)])
 
 
 def _read_stretch(

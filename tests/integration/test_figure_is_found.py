@@ -32,7 +32,7 @@ def test_the_figure_is_found_with_its_joints_in_place(name: str) -> None:
             image = figure.draw(body)
             if time_ns == times_ns[7]:
                 image = expose(image, np.linspace(0.2, 1.0, HEIGHT), 0.35, 30.0)
-            found = landmarker.find(image, int(time_ns))
+            found = landmarker.find(image)
             if found is not None:
                 errors.append(np.linalg.norm(found.keypoints_2d - figure.project(body)[0], axis=1)[JOINTS])
     assert len(errors) >= 0.95 * n_frames

@@ -41,7 +41,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
 
 def test_nobody_in_an_empty_room() -> None:
     with PoseLandmarker() as landmarker:
-        assert landmarker.find(np.full((240, 320, 3), 127, dtype=np.uint8), 0) is None
+        assert landmarker.find(np.full((240, 320, 3), 127, dtype=np.uint8)) is None
 
 
 @pytest.mark.realdata
@@ -81,8 +81,8 @@ def test_keypoints_do_not_lag_the_motion(shared_data: Path) -> None:
     frame = next(iter_frames(shared_data / "video/mrpose/squat.mp4", indices=np.array([100]))).image
     moved = np.roll(frame, 40, axis=1)
     with PoseLandmarker() as landmarker:
-        still = [landmarker.find(frame, k * 33_000_000) for k in range(6)][-1]
-        after = landmarker.find(moved, 6 * 33_000_000)
+        still = [landmarker.find(frame) for k in range(6)][-1]
+        after = landmarker.find(moved)
     assert still is not None
     assert after is not None
     trunk = [JOINT[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
@@ -96,10 +96,10 @@ def test_confidence_falls_as_soon_as_a_limb_is_hidden(shared_data: Path) -> None
     hidden = frame.copy()
     hidden[420:] = 0
     with PoseLandmarker() as landmarker:
-        before = [landmarker.find(frame, k) for k in range(5)][-1]
-        after = landmarker.find(hidden, 5)
+        before = [landmarker.find(frame) for k in range(5)][-1]
+        after = landmarker.find(hidden)
         landmarker.begin_anew()
-        again = landmarker.find(frame, 0)
+        again = landmarker.find(frame)
     assert before is not None
     assert after is not None
     assert again is not None
@@ -107,11 +107,3 @@ def test_confidence_falls_as_soon_as_a_limb_is_hidden(shared_data: Path) -> None
     assert before.confidence[ankles].min() > 0.8
     assert after.confidence[ankles].max() < 0.1
     assert again.confidence[ankles] == pytest.approx(before.confidence[ankles], abs=0.05)
-
-
-def test_frames_must_come_in_order_of_time() -> None:
-    empty = np.full((240, 320, 3), 127, dtype=np.uint8)
-    with PoseLandmarker() as landmarker:
-        landmarker.find(empty, 1000)
-        with pytest.raises(ValueError, match="after one at"):
-            landmarker.find(empty, 1000)

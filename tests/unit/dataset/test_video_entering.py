@@ -191,8 +191,17 @@ def test_an_entry_that_lands_too_late_is_noticed(tmp_path: Path, monkeypatch: py
         next(iter_luma(path, 4, 3, start_ns=3_000_000_000))
 
 
-def test_frames_that_share_a_time_are_told_apart_by_counting(tmp_path: Path) -> None:
+def test_of_frames_that_share_a_time_the_first_is_had(tmp_path: Path) -> None:
     path = tmp_path / "v.mkv"
     write(path, [0, 33, 66, 100, 133])
-    times_ns = np.array([0, 33_000_000, 33_000_000, 100_000_000, 133_000_000])
-    assert [f.index for f in iter_frames(path, indices=np.array([2, 4]), times_ns=times_ns)] == [2, 4]
+    shared = np.array([0, 33_000_000, 33_000_000, 66_000_000, 100_000_000, 133_000_000])
+    assert [f.pts_ns for f in iter_frames(path, indices=np.array([2, 4]), times_ns=shared)] == [33_000_000, 100_000_000]
+    assert len(list(iter_frames(path, indices=np.array([1, 2]), times_ns=shared))) == 1
+
+
+def test_frames_of_a_clock_set_back_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    write(path, [0, 33, 66, 100, 133])
+    back = np.array([0, 33, 66, 10, 43]) * 1_000_000
+    found = list(iter_frames(path, indices=np.array([2, 4]), times_ns=back))
+    assert [(f.index, f.pts_ns) for f in found] == [(2, 66_000_000), (4, 133_000_000)]
