@@ -9,18 +9,16 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.arrays import IntArray
 from dataset.files import sha256_of
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.session import Pose
-from dataset.video import Frame, frame_pts_ns, iter_frames
-from dataset.workers import default_workers, in_order
+from dataset.video import frame_pts_ns, iter_frames
+from dataset.workers import default_workers, in_order, release_memory
 
 #: Frames that are looked at one after another with one tracker. Stretches begin anew, so that they can be worked on
 #: at once and the result is the same for any number of workers.
 _STRETCH = 300
-
-_Found = tuple[int, FloatArray, FloatArray, FloatArray]
 
 
 def extract_pose(
@@ -74,31 +72,32 @@ def extract_pose(
         for network in networks:
             idle.put(network)
 
-        def look(stretch: IntArray) -> list[_Found]:
+        # Results are laid into these: small arrays kept among pictures that come and go would hold their memory.
+        flat, world = np.full((len(wanted), 25, 2), np.nan), np.full((len(wanted), 25, 3), np.nan)
+        confidence, decoded = np.zeros((len(wanted), 25)), np.zeros(len(wanted), dtype=bool)
+
+        def look(stretch: IntArray) -> None:
             network = idle.get()
             try:
                 network.begin_anew()
-                frames = iter_frames(video, indices=stretch, times_ns=times_ns, threads=1)
-                return [_find(network, frame, progress) for frame in frames]
+                for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1):
+                    row = int(np.searchsorted(wanted, frame.index))
+                    decoded[row] = True
+                    body = network.find(frame.image)
+                    if body is not None:
+                        flat[row], world[row], confidence[row] = body.keypoints_2d, body.keypoints_3d, body.confidence
+                    if progress:
+                        progress(1)
             finally:
                 idle.put(network)
+                release_memory()
 
-        rows = [row for part in in_order(look, stretches, workers) for row in part]
-    n = len(rows)
+        in_order(look, stretches, workers)
     return Pose(
-        keypoints_2d=np.array([row[1] for row in rows]).reshape(n, 25, 2),
-        keypoints_3d=np.array([row[2] for row in rows]).reshape(n, 25, 3),
-        confidence=np.array([row[3] for row in rows]).reshape(n, 25),
-        frame_index=np.array([row[0] for row in rows], dtype=np.int64),
+        keypoints_2d=flat[decoded],
+        keypoints_3d=world[decoded],
+        confidence=confidence[decoded],
+        frame_index=np.asarray(wanted[decoded], dtype=np.int64),
         backend=networks[0].backend,
         model_sha256=sha256_of(networks[0].model_path),
     )
-
-
-def _find(network: PoseLandmarker, frame: Frame, progress: Callable[[float], None] | None) -> _Found:
-    body = network.find(frame.image)
-    if progress:
-        progress(1)
-    if body is None:
-        return frame.index, np.full((25, 2), np.nan), np.full((25, 3), np.nan), np.zeros(25)
-    return frame.index, body.keypoints_2d, body.keypoints_3d, body.confidence

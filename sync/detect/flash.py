@@ -16,7 +16,7 @@ from scipy.ndimage import median_filter
 
 from dataset.arrays import FloatArray, stretches
 from dataset.video import CannotEnterError, iter_luma, probe_video
-from dataset.workers import default_workers, in_order
+from dataset.workers import default_workers, in_order, release_memory
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
 N_BANDS = 16
@@ -24,6 +24,7 @@ N_TILES = 8
 #: A file is read in stretches of so many seconds, and progress told each so many frames.
 _STRETCH_S = 60.0
 _REPORT_EVERY = 30
+_BLOCK = 600
 #: Longer than any flash, and shorter than the time between two.
 _BACKGROUND_S = 0.9
 _LONGEST_FLASH_S = 0.4
@@ -123,15 +124,21 @@ def _read_stretch(
     video: Path, start_ns: int | None, stop_ns: int | None, threads: int, progress: Callable[[float], None] | None
 ) -> tuple[list[int], NDArray[np.float32]]:
     pts_ns: list[int] = []
-    tiles: list[NDArray[np.float32]] = []
+    # In blocks: small arrays kept among pictures that come and go would hold their memory.
+    blocks: list[NDArray[np.float32]] = []
     for pts, luma in iter_luma(video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
+        at = len(pts_ns) % _BLOCK
+        if at == 0:
+            blocks.append(np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32))
+        blocks[-1][at] = luma
         pts_ns.append(pts)
-        tiles.append(luma)
         if progress and len(pts_ns) % _REPORT_EVERY == 0:
             progress(_REPORT_EVERY)
     if progress:
         progress(len(pts_ns) % _REPORT_EVERY)
-    return pts_ns, np.array(tiles, dtype=np.float32).reshape(-1, N_BANDS, N_TILES)
+    release_memory()
+    tiles = np.concatenate(blocks)[: len(pts_ns)] if blocks else np.zeros((0, N_BANDS, N_TILES), dtype=np.float32)
+    return pts_ns, tiles
 
 
 def _joined(parts: list[tuple[list[int], NDArray[np.float32]]]) -> Brightness:
