@@ -93,6 +93,7 @@ def extract_pose(
                 release_memory()
 
         in_order(look, stretches, workers)
+    release_memory()
     return Pose(
         keypoints_2d=flat[decoded],
         keypoints_3d=world[decoded],

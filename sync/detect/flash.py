@@ -134,9 +134,9 @@ def _read_stretch(
         pts_ns.append(pts)
         if progress and len(pts_ns) % _REPORT_EVERY == 0:
             progress(_REPORT_EVERY)
+    release_memory()
     if progress:
         progress(len(pts_ns) % _REPORT_EVERY)
-    release_memory()
     tiles = np.concatenate(blocks)[: len(pts_ns)] if blocks else np.zeros((0, N_BANDS, N_TILES), dtype=np.float32)
     return pts_ns, tiles
 
