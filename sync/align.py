@@ -20,9 +20,22 @@ from sync.match import Pairing
 from sync.parts import Picture, VideoMapped
 from sync.priors import ACOUSTIC
 from sync.recording import CONTACT_KINDS, FrameStamps, Recording
-from sync.sensors import Closure, Contacts, SensorData, close_routes, respond, sync_sensors, trusted_answers
+from sync.sensors import (
+    Closure,
+    Contacts,
+    SensorData,
+    close_routes,
+    disown_outliers,
+    respond,
+    sync_sensors,
+    trusted_answers,
+)
 from sync.streams import sound_sync, video_sync
 from sync.verdict import FAIL, Judgement, judge_whole
+
+#: So many contacts that no sensor answers are no accident of weak claps.
+_MANY_CONTACTS = 6
+_BY_CHANCE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +75,7 @@ def align(recording: Recording) -> Alignment:
     sensors, picture = recording.sensors, recording.picture
     first = _first_map(recording, picture) if picture else None
     chosen, heard = _contacts(recording, first)
-    responses = respond(sensors, heard)
+    responses = disown_outliers(sensors, respond(sensors, heard))
     mapped: VideoMapped | None = None
     constants: Mapping[str, Constant] = {}
     if first and picture:
@@ -77,7 +90,10 @@ def align(recording: Recording) -> Alignment:
         closure = close_routes(sensors, responses, heard) or close_by_contacts(
             contacts_of(picture), sensors, mapped.sound.line, span
         )
-    judged_video = _judge_video(mapped, closure, span, _least_lateness_s(recording.frames, mapped))
+    n_heard = sum(len(contacts.host_s) for contacts in heard.values())
+    # One or two of eight sensors answer anything by chance.
+    unanswered = n_heard if len(constants) <= _BY_CHANCE * len(sensors) else 0
+    judged_video = _judge_video(mapped, closure, span, _least_lateness_s(recording.frames, mapped), unanswered)
     if mapped:
         mapped = replace(mapped, sync=replace(mapped.sync, verdict=judged_video.verdict, reason=judged_video.reason))
     verdict, reasons = judge_whole(
@@ -245,7 +261,11 @@ def _least_lateness_s(frames: FrameStamps | None, mapped: VideoMapped | None) ->
 
 
 def _judge_video(
-    mapped: VideoMapped | None, closure: Closure | None, span: tuple[float, float], lateness_s: float | None
+    mapped: VideoMapped | None,
+    closure: Closure | None,
+    span: tuple[float, float],
+    lateness_s: float | None,
+    unanswered: int,
 ) -> Judgement:
     if mapped is None:
         return Judgement(verdict=FAIL, reason="the capture has no video; give one with --video")
@@ -261,6 +281,12 @@ def _judge_video(
                 f"the two routes disagree: by flash and arrival the sensors answer {1e3 * closure.gap_s:+.0f} ms off "
                 f"what their model and a clap allow ({1e3 * closure.allowed_s:.0f} ms); one pairing is wrong"
             ),
+        )
+    if mapped.route == "flash" and unanswered >= _MANY_CONTACTS:
+        return Judgement(
+            verdict=FAIL,
+            reason=f"{unanswered} claps and stomps are heard, and hardly a sensor answers them where the flashes put "
+            "them: flashes, video and sensors are not of one recording, or not on one clock",
         )
     if lateness_s is not None and mapped.route == "flash" and lateness_s < -mapped.sync.error_ci95_s - 0.002:
         return Judgement(

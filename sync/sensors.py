@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from sync.verdict import FAIL, WARNING, Judgement
 #: A sensor that delivers less of its values than this is not usable.
 MIN_DELIVERED = 0.5
 _MIN_VALUES = 20
+#: Answers this many standard deviations of their model's delay from those of at least so many alike are another's.
+_OUTLYING_SD, _SIBLINGS = 3.0, 3
 #: A measured rate further from the profile's than this is worth a warning.
 RATE_TOLERANCE = 0.01
 
@@ -182,8 +184,40 @@ def sync_sensors(
     }
 
 
+def disown_outliers(
+    data: Mapping[str, SensorData], responses: Mapping[str, tuple[str, Response]]
+) -> dict[str, tuple[str, Response]]:
+    """Return the responses with those marked that no sensor of their model can have beside its siblings' of one limb.
+
+    A pairing of answers with the wrong contacts is wrong by the time between contacts, and its residuals are small.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, (kind, response) in responses.items():
+        if not why_unusable(response):
+            groups.setdefault((kind, data[name].profile.name), []).append(name)
+    result = dict(responses)
+    for (kind, _), names in groups.items():
+        alone = len(names) < _SIBLINGS
+        for name in names:
+            response, prior = responses[name][1], data[name].profile.delay
+            usual = (
+                BURST[kind].value_s + prior.prior_s
+                if alone
+                else float(np.median([responses[n][1].response_s for n in names]))
+            )
+            allowed = _OUTLYING_SD * math.hypot(prior.prior_sd_s, BURST[kind].sd_s if alone else 0.0)
+            off = response.response_s - usual
+            if abs(off) > allowed:
+                beside = "what its model has" if alone else "its siblings'"
+                why = f"its answers lie {1e3 * off:+.0f} ms from {beside} (allowed {1e3 * allowed:.0f} ms)"
+                result[name] = (kind, replace(response, disowned=why))
+    return result
+
+
 def why_unusable(response: Response) -> str:
     """Return why a response cannot be used; empty where it can."""
+    if response.disowned:
+        return response.disowned
     if response.n_contacts == 0:
         return f"no clap or stomp fell where it delivered values ({MIN_RESPONSES} are needed)"
     if len(response.each_s) < MIN_RESPONSES or not math.isfinite(response.response_s):

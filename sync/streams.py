@@ -16,6 +16,9 @@ from sync.priors import ACOUSTIC
 from sync.shutter import VideoMap
 from sync.verdict import FAIL, PASS, WARNING
 
+#: Matched events that lie this many frames off are not of one train.
+_OTHER_EVENTS = 2.5
+
 
 def video_sync(
     line: Line,
@@ -47,6 +50,13 @@ def video_sync(
             error, gates.VIDEO_GATE_S, gates.robust_largest_s(residual), frame_s, "the video's clock"
         )
         verdict, reason = judged.verdict, judged.reason
+        largest_s = gates.robust_largest_s(residual)
+        if largest_s > _OTHER_EVENTS * frame_s:
+            verdict = FAIL
+            reason = (
+                f"its flashes lie up to {1e3 * largest_s:.0f} ms off their map (allowed {1e3 * frame_s:.0f}): "
+                "some of them are other lights, or its frames' times are wrong"
+            )
         if flashes.source == "terminal" and verdict == PASS:
             verdict, reason = (
                 WARNING,

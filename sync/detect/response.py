@@ -71,6 +71,8 @@ class Response:
         Widths of the shape that fits best, see ``shape``.
     shape : str
         Name of its family.
+    disowned : str
+        Why it is not to be used although it was measured; empty where it may be.
     ambiguity_margin : float
         By how much less the same contacts explain when their train is shifted in time, 0 to 1.
     """
@@ -85,6 +87,7 @@ class Response:
     shape_s: tuple[float, float] = (math.nan, math.nan)
     shape: str = ""
     ambiguity_margin: float = 0.0
+    disowned: str = ""
 
 
 def measure_responses(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from sync.sensors import Closure
+from dataset.capture import Sensor
+from dataset.profiles import Samples
+from dataset.profiles.profile import find_profile
+from sync.arrivals import sensor_clock
+from sync.detect.response import Response
+from sync.sensors import Closure, SensorData, disown_outliers, why_unusable
 from sync.verdict import (
     FAIL,
     PASS,
@@ -71,3 +77,35 @@ def test_the_whole_follows_the_video_and_the_sensors_that_remain(video, sensors,
 def test_routes_close_only_within_their_joint_interval():
     assert Closure(gap_s=-0.1, allowed_s=0.16).closes
     assert not Closure(gap_s=0.3, allowed_s=0.16).closes
+
+
+def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_siblings_and_alone():
+    data = {
+        f"s{k}": SensorData(
+            sensor=Sensor(slot=k + 1, channel=f"s{k}", muscle="biceps", side="left", profile="anr-m40"),
+            profile=find_profile("anr-m40"),
+            samples=Samples(
+                arrival_ns=np.zeros(0, dtype=np.int64), epoch=np.zeros(0, dtype=np.int64), value=np.zeros(0),
+                n_malformed=0, n_out_of_range=0,
+            ),
+            arrival_s=np.zeros(0),
+            clock=sensor_clock(np.zeros(0), np.zeros(0, dtype=np.int64), 10.0),
+        )
+        for k in range(4)
+    }  # fmt: skip
+
+    def answers(*response_s):
+        each = np.zeros(6)
+        return {
+            f"s{k}": ("clap", Response(
+                response_s=at, contact=np.arange(6), each_s=each, n_contacts=6, ambiguity_margin=0.9
+            ))
+            for k, at in enumerate(response_s)
+        }  # fmt: skip
+
+    among = disown_outliers(data, answers(0.10, 0.12, 0.09, 0.45))
+    assert [bool(why_unusable(r)) for _, r in among.values()] == [False, False, False, True]
+    assert "siblings" in among["s3"][1].disowned
+    alone = disown_outliers(data, answers(0.9))
+    assert "its model" in alone["s0"][1].disowned
+    assert not disown_outliers(data, answers(0.1))["s0"][1].disowned
