@@ -29,6 +29,8 @@ _BLOCK = 600
 _BACKGROUND_S = 0.9
 _LONGEST_FLASH_S = 0.4
 _THRESHOLD_SD = 6.0
+#: Share of its height from which a band counts as lit throughout.
+_FULLY_LIT = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +243,9 @@ def _describe(
         full = rise.max(axis=0)
         shows = full > 6 * jitter
         lit = np.where(shows, rise / full, np.nan)
+        # What follows a band's first fully lit frame is the flash's end, which tells nothing of its beginning.
+        reached = np.argmax(lit >= _FULLY_LIT, axis=0)
+        lit[np.arange(len(lit))[:, None] > reached[None, :]] = np.nan
     # Whole frames: lit half of the full height counts as the first lit one.
     crossing = first + int(np.argmax(above[first:stop] > 0.5 * height))
     before_s = float(brightness.pts_s[crossing - 1])

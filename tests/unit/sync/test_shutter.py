@@ -119,3 +119,15 @@ def test_flashes_of_another_recording_are_refused():
     fit = fit_flashes(brightness, known(other))
     assert fit.line is None
     assert fit.pairing.reason
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_end_of_a_short_flash_says_nothing_of_its_beginning(seed):
+    # At 25 frames a second a flash of 60 ms is over in the second frame.
+    brightness, host, rate, offset = camera(seed, hz=25, readout=0.5, exposure=0.1, flash_ms=60)
+    fit = fit_flashes(brightness, known(host))
+    assert fit.line is not None, fit.pairing.reason
+    assert np.percentile(np.abs(fit.shutter.residual_s), 90) < 0.005
+    error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
+    assert np.max(np.abs(error)) < 0.004
+    assert np.max(fit.line.half_width_s(brightness.pts_s)) < 0.008
