@@ -41,6 +41,8 @@ _CORRELATED = 3.0
 _FEW_VALUES = 12
 #: True shapes belong to neither family: their centroid lies off by about this share of the width.
 _FAMILY_SHARE = 0.02
+#: A sensor's own shape that moves the centroid by more than this against its limb's is doubted.
+_STRANGE_S = 0.03
 #: Places are fitted as 1 s later, since the solver's steps are relative and a place may be 0.
 _LATER_S = 1.0
 _STEPS = 1e-4
@@ -297,7 +299,9 @@ def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) ->
     scatter_sd = caution * spread / math.sqrt(n)
     total_sd = max(scatter_sd, caution * float(likely @ [_centroid_sd_s(f, parts, spread) for f in fits]))
     between_sd = math.sqrt(float(likely @ (centres - centre) ** 2))
-    own_sd = math.sqrt(total_sd**2 - scatter_sd**2 + between_sd**2 + (_FAMILY_SHARE * math.hypot(*best.widths_s)) ** 2)
+    strange_sd = 0.5 * max(0.0, abs(centre - _with_limbs_shape(best, parts, pooled[best.bell.name])) - _STRANGE_S)
+    family_sd = _FAMILY_SHARE * math.hypot(*best.widths_s)
+    own_sd = math.sqrt(total_sd**2 - scatter_sd**2 + between_sd**2 + strange_sd**2 + family_sd**2)
     return Response(
         response_s=centre,
         ci95_s=1.96 * math.hypot(scatter_sd, own_sd),
@@ -309,6 +313,15 @@ def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) ->
         shape_s=best.widths_s,
         shape=best.bell.name,
     )
+
+
+def _with_limbs_shape(fit: _Fit, parts: Pieces, pooled: FloatArray) -> float:
+    """Return the centroid where this sensor had exactly its limb's shape: movement may pass for a strange one."""
+    first, second = math.exp(pooled[0]), math.exp(pooled[1])
+    offset_s = fit.bell.centroid_s(0.0, first, second)
+    places = fit.centroid_s - offset_s + np.arange(-0.25, 0.2501, 0.01)
+    share = explained(parts, lambda t, at: fit.bell.shape(t, at, first, second), places) * parts.energy[:, None]
+    return float(places[int(np.argmax(share.sum(axis=0)))]) + offset_s
 
 
 def _centroid_sd_s(fit: _Fit, parts: Pieces, spread: float) -> float:

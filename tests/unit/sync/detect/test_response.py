@@ -107,3 +107,16 @@ def test_a_slow_stream_is_its_own_level_and_a_waveform_is_enveloped():
     level = envelope(burst, 1000.0, 6.0)
     assert level[5000] == pytest.approx(2 / np.pi, abs=0.05)
     assert abs(level[1000]) < 0.02
+
+
+def test_movement_that_makes_one_sensors_shape_strange_widens_its_interval():
+    wider = []
+    for seed in range(4):
+        contacts, streams, truth = limb(seed)
+        clean = measure_responses(contacts, streams)["s0"]
+        time_s, value = streams["s0"]
+        swell = sum(70 * np.exp(-0.5 * ((time_s - at - 0.55) / 0.2) ** 2) for at in contacts)
+        moved = measure_responses(contacts, {**streams, "s0": (time_s, value + swell)})["s0"]
+        wider.append(moved.ci95_s / clean.ci95_s)
+        assert abs(moved.response_s - truth["s0"]) < 3 * moved.ci95_s
+    assert np.median(wider) > 1.5
