@@ -52,7 +52,7 @@ class Brightness:
     @property
     def level(self) -> FloatArray:
         """Mean luma of each frame, shape (F,)."""
-        return np.asarray(self.tiles.mean(axis=(1, 2), dtype=np.float64))
+        return _mean_level(self.tiles, np.ones((N_BANDS, N_TILES), dtype=bool))
 
     @property
     def frame_s(self) -> float:
@@ -144,10 +144,14 @@ def _read_stretch(
 
 
 def _joined(parts: list[tuple[list[int], NDArray[np.float32]]]) -> Brightness:
-    return Brightness(
-        pts_s=np.concatenate([np.array(pts, dtype=np.float64) for pts, _ in parts]) * 1e-9,
-        tiles=np.concatenate([tiles for _, tiles in parts]),
-    )
+    pts_ns = [np.array(pts, dtype=np.int64) for pts, _ in parts]
+    tiles = np.empty((sum(len(pts) for pts in pts_ns), N_BANDS, N_TILES), dtype=np.float32)
+    at = 0
+    while parts:  # each is let go once it is copied, so that no film is held twice
+        _, piece = parts.pop(0)
+        tiles[at : at + len(piece)] = piece
+        at += len(piece)
+    return Brightness(pts_s=np.concatenate(pts_ns) * 1e-9, tiles=tiles)
 
 
 def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
@@ -165,7 +169,7 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
     a step that stays, is no flash.
     """
     mask = np.ones((N_BANDS, N_TILES), dtype=bool) if region is None else region
-    level = np.asarray(brightness.tiles[:, mask].mean(axis=1), dtype=np.float64)
+    level = _mean_level(brightness.tiles, mask)
     if len(level) < 10:
         return ()
     above = level - _background(level, brightness.frame_s)
@@ -202,6 +206,13 @@ def find_region(brightness: Brightness) -> NDArray[np.bool_] | None:
     return np.asarray(high > 0.5 * best) if best > _THRESHOLD_SD else None
 
 
+def _mean_level(tiles: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
+    """Return the mean of the mask's tiles in every frame, block by block: a film's worth of copies takes memory."""
+    starts = range(0, len(tiles), _BLOCK)
+    parts = [tiles[start : start + _BLOCK, mask].mean(axis=1, dtype=np.float64) for start in starts]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
 def _background(level: FloatArray, frame_s: float) -> FloatArray:
     return np.asarray(median_filter(level, size=_odd(_BACKGROUND_S / frame_s), mode="nearest"), dtype=np.float64)
 
@@ -234,12 +245,14 @@ def _describe(
     rows = np.arange(start, stop)
     before = slice(max(0, first - 7), max(1, first - 1))
     weights = mask.astype(np.float64)
-    count = weights.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        bands = (brightness.tiles * weights).sum(axis=2) / count if mask.any() else brightness.tiles.mean(axis=2)
-        dark = np.median(bands[before], axis=0)
-        jitter = 1.4826 * np.median(np.abs(bands[before] - dark), axis=0) + 0.3
-        rise = bands[start:stop] - dark
+        earlier, about = (
+            (brightness.tiles[piece] * weights).sum(axis=2) / weights.sum(axis=1)
+            for piece in (before, slice(start, stop))
+        )
+        dark = np.median(earlier, axis=0)
+        jitter = 1.4826 * np.median(np.abs(earlier - dark), axis=0) + 0.3
+        rise = about - dark
         full = rise.max(axis=0)
         shows = full > 6 * jitter
         lit = np.where(shows, rise / full, np.nan)
