@@ -15,13 +15,16 @@ from scipy import stats
 from dataset.arrays import FloatArray, IntArray
 from sync.arrivals import sensor_clock
 from sync.detect.contact import Contact
-from sync.detect.flash import Brightness, Flash, detect_flashes, find_region
+from sync.detect.flash import Brightness, Flash, detect_flashes
+from sync.detect.regions import looks
 from sync.match import MAX_RATE_PPM, Pairing, match_events
 from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, MICROPHONE, SOUND_RATE_SD, light_source
 from sync.shutter import VideoMap, fit_video
 
 _BEEP_SD_S = 0.0015
 _MIN_BEEPS = 3
+#: A look that finds so many of the logged flashes is the last one.
+_NEARLY_ALL = 0.8
 #: Stamps that scatter by less than this need no help from the frames' even spacing.
 _EVEN_ENOUGH_S = 0.0015
 _CLEARLY_BETTER = 0.7
@@ -221,14 +224,14 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
         1.2 * brightness.frame_s + 0.005 + 3 * float(np.median(flashes.sd_s, axis=0) if len(flashes.sd_s) else 0)
     )
     fits: list[tuple[Pairing, tuple[Flash, ...]]] = []
-    for region in (None, "find"):
-        mask = find_region(brightness) if region else None
-        if region and mask is None:
-            continue
-        detected = detect_flashes(brightness, mask)
-        pairing = match_events(flashes.light_s, np.array([f.time_s for f in detected]), tolerance_s=tolerance_s)
+    for number, look in enumerate(looks(brightness)):
+        detected = detect_flashes(look.brightness, look.mask)
+        # Whoever looks in many places finds something by chance in one of them.
+        pairing = match_events(
+            flashes.light_s, np.array([f.time_s for f in detected]), tolerance_s=tolerance_s, n_looks=number + 1
+        )
         fits.append((pairing, detected))
-        if pairing.accepted and pairing.match_rate > 0.8:
+        if pairing.accepted and pairing.n_matched > _NEARLY_ALL * len(flashes.light_s):
             break
     pairing, detected = max(fits, key=lambda f: (f[0].accepted, f[0].n_matched))
     if not pairing.accepted:

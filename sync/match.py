@@ -80,7 +80,12 @@ class _Hypothesis:
 
 
 def match_events(
-    reference_s: FloatArray, target_s: FloatArray, *, tolerance_s: float, max_rate_ppm: float = MAX_RATE_PPM
+    reference_s: FloatArray,
+    target_s: FloatArray,
+    *,
+    tolerance_s: float,
+    max_rate_ppm: float = MAX_RATE_PPM,
+    n_looks: int = 1,
 ) -> Pairing:
     """Pair the events of two trains.
 
@@ -92,6 +97,8 @@ def match_events(
         Largest residual of a pair; about three standard deviations of the detectors' errors together.
     max_rate_ppm : float
         Bound of the clocks' relative rate.
+    n_looks : int
+        Target trains tried so far, this one included: the more, the likelier one fits by chance.
 
     Returns
     -------
@@ -120,7 +127,7 @@ def match_events(
     rate = k / min(n, m)
     margin = max(0.0, (k - second - 1) / k) if k else 0.0
     residual_s = matched - ((1 + best.rate) * tar[best.pairs[:, 1]] + best.offset_s)
-    chance = _expected_by_chance(ref, tar, residual_s, tolerance_s, max_rate_ppm * 1e-6)
+    chance = n_looks * _expected_by_chance(ref, tar, residual_s, tolerance_s, max_rate_ppm * 1e-6)
     reason = _refusal(k, n, m, rate, margin, second, chance)
     return Pairing(
         accepted=not reason,

@@ -27,8 +27,12 @@ _REPORT_EVERY = 30
 _BLOCK = 600
 #: Longer than any flash, and shorter than the time between two.
 _BACKGROUND_S = 0.9
-_LONGEST_FLASH_S = 0.4
+LONGEST_FLASH_S = 0.4
 _THRESHOLD_SD = 6.0
+#: A light is on within this; a screen's takes longest.
+_ONSET_S = 0.05
+#: What lies below this part of a flash's height is its foot, or something slower that it stands on.
+_FOOT = 0.3
 #: Share of its height from which a band counts as lit throughout.
 _FULLY_LIT = 0.9
 
@@ -151,7 +155,7 @@ def _joined(parts: list[tuple[list[int], NDArray[np.float32]]]) -> Brightness:
         _, piece = parts.pop(0)
         tiles[at : at + len(piece)] = piece
         at += len(piece)
-    return Brightness(pts_s=np.concatenate(pts_ns) * 1e-9, tiles=tiles)
+    return Brightness(pts_s=np.concatenate(pts_ns).astype(np.float64) * 1e-9, tiles=tiles)
 
 
 def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
@@ -174,8 +178,8 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
         return ()
     above = level - _background(level, brightness.frame_s)
     noise = _robust_sd(above)
-    peaks = _pulses(above, _THRESHOLD_SD * noise, max(2, round(_LONGEST_FLASH_S / brightness.frame_s)))
-    peaks = [(a, b) for a, b in peaks if _ends_again(level, a, b)]
+    peaks = _pulses(above, _THRESHOLD_SD * noise, max(2, round(LONGEST_FLASH_S / brightness.frame_s)))
+    peaks = [(a, b) for a, b in peaks if _is_sudden(level, above, a, b, brightness.frame_s)]
     if not peaks:
         return ()
     heights = np.array([above[a:b].max() for a, b in peaks])
@@ -186,24 +190,6 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
         for (a, _), h, good in zip(peaks, heights, strong, strict=True)
         if good
     )
-
-
-def find_region(brightness: Brightness) -> NDArray[np.bool_] | None:
-    """Return the tiles in which short rises stand out most, for a small light in a large picture; None if nowhere."""
-    n = len(brightness.tiles)
-    if n < 30:
-        return None
-    width = _odd(_BACKGROUND_S / brightness.frame_s)
-    high = np.empty((N_BANDS, N_TILES))
-    # Tile by tile: running medians of one row each are several times faster, and take no memory of the film's size.
-    for place in np.ndindex(N_BANDS, N_TILES):
-        tile = np.ascontiguousarray(brightness.tiles[:, *place])
-        above = tile - median_filter(tile, size=width, mode="nearest")
-        noise = 1.4826 * np.median(np.abs(above)) + 0.2
-        # The tenth-highest value: one odd frame does not make a region.
-        high[place] = np.partition(above, n - min(10, n))[n - min(10, n)] / noise
-    best = float(high.max())
-    return np.asarray(high > 0.5 * best) if best > _THRESHOLD_SD else None
 
 
 def _mean_level(tiles: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
@@ -226,15 +212,26 @@ def _robust_sd(values: FloatArray) -> float:
 
 
 def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
-    """Return ``(first, stop)`` of the stretches above the threshold that are short enough."""
-    return [(int(a), int(b)) for a, b in stretches(above > threshold) if b - a <= longest and a >= 2]
+    """Return ``(first, stop)`` of the peaks above the threshold that are short enough."""
+    cores = (_core(above, int(a), int(b)) for a, b in stretches(above > threshold))
+    return [(a, b) for a, b in cores if b - a <= longest and a >= 2]
 
 
-def _ends_again(level: FloatArray, first: int, stop: int) -> bool:
-    """Return whether the level falls back: beside a lamp's step the running median is late by a frame or two."""
+def _core(above: FloatArray, first: int, stop: int) -> tuple[int, int]:
+    """Return the part of a stretch about its peak: a flash may ride on a slow change that began before it."""
+    peak = first + int(np.argmax(above[first:stop]))
+    low = np.flatnonzero(above[first:stop] < _FOOT * above[peak]) + first
+    before, after = low[low < peak], low[low > peak]
+    return int(before[-1]) + 1 if len(before) else first, int(after[0]) if len(after) else stop
+
+
+def _is_sudden(level: FloatArray, above: FloatArray, first: int, stop: int, frame_s: float) -> bool:
+    """Return whether the level itself rises at once and falls back: beside a lamp's step the background is wrong."""
     before = float(np.median(level[max(0, first - 6) : max(1, first - 1)]))
     after = float(np.median(level[stop + 1 : stop + 6])) if stop + 1 < len(level) else before
-    return after - before < 0.5 * (float(level[first:stop].max()) - before)
+    rise = float(level[first:stop].max()) - before
+    at_once = float(level[first : first + max(3, round(_ONSET_S / frame_s))].max() - level[first - 2])
+    return rise > 0.5 * float(above[first:stop].max()) and at_once > 0.5 * rise and after - before < 0.5 * rise
 
 
 def _describe(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync.detect.flash import N_BANDS, N_TILES, Brightness, detect_flashes, find_region
+from sync.detect.flash import N_BANDS, N_TILES, Brightness, detect_flashes
+from sync.detect.regions import find_regions
 from sync.fit import HostFlashes, fit_flashes
 
 ROWS = 64
@@ -95,7 +96,7 @@ def test_frames_that_a_busy_machine_stamps_late_do_not_move_the_map(seed):
 
 def test_a_small_light_is_found_where_it_is():
     brightness, host, rate, offset = camera(5, region=True, gain=14.0)
-    region = find_region(brightness)
+    region = find_regions(brightness)[0]
     assert region is not None
     assert region[6:10, 2:4].mean() > 0.9
     assert region.mean() < 0.25
