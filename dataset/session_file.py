@@ -206,12 +206,18 @@ def find_sessions(paths: list[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(path.rglob("*.h5"))
             if not inside:
-                raise SessionError(f"no session in {path}", "it holds no file that ends in .h5")
+                raise SessionError(
+                    f"no session in {path}",
+                    "it holds no file that ends in .h5",
+                    "make one: mia-sync run CAPTURE --out DIR",
+                )
             found.extend(inside)
         elif path.is_file():
             found.append(path)
         else:
-            raise SessionError(f"no session at {path}", "there is no such file or folder")
+            raise SessionError(
+                f"no session at {path}", "there is no such file or folder", "give a .h5 file, or a folder of them"
+            )
     return list(dict.fromkeys(found))
 
 

@@ -63,8 +63,9 @@ def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
 
     Notes
     -----
-    Edges are matched, never the channels' whole courses: a cross-correlation is drawn to wherever two levels are
-    both high, which for a light that stays on is the recordings' overlap and not the switch.
+    Edges are matched, never the channels' whole courses: a cross-correlation of values as recorded is drawn to
+    wherever two levels are both high, which for a light that stays on is the recordings' overlap and not the switch;
+    and it tells nothing of how wrong it is.
     """
     ours = detect_edges(reference.time_s, reference.value)
     theirs = detect_edges(target.time_s, target.value)

@@ -100,12 +100,24 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         console.report_error(MiaError(error["what"], error["why"], error["hint"]), as_json=False)
         return
     lines = [f"{result['verdict']}  {result['subject']}", *(f"  {reason}" for reason in result["reasons"])]
-    if result["verdict"] == "FAIL":
-        lines += [f"  to do: {one['text']}" for name, one in result.get("advice", {}).items() if name == "video"]
+    lines += _to_do(result)
     written = result["session"] or "none: refused (see the report; --allow-unverified writes it marked)"
     again = " (made before)" if result.get("resumed") else ""
     lines += [f"  session: {written}{again}", f"  report: {result['report']}"]
     console.print_result({}, as_json=False, text="\n".join(lines))
+
+
+def _to_do(result: dict[str, Any]) -> list[str]:
+    """Return one line for each thing to do, with the streams it helps; the video's alone where that is what failed."""
+    advice = {name: one["text"] for name, one in result.get("advice", {}).items() if one["text"] and name != "sound"}
+    if result["verdict"] == "PASS":
+        return []
+    if result["verdict"] == "FAIL" and "video" in advice:
+        advice = {"video": advice["video"]}
+    helped: dict[str, list[str]] = {}
+    for name, text in advice.items():
+        helped.setdefault(text, []).append(name)
+    return [f"  to do ({', '.join(names)}): {text}" for text, names in helped.items()]
 
 
 @imports.command("files")
