@@ -26,7 +26,8 @@ _OUTLIERS = 0.02
 #: Unknown tone curve (gamma): a partly lit row looks brighter than it was lit, up to this part of an exposure.
 _TONE_SHARE = 0.04
 _STEP_S = 0.0005
-_RATE_SD_PPM = 100.0
+#: Quartz of a camera against quartz of a computer.
+_RATE_SD_PPM = 60.0
 _MOST_RATES = 401
 #: Looks at the neighbourhood of the first: the second centres, the third resolves.
 _CLOSE_LOOKS = 2
