@@ -20,6 +20,11 @@ from dataset.arrays import FloatArray, IntArray
 
 #: Looked at on either side of a possible loss, in values and in time: late ones have caught up within that.
 _LOSS_WINDOW, _LOSS_WINDOW_S = 20, 2.0
+#: Packets come sooner than a radio is late, so that each waits for the one before it and a punctual one is rare.
+_PACKET_WINDOW_S = 12.0
+_LATE_TOGETHER = 10.0
+#: A step is believed where at least this part of a window follows it: the last values may all be late.
+_LEAST_WINDOW = 0.25
 #: Rates against the nominal one that are tried where losses and a wrong rate look alike.
 _RATES = 1.0 + 0.0005 * np.arange(-12, 13)
 #: A rise by this part of a period is a loss: more than half, since what follows may be late but never early.
@@ -267,9 +272,9 @@ def _fit_packets(arrival_s: FloatArray, period_s: float, packet: int) -> tuple[I
     index = np.arange(len(arrival_s), dtype=np.int64)
     intercept = 0.0
     came = arrival_s[starts]
-    period_s *= min(_RATES, key=lambda rate: _mean_lateness_s(came, rate * period_s * packet))
+    period_s *= min(_RATES, key=lambda rate: _badness(came, rate * period_s * packet))
     for _ in range(2):
-        of_packet = infer_index(came, period_s * packet)
+        of_packet = infer_index(came, period_s * packet, _PACKET_WINDOW_S)
         index = of_packet[np.searchsorted(starts, np.arange(len(arrival_s)), side="right") - 1] * packet
         index = index + (np.arange(len(arrival_s)) - np.repeat(starts, np.diff(np.append(starts, len(arrival_s)))))
         intercept, period_s = lower_envelope(index, arrival_s)
@@ -284,14 +289,20 @@ def _spread(arrival_s: FloatArray, period_s: float) -> FloatArray:
     return np.asarray(np.maximum.accumulate(arrival_s - period_s * (last - np.arange(len(arrival_s)))))
 
 
-def _mean_lateness_s(arrival_s: FloatArray, period_s: float) -> float:
-    """Return how late values come on average where this is their period: a wrong one leaves a saw's teeth."""
-    index = infer_index(arrival_s, period_s)
+def _badness(arrival_s: FloatArray, period_s: float) -> float:
+    """Return how ill this period explains the arrivals: a wrong one leaves a saw's teeth, or needs losses to hide them.
+
+    Minus the log likelihood of exponential lateness, with the price of each step (Schwarz 1978); neighbours are late
+    together, so that so many count as one.
+    """
+    index = infer_index(arrival_s, period_s, _PACKET_WINDOW_S)
     intercept, fitted_s = lower_envelope(index, arrival_s)
-    return float(np.mean(np.abs(arrival_s - intercept - fitted_s * index)))
+    late_s = float(np.mean(np.abs(arrival_s - intercept - fitted_s * index)))
+    n_steps = int(np.count_nonzero(np.diff(index) > 1))
+    return len(index) / _LATE_TOGETHER * math.log(late_s + 1e-6) + n_steps * math.log(len(index))
 
 
-def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
+def infer_index(arrival_s: FloatArray, period_s: float, window_s: float = _LOSS_WINDOW_S) -> IntArray:
     """Return each value's position in the sensor's sequence, counted from 0, where nothing was counted.
 
     A late value catches up: what follows it comes back to the old line. A lost value never does: everything
@@ -304,9 +315,11 @@ def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
         Arrivals in order of reception.
     period_s : float
         The sensor's period, known to about one percent.
+    window_s : float
+        Looked at on either side of a possible loss.
     """
     n = len(arrival_s)
-    window = max(_LOSS_WINDOW, round(_LOSS_WINDOW_S / period_s))
+    window = max(_LOSS_WINDOW, round(window_s / period_s))
     late = arrival_s - period_s * np.arange(n)
     index = np.arange(n, dtype=np.int64)
     at = 1
@@ -315,6 +328,7 @@ def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
         stop = min(n, at + 4096)
         ahead = _smallest_ahead(late[at : min(n, stop + window)], window)[: stop - at]
         behind = _smallest_behind(late[max(0, at - window) : stop], window)[min(at, window) - 1 :][: stop - at]
+        ahead[max(0, n - at - int(_LEAST_WINDOW * window)) :] = -np.inf
         steps = np.flatnonzero(ahead - behind > _LOSS_STEP * period_s)
         if len(steps) == 0:
             at = stop

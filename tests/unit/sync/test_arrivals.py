@@ -126,3 +126,26 @@ def test_values_that_share_an_arrival_are_one_packet_and_are_lost_as_one():
     clock = sensor_clock(came[packet][keep], np.zeros(int(keep.sum()), dtype=np.int64), 1000.0)
     assert clock.n_lost == pytest.approx(20 * int((~kept).sum()), abs=40)
     assert np.median(np.abs(clock.time_s - (tick[keep] + 0.03))) < 0.002
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_packets_that_queue_behind_late_ones_are_not_taken_for_lost(seed):
+    """Each packet waits for the one before it, so punctual ones are rare and none is lost."""
+    rng = np.random.default_rng(seed)
+    period_s = (1 + rng.uniform(-0.004, 0.004)) * 1e-3
+    left = np.arange(9000) * 20 * period_s
+    arrival = np.maximum.accumulate(left + 0.03 + rng.gamma(1.7, 0.03, len(left)))
+    clock = sensor_clock(np.repeat(arrival, 20), np.zeros(180_000, dtype=np.int64), 1000.0)
+    assert clock.n_lost == 0
+    true = left[np.arange(180_000) // 20] + 0.03 + (np.arange(180_000) % 20) * period_s
+    assert np.ptp(clock.time_s - true) < 0.004
+
+
+def test_lost_packets_among_queueing_ones_are_counted():
+    rng = np.random.default_rng(9)
+    left = np.arange(6000) * 0.020
+    arrival = np.maximum.accumulate(left + 0.03 + rng.gamma(1.5, 0.03, len(left)))
+    kept = np.ones(len(left), dtype=bool)
+    kept[1500:1503] = kept[4000] = False
+    clock = sensor_clock(np.repeat(arrival[kept], 20), np.zeros(20 * int(kept.sum()), dtype=np.int64), 1000.0)
+    assert clock.n_lost == 80
