@@ -88,8 +88,8 @@ def test_slots_bind_to_the_serial_whatever_the_order_of_discovery(fakes: Any) ->
 def test_a_refused_and_a_late_sensor_come_in_while_the_others_stream(
     fakes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.sensors.hub.SETTLE_S", 0.1)
-    monkeypatch.setattr("acquire.sensors.hub.SCAN_S", 0.3)
+    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
+    monkeypatch.setattr("acquire.sensors.finder.SCAN_S", 0.3)
     sensors = fakes.sensors(3)
     sensors[0].refusals = 2
     sensors[2].switched_on = False
@@ -115,8 +115,8 @@ def test_silence_is_said_and_ends_in_a_new_epoch(fakes: Any) -> None:
     fakes.wait_until(lambda: all_stream(hub), 8)
     assert hub.statuses()[1 - quiet].reconnects == 0, "the other sensor never notices"
     hub.stop()
-    order = [w for w in what(journal) if w in ("overdue: late or lost", "stale", "silent: reconnecting")]
-    assert [k for k, _ in itertools.groupby(order)] == ["overdue: late or lost", "stale", "silent: reconnecting"]
+    order = [w for w in what(journal) if w in ("overdue: late or lost", "stale", "silent: given up")]
+    assert [k for k, _ in itertools.groupby(order)] == ["overdue: late or lost", "stale", "silent: given up"]
 
 
 def test_no_bluetooth_is_one_clear_error(fakes: Any) -> None:
