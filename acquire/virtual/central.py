@@ -55,6 +55,8 @@ class Central:
         self.device = device
         self._transport = transport
         self._connecting = asyncio.Lock()
+        #: HCI code with which the last link to each address ended.
+        self.disconnect_reasons: dict[str, int] = {}
 
     @classmethod
     async def open(cls, hci_socket: socket.socket) -> Self:
