@@ -116,12 +116,21 @@ class SensorHealth:
 
     # -- what happens ---------------------------------------------------------------------------------------------
 
-    def begin(self, host_ns: int) -> None:
-        """Count anew from ``host_ns``: a recording begins. The trace on the screen goes on."""
+    def begin(self, host_ns: int, *, connected: bool = False) -> None:
+        """Count anew from ``host_ns``: a recording begins.
+
+        The trace on the screen goes on; a sensor that is connected is so in epoch 0, and its schedule is known.
+        """
         with self._lock:
+            before = list(self._epochs.values())
             self._epochs.clear()
             self._began_ns = host_ns
             self._counting = True
+            if connected:
+                opened = self._open(0, host_ns)
+                if before and before[-1].closed_ns is None:
+                    opened.lateness = before[-1].lateness
+                    opened.lateness.begin_again()
 
     def end(self) -> None:
         """Count no more: the recording has ended, and what comes now is shown but stored nowhere."""

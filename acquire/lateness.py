@@ -48,6 +48,11 @@ class Lateness:
         self._envelope: deque[float] = deque(maxlen=ENVELOPE)
         self._waiting: list[tuple[int, float]] = []
 
+    def begin_again(self) -> None:
+        """Count anew, against the schedule known so far."""
+        self.n_late = self.n_lost = 0
+        self.jitter = Histogram()
+
     def add(self, arrival_ns: int) -> None:
         """Take one arrival in host nanoseconds."""
         if not self._envelope:

@@ -18,7 +18,7 @@ from dataset.profiles import Profile
 from dataset.profiles.profile import find_profile
 
 #: What a capture holds is told when it grows, at most this often for each kind.
-TELL_EVERY_S = 10.0
+TELL_EVERY_S = 1.0
 LOW_BATTERY_PERCENT = 15
 
 #: Counts of the health that are told: level and words.
@@ -118,10 +118,8 @@ class Slot:
     def begin_recording(self, began_ns: int) -> None:
         """Count epochs and values anew: a connection that lasts is epoch 0, else the next one is."""
         self.base_epoch = self.epoch if self.link is not None else self.epoch + 1
-        self.health.begin(began_ns)
+        self.health.begin(began_ns, connected=self.link is not None)
         self._told.clear()
-        if self.link is not None:
-            self.health.open(0, began_ns)
 
     def set_battery(self, percent: int) -> None:
         """Take a reading of the battery; a change is told."""
