@@ -46,6 +46,8 @@ class Lateness:
         self._index = 0
         self._first_ns = 0
         self._envelope: deque[float] = deque(maxlen=ENVELOPE)
+        self._usual: deque[float] = deque(maxlen=ENVELOPE)
+        self._last_ns = 0
         self._waiting: list[tuple[int, float]] = []
 
     def begin_again(self) -> None:
@@ -68,8 +70,11 @@ class Lateness:
 
     def _level(self) -> float | None:
         """Return how far behind the last arrivals stay; None while they may be catching up."""
-        if len(self._waiting) >= LONGEST_WAIT:  # a radio whose jitter exceeds the period never looks flat
+        if len(self._waiting) >= LONGEST_WAIT:
             return min(behind for _, behind in self._waiting[LONGEST_WAIT // 2 :])
+        usual = sorted(self._usual)
+        if usual and usual[len(usual) * 4 // 5] > self._slack_ns:
+            return None  # where jitter exceeds the period, a few arrivals in step are chance
         last = self._waiting[-FLAT:]
         behinds = [behind for _, behind in last]
         in_step = last[-1][0] - last[0][0] > (FLAT - 1.5) * self._period_ns
@@ -82,8 +87,11 @@ class Lateness:
         self._index += n_lost
         shift = n_lost * self._period_ns
         schedule = min([*self._envelope, self._waiting[-1][1] - shift])
-        for _, behind in self._waiting:
+        for arrival_ns, behind in self._waiting:
             late_ns = max(0.0, behind - shift - schedule)
+            if arrival_ns - self._last_ns > self._slack_ns:  # not in a burst
+                self._usual.append(late_ns)
+            self._last_ns = arrival_ns
             self.jitter.add(late_ns * 1e-9)
             self.n_late += late_ns > self._late_ns
             self._envelope.append(behind - shift)
