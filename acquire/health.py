@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from acquire.lateness import Lateness
@@ -88,10 +88,6 @@ class _Epoch:
     def heard_ns(self) -> int:
         """The last notification, or the beginning where there is none yet."""
         return self.last_ns if self.received else self.opened_ns
-
-    def end_ns(self, until_ns: int) -> int:
-        """Its end, or ``until_ns`` where it lasts."""
-        return until_ns if self.closed_ns is None else self.closed_ns
 
 
 class SensorHealth:
@@ -264,13 +260,9 @@ class SensorHealth:
     def summary(self, until_ns: int) -> dict[str, Any]:
         """Return the manifest's entry for a recording that ended at ``until_ns``: the whole, and each connection."""
         with self._lock:
-            epochs = sorted(self._epochs.items())
-            for _, epoch in epochs:
-                if epoch.closed_ns is None:
-                    self._pause(epoch, until_ns)
-                    epoch.closed_ns = until_ns
+            epochs = [(number, self._closed(epoch, until_ns)) for number, epoch in sorted(self._epochs.items())]
             began_ns = until_ns if self._began_ns is None else self._began_ns
-            connected_ns = sum(e.end_ns(until_ns) - e.opened_ns for _, e in epochs)
+            connected_ns = sum((e.closed_ns or until_ns) - e.opened_ns for _, e in epochs)
             return {
                 "received": sum(e.received for _, e in epochs),
                 "expected": self._expected(began_ns, until_ns),
@@ -282,22 +274,29 @@ class SensorHealth:
                 "away_s": round(max(0, until_ns - began_ns - connected_ns) * 1e-9, 3),
                 "reconnects": max(0, len(epochs) - 1),
                 "battery_percent": self._battery_percent,
-                "epochs": [self._epoch_summary(number, epoch, until_ns) for number, epoch in epochs],
+                "epochs": [self._epoch_summary(number, epoch) for number, epoch in epochs],
             }
 
-    def _epoch_summary(self, number: int, e: _Epoch, until_ns: int) -> dict[str, Any]:
-        end_ns = e.end_ns(until_ns)
+    def _closed(self, epoch: _Epoch, until_ns: int) -> _Epoch:
+        """Return the epoch as it is where it has ended, else as if it ended now."""
+        if epoch.closed_ns is not None:
+            return epoch
+        ended = replace(epoch, closed_ns=until_ns)
+        self._pause(ended, until_ns)
+        return ended
+
+    def _epoch_summary(self, number: int, e: _Epoch) -> dict[str, Any]:
         span_ns = e.last_ns - e.first_ns
         return {
             "epoch": number,
             "received": e.received,
-            "expected": self._expected(e.opened_ns, end_ns),
+            "expected": self._expected(e.opened_ns, e.closed_ns or e.opened_ns),
             "malformed": e.malformed,
             "out_of_range": e.out_of_range,
             "opened_ns": e.opened_ns,
             "first_ns": e.first_ns,
             "last_ns": e.last_ns,
-            "closed_ns": end_ns,
+            "closed_ns": e.closed_ns,
             "rate_hz": round((e.received - 1) / (span_ns * 1e-9), 3) if span_ns > 0 else 0.0,
             "largest_gap_s": round(e.largest_gap_ns * 1e-9, 4),
             "jitter_s": e.lateness.jitter.summary(),
