@@ -190,7 +190,7 @@ class SensorHub:
                 slot.machine.step(Event.RETRY)
 
     async def _stream(self, slot: Slot, link: Link) -> bool:
-        """Subscribe and wait for the end of this epoch; False where subscribing failed."""
+        """Subscribe and wait for the end of this epoch; False where it brought nothing."""
         epoch = slot.start_epoch(link)
         try:
             await link.subscribe(self._sink(slot, epoch))
@@ -206,12 +206,13 @@ class SensorHub:
         finally:
             battery.cancel()
             await asyncio.gather(battery, return_exceptions=True)
+        heard = slot.heard
         slot.end_epoch()
         if link.given_up:
             slot.machine.step(Event.GIVEN_UP)
         else:
             slot.machine.step(Event.DISCONNECTED, **reason_detail(link.reason))
-        return True
+        return heard
 
     def _sink(self, slot: Slot, epoch: int) -> Callable[[int, bytes], None]:
         """Return what is called with each notification of one connection."""

@@ -93,6 +93,11 @@ class Slot:
         """Return the seconds since the last value of this connection, or since it began."""
         return (now_ns - max(self._subscribed_ns, self.health.last_ns or 0)) * 1e-9
 
+    @property
+    def heard(self) -> bool:
+        """Whether this connection has brought a value."""
+        return (self.health.last_ns or 0) >= self._subscribed_ns
+
     def start_epoch(self, link: Link) -> int:
         """Begin the next connection and return its number in the recording."""
         self.epoch += 1
@@ -109,9 +114,10 @@ class Slot:
 
     def fail_epoch(self) -> None:
         """Take back a connection that could not be subscribed, unless it brought values all the same."""
-        self.end_epoch()
-        if (self.health.last_ns or 0) < self._subscribed_ns:
+        if not self.heard:
+            self.health.cancel()
             self.epoch -= 1
+        self.end_epoch()
         if self.state == State.CONNECTING:
             self.unbind()
 

@@ -275,9 +275,9 @@ def after_two_tries(failure: str) -> Callable[[Seen], None]:
 
 
 def connected_anew_until_it_sends(seen: Seen) -> None:
-    """Each connection that brings nothing is given up after 3 s; the epochs between have no row."""
+    """Each connection that brings nothing is given up after 3 s, ever more rarely; the epochs between have no row."""
     assert seen.epochs[0] == 0
-    assert seen.epochs[-1] >= 8
+    assert 4 <= seen.epochs[-1] <= 7
     assert len(seen.epochs) == 2
     assert sum(epoch["received"] == 0 for epoch in seen.health["epochs"]) == seen.epochs[-1] - 1
     assert seen.gaps_s.max() == pytest.approx(31.5, abs=3.5)
@@ -553,8 +553,8 @@ LONG = (
     Fault(
         name="a pause of 30 s on a link that stands",
         slot=4,
-        order=lambda rig, slot: rig.spoil(slot, "lost", 300),
-        seconds=30.0,
+        order=lambda rig, slot: rig.spoil(slot, "lost", 190),  # it measures only while it is connected
+        seconds=29.0,
         log=("stale", "silent: given up", *REJOIN, "stale", "silent: given up", *REJOIN),
         states=(),
         shown="stale 2 s",

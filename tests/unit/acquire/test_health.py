@@ -87,7 +87,7 @@ def test_live_and_manifest_say_the_same() -> None:
     assert [stored[key] for key in ("received", "expected", "suspected_lost")] == [198, 201, 2]
     assert live.jitter_p95_s == pytest.approx(0.0285, abs=0.002)
     assert stored["epochs"][0]["jitter_s"]["p95"] == pytest.approx(live.jitter_p95_s)
-    assert health.live(23_100 * MS).stale_s == pytest.approx(2.5, abs=0.05), "silence that lasts counts already"
+    assert health.live(23_100 * MS).stale_s == pytest.approx(2.6, abs=0.05), "silence that lasts counts already"
 
 
 @given(st.integers(0, 10**6), st.integers(0, 60), st.floats(0.3, 2.9))
