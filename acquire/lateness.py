@@ -61,8 +61,14 @@ class Lateness:
             self._first_ns = arrival_ns
         behind = arrival_ns - self._first_ns - self._index * self._period_ns
         self._index += 1
-        self._waiting.append((arrival_ns, behind))
         schedule = min(self._envelope, default=behind)
+        # Nothing can come early: what was believed lost has come after all, slowly.
+        came = min(self.n_lost, max(0, round((schedule - behind) / self._period_ns)))
+        if came:
+            self.n_lost -= came
+            self._index -= came
+            behind += came * self._period_ns
+        self._waiting.append((arrival_ns, behind))
         if behind - schedule <= self._slack_ns:
             self._settle(0)
         elif (level := self._level()) is not None:

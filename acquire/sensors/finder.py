@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from bleak.backends.scanner import AdvertisementData
 from acquire.hardware import Radio
 from acquire.journal import Journal
 from acquire.sensors.binding import choose_slot, could_fit, matches
-from acquire.sensors.link import RADIO_ERRORS, Link
+from acquire.sensors.link import RADIO_ERRORS, Link, radio_errors
+from acquire.sensors.reasons import reason_detail
 from acquire.sensors.slot import Slot
 from acquire.sensors.states import Event, State
 from dataset.profiles import Profile
@@ -48,12 +49,15 @@ class Finder:
     ----------
     adapter : str
         Such as ``hci1``; empty for the system's own choice.
+    slots : sequence of Slot
+        All that the rig puts on this adapter.
     radio : Radio
     journal : Journal
     """
 
-    def __init__(self, adapter: str, radio: Radio, journal: Journal) -> None:
+    def __init__(self, adapter: str, slots: Sequence[Slot], radio: Radio, journal: Journal) -> None:
         self.adapter = adapter
+        self._slots = slots
         self.links: set[Link] = set()
         self._radio = radio
         self._journal = journal
@@ -140,16 +144,18 @@ class Finder:
 
         async with self._lock:
             scanner = self._scanner(heard)
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await scanner.start()
+            with radio_errors():
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await scanner.start()
             try:
                 with contextlib.suppress(TimeoutError):
                     while len(found) < len(self._asking):
                         await asyncio.wait_for(news.wait(), self._patience_s(found))
                         news.clear()
             finally:
-                async with asyncio.timeout(START_TIMEOUT_S):
-                    await scanner.stop()
+                with radio_errors():
+                    async with asyncio.timeout(START_TIMEOUT_S):
+                        await scanner.stop()
         return list(found.values())
 
     def _patience_s(self, found: dict[str, _Heard]) -> float:
@@ -185,11 +191,11 @@ class Finder:
             return
         if slot is None or slot.device is None:
             slot = await self._bound(slot, heard, link)
-        if slot is not None and slot in self._asking:
+        if slot is None:
+            await self.close(link)
+        else:
             slot.device = device
             self._answer(slot, link)
-        else:
-            await self.close(link)
 
     def _known(self, address: str) -> Slot | None:
         """Return who asks for the device at this address, by where it sat before or by what the rig says."""
@@ -208,9 +214,9 @@ class Finder:
         self._answer(slot, None)
 
     async def _bound(self, expected: Slot | None, heard: _Heard, link: Link) -> Slot | None:
-        """Give a device that says who it is its slot; None where it belongs to none."""
+        """Give a device that says who it is its slot; None where it belongs to none, or to one that does not ask."""
         device, serial = heard.device, link.identity.serial
-        free = {slot.wanted: slot for slot in self._unbound() if slot.wanted.profile == heard.profile.name}
+        free = {slot.wanted: slot for slot in self._slots if slot.device is None}
         chosen = choose_slot(free, heard.profile.name, device.address, serial)
         slot = free[chosen] if chosen is not None else None
         if expected is not None and expected is not slot:
@@ -220,22 +226,9 @@ class Finder:
             self._strangers.add(device.address)
             self._journal.log("warning", "a sensor of no slot", {"address": device.address, "serial": serial})
             return None
+        if slot not in self._asking:
+            return None
         if slot.state == State.SCANNING:
             slot.machine.step(Event.FOUND, address=device.address, rssi_dbm=heard.rssi_dbm, adapter=self.adapter)
         slot.bind(device, link.identity)
         return slot
-
-
-#: HCI error codes that end a link (Core specification vol. 1 part F).
-REASONS = {
-    0x08: "supervision timeout",
-    0x13: "ended by the sensor",
-    0x15: "the sensor switched off",
-    0x16: "ended by this computer",
-    0x3E: "failed to be established",
-}
-
-
-def reason_detail(reason: int | None) -> dict[str, str]:
-    """Return the reason of a disconnection for a log row, nothing where the stack does not tell it."""
-    return {} if reason is None else {"reason": f"0x{reason:02X} {REASONS.get(reason, '')}".strip()}

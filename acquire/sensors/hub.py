@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.sensors.battery import follow_battery
-from acquire.sensors.finder import Finder, reason_detail
+from acquire.sensors.finder import Finder
 from acquire.sensors.link import RADIO_ERRORS, Link
 from acquire.sensors.looplag import LoopLag
+from acquire.sensors.reasons import reason_detail
 from acquire.sensors.slot import Slot
 from acquire.sensors.states import Event, State
 from acquire.sensors.status import SensorStatus
@@ -124,14 +125,13 @@ class SensorHub:
     async def _begin(self) -> None:
         radio = await self._hardware.open_radio()
         self._opened = True
-        for slot in self._slots:
-            adapter = slot.wanted.adapter
-            if adapter not in self._finders:
-                finder = self._finders[adapter] = Finder(adapter, radio, self._journal)
-                slots = [s.wanted.slot for s in self._slots if s.wanted.adapter == adapter]
-                self._journal.log("info", "adapter", {"adapter": adapter, "slots": slots})
-                self._spawn(finder.run())
-            self._spawn(self._keep(slot, self._finders[adapter]))
+        for adapter in dict.fromkeys(slot.wanted.adapter for slot in self._slots):
+            slots = [slot for slot in self._slots if slot.wanted.adapter == adapter]
+            self._journal.log("info", "adapter", {"adapter": adapter, "slots": [s.wanted.slot for s in slots]})
+            finder = self._finders[adapter] = Finder(adapter, slots, radio, self._journal)
+            self._spawn(finder.run())
+            for slot in slots:
+                self._spawn(self._keep(slot, finder))
         self._spawn(self._watch())
         self._spawn(self._lag.run())
 
@@ -181,9 +181,11 @@ class SensorHub:
         while True:
             link = await finder.find(slot)
             if link is not None:
-                if await self._stream(slot, link):
-                    back_off_s = FIRST_BACK_OFF_S
-                await finder.close(link)
+                try:
+                    if await self._stream(slot, link):
+                        back_off_s = FIRST_BACK_OFF_S
+                finally:
+                    await finder.close(link)
             await asyncio.sleep(back_off_s)
             back_off_s = min(2 * back_off_s, LONGEST_BACK_OFF_S)
             if slot.state == State.LOST:
@@ -205,7 +207,9 @@ class SensorHub:
             await link.lost.wait()
         finally:
             battery.cancel()
-            await asyncio.gather(battery, return_exceptions=True)
+            (failure,) = await asyncio.gather(battery, return_exceptions=True)
+            if isinstance(failure, Exception):
+                slot.note("error", "the battery cannot be followed", error=repr(failure))
         heard = slot.heard
         slot.end_epoch()
         if link.given_up:

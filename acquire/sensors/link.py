@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bleak import BleakClient
@@ -27,6 +28,17 @@ ValueSink = Callable[[int, bytes], None]
 
 #: What a failed radio operation raises: the stack's own errors, D-Bus ends of file, time-outs.
 RADIO_ERRORS = (BleakError, OSError, EOFError, TimeoutError)
+
+
+@contextmanager
+def radio_errors() -> Iterator[None]:
+    """Make whatever a Bluetooth stack raises one of :data:`RADIO_ERRORS`: one surprise must not end a recording."""
+    try:
+        yield
+    except RADIO_ERRORS:
+        raise
+    except Exception as error:
+        raise BleakError(repr(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +105,8 @@ class Link:
         BleakError, OSError, TimeoutError
             It did not connect, lacks the profile's characteristic, or did not answer who it is.
         """
-        await self._client.connect()
+        with radio_errors():
+            await self._client.connect()
         # Services resolved without the characteristic happens on BlueZ: treated as a failed connection.
         if self._client.services.get_characteristic(self._profile.stream.characteristic) is None:
             raise BleakError(f"{self.device.address} has no characteristic {self._profile.stream.characteristic}")
@@ -116,8 +129,9 @@ class Link:
         found = self._readable(characteristic)
         if found is None:
             return None
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            return bytes(await self._client.read_gatt_char(found))
+        with radio_errors():
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                return bytes(await self._client.read_gatt_char(found))
 
     async def _read_if_it_answers(self, characteristic: str) -> bytes | None:
         try:
@@ -133,7 +147,8 @@ class Link:
             arrival_ns = clock.now_ns()
             sink(arrival_ns, bytes(payload))
 
-        await self._client.start_notify(self._profile.stream.characteristic, on_value)
+        with radio_errors():
+            await self._client.start_notify(self._profile.stream.characteristic, on_value)
 
     # -- battery --------------------------------------------------------------------------------------------------
 
@@ -158,7 +173,8 @@ class Link:
         if found is None or "notify" not in found.properties:
             return False
         try:
-            await self._client.start_notify(found, on_value)
+            with radio_errors():
+                await self._client.start_notify(found, on_value)
         except RADIO_ERRORS as error:
             _log.debug("%s: the battery is not notified: %s", self.device.address, error)
             return False
@@ -167,8 +183,9 @@ class Link:
     async def close(self) -> None:
         """Disconnect; also awaited for a link that is lost, or the stack may deliver everything twice afterwards."""
         try:
-            async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
-                await self._client.disconnect()
+            with radio_errors():
+                async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
+                    await self._client.disconnect()
         except RADIO_ERRORS as error:
             _log.debug("%s: disconnecting failed: %s", self.device.address, error)
 

@@ -48,6 +48,7 @@ class FakeSensor:
     silent: bool = False
     adapter: str = ""
     unreadable: int = 0
+    surprises: int = 0
     unsubscribable: int = 0
     client: Any = None
     sent: list[bytes] = field(default_factory=list)
@@ -67,6 +68,8 @@ class FakeAir:
         self.n_connecting = 0
         self.most_connecting = 0
         self.disconnects: list[str] = []
+        #: What was done with each address, in order: connected, disconnected (when it had ended).
+        self.history: list[tuple[str, str]] = []
         self.scan_failure: str = ""
         #: Scans and connections that go on at this moment on each adapter, and the most there ever were.
         self.busy: Counter[str] = Counter()
@@ -137,11 +140,15 @@ class FakeAir:
                 finally:
                     air.n_connecting -= 1
                     air.occupy(self.sensor.adapter, -1)
+                if self.sensor.surprises > 0:
+                    self.sensor.surprises -= 1
+                    raise KeyError("org.bluez.Device1")
                 if self.sensor.refusals > 0:
                     self.sensor.refusals -= 1
                     raise BleakError("refused")
                 if self.sensor.client is not None:
                     raise BleakError("connected already")
+                air.history.append(("connected", self.address))
                 self.sensor.client, self.up = self, True
                 self.services = services_of(self.sensor)
 
@@ -149,6 +156,8 @@ class FakeAir:
                 air.disconnects.append(self.address)
                 if self.up:
                     self.lose()
+                await asyncio.sleep(0.02)  # BlueZ takes its time
+                air.history.append(("disconnected", self.address))
 
             def lose(self) -> None:
                 self.up, self.sensor.client = False, None

@@ -72,6 +72,22 @@ def test_a_pause_that_loses_a_part_is_both() -> None:
     assert found.n_late == pytest.approx(7, abs=1)
 
 
+@pytest.mark.parametrize("delay_s", [0.06, 0.3, 1.0])
+def test_what_was_believed_lost_and_comes_after_all_is_lost_no_more(delay_s: float) -> None:
+    """A queue that delays some values evenly looks like a loss until it empties."""
+    at_s = arrivals(300, jitter_s=0.002)
+    at_s[100:106] += delay_s
+    for i in range(106, 300):
+        at_s[i] = max(at_s[i], at_s[i - 1] + 0.003)
+    lateness = Lateness(PERIOD_S, LATE_S)
+    lost = []
+    for t in np.rint(at_s * 1e9).astype(int):
+        lateness.add(int(t))
+        lost.append(lateness.n_lost)
+    assert max(lost) == round(delay_s / PERIOD_S)
+    assert lost[-1] == 0
+
+
 def test_jitter_above_the_period_does_not_pile_up() -> None:
     rng = np.random.default_rng(1)
     at_s = np.sort(np.delete(np.arange(5000) * 0.02 + rng.uniform(0, 0.06, 5000), np.arange(1000, 1010)))

@@ -151,6 +151,19 @@ def test_each_adapter_does_one_thing_at_a_time_and_only_its_own_sensors(fakes: A
     ]
 
 
+def test_a_lost_client_has_been_disconnected_before_its_sensor_is_connected_again(fakes: Any) -> None:
+    """Else BlueZ delivers everything twice, then three times (bleak#2002)."""
+    sensors = fakes.sensors(2)
+    hardware = fakes.hardware(sensors)
+    with running(hardware, Journal()) as hub:
+        for n in range(1, 4):
+            fakes.wait_until(lambda: all_stream(hub))
+            sensors[0].drop()
+            fakes.wait_until(lambda n=n: any(s.reconnects == n for s in hub.statuses()))  # type: ignore[misc]
+    done = [what for what, address in hardware.air.history if address == sensors[0].address]
+    assert done == ["connected", "disconnected"] * 4
+
+
 def test_an_adapter_that_fails_is_told_once_and_so_is_its_return(fakes: Any) -> None:
     sensors = fakes.sensors(2)
     hardware, journal = fakes.hardware(sensors), Journal()
@@ -198,6 +211,31 @@ def test_a_sensor_of_no_slot_is_let_go_told_once_and_left_alone(fakes: Any, monk
         assert hub.statuses()[0].state == "scanning"
         assert sensors[0].client is None
     assert what(journal).count("a sensor of no slot") == 1
+
+
+def test_a_sensor_whose_slot_waits_before_its_next_try_is_no_stranger(
+    fakes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.02)
+    monkeypatch.setattr("acquire.sensors.finder.SCAN_S", 0.05)
+    sensors = fakes.sensors(2)
+    sensors[0].unsubscribable = 3
+    sensors[1].switched_on = False  # so that somebody scans all the time
+    journal = Journal()
+    slots = tuple(replace(s, serial=f"SN{s.slot:03}") for s in fakes.slots(2))
+    with running(fakes.hardware(sensors, slots=slots), journal) as hub:
+        fakes.wait_until(lambda: hub.statuses()[0].state == "streaming", 10)
+    assert "a sensor of no slot" not in what(journal)
+
+
+def test_what_a_stack_raises_of_its_own_is_a_failed_connection(fakes: Any) -> None:
+    sensors = fakes.sensors(2)
+    sensors[0].surprises = 2
+    journal = Journal()
+    with running(fakes.hardware(sensors), journal) as hub:
+        fakes.wait_until(lambda: all_stream(hub))
+    failed = [row.detail["error"] for row in journal.recent(1000) if row.what == "connecting failed"]
+    assert failed == ["KeyError('org.bluez.Device1')"] * 2
 
 
 def test_a_refused_subscription_is_tried_again_and_leaves_no_hole_in_the_epochs(fakes: Any, tmp_path: Path) -> None:
