@@ -1,7 +1,8 @@
 """One Bluetooth adapter: looks for the sensors of those slots that ask, and connects them one after the other.
 
 A stack that scans and connects at once, or makes two connections at once, fails in ways of its own (BlueZ says
-``InProgress``). So each adapter has one finder with one lock, and one scan serves all who ask.
+``InProgress``). So each adapter has one finder whose one task does all of it: that is the adapter's lock, and one scan
+serves all who ask.
 """
 
 from __future__ import annotations
@@ -61,7 +62,6 @@ class Finder:
         self.links: set[Link] = set()
         self._radio = radio
         self._journal = journal
-        self._lock = asyncio.Lock()
         self._asking: dict[Slot, asyncio.Future[Link | None]] = {}
         self._asked = asyncio.Event()
         self._strangers: set[str] = set()
@@ -142,20 +142,19 @@ class Finder:
                 found[device.address] = _Heard(device, profile, advertisement.rssi)
                 news.set()
 
-        async with self._lock:
-            scanner = self._scanner(heard)
+        scanner = self._scanner(heard)
+        with radio_errors():
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await scanner.start()
+        try:
+            with contextlib.suppress(TimeoutError):
+                while len(found) < len(self._asking):
+                    await asyncio.wait_for(news.wait(), self._patience_s(found))
+                    news.clear()
+        finally:
             with radio_errors():
                 async with asyncio.timeout(START_TIMEOUT_S):
-                    await scanner.start()
-            try:
-                with contextlib.suppress(TimeoutError):
-                    while len(found) < len(self._asking):
-                        await asyncio.wait_for(news.wait(), self._patience_s(found))
-                        news.clear()
-            finally:
-                with radio_errors():
-                    async with asyncio.timeout(START_TIMEOUT_S):
-                        await scanner.stop()
+                    await scanner.stop()
         return list(found.values())
 
     def _patience_s(self, found: dict[str, _Heard]) -> float:
@@ -183,7 +182,7 @@ class Finder:
         link = Link(device, heard.profile, self._radio)
         self.links.add(link)
         try:
-            async with self._lock, asyncio.timeout(OPEN_TIMEOUT_S):
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await link.open()
         except RADIO_ERRORS as error:
             await self.close(link)

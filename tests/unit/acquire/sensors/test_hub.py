@@ -275,12 +275,14 @@ def test_epochs_count_from_the_recording_in_capture_and_manifest_alike(fakes: An
 
 
 def test_a_blocked_loop_is_told_and_no_sensor_is_blamed(fakes: Any) -> None:
-    journal = Journal()
-    with running(fakes.hardware(fakes.sensors(2)), journal) as hub:
+    journal, sensors = Journal(), fakes.sensors(4)
+    for sensor in sensors:
+        sensor.period_s = 0.1  # so that the watch wakes before most of what has arrived is seen
+    with running(fakes.hardware(sensors), journal) as hub:
         fakes.wait_until(lambda: all_stream(hub))
         hub._loop.call_soon_threadsafe(time.sleep, 0.8)
         fakes.wait_until(lambda: "the Bluetooth loop was blocked" in what(journal))
-        time.sleep(0.2)
+        time.sleep(0.3)
         assert all_stream(hub)
     assert "stale" not in what(journal)
     (lag,) = (row.detail["lag_s"] for row in journal.recent(1000) if row.what == "the Bluetooth loop was blocked")
