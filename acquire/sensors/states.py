@@ -83,9 +83,13 @@ class Machine:
     def step(self, event: Event, **detail: Any) -> None:
         """Take one step of the table; an event that has no place in this state changes nothing and is told.
 
+        Nothing that is let go afterwards counts once the sensor is stopped.
+
         A step that changes nothing is noted the first, second, fourth, eighth ... time in a row: a sensor that is
         never switched on must not fill the log.
         """
+        if self.state == State.STOPPED:
+            return
         step = TABLE.get((self.state, event))
         if step is None:
             self._note("error", "unexpected", {"state": self.state.value, "event": event.value, **detail})
