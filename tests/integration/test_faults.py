@@ -271,7 +271,7 @@ def over_range(seen: Seen) -> None:
 
 def twice(seen: Seen) -> None:
     """Both deliveries are kept: what is one value and what two is for who decodes."""
-    assert 20 <= np.sum(seen.gaps_s < 0.02) <= 24, "less those sent in the moment of the drop"
+    assert np.sum(seen.gaps_s < 0.02) >= 20, "24 less those sent in the moment of the drop"
     assert [epoch["surplus"] for epoch in seen.health["epochs"]] == [False, True]
 
 
@@ -281,7 +281,8 @@ def reconnected(reason: str, away_s: float, within_s: float = 1.2) -> Callable[[
     def capture(seen: Seen) -> None:
         assert len(seen.epochs) == 2
         assert seen.epochs[1] == seen.epochs[0] + 1
-        assert seen.gaps_s.max() == pytest.approx(away_s, abs=within_s)
+        # Sensors that stood still did not advertise either: one scan more.
+        assert seen.gaps_s.max() == pytest.approx(away_s, abs=within_s + 5 * bool(seen.stood_s))
         assert [r for r in seen.detail("disconnected", "reason") if reason in r] or not reason
         assert seen.health["reconnects"] == len(seen.health["epochs"]) - 1 >= 1
         assert len(seen.detail("found", "rssi_dbm")) >= 1
@@ -431,7 +432,8 @@ FAULTS = (
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """One recording in which every fault of the table happens, one after the other."""
     made = Session(VirtualSensors(31, faults=CALM), tmp_path_factory.mktemp("faults"))
-    with made.recording():
+    with pytest.MonkeyPatch.context() as patch, made.recording():
+        patch.setattr("acquire.sensors.slot.TELL_EVERY_S", 0.0)  # or a row might come in the next fault's window
         for fault in FAULTS:
             made.run(fault)
     return made
