@@ -181,15 +181,27 @@ def recording_text(recording: Recording) -> str:
     """Return what a recording left, for a person."""
     lines = [str(recording.folder), f"  {recording.duration_s:.1f} s, seed {recording.seed}"]
     for channel, health in recording.health.items():
-        epochs = health["epochs"]
-        gap_s = max((e["largest_gap_s"] for e in epochs), default=0.0)
-        reconnects = f", {len(epochs) - 1} reconnects" if len(epochs) > 1 else ""
-        lines.append(
-            f"  {channel:18} {health['received']:5} of {health['expected']:5} values, "
-            f"largest gap {gap_s:.2f} s{reconnects}"
-        )
+        lines.append(f"  {channel:18} {health_text(health)}")
     lines.append(f"  {'camera':18} {recording.counts.get('frame', 0):5} frames, {recording.frames_dropped} dropped")
     return "\n".join(lines)
+
+
+def health_text(health: dict[str, Any]) -> str:
+    """Return one sensor's part of the manifest, for a person; what was never wrong is left out."""
+    words = [
+        f"{health['received']:5} of {health['expected']:5} values",
+        f"largest gap {health['largest_gap_s']:.2f} s",
+    ]
+    for key, text in (("late", "late"), ("suspected_lost", "suspected lost"), ("malformed", "malformed")):
+        if health[key]:
+            words.append(f"{health[key]} {text}")
+    if health["reconnects"]:
+        words.append(f"{health['reconnects']} reconnects")
+    if health["away_s"] >= 0.5:
+        words.append(f"not connected for {health['away_s']:.1f} s")
+    if any(epoch["surplus"] for epoch in health["epochs"]):
+        words.append("more values than it can send: delivered twice?")
+    return ", ".join(words)
 
 
 @contextmanager
@@ -215,6 +227,8 @@ def _progress_line() -> Iterator[Any]:
 
 def progress_text(snapshot: Snapshot) -> str:
     """Return a recording's state in one line."""
+    from acquire.sensors.status import trouble
+
     streaming = sum(s.state == "streaming" for s in snapshot.sensors)
     parts = [snapshot.phase, f"{streaming} of {len(snapshot.sensors)} sensors"]
     if snapshot.camera is not None:
@@ -223,6 +237,8 @@ def progress_text(snapshot: Snapshot) -> str:
         parts.append(f"{snapshot.elapsed_s:.0f} s, {snapshot.remaining_s:.0f} s left")
     if snapshot.cue is not None:
         parts.append(snapshot.cue.title)
+    if snapshot.phase in ("waiting", "recording"):
+        parts.extend(filter(None, map(trouble, snapshot.sensors)))
     return " | ".join(parts)
 
 

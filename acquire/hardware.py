@@ -21,10 +21,16 @@ class Radio:
     """The Bluetooth stack bleak goes through: None means the system's own.
 
     bleak takes backend classes, not instances; a virtual radio closes over its device in a factory.
+
+    Attributes
+    ----------
+    disconnect_reason : callable, optional
+        Returns the HCI code with which the last link to an address ended; bleak itself does not tell it.
     """
 
     client_backend: type[BaseBleakClient] | None = None
     scanner_backend: type[BaseBleakScanner] | None = None
+    disconnect_reason: Callable[[str], int | None] | None = None
 
 
 class FrameSource(Protocol):

@@ -40,8 +40,8 @@ _HELP = """\
  ?   this help; any key closes it
 
 [b]Signs[/b]
- ● streaming   ▲ stale   ✖ lost   ○ searching
- ! before a rate: fewer than 95 % of the values came
+ ● streaming   ▲ stale   ✖ lost   ○ searching   ◌ reconnecting
+ ! before a rate: under 95 % of the values came, or too many
 
 Nothing waits for this screen: what arrives is stored
 whether it is drawn or not."""

@@ -10,7 +10,7 @@ from acquire.camera import CameraStatus
 from acquire.microphone import SoundStatus
 from acquire.recorder import Snapshot
 from acquire.screen.drawing import big_text, binned, braille_trace, nice_range
-from acquire.sensors.hub import SensorStatus
+from acquire.sensors.status import SensorStatus, trouble
 from dataset.muscles import channel_from_name
 
 #: Seconds of trace that the width of a cell stands for, about.
@@ -27,6 +27,7 @@ STATES = {
     "streaming": ("●", GOOD, ""),
     "stale": ("▲", WARN, "STALE"),
     "lost": ("✖", BAD, "LOST"),
+    "reconnecting": ("◌", BAD, "reconnecting"),
     "stopped": ("■", DIM, "stopped"),
 }
 
@@ -155,12 +156,13 @@ class SensorCell(Widget):
         value = "----" if health.value is None else f"{health.value:.0f}"
         text.append(f"{value:>5}", f"bold {PLAIN}" if status.state == "streaming" else DIM)
         if word:
-            silent = f" {health.silent_s:.0f} s" if status.state in ("stale", "lost") and health.silent_s < 1e6 else ""
+            gone = status.state in ("stale", "lost", "reconnecting") and health.silent_s < 1e6
+            silent = f" {health.silent_s:.0f} s" if gone else ""
             right, style = word + silent, f"bold {colour}"
         else:
-            slow = health.expected > 30 and health.received < 0.95 * health.expected
-            mark = "!" if slow else ""
-            right, style = f"{mark}{health.rate_hz:.1f}/s", WARN if slow else GOOD
+            wrong = trouble(status)
+            mark = "!" if wrong else ""
+            right, style = f"{mark}{health.rate_hz:.1f}/s", WARN if wrong else GOOD
             if width >= 44:
                 right += f"  gap {health.largest_gap_s:.2f} s"
             if width >= 56 and status.battery_percent is not None:

@@ -3,80 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from bleak import BleakScanner
-from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData
-
-from acquire.hardware import Hardware, Radio
-from acquire.health import LiveHealth, SensorHealth
+from acquire.hardware import Hardware
 from acquire.journal import Journal
-from acquire.sensors.binding import choose_slot, could_fit, matches
-from acquire.sensors.link import RADIO_ERRORS, Identity, Link
+from acquire.sensors.battery import follow_battery
+from acquire.sensors.finder import Finder
+from acquire.sensors.link import RADIO_ERRORS, Link
+from acquire.sensors.looplag import LoopLag
+from acquire.sensors.reasons import reason_detail
+from acquire.sensors.slot import Slot
+from acquire.sensors.states import Event, State
+from acquire.sensors.status import SensorStatus
 from dataset import clock
 from dataset.capture import Sensor
 from dataset.capture_writer import CaptureWriter
 from dataset.errors import HardwareError, MiaError
-from dataset.profiles import Profile
 from dataset.profiles.decode import decode_value
-from dataset.profiles.profile import find_profile
 
-SCAN_S = 4.0
-#: A scan that has found some sensors ends when no new one was heard for this long.
-SETTLE_S = 1.5
+__all__ = ["SensorHub", "SensorStatus"]
+
 FIRST_BACK_OFF_S = 0.2
 LONGEST_BACK_OFF_S = 5.0
 WATCH_EVERY_S = 0.05
 STOP_TIMEOUT_S = 15.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SensorStatus:
-    """One slot as the screen and the headless run see it.
-
-    Attributes
-    ----------
-    state : str
-        ``scanning``, ``connecting``, ``streaming``, ``stale``, ``lost`` or ``stopped``.
-    reconnects : int
-        Connections after the first.
-    """
-
-    sensor: Sensor
-    state: str
-    reconnects: int
-    battery_percent: int | None
-    health: LiveHealth
-
-
-class _Slot:
-    """What changes about one slot; touched in the hub's loop, read from anywhere."""
-
-    def __init__(self, sensor: Sensor) -> None:
-        self.wanted = sensor
-        self.bound = sensor
-        self.profile: Profile = find_profile(sensor.profile)
-        self.health = SensorHealth(self.profile)
-        self.state = "scanning"
-        self.identity = Identity()
-        self.device: BLEDevice | None = None
-        self.epoch = -1
-        self.base_epoch = 0
-        self.subscribed_ns = 0
-        self.overdue = False
-
-    @property
-    def taken(self) -> bool:
-        return self.device is not None
 
 
 class SensorHub:
@@ -93,14 +48,13 @@ class SensorHub:
     def __init__(self, hardware: Hardware, journal: Journal) -> None:
         self._hardware = hardware
         self._journal = journal
-        self._slots = [_Slot(sensor) for sensor in hardware.sensors]
+        self._slots = [Slot(sensor, journal) for sensor in hardware.sensors]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bluetooth", daemon=True)
-        self._radio = Radio()
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._finders: dict[str, Finder] = {}
+        self._lag = LoopLag(journal)
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer: CaptureWriter | None = None
-        self._stopping = False
         self._opened = False
 
     # -- from other threads ---------------------------------------------------------------------------------------
@@ -115,9 +69,7 @@ class SensorHub:
         """
         self._thread.start()
         try:
-            self._radio = self._in_loop(self._hardware.open_radio()).result(timeout=60)
-            self._opened = True
-            self._in_loop(self._begin()).result(timeout=10)
+            self._in_loop(self._begin()).result(timeout=60)
         except MiaError:
             raise
         except RADIO_ERRORS as error:
@@ -159,16 +111,7 @@ class SensorHub:
     def statuses(self) -> tuple[SensorStatus, ...]:
         """Return every slot's state now."""
         now_ns = clock.now_ns()
-        return tuple(
-            SensorStatus(
-                sensor=slot.bound,
-                state=slot.state,
-                reconnects=max(0, slot.epoch),
-                battery_percent=slot.identity.battery_percent,
-                health=slot.health.live(now_ns),
-            )
-            for slot in self._slots
-        )
+        return tuple(slot.status(now_ns) for slot in self._slots)
 
     def health(self, until_ns: int) -> dict[str, Any]:
         """Return the manifest's health of each channel for the recording that ended at ``until_ns``."""
@@ -180,11 +123,20 @@ class SensorHub:
     # -- in the loop ----------------------------------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        self._spawn(self._find_all)
-        self._spawn(self._watch)
+        radio = await self._hardware.open_radio()
+        self._opened = True
+        for adapter in dict.fromkeys(slot.wanted.adapter for slot in self._slots):
+            slots = [slot for slot in self._slots if slot.wanted.adapter == adapter]
+            self._journal.log("info", "adapter", {"adapter": adapter, "slots": [s.wanted.slot for s in slots]})
+            finder = self._finders[adapter] = Finder(adapter, slots, radio, self._journal)
+            self._spawn(finder.run())
+            for slot in slots:
+                self._spawn(self._keep(slot, finder))
+        self._spawn(self._watch())
+        self._spawn(self._lag.run())
 
-    def _spawn(self, body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = self._loop.create_task(body())
+    def _spawn(self, body: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(body)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -196,20 +148,20 @@ class SensorHub:
     async def _attach(self, writer: CaptureWriter) -> int:
         began_ns = clock.now_ns()
         for slot in self._slots:
-            streams = slot.state in ("streaming", "stale")
-            slot.base_epoch = slot.epoch if streams else slot.epoch + 1
-            slot.health.begin(began_ns)
+            slot.begin_recording(began_ns)
         self._writer = writer
         return began_ns
 
     async def _detach(self) -> int:
         self._writer = None
+        self._lag.report()
         for slot in self._slots:
             slot.health.end()
         return clock.now_ns()
 
     async def _end(self) -> None:
-        self._stopping = True
+        for slot in self._slots:
+            slot.machine.step(Event.STOP)
         # A stack that has died may swallow the first cancellation in a clean-up of its own that never ends.
         for _ in range(3):
             if not self._tasks:
@@ -217,203 +169,87 @@ class SensorHub:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S / 5)
-        for slot in self._slots:
-            slot.state = "stopped"
-        if self._opened:
-            await asyncio.wait_for(self._hardware.close_radio(), STOP_TIMEOUT_S / 5)
+        if not self._opened:
+            return
+        links = [link for finder in self._finders.values() for link in finder.links]
+        await asyncio.gather(*(link.close() for link in links))
+        await asyncio.wait_for(self._hardware.close_radio(), STOP_TIMEOUT_S / 5)
 
-    def _free(self, adapter: str) -> list[Sensor]:
-        return [slot.wanted for slot in self._slots if not slot.taken and slot.wanted.adapter == adapter]
-
-    async def _find_all(self) -> None:
-        """Scan, and connect one after the other what fits, until every slot has its device."""
+    async def _keep(self, slot: Slot, finder: Finder) -> None:
+        """Stream from one sensor, epoch after epoch, until the hub stops."""
         back_off_s = FIRST_BACK_OFF_S
-        strangers: set[str] = set()
-        while adapters := sorted({slot.wanted.adapter for slot in self._slots if not slot.taken}):
-            for adapter in adapters:
-                n_free = len(self._free(adapter))
+        while True:
+            link = await finder.find(slot)
+            if link is not None:
                 try:
-                    for profile, device in await self._scan(adapter, strangers):
-                        if not await self._bind(profile, device, adapter):
-                            strangers.add(device.address)
-                except RADIO_ERRORS as error:
-                    self._journal.log("warning", "scanning failed", {"adapter": adapter, "error": str(error)})
-                if len(self._free(adapter)) < n_free:
-                    back_off_s = FIRST_BACK_OFF_S
+                    if await self._stream(slot, link):
+                        back_off_s = FIRST_BACK_OFF_S
+                finally:
+                    await finder.close(link)
             await asyncio.sleep(back_off_s)
             back_off_s = min(2 * back_off_s, LONGEST_BACK_OFF_S)
+            if slot.state == State.LOST:
+                slot.machine.step(Event.RETRY)
 
-    async def _scan(self, adapter: str, strangers: set[str]) -> list[tuple[Profile, BLEDevice]]:
-        """Return the devices heard that may fit a free slot, in the order they were heard."""
-        free = self._free(adapter)
-        profiles = {sensor.profile: find_profile(sensor.profile) for sensor in free}
-        taken = {slot.device.address for slot in self._slots if slot.device is not None}
-        found: dict[str, tuple[Profile, BLEDevice]] = {}
-        news = asyncio.Event()
-
-        def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
-            if device.address in taken or device.address in strangers:
-                return
-            for name, profile in profiles.items():
-                new = device.address not in found and could_fit(free, name, device.address)
-                if new and matches(profile, device, advertisement):
-                    found[device.address] = (profile, device)
-                    news.set()
-
-        async with self._locks[adapter]:
-            scanner = self._scanner(heard, adapter)
-            async with scanner:
-                with contextlib.suppress(TimeoutError):
-                    while len(found) < len(free):
-                        await asyncio.wait_for(news.wait(), SETTLE_S if found else SCAN_S)
-                        news.clear()
-        return list(found.values())
-
-    def _scanner(self, heard: Callable[[BLEDevice, AdvertisementData], None], adapter: str) -> BleakScanner:
-        options: dict[str, Any] = {}
-        if adapter:
-            options["bluez"] = {"adapter": adapter}
-        if self._radio.scanner_backend is not None:
-            options["backend"] = self._radio.scanner_backend
-        return BleakScanner(heard, **options)
-
-    async def _bind(self, profile: Profile, device: BLEDevice, adapter: str) -> bool:
-        """Connect to a device and give it its slot; False where it says it belongs to none."""
-        for slot in self._slots:
-            if not slot.taken and slot.wanted.address.lower() == device.address.lower():
-                slot.state = "connecting"
-        link = Link(device, profile, self._radio)
+    async def _stream(self, slot: Slot, link: Link) -> bool:
+        """Subscribe and wait for the end of this epoch; False where it brought nothing."""
+        epoch = slot.start_epoch(link)
         try:
-            async with self._locks[adapter]:
-                await link.open()
+            await link.subscribe(self._sink(slot, epoch))
         except RADIO_ERRORS as error:
-            await link.close()
-            self._journal.log("warning", "connecting failed", {"address": device.address, "error": str(error)})
-            return True  # it may fit once it answers
-        sensor = choose_slot(self._free(adapter), profile.name, device.address, link.identity.serial)
-        if sensor is None:
-            await link.close()
-            self._journal.log(
-                "info", "a sensor of no slot", {"address": device.address, "serial": link.identity.serial}
-            )
+            slot.fail_epoch()
+            slot.machine.step(Event.FAILED, error=str(error) or type(error).__name__)
             return False
-        slot = next(s for s in self._slots if s.wanted.slot == sensor.slot)
-        slot.device = device
-        slot.bound = replace(
-            sensor,
-            name=device.name or sensor.name,
-            address=device.address,
-            serial=link.identity.serial or sensor.serial,
-        )
-        self._spawn(lambda: self._keep(slot, link))
-        return True
-
-    async def _keep(self, slot: _Slot, first: Link) -> None:
-        """Stream from one sensor, epoch after epoch, until the hub stops."""
-        link: Link | None = first
-        back_off_s = FIRST_BACK_OFF_S
+        who = link.identity
+        slot.machine.step(Event.SUBSCRIBED, epoch=epoch - slot.base_epoch, serial=who.serial, firmware=who.firmware)
+        battery = asyncio.create_task(follow_battery(link, slot.set_battery))
         try:
-            while True:
-                if link is None:
-                    link = await self._reconnect(slot)
-                if link is not None and await self._stream(slot, link):
-                    back_off_s = FIRST_BACK_OFF_S
-                if link is not None:
-                    await link.close()
-                    link = None
-                slot.state = "lost"
-                await asyncio.sleep(back_off_s)
-                back_off_s = min(2 * back_off_s, LONGEST_BACK_OFF_S)
+            await link.lost.wait()
         finally:
-            if link is not None:
-                await link.close()
+            battery.cancel()
+            (failure,) = await asyncio.gather(battery, return_exceptions=True)
+            if isinstance(failure, Exception):
+                slot.note("error", "the battery cannot be followed", error=repr(failure))
+        heard = slot.heard
+        slot.end_epoch()
+        if link.given_up:
+            slot.machine.step(Event.GIVEN_UP)
+        else:
+            slot.machine.step(Event.DISCONNECTED, **reason_detail(link.reason))
+        return heard
 
-    async def _reconnect(self, slot: _Slot) -> Link | None:
-        """Find the slot's device again and connect; None where it does not answer."""
-        address = slot.bound.address
-        here: asyncio.Future[BLEDevice] = self._loop.create_future()
-
-        def heard(device: BLEDevice, _advertisement: AdvertisementData) -> None:
-            if device.address == address and not here.done():
-                here.set_result(device)
-
-        link: Link | None = None
-        try:
-            async with self._locks[slot.wanted.adapter]:
-                async with self._scanner(heard, slot.wanted.adapter):
-                    slot.device = await asyncio.wait_for(here, SCAN_S)
-                slot.state = "connecting"
-                link = Link(slot.device, slot.profile, self._radio)
-                await link.open()
-        except RADIO_ERRORS as error:
-            if link is not None:
-                await link.close()
-            self._note(slot, "info", "not there yet", error=str(error) or type(error).__name__)
-            return None
-        return link
-
-    async def _stream(self, slot: _Slot, link: Link) -> bool:
-        """Subscribe and wait for the end of this epoch; False where subscribing failed."""
-        epoch = slot.epoch + 1
-        characteristic = slot.profile.stream.characteristic
+    def _sink(self, slot: Slot, epoch: int) -> Callable[[int, bytes], None]:
+        """Return what is called with each notification of one connection."""
+        characteristic, number = slot.profile.stream.characteristic, slot.bound.slot
 
         def on_value(arrival_ns: int, payload: bytes) -> None:
             writer = self._writer
             if writer is not None:
-                writer.notification(slot.bound.slot, epoch - slot.base_epoch, characteristic, arrival_ns, payload)
-            slot.health.add(epoch, arrival_ns, decode_value(slot.profile, payload))
+                writer.notification(number, epoch - slot.base_epoch, characteristic, arrival_ns, payload)
+            slot.health.add(epoch - slot.base_epoch, arrival_ns, decode_value(slot.profile, payload))
 
-        slot.identity = link.identity
-        slot.epoch, slot.state = epoch, "streaming"
-        slot.subscribed_ns, slot.overdue = clock.now_ns(), False
-        try:
-            await link.subscribe(on_value)
-        except RADIO_ERRORS as error:
-            slot.epoch = epoch - 1
-            self._note(slot, "warning", "subscribing failed", error=str(error))
-            return False
-        self._note(
-            slot,
-            "info",
-            "streaming",
-            epoch=epoch,
-            serial=link.identity.serial,
-            firmware=link.identity.firmware,
-            battery_percent=link.identity.battery_percent,
-        )
-        while not link.lost.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(link.lost.wait(), WATCH_EVERY_S * 4)
-            if self._silent_s(slot) > slot.profile.gaps.reconnect_s:
-                self._note(slot, "warning", "silent: reconnecting", silent_s=round(self._silent_s(slot), 3))
-                return True
-        self._note(slot, "warning", "disconnected", epoch=epoch)
-        return True
-
-    def _silent_s(self, slot: _Slot) -> float:
-        last_ns = max(slot.subscribed_ns, slot.health.last_ns or 0)
-        return (clock.now_ns() - last_ns) * 1e-9
+        return on_value
 
     async def _watch(self) -> None:
-        """Notice sensors that fall silent while connected, and when they are back."""
+        """Notice sensors that fall silent while connected, and when they are back; tell what the counts show."""
         while True:
+            before_ns = clock.now_ns()
             await asyncio.sleep(WATCH_EVERY_S)
+            now_ns = clock.now_ns()
+            if (now_ns - before_ns) * 1e-9 > 4 * WATCH_EVERY_S:
+                continue  # the loop was blocked: what arrived meanwhile has not been seen yet
             for slot in self._slots:
-                if slot.state not in ("streaming", "stale"):
-                    continue
-                silent_s, gaps = self._silent_s(slot), slot.profile.gaps
-                if slot.state == "streaming" and silent_s > gaps.stale_s:
-                    slot.state = "stale"
-                    self._note(slot, "warning", "stale", silent_s=round(silent_s, 3))
-                elif slot.state == "stale" and silent_s <= gaps.stale_s:
-                    slot.state = "streaming"
-                    self._note(slot, "info", "back")
-                elif silent_s > gaps.suspected_loss_s and not slot.overdue:
-                    slot.overdue = True
-                    self._note(slot, "info", "overdue: late or lost", silent_s=round(silent_s, 3))
-                elif silent_s <= gaps.late_s:
-                    slot.overdue = False
+                if slot.link is not None:
+                    self._watch_one(slot, slot.link, now_ns)
 
-    def _note(self, slot: _Slot, level: str, what: str, **detail: Any) -> None:
-        if not self._stopping:
-            self._journal.log(level, what, {"slot": slot.bound.slot, "channel": slot.bound.channel, **detail})
+    @staticmethod
+    def _watch_one(slot: Slot, link: Link, now_ns: int) -> None:
+        silent_s, gaps = slot.silent_s(now_ns), slot.profile.gaps
+        if slot.state == State.STREAMING and silent_s > gaps.stale_s:
+            slot.machine.step(Event.SILENT, silent_s=round(silent_s, 3))
+        elif slot.state == State.STALE and silent_s <= gaps.stale_s:
+            slot.machine.step(Event.HEARD)
+        elif slot.state == State.STALE and silent_s > gaps.reconnect_s and not link.given_up:
+            link.give_up()
+        slot.tell_overdue(silent_s)
+        slot.tell_counts(now_ns)

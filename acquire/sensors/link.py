@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bleak import BleakClient
@@ -29,6 +30,17 @@ ValueSink = Callable[[int, bytes], None]
 RADIO_ERRORS = (BleakError, OSError, EOFError, TimeoutError)
 
 
+@contextmanager
+def radio_errors() -> Iterator[None]:
+    """Make whatever a Bluetooth stack raises one of :data:`RADIO_ERRORS`: one surprise must not end a recording."""
+    try:
+        yield
+    except RADIO_ERRORS:
+        raise
+    except Exception as error:
+        raise BleakError(repr(error)) from error
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who a sensor says it is; empty or None where it does not say."""
@@ -47,13 +59,22 @@ class Link:
         As the scanner found it; connecting by address alone makes some stacks scan again.
     profile : Profile
     radio : Radio
+
+    Attributes
+    ----------
+    lost : asyncio.Event
+        Set when the link has ended, or was given up.
+    given_up : bool
+        Whether :meth:`give_up` ended it.
     """
 
     def __init__(self, device: BLEDevice, profile: Profile, radio: Radio) -> None:
         self.device = device
         self.identity = Identity()
         self.lost = asyncio.Event()
+        self.given_up = False
         self._profile = profile
+        self._radio = radio
         if radio.client_backend is None:
             self._client = BleakClient(device, self._on_disconnected, timeout=CONNECT_TIMEOUT_S)
         else:
@@ -65,37 +86,56 @@ class Link:
         # BlueZ and WinRT call this for a disconnect of our own too; nobody waits for `lost` any more then.
         self.lost.set()
 
+    def give_up(self) -> None:
+        """End a link that is silent; :meth:`close` must still be awaited."""
+        self.given_up = True
+        self.lost.set()
+
+    @property
+    def reason(self) -> int | None:
+        """HCI code of the last disconnection from this device, where the stack tells it."""
+        ask = self._radio.disconnect_reason
+        return None if ask is None else ask(self.device.address)
+
     async def open(self) -> None:
         """Connect and read who it is.
 
         Raises
         ------
         BleakError, OSError, TimeoutError
-            It did not connect, or lacks the profile's characteristic (after which it is disconnected again).
+            It did not connect, lacks the profile's characteristic, or did not answer who it is.
         """
-        await self._client.connect()
+        with radio_errors():
+            await self._client.connect()
         # Services resolved without the characteristic happens on BlueZ: treated as a failed connection.
         if self._client.services.get_characteristic(self._profile.stream.characteristic) is None:
-            await self.close()
             raise BleakError(f"{self.device.address} has no characteristic {self._profile.stream.characteristic}")
         who = self._profile.identity
-        battery = await self._read(who.battery)
+        # A serial that could not be read is no missing one: taken for that, the sensor would belong to no slot.
+        serial = await self._read(who.serial)
+        firmware = await self._read_if_it_answers(who.firmware)
         self.identity = Identity(
-            serial=_text(await self._read(who.serial)),
-            firmware=_text(await self._read(who.firmware)),
-            battery_percent=battery[0] if battery else None,
+            serial=_text(serial), firmware=_text(firmware), battery_percent=await self.read_battery()
         )
 
-    async def _read(self, characteristic: str) -> bytes | None:
-        """Read before subscribing; the value's own characteristic is never read (a read would arrive as a value)."""
+    def _readable(self, characteristic: str) -> BleakGATTCharacteristic | None:
+        """Return what may be read; the value's own characteristic never (a read would arrive as a value)."""
         if not characteristic or characteristic == self._profile.stream.characteristic:
             return None
-        found = self._client.services.get_characteristic(characteristic)
-        if found is None or "read" not in found.properties:
+        found = self._client.services.get_characteristic(characteristic) if self._client.is_connected else None
+        return found if found is not None and "read" in found.properties else None
+
+    async def _read(self, characteristic: str) -> bytes | None:
+        found = self._readable(characteristic)
+        if found is None:
             return None
-        try:
+        with radio_errors():
             async with asyncio.timeout(READ_TIMEOUT_S):
                 return bytes(await self._client.read_gatt_char(found))
+
+    async def _read_if_it_answers(self, characteristic: str) -> bytes | None:
+        try:
+            return await self._read(characteristic)
         except RADIO_ERRORS as error:
             _log.debug("%s: reading %s failed: %s", self.device.address, characteristic, error)
             return None
@@ -107,13 +147,45 @@ class Link:
             arrival_ns = clock.now_ns()
             sink(arrival_ns, bytes(payload))
 
-        await self._client.start_notify(self._profile.stream.characteristic, on_value)
+        with radio_errors():
+            await self._client.start_notify(self._profile.stream.characteristic, on_value)
+
+    # -- battery --------------------------------------------------------------------------------------------------
+
+    @property
+    def has_battery(self) -> bool:
+        """Whether the sensor has a battery service."""
+        return self._readable(self._profile.identity.battery) is not None
+
+    async def read_battery(self) -> int | None:
+        """Return the battery's charge in percent, None where it does not say."""
+        raw = await self._read_if_it_answers(self._profile.identity.battery)
+        return raw[0] if raw else None
+
+    async def subscribe_battery(self, on_percent: Callable[[int], None]) -> bool:
+        """Be told of the battery's charge; False where the sensor or the stack does not offer it."""
+
+        def on_value(_characteristic: BleakGATTCharacteristic, payload: bytearray) -> None:
+            if payload:
+                on_percent(payload[0])
+
+        found = self._readable(self._profile.identity.battery)
+        if found is None or "notify" not in found.properties:
+            return False
+        try:
+            with radio_errors():
+                await self._client.start_notify(found, on_value)
+        except RADIO_ERRORS as error:
+            _log.debug("%s: the battery is not notified: %s", self.device.address, error)
+            return False
+        return True
 
     async def close(self) -> None:
         """Disconnect; also awaited for a link that is lost, or the stack may deliver everything twice afterwards."""
         try:
-            async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
-                await self._client.disconnect()
+            with radio_errors():
+                async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
+                    await self._client.disconnect()
         except RADIO_ERRORS as error:
             _log.debug("%s: disconnecting failed: %s", self.device.address, error)
 

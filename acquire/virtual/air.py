@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -18,12 +19,32 @@ from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
 #: After this long without a packet both ends give a link up with reason 0x08.
 SUPERVISION_TIMEOUT_S = 2.0
+#: A new link on which nothing is heard for six connection intervals was never established: reason 0x3E.
+ESTABLISHING_S = 0.06
 
 
 class VirtualController(Controller):
-    """A controller with data packets of 251 bytes whose connection attempts can be cancelled."""
+    """A controller with data packets of 251 bytes whose connection attempts can be refused and cancelled."""
 
     le_acl_data_packet_length = 251
+
+    def on_hci_le_create_connection_command(self, command: hci.HCI_LE_Create_Connection_Command) -> None:
+        """Begin to connect, or refuse where no slot for a further link is free."""
+        if not self._refused(command.peer_address, command.op_code):
+            super().on_hci_le_create_connection_command(command)
+
+    def on_hci_le_extended_create_connection_command(
+        self, command: hci.HCI_LE_Extended_Create_Connection_Command
+    ) -> None:
+        """The same, by the newer command."""
+        if not self._refused(command.peer_address, command.op_code):
+            super().on_hci_le_extended_create_connection_command(command)
+
+    def _refused(self, peer_address: hci.Address, op_code: int) -> bool:
+        if not (isinstance(self.link, Air) and self.link.takes_refusal(peer_address)):
+            return False
+        self._send_hci_command_status(hci.HCI_ErrorCode.CONNECTION_LIMIT_EXCEEDED_ERROR, op_code)
+        return True
 
     def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
@@ -50,7 +71,7 @@ class VirtualController(Controller):
 
 
 class Air(LocalLink):
-    """A link between one central and its peripherals on which a peripheral can fall silent.
+    """A link between one central and its peripherals on which a peripheral can fall silent or be refused.
 
     Silence keeps packets back, as a link layer does that repeats until it is acknowledged: after a short
     one they come in a burst, and none is lost. A silence longer than the supervision timeout ends the link.
@@ -58,7 +79,11 @@ class Air(LocalLink):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        #: How often a connection to an address is still to be refused, or not to come about.
+        self.refusals: Counter[hci.Address] = Counter()
+        self.unestablished: Counter[hci.Address] = Counter()
         self._silent: set[Controller] = set()
+        self._timers: dict[Controller, list[asyncio.TimerHandle]] = {}
         self._held: list[tuple[Controller, Controller, Callable[[], None]]] = []
 
     def send_acl_data(
@@ -104,6 +129,11 @@ class Air(LocalLink):
         if sender_controller in self._silent:
             return
         loop = asyncio.get_running_loop()
+        if isinstance(packet, ll.ConnectInd) and self.unestablished[packet.advertiser_address] > 0:
+            self.unestablished[packet.advertiser_address] -= 1
+            failed = hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR
+            loop.call_later(ESTABLISHING_S, self._end, sender_controller, packet.advertiser_address, failed)
+            return
         for controller in self.controllers - self._silent - {sender_controller}:
             if controller.le_scan_enable or controller.pending_le_connection or isinstance(packet, ll.ConnectInd):
                 loop.call_soon(controller.on_ll_advertising_pdu, packet)
@@ -114,13 +144,25 @@ class Air(LocalLink):
         else:
             asyncio.get_running_loop().call_soon(deliver)
 
+    def takes_refusal(self, peer_address: hci.Address) -> bool:
+        """Return whether a connection to this address is to be refused now."""
+        if self.refusals[peer_address] <= 0:
+            return False
+        self.refusals[peer_address] -= 1
+        return True
+
     def silence(self, controller: Controller, duration_s: float) -> None:
-        """Switch a controller's radio off for ``duration_s`` seconds."""
+        """Switch a controller's radio off for ``duration_s`` seconds from now; 0 switches it on."""
+        for timer in self._timers.pop(controller, []):
+            timer.cancel()
+        if duration_s <= 0:
+            self._end_silence(controller)
+            return
         loop = asyncio.get_running_loop()
         self._silent.add(controller)
-        loop.call_later(duration_s, self._end_silence, controller)
+        timers = self._timers[controller] = [loop.call_later(duration_s, self._end_silence, controller)]
         if duration_s > SUPERVISION_TIMEOUT_S:
-            loop.call_later(SUPERVISION_TIMEOUT_S, self._lose, controller)
+            timers.append(loop.call_later(SUPERVISION_TIMEOUT_S, self._lose, controller))
 
     def _end_silence(self, controller: Controller) -> None:
         self._silent.discard(controller)
@@ -137,11 +179,15 @@ class Air(LocalLink):
             if other is not None:
                 self._time_out(other, connection.self_address)
 
+    def _time_out(self, controller: Controller, peer_address: hci.Address) -> None:
+        self._end(controller, peer_address, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+
     @staticmethod
-    def _time_out(controller: Controller, peer_address: hci.Address) -> None:
+    def _end(controller: Controller, peer_address: hci.Address, reason: hci.HCI_ErrorCode) -> None:
+        """End one controller's side of a connection."""
         connection: Connection | None = controller.le_connections.get(peer_address)
         if connection is not None:
-            controller.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+            controller.on_le_disconnected(connection, reason)
 
 
 async def serve_controller(air: Air, hci_socket: socket.socket) -> asyncio.Transport:

@@ -55,6 +55,8 @@ class Central:
         self.device = device
         self._transport = transport
         self._connecting = asyncio.Lock()
+        #: HCI code with which the last link to each address ended.
+        self.disconnect_reasons: dict[str, int] = {}
 
     @classmethod
     async def open(cls, hci_socket: socket.socket) -> Self:
@@ -107,7 +109,7 @@ class Central:
             try:
                 return await attempt
             except (core.BaseBumbleError, hci.HCI_Error) as error:
-                raise BleakError(f"connection failed: {error!r}") from error
+                raise BleakError(f"connection failed: {error}") from error
 
     async def _take_back(self, attempt: asyncio.Future[Connection]) -> bool:
         """Cancel a pending attempt; return False (it never connects) or True where it connected in that moment."""

@@ -260,7 +260,7 @@ class Devices:
     flash_gain, flash_light : float
         The flash multiplies the picture's brightness by ``1 + flash_gain`` and adds ``flash_light``.
     addresses, serials : tuple of str
-        Of the sensors.
+        Of the sensors; a serial is empty where the sensor does not tell it.
     """
 
     sensors: tuple[SensorClock, ...]
@@ -326,7 +326,10 @@ class Devices:
             flash_gain=float(rng.uniform(0.15, 0.35)),
             flash_light=float(rng.uniform(10.0, 30.0)),
             addresses=tuple(f"F0:5D:A0:40:{n >> 8:02X}:{n & 255:02X}" for n in map(int, numbers)),
-            serials=tuple(f"M40-{int(n):05d}" for n in numbers),
+            serials=tuple(
+                "" if channel.name in faults.no_serial_channels else f"M40-{int(n):05d}"
+                for channel, n in zip(PAPER_CHANNELS, numbers, strict=True)
+            ),
         )
 
     def rig_sensors(self) -> tuple[Sensor, ...]:

@@ -45,6 +45,8 @@ class Faults(TomlModel):
     outages : tuple of Outage
     dead_channels : tuple of str
         Sensors that lost their electrode: rest and noise only.
+    no_battery_channels, no_serial_channels : tuple of str
+        Sensors of a firmware without a battery service; without a serial number.
     dropped_frame_share, unwritten_frame_share : float
         Frames that never reach the recorder, and that it had to drop (no PTS).
     hidden_flash_share : float
@@ -62,6 +64,8 @@ class Faults(TomlModel):
     longest_pause_s: float = Field(default=0.45, ge=0.15, le=10)
     outages: tuple[Outage, ...] = ()
     dead_channels: tuple[ChannelName, ...] = ()
+    no_battery_channels: tuple[ChannelName, ...] = ()
+    no_serial_channels: tuple[ChannelName, ...] = ()
     dropped_frame_share: float = Field(default=0.003, ge=0, lt=1)
     unwritten_frame_share: float = Field(default=0.0, ge=0, lt=1)
     hidden_flash_share: float = Field(default=0.0, ge=0, le=1)

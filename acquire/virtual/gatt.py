@@ -7,8 +7,11 @@ the hidden truth over the sensor's own interval, sent when that sensor's delay a
 from __future__ import annotations
 
 import asyncio
+import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from bumble import core, data_types, hci
@@ -55,13 +58,27 @@ class SampleClock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class M40Identity:
-    """What a virtual M40 says about itself. ``battery_percent`` None: firmware without a battery service."""
+    """What a virtual M40 says about itself.
+
+    ``battery_percent`` None: firmware without a battery service; ``serial`` empty: without that characteristic.
+    """
 
     channel: str
     address: str
     serial: str
     battery_percent: int | None = 80
+    battery_notifies: bool = True
     firmware: str = "1.5.2"
+
+
+class Spoil(StrEnum):
+    """What can go wrong with a sensor's next values."""
+
+    LOST = "lost"  # vanishes without a trace
+    SHORT = "short"  # a payload of one byte
+    LONG = "long"  # a payload of three bytes
+    OVER = "over"  # a value above 1023
+    DOUBLE = "double"  # delivered twice, as a stack does that kept an old subscription
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,13 +122,15 @@ class VirtualM40:
         self.identity = identity
         self.record = SentRecord()
         self.led_pattern = 1
+        self.battery_percent = identity.battery_percent
+        self._spoilt: Counter[Spoil] = Counter()
         self._clock = clock
         self._payload = payload
         self._latest = bytes(2)
         self._air = air
         self._connection: Connection | None = None
         self._streaming: asyncio.Task[None] | None = None
-        self.controller = VirtualController(identity.serial, link=air)
+        self.controller = VirtualController(identity.channel, link=air)
         config = DeviceConfiguration(
             name=NAME,
             address=hci.Address(identity.address),
@@ -127,6 +146,12 @@ class VirtualM40:
             CharacteristicValue(read=lambda _: self._latest),
         )
         self._analog.on(Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
+        self._battery: Characteristic[bytes] = Characteristic(
+            _BATTERY_LEVEL,
+            _Property.READ | (_Property.NOTIFY if identity.battery_notifies else _Property(0)),
+            Characteristic.READABLE,
+            CharacteristicValue(read=lambda _: bytes([self.battery_percent or 0])),
+        )
         self.device.add_services(self._services())
         self.device.on(Device.EVENT_CONNECTION, self._on_connection)
 
@@ -158,7 +183,7 @@ class VirtualM40:
             Service(_DEVICE_INFORMATION, [_constant(key, text.encode()) for key, text in about if text]),
         ]
         if self.identity.battery_percent is not None:
-            services.append(Service(_BATTERY, [_constant(_BATTERY_LEVEL, bytes([self.identity.battery_percent]))]))
+            services.append(Service(_BATTERY, [self._battery]))
         return services
 
     def _write_pattern(self, _connection: Connection, value: bytes) -> None:
@@ -178,14 +203,32 @@ class VirtualM40:
         self._stop_stream()
         await asyncio.sleep(0)
 
-    async def drop(self) -> None:
-        """Hang up, as a sensor does that is switched off and on (reason 0x13)."""
+    async def drop(self, reason: int = hci.HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR) -> None:
+        """Hang up, as a sensor does that is switched off and on."""
         if self._connection is not None:
-            await self._connection.disconnect()
+            await self._connection.disconnect(reason)
 
     def silence(self, duration_s: float) -> None:
         """Walk out of range for ``duration_s`` seconds."""
         self._air.silence(self.controller, duration_s)
+
+    def refuse(self, times: int) -> None:
+        """Let the next connections be refused: no slot is free."""
+        self._air.refusals[hci.Address(self.identity.address)] = times
+
+    def fail_to_establish(self, times: int) -> None:
+        """Let the next connections end before anything was heard on them (reason 0x3E)."""
+        self._air.unestablished[hci.Address(self.identity.address)] = times
+
+    def spoil(self, kind: Spoil, values: int) -> None:
+        """Let the next ``values`` values go wrong."""
+        self._spoilt[kind] = values
+
+    async def set_battery(self, percent: int) -> None:
+        """Let the battery stand at ``percent``, and tell who subscribed."""
+        self.battery_percent = percent
+        if self.identity.battery_percent is not None and self.identity.battery_notifies:
+            await self.device.notify_subscribers(self._battery, bytes([percent]))
 
     def _on_connection(self, connection: Connection) -> None:
         self._connection = connection
@@ -216,17 +259,33 @@ class VirtualM40:
             await _sleep_until(min(stop_ns + NEWS_NS, due_ns))
             payload = self._payload(index, start_ns, stop_ns)
             index += 1
-            if payload is None:
+            if payload is None or self._takes(Spoil.LOST):
                 self.record.n_lost += 1
                 continue
+            payload = self._spoiled(payload)
             await _sleep_until(due_ns)
             self._latest = payload
-            await self.device.notify_subscribers(self._analog, payload)
+            for _ in range(2 if self._takes(Spoil.DOUBLE) else 1):
+                await self.device.notify_subscribers(self._analog, payload)
             sent_ns = now_ns()
             self.record.n_sent += 1
             self.record.worst_lateness_s = max(self.record.worst_lateness_s, (sent_ns - due_ns) * 1e-9)
             latency_s = (sent_ns - (start_ns + stop_ns) / 2) * 1e-9
             self.record.least_latency_s = min(self.record.least_latency_s, latency_s)
+
+    def _takes(self, kind: Spoil) -> bool:
+        """Return whether this value is to go wrong in that way."""
+        if self._spoilt[kind] <= 0:
+            return False
+        self._spoilt[kind] -= 1
+        return True
+
+    def _spoiled(self, payload: bytes) -> bytes:
+        if self._takes(Spoil.OVER):
+            payload = struct.pack("<H", 1024 + self.record.n_sent % 1000)
+        if self._takes(Spoil.SHORT):
+            return payload[:1]
+        return payload + b"\x00" if self._takes(Spoil.LONG) else payload
 
 
 async def _sleep_until(host_ns: int) -> None:

@@ -49,7 +49,9 @@ def make_radio(central: Central) -> Radio:
     """Return backend classes for bleak that go through ``central``; bleak takes classes, not instances."""
     client = type("VirtualClient", (VirtualClient,), {"central": central})
     scanner = type("VirtualScanner", (VirtualScanner,), {"central": central})
-    return Radio(client_backend=client, scanner_backend=scanner)
+    return Radio(
+        client_backend=client, scanner_backend=scanner, disconnect_reason=lambda a: central.disconnect_reasons.get(a)
+    )
 
 
 def uuid_text(value: core.UUID) -> str:
@@ -146,6 +148,7 @@ class VirtualClient(BaseBleakClient):
         """Connect, agree on the MTU and discover all services."""
         if self._connection is not None:
             raise BleakError("the client is already connected")
+        self.central.disconnect_reasons.pop(self.address, None)
         connection = await self.central.connect(self._target, self._timeout)
         self._connection = connection
         connection.on(connection.EVENT_DISCONNECTION, self._on_disconnection)
@@ -183,7 +186,8 @@ class VirtualClient(BaseBleakClient):
                     )
         return found
 
-    def _on_disconnection(self, _reason: int) -> None:
+    def _on_disconnection(self, reason: int) -> None:
+        self.central.disconnect_reasons[self.address] = int(reason)
         self._connection = None
         self._peer = None
         self.services = None

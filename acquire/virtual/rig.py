@@ -22,6 +22,7 @@ from acquire.virtual.faults import Faults
 from acquire.virtual.figure import HEIGHT, WIDTH
 from acquire.virtual.orders import Order, make_world, prompt_order
 from acquire.virtual.radio import make_radio
+from acquire.virtual.sensors import SensorOrders, sensors_child
 from acquire.virtual.truth import sensor_truth, write_truth
 from dataset.errors import HardwareError
 
@@ -41,7 +42,7 @@ class _Parts:
     port: str
 
 
-class VirtualHardware:
+class VirtualHardware(SensorOrders):
     """Hardware that is not there; implements :class:`acquire.hardware.Hardware`.
 
     Processes start when the first device is opened, and end with :meth:`finish` or with the program. After
@@ -140,19 +141,12 @@ class VirtualHardware:
 
     # -- for tests and benchmarks ---------------------------------------------------------------------------------
 
-    def drop(self, slot: int) -> None:
-        """Let the sensor of ``slot`` hang up; it advertises again at once."""
-        self._order_sensors({"drop": slot})
-
-    def silence(self, slot: int, seconds: float) -> None:
-        """Take the sensor of ``slot`` out of radio range for a while."""
-        self._order_sensors({"silence": slot, "seconds": seconds})
-
     def trigger(self) -> None:
         """Press the LED box's footswitch."""
         self._started().box.order({"trigger": True})
 
-    def _order_sensors(self, order: Order) -> None:
+    def order_sensors(self, order: Order) -> None:
+        """Send one order to the sensors' process; :class:`SensorOrders` has those there are."""
         self._started().sensors.order(order)
 
     @property
@@ -206,11 +200,7 @@ class VirtualHardware:
             held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
 
             world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
-            sensors = Child(
-                "acquire.virtual.sensors_process",
-                [*world, "--hci-fd", str(hci_end.fileno())],
-                (hci_end.fileno(),),
-            )
+            sensors = sensors_child(world, hci_end)
             held.callback(sensors.close)
             fds = {"ring": memory.fd, "frames": frames_end.fileno(), "sound": sound_end.fileno(), "flashes": flashes.fd}
             scene = Child(

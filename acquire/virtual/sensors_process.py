@@ -19,7 +19,7 @@ from acquire.virtual import chance, orders
 from acquire.virtual.air import Air, serve_controller
 from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults
-from acquire.virtual.gatt import M40Identity, VirtualM40
+from acquire.virtual.gatt import M40Identity, Spoil, VirtualM40
 from acquire.virtual.world import World
 from dataset.clock import now_ns
 
@@ -57,7 +57,13 @@ class Sensors:
         self.air = Air()
         self.by_slot: dict[int, VirtualM40] = {}
         for i, sensor in enumerate(devices.rig_sensors()):
-            identity = M40Identity(channel=sensor.channel, address=sensor.address, serial=sensor.serial)
+            identity = M40Identity(
+                channel=sensor.channel,
+                address=sensor.address,
+                serial=sensor.serial,
+                battery_percent=None if sensor.channel in faults.no_battery_channels else 80,
+                battery_notifies=sensor.slot % 2 == 1,  # some firmware does, some does not
+            )
             payload = partial(value_payload, world, faults, sensor.channel)
             self.by_slot[sensor.slot] = VirtualM40(self.air, identity, devices.sensors[i], payload)
 
@@ -76,10 +82,23 @@ class Sensors:
             prompt, host_ns = orders.read_prompt(order)
             self._world.prompt(prompt, host_ns)
             self._plan_outages(host_ns - round(prompt.at_s * 1e9))
-        elif "drop" in order:
-            await self.by_slot[order["drop"]].drop()
-        elif "silence" in order:
-            self.by_slot[order["silence"]].silence(float(order["seconds"]))
+            return
+        sensor = self.by_slot[order["slot"]]
+        match order["do"]:
+            case "drop":
+                await sensor.drop(order["reason"])
+            case "silence":
+                sensor.silence(float(order["seconds"]))
+            case "refuse":
+                sensor.refuse(order["times"])
+            case "fail_to_establish":
+                sensor.fail_to_establish(order["times"])
+            case "spoil":
+                sensor.spoil(Spoil(order["kind"]), order["values"])
+            case "battery":
+                await sensor.set_battery(order["percent"])
+            case unknown:
+                raise ValueError(f"no order {unknown!r}")
 
     def _plan_outages(self, began_ns: int) -> None:
         """Let the faults' outages come at their seconds after the recording began."""

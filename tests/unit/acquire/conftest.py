@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 import tty
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,10 @@ class FakeSensor:
     switched_on: bool = True
     refusals: int = 0
     silent: bool = False
+    adapter: str = ""
+    unreadable: int = 0
+    surprises: int = 0
+    unsubscribable: int = 0
     client: Any = None
     sent: list[bytes] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
@@ -63,29 +68,45 @@ class FakeAir:
         self.n_connecting = 0
         self.most_connecting = 0
         self.disconnects: list[str] = []
+        #: What was done with each address, in order: connected, disconnected (when it had ended).
+        self.history: list[tuple[str, str]] = []
+        self.scan_failure: str = ""
+        #: Scans and connections that go on at this moment on each adapter, and the most there ever were.
+        self.busy: Counter[str] = Counter()
+        self.most_busy: Counter[str] = Counter()
+
+    def occupy(self, adapter: str, by: int) -> None:
+        """Count a scan or a connection that begins or ends."""
+        self.busy[adapter] += by
+        self.most_busy[adapter] = max(self.most_busy[adapter], self.busy[adapter])
 
     def radio(self) -> Radio:
         air = self
 
         class Scanner(BaseBleakScanner):
-            def __init__(self, callback: Any, uuids: Any, mode: Any, **_: Any) -> None:
+            def __init__(self, callback: Any, uuids: Any, mode: Any, *, bluez: Any = None, **_: Any) -> None:
                 super().__init__(callback, uuids)
+                self._adapter = (bluez or {}).get("adapter", "")
                 self._task: asyncio.Task[None] | None = None
 
             async def start(self) -> None:
+                if air.scan_failure:
+                    raise BleakError(air.scan_failure)
+                air.occupy(self._adapter, +1)
                 self.seen_devices = {}
                 self._task = asyncio.create_task(self._advertise())
 
             async def _advertise(self) -> None:
                 while True:
                     for s in air.sensors:
-                        if s.switched_on and s.client is None:
+                        if s.switched_on and s.client is None and s.adapter == self._adapter:
                             data = AdvertisementData(s.name, {}, {}, [], None, -60, ())
                             device = self.create_or_update_device(s.address, s.address, s.name, s, data)
                             self.call_detection_callbacks(device, data)
                     await asyncio.sleep(0.01)
 
             async def stop(self) -> None:
+                air.occupy(self._adapter, -1)
                 if self._task is not None:
                     self._task.cancel()
 
@@ -113,15 +134,21 @@ class FakeAir:
             async def connect(self, pair: bool, **_: Any) -> None:
                 air.n_connecting += 1
                 air.most_connecting = max(air.most_connecting, air.n_connecting)
+                air.occupy(self.sensor.adapter, +1)
                 try:
                     await asyncio.sleep(0.002)
                 finally:
                     air.n_connecting -= 1
+                    air.occupy(self.sensor.adapter, -1)
+                if self.sensor.surprises > 0:
+                    self.sensor.surprises -= 1
+                    raise KeyError("org.bluez.Device1")
                 if self.sensor.refusals > 0:
                     self.sensor.refusals -= 1
                     raise BleakError("refused")
                 if self.sensor.client is not None:
                     raise BleakError("connected already")
+                air.history.append(("connected", self.address))
                 self.sensor.client, self.up = self, True
                 self.services = services_of(self.sensor)
 
@@ -129,6 +156,8 @@ class FakeAir:
                 air.disconnects.append(self.address)
                 if self.up:
                     self.lose()
+                await asyncio.sleep(0.02)  # BlueZ takes its time
+                air.history.append(("disconnected", self.address))
 
             def lose(self) -> None:
                 self.up, self.sensor.client = False, None
@@ -143,6 +172,9 @@ class FakeAir:
 
             async def read_gatt_char(self, characteristic: Any, **_: Any) -> bytearray:
                 self.sensor.reads.append(characteristic.uuid)
+                if self.sensor.unreadable > 0:
+                    self.sensor.unreadable -= 1
+                    raise BleakError("no answer")
                 return bytearray(characteristic.obj)
 
             async def read_gatt_descriptor(self, descriptor: Any, **_: Any) -> bytearray:
@@ -154,6 +186,10 @@ class FakeAir:
             async def write_gatt_descriptor(self, descriptor: Any, data: Any) -> None: ...
 
             async def start_notify(self, characteristic: Any, callback: Any, **_: Any) -> None:
+                if self.sensor.unsubscribable > 0:
+                    self.sensor.unsubscribable -= 1
+                    raise BleakError("not permitted")
+
                 async def send() -> None:
                     while True:
                         if not self.sensor.silent:

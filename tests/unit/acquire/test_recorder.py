@@ -106,7 +106,7 @@ def test_cut_short_in_an_exercise_it_still_closes_and_says_so(fakes: Any, tmp_pa
 def test_a_missing_sensor_is_named_and_nothing_is_written(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.sensors.hub.SETTLE_S", 0.1)
+    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
     sensors = fakes.sensors(2)
     sensors[1].switched_on = False
     hardware = fakes.hardware(sensors)

@@ -96,7 +96,7 @@ async def test_quitting_while_recording_saves(fakes: Any, tmp_path: Path) -> Non
 async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.sensors.hub.SETTLE_S", 0.1)
+    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
     app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
     async with app.run_test() as pilot:
         for _ in range(100):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults, load_faults
 from dataset.errors import InputError
 
@@ -19,6 +20,13 @@ def test_a_file_overrides_what_it_names(tmp_path: Path) -> None:
     assert faults.dropped_frame_share == Faults().dropped_frame_share
 
 
+def test_a_sensor_that_does_not_tell_its_serial_is_named_by_its_address() -> None:
+    drawn = Devices.drawn(3, Faults(no_serial_channels=("left_biceps",)))
+    (nameless,) = (s for s in drawn.rig_sensors() if not s.serial)
+    assert nameless.channel == "left_biceps"
+    assert nameless.address == Devices.drawn(3).rig_sensors()[nameless.slot - 1].address
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -27,6 +35,7 @@ def test_a_file_overrides_what_it_names(tmp_path: Path) -> None:
         ("lost_share = ", "not TOML"),
         ("[[outages]]", "outages"),
         ('dead_channels = ["left_ear"]', "left_ear"),
+        ('no_serial_channels = ["left_ear"]', "left_ear"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, text: str, says: str) -> None:

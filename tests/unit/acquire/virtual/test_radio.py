@@ -17,7 +17,7 @@ from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolErr
 from acquire.hardware import Radio
 from acquire.virtual.air import SUPERVISION_TIMEOUT_S, Air, serve_controller
 from acquire.virtual.central import Central
-from acquire.virtual.gatt import M40Identity, VirtualM40
+from acquire.virtual.gatt import M40Identity, Spoil, VirtualM40
 from acquire.virtual.radio import make_radio
 from dataset.clock import now_ns
 from dataset.profiles.profile import find_profile
@@ -182,6 +182,79 @@ async def test_a_long_silence_ends_the_link_by_supervision_timeout() -> None:
         await again.connect()  # waits for the sensor to be back on the air
         assert again.is_connected
         await again.disconnect()
+
+
+async def test_the_reason_of_a_lost_link_is_known() -> None:
+    async with rig(1) as r:
+        address = r.sensors[0].identity.address
+        ask = r.radio.disconnect_reason
+        assert ask is not None
+        assert ask(address) is None
+        for reason in (0x13, 0x15):
+            lost = asyncio.Event()
+            client = r.client(address, lambda _, lost=lost: lost.set())  # type: ignore[misc]
+            await client.connect()
+            assert ask(address) is None, "the last link's reason is not this one's"
+            await r.sensors[0].drop(reason)
+            await asyncio.wait_for(lost.wait(), 1)
+            assert ask(address) == reason
+
+
+async def test_a_connection_may_be_refused_or_not_be_established_and_then_comes_about() -> None:
+    async with rig(2) as r, r.client("C0:00:00:00:00:01") as bystander:
+        r.sensors[0].refuse(1)
+        with pytest.raises(BleakError, match="CONNECTION_LIMIT_EXCEEDED"):
+            await r.client("C0:00:00:00:00:00").connect()
+        r.sensors[0].fail_to_establish(1)
+        with pytest.raises(BleakError):
+            await r.client("C0:00:00:00:00:00").connect()
+        assert r.radio.disconnect_reason is not None
+        assert r.radio.disconnect_reason("C0:00:00:00:00:00") == 0x3E
+        async with r.client("C0:00:00:00:00:00") as client:
+            assert client.is_connected
+        assert bystander.is_connected
+
+
+async def test_a_new_silence_takes_the_place_of_the_last_and_zero_ends_it() -> None:
+    async with rig(1, period_ns=20_000_000) as r, r.client("C0:00:00:00:00:00") as client:
+        arrivals: list[int] = []
+        await client.start_notify(ANALOG, lambda *_: arrivals.append(now_ns()))
+        await asyncio.sleep(0.1)
+        r.sensors[0].silence(30.0)
+        await asyncio.sleep(0.2)
+        n = len(arrivals)
+        r.sensors[0].silence(0.0)
+        await asyncio.sleep(SUPERVISION_TIMEOUT_S + 0.2)
+        assert len(arrivals) > n + 80
+        assert client.is_connected
+
+
+async def test_values_go_wrong_as_ordered_and_no_more_of_them() -> None:
+    async with rig(1, period_ns=20_000_000) as r, r.client("C0:00:00:00:00:00") as client:
+        got: list[bytes] = []
+        for kind, values in ((Spoil.LOST, 6), (Spoil.SHORT, 2), (Spoil.LONG, 3), (Spoil.OVER, 7), (Spoil.DOUBLE, 1)):
+            r.sensors[0].spoil(kind, values)
+        await client.start_notify(ANALOG, lambda _, data: got.append(bytes(data)))
+        await asyncio.sleep(0.6)
+        assert r.sensors[0].record.n_lost == 6
+        assert [len(p) for p in got[:8]] == [1, 1, 1, 3, 3, 3, 2, 2], "the first comes twice"
+        assert all(struct.unpack("<H", p)[0] > 1023 for p in got[6:8])
+        assert set(got[8:]) == {struct.pack("<H", 100)}
+
+
+async def test_a_battery_tells_of_itself_where_it_can() -> None:
+    async with rig(1) as r, r.client("C0:00:00:00:00:00") as client:
+        told: list[int] = []
+        await client.start_notify(M40.identity.battery, lambda _, data: told.append(data[0]))
+        await r.sensors[0].set_battery(17)
+        await asyncio.sleep(0.1)
+        assert told == [17]
+        assert bytes(await client.read_gatt_char(M40.identity.battery)) == b"\x11"
+    async with rig(1, battery_notifies=False) as r, r.client("C0:00:00:00:00:00") as client:
+        await r.sensors[0].set_battery(18)
+        found = client.services.get_characteristic(M40.identity.battery)
+        assert found is not None and found.properties == ["read"]
+        assert bytes(await client.read_gatt_char(M40.identity.battery)) == b"\x12"
 
 
 async def test_an_absent_device_is_reported_and_blocks_nobody() -> None:
