@@ -29,6 +29,11 @@ _GLITCH_S = 0.003
 _BLOCKS = 8
 #: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
 _JITTERY_S = 0.2
+#: Values before a lost round that may already be late.
+_NEARBY = 64
+_SETTLE_S = 0.2
+#: Values over which at most the time between two is taken where they come in packets.
+_BASELINE = 1000
 _WHOLE_PACKETS = 0.9
 
 
@@ -188,8 +193,10 @@ def fit_epoch(
     relative = arrival_s - start_s
     packet = _packet_size(relative)
     if counter is not None:
-        index = unwrap_counter(counter, relative, period_s, counter_modulo)
-        intercept, period_s = lower_envelope(index, relative)
+        # Twice: rounds of the counter that were lost are told from lateness by the sensor's own rate.
+        for _ in range(2):
+            index = unwrap_counter(counter, relative, period_s, counter_modulo)
+            intercept, period_s = lower_envelope(index, relative)
     elif packet > 1:
         index, intercept, period_s = _fit_packets(relative, period_s, packet)
     else:
@@ -237,13 +244,23 @@ def unwrap_counter(counter: IntArray, arrival_s: FloatArray, period_s: float, mo
     count = np.asarray(counter, dtype=np.int64)
     if modulo <= 0:
         return np.asarray(count - count[0], dtype=np.int64)
-    steps = np.mod(np.diff(count), modulo)
     # A step of 0 is a value repeated, not a whole round, unless the time says so.
-    expected = np.diff(arrival_s) / period_s
-    rounds = np.maximum(0, np.round((expected - steps) / modulo)).astype(np.int64)
-    # Bursts make single intervals short or long: a round is believed only where nothing shorter explains it.
-    rounds = np.where(expected - steps > 0.75 * modulo, rounds, 0)
-    return np.concatenate([[0], np.cumsum(steps + rounds * modulo)]).astype(np.int64)
+    index = np.concatenate([[0], np.cumsum(np.mod(np.diff(count), modulo))]).astype(np.int64)
+    # Lateness comes and goes; a lost round stays. Values of one packet share an arrival, so steps say nothing.
+    period_s *= 1.0 + _drift(index, arrival_s, period_s)
+    return _skip_losses(index, arrival_s, period_s, modulo)
+
+
+def _drift(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:
+    """Return by which part the period is longer than ``period_s``, from how the earliest arrivals move each second."""
+    n_blocks = min(int(arrival_s[-1] - arrival_s[0]), len(index) // 10)
+    if n_blocks < 8:
+        return 0.0
+    late = arrival_s - period_s * index
+    blocks = np.array_split(np.arange(len(index)), n_blocks)
+    floor = np.array([late[b].min() for b in blocks])
+    middle = np.array([period_s * index[b].mean() for b in blocks])
+    return float(np.median(np.diff(floor) / np.maximum(np.diff(middle), 1e-3)))
 
 
 def _packet_size(arrival_s: FloatArray) -> int:
@@ -305,23 +322,35 @@ def infer_index(arrival_s: FloatArray, period_s: float) -> IntArray:
     period_s : float
         The sensor's period, known to about one percent.
     """
+    return _skip_losses(np.arange(len(arrival_s), dtype=np.int64), arrival_s, period_s, 1)
+
+
+def _skip_losses(index: IntArray, arrival_s: FloatArray, period_s: float, unit: int) -> IntArray:
+    """Return ``index`` with what was lost added: multiples of ``unit`` values, where lateness rises for good."""
     n = len(arrival_s)
     window = max(_LOSS_WINDOW, round(_LOSS_WINDOW_S / period_s))
-    late = arrival_s - period_s * np.arange(n)
-    index = np.arange(n, dtype=np.int64)
+    late = arrival_s - period_s * index
+    index = index.copy()
+    # The last values of a stream in packets may all be late together: nothing is concluded from them alone.
+    packed = bool(np.any(np.diff(arrival_s) == 0))
+    end = n - round(_SETTLE_S / period_s) if packed else n
     at = 1
-    while at < n:
+    while at < end:
         # Work in stretches so that each correction touches only its neighbourhood.
-        stop = min(n, at + 4096)
+        stop = min(end, at + 4096)
         ahead = _smallest_ahead(late[at : min(n, stop + window)], window)[: stop - at]
         behind = _smallest_behind(late[max(0, at - window) : stop], window)[min(at, window) - 1 :][: stop - at]
-        steps = np.flatnonzero(ahead - behind > _LOSS_STEP * period_s)
+        steps = np.flatnonzero(ahead - behind > _LOSS_STEP * unit * period_s)
         if len(steps) == 0:
             at = stop
             continue
         at += int(steps[0])
+        if unit > 1:
+            # Late ones just before the loss look like it already: it lies where lateness jumps most.
+            at += int(np.argmax(np.diff(late[at - 1 : min(n, at + _NEARBY)])))
         # Rounded down: few values after the step may all be late, but none can be early.
-        lost = int(float(ahead[steps[0]] - behind[steps[0]]) / period_s + 1.0 - _LOSS_STEP)
+        rise_s = float(ahead[steps[0]] - behind[steps[0]])
+        lost = unit * int(rise_s / (unit * period_s) + 1.0 - _LOSS_STEP)
         index[at:] += lost
         late[at:] -= lost * period_s
     return index
@@ -400,5 +429,9 @@ def _smallest_behind(values: FloatArray, window: int) -> FloatArray:
 
 def _median_step(arrival_s: FloatArray) -> float:
     steps = np.diff(arrival_s)
+    if np.any(steps == 0) and len(steps) > 3:
+        # Values that share an arrival: only over many does the time between them show.
+        apart = min(_BASELINE, len(steps) // 3)
+        return float(np.median(arrival_s[apart:] - arrival_s[:-apart])) / apart
     positive = steps[steps > 0]
     return float(np.median(positive)) if len(positive) else math.nan

@@ -35,7 +35,6 @@ class Command(TomlModel):
 
     characteristic: str
     hex: str
-    with_response: bool = True
 
     _uuid = field_validator("characteristic")(staticmethod(full_uuid))
     _bytes = field_validator("hex")(staticmethod(hex_bytes))
