@@ -58,7 +58,7 @@ class SensorHealth:
     """Counts of one slot; :meth:`add` is called in the radio's thread, the rest from anywhere."""
 
     def __init__(self, profile: Profile) -> None:
-        self._rate_hz = profile.stream.rate_hz
+        self._rate_hz = profile.stream.notification_rate_hz
         self._lock = threading.Lock()
         self._epochs: dict[int, _Epoch] = {}
         self._began_ns: int | None = None

@@ -20,12 +20,13 @@ from acquire.health import LiveHealth, SensorHealth
 from acquire.journal import Journal
 from acquire.sensors.binding import choose_slot, could_fit, matches
 from acquire.sensors.link import RADIO_ERRORS, Identity, Link
+from acquire.sensors.shared import SharedDevices
 from dataset import clock
 from dataset.capture import Sensor
 from dataset.capture_writer import CaptureWriter
 from dataset.errors import HardwareError, MiaError
 from dataset.profiles import Profile
-from dataset.profiles.decode import decode_value
+from dataset.profiles.decode import LiveReader
 from dataset.profiles.profile import find_profile
 
 SCAN_S = 4.0
@@ -93,7 +94,8 @@ class SensorHub:
     def __init__(self, hardware: Hardware, journal: Journal) -> None:
         self._hardware = hardware
         self._journal = journal
-        self._slots = [_Slot(sensor) for sensor in hardware.sensors]
+        self._shared = SharedDevices(hardware.sensors)
+        self._slots = [_Slot(sensor) for sensor in self._shared.carriers]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bluetooth", daemon=True)
         self._radio = Radio()
@@ -154,12 +156,12 @@ class SensorHub:
     @property
     def sensors(self) -> tuple[Sensor, ...]:
         """The slots as bound: with name, address and serial of the device that sits there."""
-        return tuple(slot.bound for slot in self._slots)
+        return self._shared.bound([slot.bound for slot in self._slots])
 
     def statuses(self) -> tuple[SensorStatus, ...]:
         """Return every slot's state now."""
         now_ns = clock.now_ns()
-        return tuple(
+        carriers = tuple(
             SensorStatus(
                 sensor=slot.bound,
                 state=slot.state,
@@ -169,10 +171,12 @@ class SensorHub:
             )
             for slot in self._slots
         )
+        return self._shared.statuses(carriers, now_ns)
 
     def health(self, until_ns: int) -> dict[str, Any]:
         """Return the manifest's health of each channel for the recording that ended at ``until_ns``."""
-        return {slot.bound.channel: {"slot": slot.bound.slot, **slot.health.summary(until_ns)} for slot in self._slots}
+        own = {slot.bound.channel: {"slot": slot.bound.slot, **slot.health.summary(until_ns)} for slot in self._slots}
+        return own | self._shared.health(until_ns)
 
     def _in_loop(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -199,6 +203,7 @@ class SensorHub:
             streams = slot.state in ("streaming", "stale")
             slot.base_epoch = slot.epoch if streams else slot.epoch + 1
             slot.health.begin(began_ns)
+        self._shared.begin(began_ns)
         self._writer = writer
         return began_ns
 
@@ -206,6 +211,7 @@ class SensorHub:
         self._writer = None
         for slot in self._slots:
             slot.health.end()
+        self._shared.end()
         return clock.now_ns()
 
     async def _end(self) -> None:
@@ -355,13 +361,16 @@ class SensorHub:
     async def _stream(self, slot: _Slot, link: Link) -> bool:
         """Subscribe and wait for the end of this epoch; False where subscribing failed."""
         epoch = slot.epoch + 1
-        characteristic = slot.profile.stream.characteristic
+        reader = LiveReader(slot.profile)
 
-        def on_value(arrival_ns: int, payload: bytes) -> None:
+        def on_value(arrival_ns: int, characteristic: str, payload: bytes) -> None:
             writer = self._writer
             if writer is not None:
                 writer.notification(slot.bound.slot, epoch - slot.base_epoch, characteristic, arrival_ns, payload)
-            slot.health.add(epoch, arrival_ns, decode_value(slot.profile, payload))
+            reading = reader.read(characteristic, payload)
+            if reading.n_values or reading.malformed:
+                slot.health.add(epoch, arrival_ns, reading.value)
+            self._shared.heard(slot.bound.slot, epoch, arrival_ns, characteristic, payload)
 
         slot.identity = link.identity
         slot.epoch, slot.state = epoch, "streaming"
