@@ -15,6 +15,8 @@ from dataset.profiles.profile import add_profile, column_number, find_profile, k
 from dataset.toml import TomlModel, parse_model, read_toml
 
 VIRTUAL = "virtual"
+#: The same with devices of other makes on some channels.
+VIRTUAL_MIXED = "virtual-mixed"
 
 
 class Slot(TomlModel):
@@ -173,16 +175,16 @@ def open_hardware(rig: str, *, seed: int, subject: str) -> tuple[Hardware, str]:
     Parameters
     ----------
     rig : str
-        ``virtual``, or the path of a rig file.
+        ``virtual``, ``virtual-mixed``, or the path of a rig file.
     seed : int
         Of the virtual rig's hidden truth; real hardware has its own.
     subject : str
         Draws the virtual person.
     """
-    if rig == VIRTUAL:
+    if rig in (VIRTUAL, VIRTUAL_MIXED):
         from acquire.virtual.rig import VirtualHardware
 
-        return VirtualHardware(seed, subject), f'name = "{VIRTUAL}"\n'
+        return VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED), f'name = "{rig}"\n'
     from acquire.devices import RealHardware
 
     parsed, text = load_rig(Path(rig))

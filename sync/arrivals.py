@@ -29,10 +29,12 @@ _GLITCH_S = 0.003
 _BLOCKS = 8
 #: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
 _JITTERY_S = 0.2
+#: So little missing of a waveform, one lost frame say, does not change its envelope.
+_BRIDGED_S = 0.015
 #: Values before a lost round that may already be late.
 _NEARBY = 64
 _SETTLE_S = 0.2
-#: Values over which at most the time between two is taken where they come in packets.
+#: Values over which at most the time between two is taken where no rate is known.
 _BASELINE = 1000
 _WHOLE_PACKETS = 0.9
 
@@ -81,7 +83,7 @@ class SensorClock:
     time_s : ndarray, shape (N,)
         De-jittered arrival of every value, in the order received.
     run : ndarray of int64, shape (N,)
-        Number of the run without a gap that the value belongs to.
+        Number of the run without a gap that the value belongs to; a few values of a waveform are no gap.
     lateness_s : ndarray, shape (N,)
     epochs : tuple of EpochClock
     period_s : float
@@ -151,7 +153,8 @@ def sensor_clock(
         clock = fit_epoch(arrival_s[rows], int(number), int(rows[0]), nominal_hz, counted, counter_modulo)
         time_s[rows] = clock.time_s
         lateness_s[rows] = clock.lateness_s
-        breaks = np.diff(clock.index) > 1
+        missing = np.diff(clock.index) - 1
+        breaks = (missing > 0) & ~(missing * clock.period_s <= _BRIDGED_S)
         run[rows] = n_runs + np.concatenate([[0], np.cumsum(breaks)])
         n_runs = int(run[rows[-1]]) + 1
         if clocks:
@@ -332,7 +335,7 @@ def _skip_losses(index: IntArray, arrival_s: FloatArray, period_s: float, unit: 
     late = arrival_s - period_s * index
     index = index.copy()
     # The last values of a stream in packets may all be late together: nothing is concluded from them alone.
-    packed = bool(np.any(np.diff(arrival_s) == 0))
+    packed = bool(np.any(np.diff(arrival_s) == 0)) or period_s < _SETTLE_S / 4
     end = n - round(_SETTLE_S / period_s) if packed else n
     at = 1
     while at < end:
@@ -429,9 +432,13 @@ def _smallest_behind(values: FloatArray, window: int) -> FloatArray:
 
 def _median_step(arrival_s: FloatArray) -> float:
     steps = np.diff(arrival_s)
-    if np.any(steps == 0) and len(steps) > 3:
-        # Values that share an arrival: only over many does the time between them show.
-        apart = min(_BASELINE, len(steps) // 3)
-        return float(np.median(arrival_s[apart:] - arrival_s[:-apart])) / apart
     positive = steps[steps > 0]
-    return float(np.median(positive)) if len(positive) else math.nan
+    if len(positive) == 0:
+        return math.nan
+    step_s = float(np.median(positive))
+    # A radio sends what is ready at its own turns, so single steps are the radio's. Over many values the sensor's
+    # period shows, unless some are lost at random: then these long steps differ from one another.
+    apart = max(1, min(_BASELINE, len(steps) // 3))
+    long = arrival_s[apart:] - arrival_s[:-apart]
+    typical = float(np.median(long))
+    return typical / apart if np.median(np.abs(long - typical)) <= 1.5 * step_s else step_s

@@ -156,15 +156,25 @@ def test_a_small_counter_in_packets_tells_losses_from_stalls(seed, modulo, rate_
     assert np.max(np.abs(clock.time_s - tick[keep] - 0.02)[right]) < 0.003
 
 
-def test_lines_without_a_rate_that_share_notifications_are_laid_out_evenly():
+@pytest.mark.parametrize("turn_s", [0.024, 0.0075])
+def test_lines_without_a_rate_that_share_notifications_are_laid_out_evenly(turn_s):
     rng = np.random.default_rng(5)
     tick = np.arange(4000) * 0.01
-    # The radio takes its turn each 24 ms: two or three lines end in each notification.
-    came = np.maximum.accumulate(np.ceil((tick + 0.03) / 0.024) * 0.024 + rng.exponential(0.001, 4000))
-    turn = np.unique(np.ceil((tick + 0.03) / 0.024), return_inverse=True)[1]
+    # The radio takes its turn each 24 ms, so that two or three lines end in each notification; or more often than
+    # there are lines, so that single steps are its own.
+    turn = np.unique(np.ceil((tick + 0.03) / turn_s), return_inverse=True)[1]
+    came = np.maximum.accumulate(np.ceil((tick + 0.03) / turn_s) * turn_s + rng.exponential(0.001, 4000))
     came = np.array([came[turn == k].max() for k in range(turn.max() + 1)])[turn]
     clock = sensor_clock(came, np.zeros(4000, dtype=np.int64), 0.0)
     assert clock.period_s == pytest.approx(0.01, rel=1e-3)
     assert clock.n_lost == 0
     offset = clock.time_s - tick
     assert np.ptp(offset) < 0.004
+
+
+def test_one_lost_frame_of_a_waveform_is_no_gap_and_one_lost_level_is():
+    for rate_hz, n_missing, n_runs in ((1000.0, 1, 1), (1000.0, 15, 1), (1000.0, 40, 2), (10.0, 1, 2)):
+        index = np.concatenate([np.arange(200), np.arange(200 + n_missing, 400)])
+        clock = sensor_clock(index / rate_hz, np.zeros(len(index), dtype=np.int64), rate_hz, index)
+        assert clock.n_lost == n_missing
+        assert len(np.unique(clock.run)) == n_runs and len(clock.gaps_s) == n_runs - 1
