@@ -169,7 +169,7 @@ def load_rig(path: Path) -> tuple[Rig, str]:
     return parse_rig(text, str(path), path.parent), text
 
 
-def open_hardware(rig: str, *, seed: int, subject: str) -> tuple[Hardware, str]:
+def open_hardware(rig: str, *, seed: int, subject: str, transport: str = "") -> tuple[Hardware, str]:
     """Return the hardware that ``--rig`` names and the rig file's text.
 
     Parameters
@@ -180,12 +180,16 @@ def open_hardware(rig: str, *, seed: int, subject: str) -> tuple[Hardware, str]:
         Of the virtual rig's hidden truth; real hardware has its own.
     subject : str
         Draws the virtual person.
+    transport : str
+        A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
     """
     if rig in (VIRTUAL, VIRTUAL_MIXED):
+        if transport:
+            raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
         from acquire.virtual.rig import VirtualHardware
 
         return VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED), f'name = "{rig}"\n'
     from acquire.devices import RealHardware
 
     parsed, text = load_rig(Path(rig))
-    return RealHardware(parsed), text
+    return RealHardware(parsed, transport), text

@@ -85,8 +85,8 @@ def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: P
 def mixed(tmp_path_factory):
     """A short simulated recording in which some frames are corrupt and some lost."""
     return simulate(
-        tmp_path_factory.mktemp("captures"), subject="T14", minutes=None, seed=14, mixed=True, film=Film(width=320, height=180),
-        faults=Faults(lost_share=0.001, malformed_share=0.001),
+        tmp_path_factory.mktemp("captures"), subject="T14", minutes=None, seed=14, mixed=True,
+        film=Film(width=320, height=180), faults=Faults(lost_share=0.001, malformed_share=0.001),
         protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
     )  # fmt: skip
 
@@ -107,6 +107,7 @@ def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed) -> Non
     assert recording.sensors["right_quadriceps"].rate_hz == pytest.approx(50.0, rel=2e-3)
 
 
+@pytest.mark.slow  # aligning takes over ten seconds
 def test_other_makes_are_aligned_beside_the_m40s(mixed, tmp_path: Path) -> None:
     result = run_capture(mixed, tmp_path, pose=False)
     truth = json.loads((mixed / "truth.json").read_text())["emg"]
