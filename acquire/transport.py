@@ -1,4 +1,4 @@
-"""A Bluetooth controller of our own in place of the system's stack: ``--transport usb:0`` and what else bumble opens."""
+"""A Bluetooth controller of our own in place of the system's stack: ``--transport usb:0``, or what else bumble has."""
 
 from __future__ import annotations
 

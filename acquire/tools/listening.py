@@ -176,7 +176,7 @@ def listen_text(address: str, heard: tuple[Listened, ...], profile: Profile | No
             lines.append(f"  as {d.kind:8}{span}{rough}  last: {last!s:.60}")
         for c in h.counting:
             lines.append(
-                f"  counts up: {c.bits} bits at bit {c.offset_bits} (byte {c.offset_bits // 8}) by {c.step}, "
+                f"  counts up: {c.bits} bits at bit {c.offset_bits} of each {c.frame_bytes} bytes by {c.step}, "
                 f"modulo {c.modulo}{'' if c.wrapped else ' or more'}, in {c.share:.0%} of the steps"
             )
         if not h.counting:

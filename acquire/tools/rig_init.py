@@ -58,7 +58,7 @@ def rig_text(found: Sequence[Found]) -> str:
     text = _HEAD
     for sensor in sensors:
         profile = known_profiles()[sensor.profiles[0]]
-        # More columns than muscles are left on this side would take the other sensors' places: one is a start.
+        # One muscle a sensor is a start; only the person knows what else sits on its columns.
         channel = next(channels, None)
         text += _slot(sensor, channel.name if channel else "", len(profile.stream.columns) > 1)
     left = [c.name for c in channels]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import struct
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dataset.arrays import FloatArray
 from dataset.profiles.lines import numbers
 
 _TYPES = {"u8": "<B", "i8": "<b", "u16le": "<H", "i16le": "<h", "u16be": ">H", "i16be": ">h",
@@ -16,6 +19,7 @@ _TYPES = {"u8": "<B", "i8": "<b", "u16le": "<H", "i16le": "<h", "u16be": ">H", "
 #: Shares of payloads that a decoding, and a counter's step, must hold for.
 _MOST, _STEADY = 0.9, 0.9
 _FEWEST = 8
+_LONGEST_FRAME = 64
 _SHOWN = 8
 
 
@@ -48,8 +52,10 @@ class CountsUp:
 
     Attributes
     ----------
+    frame_bytes : int
+        Length of what is counted: the payload, or one of several frames in it.
     offset_bits, bits : int
-        As in a profile's counter: of the payload as one little-endian number.
+        As in a profile's counter: of that frame as one little-endian number.
     step : int
     modulo : int
         Where it starts again at 0, if it was seen to, or by its width.
@@ -59,6 +65,7 @@ class CountsUp:
         Of the steps that were so.
     """
 
+    frame_bytes: int
     offset_bits: int
     bits: int
     step: int
@@ -84,7 +91,7 @@ def trial_decodings(payloads: Sequence[bytes]) -> tuple[Decoding, ...]:
         dtype = np.dtype(format_[0] + {"B": "u1", "b": "i1"}.get(format_[1], format_[1]))
         values = [np.frombuffer(p, dtype=dtype).astype(np.float64) for p in fitting]
         everything = np.concatenate(values)
-        if not np.all(np.isfinite(everything)):
+        if kind.startswith("f") and not _plausible(everything):
             continue
         first = np.array([v[0] for v in values])
         span = float(np.ptp(first))
@@ -100,6 +107,12 @@ def trial_decodings(payloads: Sequence[bytes]) -> tuple[Decoding, ...]:
         )
     numeric.sort(key=lambda d: (d.roughness is None, d.roughness))
     return (*found, *numeric)
+
+
+def _plausible(values: FloatArray) -> bool:
+    """Return whether floating-point numbers look like a sensor's: bytes read wrongly give enormous exponents."""
+    size = np.abs(values[values != 0])
+    return bool(np.all(np.isfinite(values)) and np.all((size > 1e-9) & (size < 1e9)))
 
 
 def _text(payload: bytes) -> str | None:
@@ -127,30 +140,47 @@ def what_counts_up(payloads: Sequence[bytes]) -> tuple[CountsUp, ...]:
     if not payloads:
         return ()
     length = Counter(map(len, payloads)).most_common(1)[0][0]
-    wholes = [int.from_bytes(p, "little") for p in payloads if len(p) == length]
+    found = _counting([p for p in payloads if len(p) == length], length)
+    if found:
+        return found
+    # Several frames in each payload: their length divides every payload's.
+    common = math.gcd(*map(len, payloads))
+    body = b"".join(payloads)
+    for size in range(2, min(common, _LONGEST_FRAME) + 1):
+        if common % size == 0 and size < length:
+            found = _counting([body[k : k + size] for k in range(0, len(body), size)], size)
+            if found:
+                return found
+    return ()
+
+
+def _counting(frames: Sequence[bytes], length: int) -> tuple[CountsUp, ...]:
+    wholes = [int.from_bytes(frame, "little") for frame in frames]
     found: list[CountsUp] = []
     for bits in (32, 16, 8, 4):
         for offset in range(0, 8 * length - bits + 1, min(bits, 8)):
             if any(f.offset_bits <= offset and offset + bits <= f.offset_bits + f.bits for f in found):
                 continue
-            counting = _counts(wholes, offset, bits)
+            counting = _counts(wholes, length, offset, bits)
             if counting is not None:
                 found.append(counting)
     return tuple(sorted(found, key=lambda f: (-f.share, f.offset_bits)))
 
 
-def _counts(wholes: list[int], offset: int, bits: int) -> CountsUp | None:
+def _counts(wholes: list[int], length: int, offset: int, bits: int) -> CountsUp | None:
     values = [(whole >> offset) & ((1 << bits) - 1) for whole in wholes]
     if len(values) < _FEWEST:
         return None
     half = bits // 2
     if bits > 4 and len({v >> half for v in values}) == 1:
         return None  # the lower half tells it all
-    steps = Counter((b - a) % (1 << bits) for a, b in zip(values, values[1:], strict=False))
+    steps = Counter((b - a) % (1 << bits) for a, b in itertools.pairwise(values))
     step, times = steps.most_common(1)[0]
     share = times / (len(values) - 1)
     # What counts steps by little of its range; by more it is a signal that happens to be regular.
     if step == 0 or step > (1 << bits) // 4 or share < _STEADY:
         return None
-    wrapped = any(b < a for a, b in zip(values, values[1:], strict=False))
-    return CountsUp(offset_bits=offset, bits=bits, step=step, modulo=1 << bits, wrapped=wrapped, share=share)
+    wrapped = any(b < a for a, b in itertools.pairwise(values))
+    return CountsUp(
+        frame_bytes=length, offset_bits=offset, bits=bits, step=step, modulo=1 << bits, wrapped=wrapped, share=share
+    )
