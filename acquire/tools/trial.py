@@ -36,7 +36,8 @@ class Decoding:
     low, high : float or None
         Of all values.
     roughness : float or None
-        Mean step between successive payloads' first values over their range: a signal read rightly is smooth.
+        Steps from payload to payload over the range, half of the mean and half of the largest, averaged over the
+        values of a payload: a signal that is read rightly is smooth.
     """
 
     kind: str
@@ -93,20 +94,28 @@ def trial_decodings(payloads: Sequence[bytes]) -> tuple[Decoding, ...]:
         everything = np.concatenate(values)
         if kind.startswith("f") and not _plausible(everything):
             continue
-        first = np.array([v[0] for v in values])
-        span = float(np.ptp(first))
-        rough = float(np.mean(np.abs(np.diff(first)))) / span if span > 0 and len(first) > 1 else None
         numeric.append(
             Decoding(
                 kind=kind,
                 last=tuple(values[-1][:_SHOWN].tolist()),
                 low=float(everything.min()),
                 high=float(everything.max()),
-                roughness=rough,
+                roughness=_roughness(values),
             )
         )
     numeric.sort(key=lambda d: (d.roughness is None, d.roughness))
     return (*found, *numeric)
+
+
+def _roughness(values: Sequence[FloatArray]) -> float | None:
+    """Return how rough the columns of payloads are on average; None where nothing moves."""
+    width = min(map(len, values))
+    columns = np.stack([v[:width] for v in values])
+    moving = columns[:, np.ptp(columns, axis=0) > 0]
+    if moving.size == 0:
+        return None
+    steps = np.abs(np.diff(moving, axis=0)) / np.ptp(moving, axis=0)
+    return float(np.mean(0.5 * (steps.mean(axis=0) + steps.max(axis=0))))
 
 
 def _plausible(values: FloatArray) -> bool:
@@ -139,19 +148,15 @@ def what_counts_up(payloads: Sequence[bytes]) -> tuple[CountsUp, ...]:
     """
     if not payloads:
         return ()
-    length = Counter(map(len, payloads)).most_common(1)[0][0]
-    found = _counting([p for p in payloads if len(p) == length], length)
-    if found:
-        return found
     # Several frames in each payload: their length divides every payload's.
-    common = math.gcd(*map(len, payloads))
+    length, common = Counter(map(len, payloads)).most_common(1)[0][0], math.gcd(*map(len, payloads))
     body = b"".join(payloads)
-    for size in range(2, min(common, _LONGEST_FRAME) + 1):
-        if common % size == 0 and size < length:
+    for size in range(2, min(common, _LONGEST_FRAME, length - 1) + 1):
+        if common % size == 0:
             found = _counting([body[k : k + size] for k in range(0, len(body), size)], size)
             if found:
                 return found
-    return ()
+    return _counting([p for p in payloads if len(p) == length], length)
 
 
 def _counting(frames: Sequence[bytes], length: int) -> tuple[CountsUp, ...]:
