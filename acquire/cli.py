@@ -194,9 +194,9 @@ def recording_text(recording: Recording) -> str:
         epochs = health["epochs"]
         gap_s = max((e["largest_gap_s"] for e in epochs), default=0.0)
         reconnects = f", {len(epochs) - 1} reconnects" if len(epochs) > 1 else ""
+        expected = f" of {health['expected']:5}" if health["expected"] else ""  # 0: its rate is not known
         lines.append(
-            f"  {channel:18} {health['received']:5} of {health['expected']:5} values, "
-            f"largest gap {gap_s:.2f} s{reconnects}"
+            f"  {channel:18} {health['received']:5}{expected} notifications, largest gap {gap_s:.2f} s{reconnects}"
         )
     lines.append(f"  {'camera':18} {recording.counts.get('frame', 0):5} frames, {recording.frames_dropped} dropped")
     return "\n".join(lines)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from dataset.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result
+from dataset.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result, progress
 
 if TYPE_CHECKING:
     from acquire.hardware import Hardware, Radio
 
 T = TypeVar("T")
+
+_TICK_S = 0.25
 
 RigOption = Annotated[
     str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'; default: this computer's Bluetooth.")
@@ -39,14 +41,25 @@ def add_tools(app: typer.Typer) -> None:
     app.add_typer(profile_app, name="profile")
 
 
-def _with_radio(hardware: Hardware, use: Callable[[Radio], Awaitable[T]]) -> T:
+def _with_radio(hardware: Hardware, doing: str, seconds: float, use: Callable[[Radio], Awaitable[T]]) -> T:
+    """Open the radio, use it, and show a bar that takes about ``seconds``."""
     from acquire.tools.radio import opened
 
-    async def run() -> T:
-        async with opened(hardware) as radio:
-            return await use(radio)
+    async def run(advance: Callable[[float], None]) -> T:
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(_TICK_S)
+                advance(_TICK_S)
 
-    return asyncio.run(run())
+        ticking = asyncio.create_task(tick())
+        try:
+            async with opened(hardware) as radio:
+                return await use(radio)
+        finally:
+            ticking.cancel()
+
+    with progress(doing, seconds) as advance:
+        return asyncio.run(run(advance))
 
 
 def _scan(
@@ -62,8 +75,7 @@ def _scan(
     from acquire.tools.radio import tool_hardware
     from acquire.tools.scanning import scan, scan_text
 
-    STDERR.print(f"scanning for {seconds:g} s ...", markup=False)
-    found = _with_radio(tool_hardware(rig, transport), lambda radio: scan(radio, seconds, ask=ask))
+    found = _with_radio(tool_hardware(rig, transport), "scanning", seconds, lambda radio: scan(radio, seconds, ask=ask))
     print_result({"devices": [f.as_dict() for f in found]}, as_json=as_json, text=scan_text(found))
 
 
@@ -74,7 +86,7 @@ def _inspect(
     from acquire.tools.inspecting import inspect, inspect_text
     from acquire.tools.radio import tool_hardware
 
-    found = _with_radio(tool_hardware(rig, transport), lambda radio: inspect(radio, address))
+    found = _with_radio(tool_hardware(rig, transport), "reading", 5.0, lambda radio: inspect(radio, address))
     print_result(found, as_json=as_json, text=inspect_text(found))
 
 
@@ -97,9 +109,10 @@ def _listen(
     if profile.endswith(".toml"):
         profile = add_profile(load_profile(Path(profile))).name
     known = find_profile(profile) if profile else None
-    STDERR.print(f"listening for {seconds:g} s ...", markup=False)
     heard = _with_radio(
         tool_hardware(rig, transport),
+        "listening",
+        seconds,
         lambda radio: listen(radio, address, seconds, characteristic=characteristic, profile=profile),
     )
     result = {"address": address, "characteristics": [h.as_dict() for h in heard]}
@@ -119,7 +132,7 @@ def _identify(
     from acquire.tools.radio import tool_hardware
 
     hardware = tool_hardware(rig, transport)
-    shown = _with_radio(hardware, lambda radio: identify(radio, hardware.sensors, slot))
+    shown = _with_radio(hardware, "showing", 8.0, lambda radio: identify(radio, hardware.sensors, slot))
     text = f"slot {shown.slot}, {shown.channel}: {shown.serial or shown.address}; {shown.shows}"
     print_result(asdict(shown), as_json=as_json, text=text)
 
@@ -138,8 +151,12 @@ def rig_init(
     from acquire.tools.scanning import scan
 
     check_new(file)
-    STDERR.print(f"scanning for {seconds:g} s, then asking each sensor who it is ...", markup=False)
-    found = _with_radio(tool_hardware(rig, transport), lambda radio: scan(radio, seconds, ask=True))
+    found = _with_radio(
+        tool_hardware(rig, transport),
+        "scanning, then asking each sensor who it is",
+        seconds,
+        lambda radio: scan(radio, seconds, ask=True),
+    )
     n = write_rig(file, found)
     text = f"{file}: {n} slots; check it: mia-record rig check --rig {file}"
     print_result({"rig": str(file), "slots": n}, as_json=as_json, text=text)

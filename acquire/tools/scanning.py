@@ -81,7 +81,7 @@ async def scan(radio: Radio, seconds: float, *, ask: bool = False, adapter: str 
             name=advertisement.local_name or device.name or (earlier.name if earlier else ""),
             rssi_dbm=max(strength, earlier.rssi_dbm if earlier else _FAINTEST_DBM),
             profiles=tuple(dict.fromkeys((*(earlier.profiles if earlier else ()), *fitting))),
-            service_uuids=tuple(advertisement.service_uuids),
+            service_uuids=tuple(dict.fromkeys(advertisement.service_uuids)),
             company_ids=tuple(advertisement.manufacturer_data),
         )
         devices[device.address] = device
