@@ -175,9 +175,10 @@ def rig_check(
     from acquire.rig import VIRTUAL, VIRTUAL_MIXED, load_rig
     from acquire.tools.radio import tool_hardware
     from acquire.tools.rig_check import check_rig, check_text
+    from acquire.virtual import devices, figure
 
-    picture: tuple[int, int, float] | None = (1280, 720, 30.0)
-    sound_rate_hz = 48000
+    picture: tuple[int, int, float] | None = (figure.WIDTH, figure.HEIGHT, devices.FRAME_RATE_HZ)
+    sound_rate_hz = devices.SOUND_RATE_HZ
     if rig not in (VIRTUAL, VIRTUAL_MIXED):
         says, _ = load_rig(Path(rig))
         picture = (says.camera.width, says.camera.height, says.camera.rate_hz) if says.camera else None

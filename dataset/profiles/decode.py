@@ -250,11 +250,6 @@ class LiveReader:
         return Reading(n_values=room // size, value=value, malformed=value is None)
 
 
-def decode_value(profile: Profile, payload: bytes) -> float | None:
-    """Return the last value of one payload by itself, or None where it is malformed or no whole sample."""
-    return LiveReader(profile).read(profile.stream.characteristic, payload).value
-
-
 def _out_of_range(stream: Stream, value: FloatArray) -> int:
     low = -np.inf if stream.minimum is None else stream.minimum
     high = np.inf if stream.maximum is None else stream.maximum
