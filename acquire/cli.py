@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acquire.terminal import ending_signals
+from acquire.tools.cli import TransportOption, add_tools
 from dataset.console import EXIT_INTERRUPTED, STDERR, print_result, run_app
 from dataset.errors import CaptureError, InputError
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, or 'virtual'.")]
+RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
 ProtocolOption = Annotated[Path | None, typer.Option("--protocol", help="Protocol file; default: the starter.")]
@@ -44,6 +45,7 @@ def screen(
     out: OutOption = Path("captures"),
     subject: SubjectOption = "S01",
     protocol: ProtocolOption = None,
+    transport: TransportOption = "",
 ) -> None:
     """Record sensors, video and sound on one clock. Without a command: the capture screen."""
     if context.invoked_subcommand is not None:
@@ -51,7 +53,9 @@ def screen(
     from acquire.screen.app import run_screen
 
     found = "rig.toml" if Path("rig.toml").is_file() else "virtual"
-    raise typer.Exit(run_screen(rig=rig or found, out=out, subject=subject, protocol_path=protocol))
+    raise typer.Exit(
+        run_screen(rig=rig or found, out=out, subject=subject, protocol_path=protocol, transport=transport)
+    )
 
 
 @app.command("run")
@@ -65,6 +69,7 @@ def run_command(
         float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
     ] = None,
     seed: SeedOption = None,
+    transport: TransportOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Record once, without a screen. Ctrl-C ends the recording cleanly."""
@@ -83,7 +88,7 @@ def run_command(
         seed = secrets.randbits(31)
     stop = threading.Event()
     with ending_signals(lambda _: stop.set()), _progress_line() as show:
-        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject)
+        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
         recording = record(
             hardware,
             plan,
@@ -112,6 +117,7 @@ def simulate_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
@@ -132,6 +138,7 @@ def simulate_command(
             protocol=plan,
             protocol_text=plan_toml,
             faults=faults,
+            mixed=mixed,
             progress=advance,
         )
     print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
@@ -164,6 +171,9 @@ def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> Non
     print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: every file is as it was")
 
 
+add_tools(app)
+
+
 def _summary(recording: Recording) -> dict[str, Any]:
     return {
         "capture": str(recording.folder),
@@ -188,8 +198,9 @@ def recording_text(recording: Recording) -> str:
 
 def health_text(health: dict[str, Any]) -> str:
     """Return one sensor's part of the manifest, for a person; what was never wrong is left out."""
+    of = f" of {health['expected']:5}" if health["expected"] else ""  # 0: its rate is not known
     words = [
-        f"{health['received']:5} of {health['expected']:5} values",
+        f"{health['received']:5}{of} values",
         f"largest gap {health['largest_gap_s']:.2f} s",
     ]
     for key, text in (("late", "late"), ("suspected_lost", "suspected lost"), ("malformed", "malformed")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bleak import BleakScanner
@@ -15,6 +15,9 @@ from acquire.hardware import BlockCallback, FrameSource, Radio, SoundSource
 from acquire.rig import CameraPart, MicrophonePart, Rig
 from acquire.schedule import Prompt
 from dataset.errors import HardwareError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from acquire.transport import TransportRadio
 
 #: Bluetooth may need some seconds after its daemon has started.
 RADIO_TRIES = 3
@@ -27,15 +30,24 @@ class RealHardware:
     Parameters
     ----------
     rig : Rig
+    transport : str
+        A Bluetooth controller to drive in place of the system's stack, as bumble names it.
     """
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, transport: str = "") -> None:
         self.name = rig.name
         self.sensors = rig.sensors()
         self._rig = rig
+        self._transport = transport
+        self._own_radio: TransportRadio | None = None
 
     async def open_radio(self) -> Radio:
-        """Check that the system's Bluetooth is there and switched on."""
+        """Check that the system's Bluetooth is there and switched on, or open the controller of our own."""
+        if self._transport:
+            from acquire.transport import TransportRadio
+
+            self._own_radio = TransportRadio(self._transport)
+            return await self._own_radio.open()
         for attempt in range(RADIO_TRIES):
             try:
                 async with BleakScanner():
@@ -51,7 +63,10 @@ class RealHardware:
         raise HardwareError("there is no Bluetooth to record with")  # pragma: no cover - the loop returns or raises
 
     async def close_radio(self) -> None:
-        """Nothing to do: the stack is the system's."""
+        """Give a controller of our own back; the system's stack stays."""
+        radio, self._own_radio = self._own_radio, None
+        if radio is not None:
+            await radio.close()
 
     def open_camera(self) -> FrameSource | None:
         """Open the rig's camera.

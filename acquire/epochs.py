@@ -15,11 +15,6 @@ FASTEST = 1.25
 AHEAD = 10
 
 
-def notification_rate_hz(profile: Profile) -> float:
-    """Return how many notifications a second such a sensor sends, 0 where that is unknown."""
-    return profile.stream.rate_hz
-
-
 def expected(rate_hz: float, from_ns: int, until_ns: int) -> int:
     """Return how many notifications a healthy sensor sends between two host times."""
     return round(rate_hz * max(0, until_ns - from_ns) * 1e-9)
@@ -60,7 +55,7 @@ class Epoch:
     @classmethod
     def open(cls, number: int, profile: Profile, host_ns: int) -> Epoch:
         """Return a connection that begins now."""
-        rate_hz = notification_rate_hz(profile)
+        rate_hz = profile.stream.notification_rate_hz
         return cls(number, profile, host_ns, Lateness(1.0 / rate_hz if rate_hz else 1.0, profile.gaps.late_s))
 
     @property
@@ -71,7 +66,7 @@ class Epoch:
     def add(self, arrival_ns: int, value: float | None) -> None:
         """Count one notification; ``value`` is None where the payload is malformed."""
         stream = self.profile.stream
-        if notification_rate_hz(self.profile):
+        if self.profile.stream.notification_rate_hz:
             self.lateness.add(arrival_ns)
             self._weigh((arrival_ns - self.heard_ns) * 1e-9)
         self._pause(arrival_ns)
@@ -91,7 +86,7 @@ class Epoch:
 
         What a pause held back may come at once, up to the pause that ends a connection.
         """
-        allowed_hz = FASTEST * notification_rate_hz(self.profile)
+        allowed_hz = FASTEST * self.profile.stream.notification_rate_hz
         saved = allowed_hz * self.profile.gaps.reconnect_s
         self._excess = max(self._excess + 1.0 - allowed_hz * since_s, -saved)
         self.surplus |= self._excess > AHEAD
@@ -134,7 +129,9 @@ class Epoch:
         return {
             "epoch": self.number,
             "received": self.received,
-            "expected": expected(notification_rate_hz(self.profile), self.opened_ns, self.closed_ns or self.opened_ns),
+            "expected": expected(
+                self.profile.stream.notification_rate_hz, self.opened_ns, self.closed_ns or self.opened_ns
+            ),
             "malformed": self.malformed,
             "out_of_range": self.out_of_range,
             "opened_ns": self.opened_ns,

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
-from acquire.epochs import Epoch, expected, notification_rate_hz
+from acquire.epochs import Epoch, expected
 from dataset.profiles import Profile
 
 #: Seconds over which the live rate is counted.
@@ -67,7 +67,7 @@ class SensorHealth:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._rate_hz = notification_rate_hz(profile)
+        self._rate_hz = profile.stream.notification_rate_hz
         self._lock = threading.Lock()
         self._epoch: Epoch | None = None
         # Of connections that have ended: their entries, and what they add up to. There may be thousands in a day.

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from acquire.hardware import Hardware
 from dataset.capture import Sensor
+from dataset.errors import InputError
 from dataset.muscles import PAPER_CHANNELS, channel_from_name
-from dataset.profiles import builtin_profiles
+from dataset.profiles import load_profile
+from dataset.profiles.profile import add_profile, column_number, find_profile, known_profiles, profile_spec
 from dataset.toml import TomlModel, parse_model, read_toml
 
 VIRTUAL = "virtual"
+#: The same with devices of other makes on some channels.
+VIRTUAL_MIXED = "virtual-mixed"
 
 
 class Slot(TomlModel):
-    """One sensor's place; ``channel`` or ``muscle`` and ``side``."""
+    """One sensor's place; ``channel`` or ``muscle`` and ``side``.
+
+    Attributes
+    ----------
+    profile : str
+        Name of a profile, or the path of a profile file, from the rig file's folder.
+    column : int or str
+        Which of the sensor's columns, by number from 1 or by name, for sensors that have several.
+    rate_hz : float or None
+        Sampling rate, for sensors whose profile offers several.
+    """
 
     channel: str = ""
     muscle: str = ""
     side: str = ""
     profile: str = "anr-m40"
+    column: int | str = 1
+    rate_hz: float | None = None
     address: str = ""
     serial: str = ""
     adapter: str = ""
@@ -30,9 +46,12 @@ class Slot(TomlModel):
 
     @field_validator("profile")
     @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in builtin_profiles():
-            raise ValueError(f"no sensor profile {value!r}; there are: {', '.join(builtin_profiles())}")
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        if value.endswith(".toml"):
+            folder: Path = (info.context or {}).get("folder", Path())
+            return add_profile(load_profile(folder / value)).name
+        if value not in known_profiles():
+            raise ValueError(f"no sensor profile {value!r}; there are: {', '.join(known_profiles())}, or a .toml file")
         return value
 
     @model_validator(mode="after")
@@ -41,6 +60,20 @@ class Slot(TomlModel):
         if channel.side not in ("left", "right") or not channel.muscle:
             raise ValueError("a slot needs a channel such as 'left_biceps', or muscle and side (left or right)")
         return self
+
+    @model_validator(mode="after")
+    def _has_column_and_rate(self) -> Slot:
+        try:
+            find_profile(self.spec)
+        except InputError as error:
+            raise ValueError(f"{error.what}: {error.why}") from error
+        return self
+
+    @property
+    def spec(self) -> str:
+        """The slot's profile with its choice of column and rate, as a capture stores it."""
+        number = column_number(find_profile(self.profile).stream, self.column)
+        return profile_spec(self.profile, number, self.rate_hz)
 
     @property
     def channel_name(self) -> str:
@@ -88,9 +121,17 @@ class Rig(TomlModel):
         for field in ("channel_name", "serial", "address"):
             values = [getattr(slot, field).lower() for slot in self.slots if getattr(slot, field)]
             twins = sorted({v for v in values if values.count(v) > 1})
+            if field != "channel_name":
+                twins = [v for v in twins if not self._share([s for s in self.slots if getattr(s, field).lower() == v])]
             if twins:
                 raise ValueError(f"two slots have the same {field.removesuffix('_name')}: {', '.join(twins)}")
         return self
+
+    @staticmethod
+    def _share(slots: list[Slot]) -> bool:
+        """Return whether slots of one device see a column each and agree in everything else about it."""
+        devices = {(s.profile, s.rate_hz, s.address.lower(), s.serial.lower(), s.adapter) for s in slots}
+        return len(devices) == 1 and len({s.spec for s in slots}) == len(slots)
 
     def sensors(self) -> tuple[Sensor, ...]:
         """Return the slots, numbered from 1 in the file's order."""
@@ -102,7 +143,7 @@ class Rig(TomlModel):
                 side=channel_from_name(slot.channel_name).side,
                 address=slot.address,
                 serial=slot.serial,
-                profile=slot.profile,
+                profile=slot.spec,
                 adapter=slot.adapter,
                 placement=slot.placement,
                 electrode=slot.electrode,
@@ -111,40 +152,44 @@ class Rig(TomlModel):
         )
 
 
-def parse_rig(text: str, where: str) -> Rig:
-    """Return the rig written in ``text``.
+def parse_rig(text: str, where: str, folder: Path = Path()) -> Rig:
+    """Return the rig written in ``text``; ``folder`` is where profile files are looked for.
 
     Raises
     ------
     InputError
         It is no TOML, or a field is missing or wrong; the message names the field.
     """
-    return parse_model(text, Rig, f"rig {where}")
+    return parse_model(text, Rig, f"rig {where}", context={"folder": folder})
 
 
 def load_rig(path: Path) -> tuple[Rig, str]:
     """Return the rig in ``path`` and its text."""
     text = read_toml(path, "rig", hint="name a rig.toml, or: --rig virtual")
-    return parse_rig(text, str(path)), text
+    return parse_rig(text, str(path), path.parent), text
 
 
-def open_hardware(rig: str, *, seed: int, subject: str) -> tuple[Hardware, str]:
+def open_hardware(rig: str, *, seed: int, subject: str, transport: str = "") -> tuple[Hardware, str]:
     """Return the hardware that ``--rig`` names and the rig file's text.
 
     Parameters
     ----------
     rig : str
-        ``virtual``, or the path of a rig file.
+        ``virtual``, ``virtual-mixed``, or the path of a rig file.
     seed : int
         Of the virtual rig's hidden truth; real hardware has its own.
     subject : str
         Draws the virtual person.
+    transport : str
+        A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
     """
-    if rig == VIRTUAL:
+    if rig in (VIRTUAL, VIRTUAL_MIXED):
+        if transport:
+            raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
         from acquire.virtual.rig import VirtualHardware
 
-        return VirtualHardware(seed, subject), f'name = "{VIRTUAL}"\n'
+        return VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED), f'name = "{rig}"\n'
     from acquire.devices import RealHardware
 
     parsed, text = load_rig(Path(rig))
-    return RealHardware(parsed), text
+    return RealHardware(parsed, transport), text

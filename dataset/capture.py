@@ -226,7 +226,11 @@ class Capture:
         return tuple(Sensor(**dict(zip(names, row, strict=True))) for row in self._rows(sql))
 
     def notifications(self, slot: int) -> Notifications:
-        """Return every notification of ``slot`` in order of reception."""
+        """Return every notification of ``slot`` in order of reception.
+
+        Slots on one device (columns of one armband, say) share its rows: they are stored once, under the first slot.
+        """
+        slot = self._source_slot(slot)
         # Row by row into what is kept: a waveform of hours has millions, and as tuples they take a gigabyte.
         numbers, characteristics, payloads = array("q"), [], []
         known: dict[str, str] = {}
@@ -249,6 +253,10 @@ class Capture:
             characteristic=tuple(characteristics),
             payload=tuple(payloads),
         )
+
+    def _source_slot(self, slot: int) -> int:
+        addresses = {s.slot: s.address for s in self.sensors}
+        return min((s for s, a in addresses.items() if a and a == addresses.get(slot)), default=slot)
 
     def frames(self) -> Frames:
         """Return the ``frame`` table in order of the frame index."""

@@ -20,6 +20,7 @@ from dataset.capture import Sensor
 from dataset.errors import CaptureError, InputError, OutputExistsError
 from dataset.files import sha256_of, write_atomically
 from dataset.outputs import cannot_write
+from dataset.profiles.stored import profile_texts
 from dataset.software import software
 
 COMMIT_EVERY_S = 0.25
@@ -113,8 +114,9 @@ class CaptureWriter:
             "host_clock": host_clock,
             "clock_resolution_ns": str(resolution),
         }
+        sensors = tuple(sensors)
         try:
-            self._create(values, sensors)
+            self._create(values | profile_texts(sensors), sensors)
         except sqlite3.Error as error:
             raise CaptureError(
                 f"cannot create {self._path}", str(error), "choose another --out, or free some space"

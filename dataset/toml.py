@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,7 +20,9 @@ class TomlModel(BaseModel):
 ModelT = TypeVar("ModelT", bound=TomlModel)
 
 
-def parse_model(text: str, model: type[ModelT], what: str, *, hint: str = "") -> ModelT:
+def parse_model(
+    text: str, model: type[ModelT], what: str, *, hint: str = "", context: dict[str, Any] | None = None
+) -> ModelT:
     """Return the ``model`` written in ``text``.
 
     Parameters
@@ -33,6 +35,8 @@ def parse_model(text: str, model: type[ModelT], what: str, *, hint: str = "") ->
         What it is and where it came from, for the message: ``rig rig.toml``.
     hint : str
         What to do where a field is wrong.
+    context : dict, optional
+        What validators need beside the text, such as the folder that names in it are relative to.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def parse_model(text: str, model: type[ModelT], what: str, *, hint: str = "") ->
         It is no TOML, or a field is missing or wrong; the message names the field.
     """
     try:
-        return model.model_validate(tomllib.loads(text))
+        return model.model_validate(tomllib.loads(text), context=context)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the {what} is not TOML", str(error)) from error
     except ValidationError as error:

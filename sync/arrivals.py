@@ -34,6 +34,12 @@ _GLITCH_S = 0.003
 _BLOCKS = 8
 #: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
 _JITTERY_S = 0.2
+#: So little missing of a waveform, one lost frame say, does not change its envelope.
+_BRIDGED_S = 0.015
+#: Values before a lost round that may already be late.
+_NEARBY = 64
+#: Values over which at most the time between two is taken where no rate is known.
+_BASELINE = 1000
 _WHOLE_PACKETS = 0.9
 
 
@@ -81,7 +87,7 @@ class SensorClock:
     time_s : ndarray, shape (N,)
         De-jittered arrival of every value, in the order received.
     run : ndarray of int64, shape (N,)
-        Number of the run without a gap that the value belongs to.
+        Number of the run without a gap that the value belongs to; a few values of a waveform are no gap.
     lateness_s : ndarray, shape (N,)
     epochs : tuple of EpochClock
     period_s : float
@@ -151,7 +157,8 @@ def sensor_clock(
         clock = fit_epoch(arrival_s[rows], int(number), int(rows[0]), nominal_hz, counted, counter_modulo)
         time_s[rows] = clock.time_s
         lateness_s[rows] = clock.lateness_s
-        breaks = np.diff(clock.index) > 1
+        missing = np.diff(clock.index) - 1
+        breaks = (missing > 0) & ~(missing * clock.period_s <= _BRIDGED_S)
         run[rows] = n_runs + np.concatenate([[0], np.cumsum(breaks)])
         n_runs = int(run[rows[-1]]) + 1
         if clocks:
@@ -193,8 +200,10 @@ def fit_epoch(
     relative = arrival_s - start_s
     packet = _packet_size(relative)
     if counter is not None:
-        index = unwrap_counter(counter, relative, period_s, counter_modulo)
-        intercept, period_s = lower_envelope(index, relative)
+        # Twice: rounds of the counter that were lost are told from lateness by the sensor's own rate.
+        for _ in range(2):
+            index = unwrap_counter(counter, relative, period_s, counter_modulo)
+            intercept, period_s = lower_envelope(index, relative)
     elif packet > 1:
         index, intercept, period_s = _fit_packets(relative, period_s, packet)
     else:
@@ -242,13 +251,23 @@ def unwrap_counter(counter: IntArray, arrival_s: FloatArray, period_s: float, mo
     count = np.asarray(counter, dtype=np.int64)
     if modulo <= 0:
         return np.asarray(count - count[0], dtype=np.int64)
-    steps = np.mod(np.diff(count), modulo)
     # A step of 0 is a value repeated, not a whole round, unless the time says so.
-    expected = np.diff(arrival_s) / period_s
-    rounds = np.maximum(0, np.round((expected - steps) / modulo)).astype(np.int64)
-    # Bursts make single intervals short or long: a round is believed only where nothing shorter explains it.
-    rounds = np.where(expected - steps > 0.75 * modulo, rounds, 0)
-    return np.concatenate([[0], np.cumsum(steps + rounds * modulo)]).astype(np.int64)
+    index = np.concatenate([[0], np.cumsum(np.mod(np.diff(count), modulo))]).astype(np.int64)
+    # Lateness comes and goes; a lost round stays. Values of one packet share an arrival, so steps say nothing.
+    period_s *= 1.0 + _drift(index, arrival_s, period_s)
+    return _skip_losses(index, arrival_s, period_s, modulo)
+
+
+def _drift(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:
+    """Return by which part the period is longer than ``period_s``, from how the earliest arrivals move each second."""
+    n_blocks = min(int(arrival_s[-1] - arrival_s[0]), len(index) // 10)
+    if n_blocks < 8:
+        return 0.0
+    late = arrival_s - period_s * index
+    blocks = np.array_split(np.arange(len(index)), n_blocks)
+    floor = np.array([late[b].min() for b in blocks])
+    middle = np.array([period_s * index[b].mean() for b in blocks])
+    return float(np.median(np.diff(floor) / np.maximum(np.diff(middle), 1e-3)))
 
 
 def _packet_size(arrival_s: FloatArray) -> int:
@@ -318,24 +337,36 @@ def infer_index(arrival_s: FloatArray, period_s: float, window_s: float = _LOSS_
     window_s : float
         Looked at on either side of a possible loss.
     """
+    return _skip_losses(np.arange(len(arrival_s), dtype=np.int64), arrival_s, period_s, 1, window_s)
+
+
+def _skip_losses(
+    index: IntArray, arrival_s: FloatArray, period_s: float, unit: int, window_s: float = _LOSS_WINDOW_S
+) -> IntArray:
+    """Return ``index`` with what was lost added: multiples of ``unit`` values, where lateness rises for good."""
     n = len(arrival_s)
     window = max(_LOSS_WINDOW, round(window_s / period_s))
-    late = arrival_s - period_s * np.arange(n)
-    index = np.arange(n, dtype=np.int64)
+    late = arrival_s - period_s * index
+    index = index.copy()
     at = 1
     while at < n:
         # Work in stretches so that each correction touches only its neighbourhood.
         stop = min(n, at + 4096)
         ahead = _smallest_ahead(late[at : min(n, stop + window)], window)[: stop - at]
         behind = _smallest_behind(late[max(0, at - window) : stop], window)[min(at, window) - 1 :][: stop - at]
+        # The last values of a stream may all be late together: nothing is concluded from them alone.
         ahead[max(0, n - at - int(_LEAST_WINDOW * window)) :] = -np.inf
-        steps = np.flatnonzero(ahead - behind > _LOSS_STEP * period_s)
+        steps = np.flatnonzero(ahead - behind > _LOSS_STEP * unit * period_s)
         if len(steps) == 0:
             at = stop
             continue
         at += int(steps[0])
+        if unit > 1:
+            # Late ones just before the loss look like it already: it lies where lateness jumps most.
+            at += int(np.argmax(np.diff(late[at - 1 : min(n, at + _NEARBY)])))
         # Rounded down: few values after the step may all be late, but none can be early.
-        lost = int(float(ahead[steps[0]] - behind[steps[0]]) / period_s + 1.0 - _LOSS_STEP)
+        rise_s = float(ahead[steps[0]] - behind[steps[0]])
+        lost = unit * int(rise_s / (unit * period_s) + 1.0 - _LOSS_STEP)
         index[at:] += lost
         late[at:] -= lost * period_s
     return index
@@ -415,4 +446,12 @@ def _smallest_behind(values: FloatArray, window: int) -> FloatArray:
 def _median_step(arrival_s: FloatArray) -> float:
     steps = np.diff(arrival_s)
     positive = steps[steps > 0]
-    return float(np.median(positive)) if len(positive) else math.nan
+    if len(positive) == 0:
+        return math.nan
+    step_s = float(np.median(positive))
+    # A radio sends what is ready at its own turns, so single steps are the radio's. Over many values the sensor's
+    # period shows, unless some are lost at random: then these long steps differ from one another.
+    apart = max(1, min(_BASELINE, len(steps) // 3))
+    long = arrival_s[apart:] - arrival_s[:-apart]
+    typical = float(np.median(long))
+    return typical / apart if np.median(np.abs(long - typical)) <= 1.5 * step_s else step_s

@@ -49,7 +49,7 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         rate_hz=d.rate_hz,
         rate_ci95_ppm=d.clock.rate_ci95_ppm,
         n_lost=d.clock.n_lost,
-        n_malformed=d.samples.n_malformed,
+        n_malformed=d.samples.n_malformed + d.samples.n_corrupt,
         n_out_of_range=d.samples.n_out_of_range,
         contact=kind,
         response_time_s=tuple(times),

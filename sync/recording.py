@@ -14,7 +14,7 @@ from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Capture
 from dataset.errors import CaptureError
 from dataset.profiles import decode
-from dataset.profiles.profile import find_profile
+from dataset.profiles.stored import profile_of
 from dataset.sound import Sound, read_sound
 from dataset.video import probe_video
 from dataset.workers import default_workers
@@ -127,7 +127,7 @@ def read_recording(
 def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     decoded = []
     for sensor in capture.sensors:
-        profile = find_profile(sensor.profile)
+        profile = profile_of(capture, sensor)
         decoded.append((sensor, profile, decode(profile, capture.notifications(sensor.slot))))
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
@@ -141,7 +141,9 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
             profile=profile,
             samples=samples,
             arrival_s=arrival_s,
-            clock=sensor_clock(arrival_s, samples.epoch, profile.stream.rate_hz),
+            clock=sensor_clock(
+                arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo
+            ),
         )
     return zero_ns, data
 

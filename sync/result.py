@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.arrays import FloatArray, IntArray
+from dataset.errors import InputError
 from dataset.profiles.profile import find_profile
 from dataset.session import Session, StreamSync
 from sync.advice import Advice, advise
@@ -167,9 +168,7 @@ class SyncResult:
             self.streams,
             closes=not abs(gap_s) > allowed_s,
             overlaps=self.evidence.overlaps,
-            nominal_hz={
-                n: find_profile(p).stream.rate_hz for n, p in zip(channels.name, channels.profile, strict=True)
-            },
+            nominal_hz={n: _nominal_hz(p) for n, p in zip(channels.name, channels.profile, strict=True)},
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -187,6 +186,13 @@ class SyncResult:
             "streams": {name: stream_dict(sync) for name, sync in self.streams.items()},
             "advice": {n: {"cause": str(a.cause), "text": a.text} for n, a in self.advice.items() if a.cause},
         }
+
+
+def _nominal_hz(profile: str) -> float:
+    try:
+        return find_profile(profile).stream.rate_hz
+    except InputError:  # a profile of the person's own: its text is in the capture, not here
+        return 0.0
 
 
 def stream_dict(sync: StreamSync) -> dict[str, Any]:

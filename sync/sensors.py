@@ -169,14 +169,14 @@ def sync_sensors(
     delays: dict[str, list[float]] = {}
     for name, constant in constants.items():
         burst = BURST[responses[name][0]].value_s
-        delays.setdefault(data[name].profile.name, []).append(constant.response_s - burst)
+        delays.setdefault(data[name].profile.kind, []).append(constant.response_s - burst)
     return {
         name: _one(
             d,
             *responses[name],
             refusal=refusals[name],
             constant=constants.get(name),
-            siblings=delays.get(d.profile.name, []),
+            siblings=delays.get(d.profile.kind, []),
             heard=contacts.get(responses[name][0]),
             span_s=(start_s, stop_s),
         )
@@ -194,7 +194,7 @@ def disown_outliers(
     groups: dict[tuple[str, str], list[str]] = {}
     for name, (kind, response) in responses.items():
         if not why_unusable(response):
-            groups.setdefault((kind, data[name].profile.name), []).append(name)
+            groups.setdefault((kind, data[name].profile.kind), []).append(name)
     result = dict(responses)
     for (kind, _), names in groups.items():
         alone = len(names) < _SIBLINGS

@@ -191,7 +191,7 @@ class CaptureApp(App[int]):
         os._exit(0)  # the screen waits for its dead terminal for ever; everything is stored and released
 
 
-def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None) -> int:
+def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None, transport: str = "") -> int:
     """Show the capture screen until the person leaves; returns the exit code.
 
     Raises
@@ -204,7 +204,7 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None)
 
     def make_recorder() -> Recorder:
         seed = secrets.randbits(31)
-        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject)
+        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
         return Recorder(hardware, plan, out=out, subject=subject, seed=seed, protocol_toml=plan_toml, rig_toml=rig_toml)
 
     app = CaptureApp(make_recorder)

@@ -14,13 +14,18 @@ from dataset.profiles import Profile
 def matches(profile: Profile, device: BLEDevice, advertisement: AdvertisementData) -> bool:
     """Return whether an advertisement is of this kind of sensor.
 
-    The company id decides where it is advertised; else the local name. A profile that states neither matches nothing.
+    Any one of what the profile states is enough: company id, local name, its beginning, a service. A profile that
+    states nothing matches nothing.
     """
     wanted = profile.match
     if wanted.company_id is not None and wanted.company_id in advertisement.manufacturer_data:
         return True
-    name = advertisement.local_name or device.name or ""
-    return bool(wanted.local_name) and name.strip() == wanted.local_name
+    name = (advertisement.local_name or device.name or "").strip()
+    if wanted.local_name and name == wanted.local_name:
+        return True
+    if wanted.local_name_prefix and name.startswith(wanted.local_name_prefix):
+        return True
+    return not set(wanted.service_uuids).isdisjoint(u.lower() for u in advertisement.service_uuids)
 
 
 def choose_slot(free: Iterable[Sensor], profile: str, address: str, serial: str) -> Sensor | None:

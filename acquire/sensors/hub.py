@@ -15,6 +15,7 @@ from acquire.sensors.finder import Finder
 from acquire.sensors.link import RADIO_ERRORS, Link
 from acquire.sensors.looplag import LoopLag
 from acquire.sensors.reasons import reason_detail
+from acquire.sensors.shared import SharedDevices
 from acquire.sensors.slot import Slot
 from acquire.sensors.states import Event, State
 from acquire.sensors.status import SensorStatus
@@ -22,7 +23,7 @@ from dataset import clock
 from dataset.capture import Sensor
 from dataset.capture_writer import CaptureWriter
 from dataset.errors import HardwareError, MiaError
-from dataset.profiles.decode import decode_value
+from dataset.profiles.decode import LiveReader
 
 __all__ = ["SensorHub", "SensorStatus"]
 
@@ -48,7 +49,8 @@ class SensorHub:
     def __init__(self, hardware: Hardware, journal: Journal) -> None:
         self._hardware = hardware
         self._journal = journal
-        self._slots = [Slot(sensor, journal) for sensor in hardware.sensors]
+        self._shared = SharedDevices(hardware.sensors)
+        self._slots = [Slot(sensor, journal) for sensor in self._shared.carriers]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bluetooth", daemon=True)
         self._finders: dict[str, Finder] = {}
@@ -106,16 +108,17 @@ class SensorHub:
     @property
     def sensors(self) -> tuple[Sensor, ...]:
         """The slots as bound: with name, address and serial of the device that sits there."""
-        return tuple(slot.bound for slot in self._slots)
+        return self._shared.bound([slot.bound for slot in self._slots])
 
     def statuses(self) -> tuple[SensorStatus, ...]:
         """Return every slot's state now."""
         now_ns = clock.now_ns()
-        return tuple(slot.status(now_ns) for slot in self._slots)
+        return self._shared.statuses([slot.status(now_ns) for slot in self._slots], now_ns)
 
     def health(self, until_ns: int) -> dict[str, Any]:
         """Return the manifest's health of each channel for the recording that ended at ``until_ns``."""
-        return {slot.bound.channel: {"slot": slot.bound.slot, **slot.health.summary(until_ns)} for slot in self._slots}
+        own = {slot.bound.channel: {"slot": slot.bound.slot, **slot.health.summary(until_ns)} for slot in self._slots}
+        return own | self._shared.health(until_ns)
 
     def _in_loop(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -149,6 +152,7 @@ class SensorHub:
         began_ns = clock.now_ns()
         for slot in self._slots:
             slot.begin_recording(began_ns)
+        self._shared.begin(began_ns)
         self._writer = writer
         return began_ns
 
@@ -157,6 +161,7 @@ class SensorHub:
         self._lag.report()
         for slot in self._slots:
             slot.health.end()
+        self._shared.end()
         return clock.now_ns()
 
     async def _end(self) -> None:
@@ -218,15 +223,18 @@ class SensorHub:
             slot.machine.step(Event.DISCONNECTED, **reason_detail(link.reason))
         return heard
 
-    def _sink(self, slot: Slot, epoch: int) -> Callable[[int, bytes], None]:
+    def _sink(self, slot: Slot, epoch: int) -> Callable[[int, str, bytes], None]:
         """Return what is called with each notification of one connection."""
-        characteristic, number = slot.profile.stream.characteristic, slot.bound.slot
+        number, reader = slot.bound.slot, LiveReader(slot.profile)
 
-        def on_value(arrival_ns: int, payload: bytes) -> None:
+        def on_value(arrival_ns: int, characteristic: str, payload: bytes) -> None:
             writer = self._writer
             if writer is not None:
                 writer.notification(number, epoch - slot.base_epoch, characteristic, arrival_ns, payload)
-            slot.health.add(epoch - slot.base_epoch, arrival_ns, decode_value(slot.profile, payload))
+            reading = reader.read(characteristic, payload)
+            if reading.n_values or reading.malformed:
+                slot.health.add(epoch - slot.base_epoch, arrival_ns, reading.value)
+            self._shared.heard(number, epoch - slot.base_epoch, arrival_ns, characteristic, payload)
 
         return on_value
 

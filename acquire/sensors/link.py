@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 
 from acquire.hardware import Radio
+from acquire.sensors.commands import send_commands
 from dataset import clock
 from dataset.profiles import Profile
 
@@ -23,8 +25,8 @@ CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 3.0
 DISCONNECT_TIMEOUT_S = 5.0
 
-#: Called for every notification with its arrival in host nanoseconds and its payload.
-ValueSink = Callable[[int, bytes], None]
+#: Called for every notification with its arrival in host nanoseconds, its characteristic and its payload.
+ValueSink = Callable[[int, str, bytes], None]
 
 #: What a failed radio operation raises: the stack's own errors, D-Bus ends of file, time-outs.
 RADIO_ERRORS = (BleakError, OSError, EOFError, TimeoutError)
@@ -75,6 +77,7 @@ class Link:
         self.given_up = False
         self._profile = profile
         self._radio = radio
+        self._started = False
         if radio.client_backend is None:
             self._client = BleakClient(device, self._on_disconnected, timeout=CONNECT_TIMEOUT_S)
         else:
@@ -108,8 +111,9 @@ class Link:
         with radio_errors():
             await self._client.connect()
         # Services resolved without the characteristic happens on BlueZ: treated as a failed connection.
-        if self._client.services.get_characteristic(self._profile.stream.characteristic) is None:
-            raise BleakError(f"{self.device.address} has no characteristic {self._profile.stream.characteristic}")
+        for characteristic in self._profile.characteristics:
+            if self._client.services.get_characteristic(characteristic) is None:
+                raise BleakError(f"{self.device.address} has no characteristic {characteristic}")
         who = self._profile.identity
         # A serial that could not be read is no missing one: taken for that, the sensor would belong to no slot.
         serial = await self._read(who.serial)
@@ -120,7 +124,7 @@ class Link:
 
     def _readable(self, characteristic: str) -> BleakGATTCharacteristic | None:
         """Return what may be read; the value's own characteristic never (a read would arrive as a value)."""
-        if not characteristic or characteristic == self._profile.stream.characteristic:
+        if not characteristic or characteristic in self._profile.characteristics:
             return None
         found = self._client.services.get_characteristic(characteristic) if self._client.is_connected else None
         return found if found is not None and "read" in found.properties else None
@@ -141,14 +145,17 @@ class Link:
             return None
 
     async def subscribe(self, sink: ValueSink) -> None:
-        """Start the stream; ``sink`` is called in the radio's loop, in order, once for each notification."""
+        """Start the streams; ``sink`` is called in the radio's loop, in order, once for each notification."""
 
-        def on_value(_characteristic: BleakGATTCharacteristic, payload: bytearray) -> None:
+        def on_value(characteristic: BleakGATTCharacteristic, payload: bytearray) -> None:
             arrival_ns = clock.now_ns()
-            sink(arrival_ns, bytes(payload))
+            sink(arrival_ns, characteristic.uuid, bytes(payload))
 
         with radio_errors():
-            await self._client.start_notify(self._profile.stream.characteristic, on_value)
+            for characteristic in self._profile.characteristics:
+                await self._client.start_notify(characteristic, on_value)
+            self._started = True
+            await send_commands(self._client, self._profile.start)
 
     # -- battery --------------------------------------------------------------------------------------------------
 
@@ -185,6 +192,9 @@ class Link:
         try:
             with radio_errors():
                 async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
+                    if self._started and self._client.is_connected:
+                        with contextlib.suppress(*RADIO_ERRORS):
+                            await send_commands(self._client, self._profile.stop)
                     await self._client.disconnect()
         except RADIO_ERRORS as error:
             _log.debug("%s: disconnecting failed: %s", self.device.address, error)

@@ -49,9 +49,17 @@ class _HciSource(StreamPacketSource):
 
 
 class Central:
-    """A Bluetooth host in the central role on one HCI socket."""
+    """A Bluetooth host in the central role on one controller.
 
-    def __init__(self, device: Device, transport: asyncio.Transport) -> None:
+    Parameters
+    ----------
+    device : Device
+        Powered on.
+    transport : asyncio.Transport, optional
+        Closed with it.
+    """
+
+    def __init__(self, device: Device, transport: asyncio.Transport | None = None) -> None:
         self.device = device
         self._transport = transport
         self._connecting = asyncio.Lock()
@@ -79,7 +87,8 @@ class Central:
                 for connection in list(self.device.connections.values()):
                     await connection.disconnect()
                 await self.device.power_off()
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
         await asyncio.sleep(0)  # lets the transport run connection_lost before the loop may end
 
     async def connect(self, target: hci.Address, timeout_s: float) -> Connection:

@@ -21,10 +21,12 @@ from acquire.virtual.exposures import video_truth
 from acquire.virtual.faults import Faults
 from acquire.virtual.figure import HEIGHT, WIDTH
 from acquire.virtual.orders import Order, make_world, prompt_order
+from acquire.virtual.others import drawn_others, mixed_sensors
 from acquire.virtual.radio import make_radio
 from acquire.virtual.sensors import SensorOrders, sensors_child
 from acquire.virtual.truth import sensor_truth, write_truth
 from dataset.errors import HardwareError
+from dataset.muscles import PAPER_CHANNELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,13 @@ class VirtualHardware(SensorOrders):
         Draws the person.
     faults : Faults, optional
         What goes wrong beside that; by default what the simulator holds for ordinary.
+    mixed : bool
+        Some channels sit on devices of other makes: a BITalino with two muscles, a board that writes lines.
     """
 
     name = "virtual"
 
-    def __init__(self, seed: int, subject: str = "S01", faults: Faults | None = None) -> None:
+    def __init__(self, seed: int, subject: str = "S01", faults: Faults | None = None, *, mixed: bool = False) -> None:
         self._seed = seed
         self._subject = subject
         self._faults = faults or Faults()
@@ -68,7 +72,8 @@ class VirtualHardware(SensorOrders):
         self._prompts: list[tuple[Prompt, int]] = []
         self._parts: _Parts | None = None
         self._central: Central | None = None
-        self.sensors = self._devices.rig_sensors()
+        self._others = drawn_others(seed) if mixed else ()
+        self.sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
 
     # -- acquire.hardware.Hardware --------------------------------------------------------------------------------
 
@@ -200,7 +205,7 @@ class VirtualHardware(SensorOrders):
             held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
 
             world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
-            sensors = sensors_child(world, hci_end)
+            sensors = sensors_child([*world, *(["--mixed"] if self._others else [])], hci_end)
             held.callback(sensors.close)
             fds = {"ring": memory.fd, "frames": frames_end.fileno(), "sound": sound_end.fileno(), "flashes": flashes.fd}
             scene = Child(
@@ -244,9 +249,11 @@ class VirtualHardware(SensorOrders):
             world.prompt(prompt, host_ns)
         for on_ns, off_ns in scene["flashes"]:
             world.flash(on_ns, off_ns)
+        rate_ppm = {c.name: clock.rate_ppm for c, clock in zip(PAPER_CHANNELS, self._devices.sensors, strict=True)}
+        rate_ppm |= {channel: device.rate_ppm for device in self._others for channel in device.channels}
         emg = {
-            channel: sensor_truth(world, channel, delay_s=sent["least_latency_s"], rate_ppm=clock.rate_ppm)
-            for (channel, sent), clock in zip(sensors["sent"].items(), self._devices.sensors, strict=True)
+            channel: sensor_truth(world, channel, delay_s=sent["least_latency_s"], rate_ppm=rate_ppm[channel])
+            for channel, sent in sensors["sent"].items()
             if sent["n_sent"]
         }
         write_truth(capture, world, video_truth(capture, scene["camera"]["frames"]), emg)

@@ -20,7 +20,10 @@ from acquire.virtual.air import Air, serve_controller
 from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults
 from acquire.virtual.gatt import M40Identity, Spoil, VirtualM40
+from acquire.virtual.other_gatt import VirtualOther
+from acquire.virtual.others import drawn_others
 from acquire.virtual.world import World
+from dataset.capture import Sensor
 from dataset.clock import now_ns
 
 
@@ -48,32 +51,49 @@ class Sensors:
     world : World
     devices : Devices
     faults : Faults
+    mixed : bool
+        Some channels sit on devices of other makes.
     """
 
-    def __init__(self, world: World, devices: Devices, faults: Faults) -> None:
+    def __init__(self, world: World, devices: Devices, faults: Faults, *, mixed: bool = False) -> None:
         self._world = world
         self._faults = faults
         self._outages_planned = False
         self.air = Air()
-        self.by_slot: dict[int, VirtualM40] = {}
+        self.by_slot: dict[int, VirtualM40 | VirtualOther] = {}
+        self._others = [
+            VirtualOther(self.air, device, partial(device.values, world), partial(device.payload, faults))
+            for device in (drawn_others(world.seed) if mixed else ())
+        ]
+        on_others = {channel: other for other in self._others for channel in other.what.channels}
+        self._of_channel: dict[str, VirtualM40 | VirtualOther] = {}
         for i, sensor in enumerate(devices.rig_sensors()):
-            identity = M40Identity(
-                channel=sensor.channel,
-                address=sensor.address,
-                serial=sensor.serial,
-                battery_percent=None if sensor.channel in faults.no_battery_channels else 80,
-                battery_notifies=sensor.slot % 2 == 1,  # some firmware does, some does not
+            self._of_channel[sensor.channel] = self.by_slot[sensor.slot] = on_others.get(sensor.channel) or self._m40(
+                i, sensor, devices
             )
-            payload = partial(value_payload, world, faults, sensor.channel)
-            self.by_slot[sensor.slot] = VirtualM40(self.air, identity, devices.sensors[i], payload)
+
+    def _m40(self, i: int, sensor: Sensor, devices: Devices) -> VirtualM40:
+        identity = M40Identity(
+            channel=sensor.channel,
+            address=sensor.address,
+            serial=sensor.serial,
+            battery_percent=None if sensor.channel in self._faults.no_battery_channels else 80,
+            battery_notifies=sensor.slot % 2 == 1,  # some firmware does, some does not
+        )
+        payload = partial(value_payload, self._world, self._faults, sensor.channel)
+        return VirtualM40(self.air, identity, devices.sensors[i], payload)
+
+    @property
+    def _devices(self) -> set[VirtualM40 | VirtualOther]:
+        return set(self.by_slot.values())
 
     async def start(self) -> None:
         """Switch all sensors on."""
-        await asyncio.gather(*(sensor.start() for sensor in self.by_slot.values()))
+        await asyncio.gather(*(sensor.start() for sensor in self._devices))
 
     async def stop(self) -> None:
         """Switch all sensors off."""
-        for sensor in self.by_slot.values():
+        for sensor in self._devices:
             await sensor.stop()
 
     async def obey(self, order: orders.Order) -> None:
@@ -84,41 +104,42 @@ class Sensors:
             self._plan_outages(host_ns - round(prompt.at_s * 1e9))
             return
         sensor = self.by_slot[order["slot"]]
-        match order["do"]:
-            case "drop":
-                await sensor.drop(order["reason"])
-            case "silence":
+        match order["do"], sensor:
+            case "silence", _:
                 sensor.silence(float(order["seconds"]))
-            case "refuse":
+            case "drop", VirtualM40():
+                await sensor.drop(order["reason"])
+            case "refuse", VirtualM40():
                 sensor.refuse(order["times"])
-            case "fail_to_establish":
+            case "fail_to_establish", VirtualM40():
                 sensor.fail_to_establish(order["times"])
-            case "spoil":
+            case "spoil", VirtualM40():
                 sensor.spoil(Spoil(order["kind"]), order["values"])
-            case "battery":
+            case "battery", VirtualM40():
                 await sensor.set_battery(order["percent"])
-            case unknown:
-                raise ValueError(f"no order {unknown!r}")
+            case "drop", VirtualOther():
+                await sensor.drop()
+            case what, _:
+                raise ValueError(f"no order {what!r} for {type(sensor).__name__}")
 
     def _plan_outages(self, began_ns: int) -> None:
         """Let the faults' outages come at their seconds after the recording began."""
         if self._outages_planned:
             return
         self._outages_planned = True
-        of_channel = {sensor.identity.channel: sensor for sensor in self.by_slot.values()}
         for outage in self._faults.outages:
             wait_s = (began_ns - now_ns()) * 1e-9 + outage.at_s
-            sensor = of_channel[outage.channel]
+            sensor = self._of_channel[outage.channel]
             asyncio.get_running_loop().call_later(max(0.0, wait_s), sensor.silence, outage.seconds)
 
     def report(self) -> dict[str, Any]:
         """Return what each sensor really sent, by channel."""
-        return {"sent": {s.identity.channel: asdict(s.record) for s in self.by_slot.values()}}
+        return {"sent": {channel: asdict(s.record) for channel, s in self._of_channel.items()}}
 
 
-async def serve(world: World, devices: Devices, faults: Faults, hci: socket.socket) -> None:
+async def serve(world: World, devices: Devices, faults: Faults, hci: socket.socket, *, mixed: bool = False) -> None:
     """Serve until standard input ends or says ``quit``; then answer with the report."""
-    sensors = Sensors(world, devices, faults)
+    sensors = Sensors(world, devices, faults, mixed=mixed)
     transport = await serve_controller(sensors.air, hci)
     await sensors.start()
     orders.answer({"ready": True})
@@ -142,12 +163,13 @@ def main() -> None:
     parser.add_argument("--subject", required=True)
     parser.add_argument("--faults", required=True)
     parser.add_argument("--hci-fd", type=int, required=True)
+    parser.add_argument("--mixed", action="store_true")
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     faults = Faults.model_validate_json(given.faults)
     world = orders.make_world(given.seed, given.subject, faults)
     devices = Devices.drawn(given.seed, faults)
-    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd)))
+    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd), mixed=given.mixed))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ from acquire.virtual.devices import Devices, SensorClock
 from acquire.virtual.faults import Faults, load_faults
 from acquire.virtual.figure import HEIGHT, WIDTH, Figure, expose
 from acquire.virtual.motions import known_motion
+from acquire.virtual.others import drawn_others, mixed_sensors
+from acquire.virtual.simulate_others import write_other
 from acquire.virtual.soundtrack import Soundtrack
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from acquire.virtual.world import World
@@ -75,6 +77,7 @@ def simulate(
     faults: Faults | Path | None = None,
     stamp: str | None = None,
     film: Film | None = None,
+    mixed: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Write a closed capture of the virtual person, with its ``truth.json``.
@@ -97,6 +100,8 @@ def simulate(
         Name of the recording, now by default.
     film : Film, optional
         Size and noise of the picture.
+    mixed : bool
+        Some channels sit on devices of other makes than the M40.
     progress : callable, optional
 
     Returns
@@ -124,6 +129,7 @@ def simulate(
         faults=given,
         stamp=stamp,
         film=film or Film(),
+        mixed=mixed,
     ).write(progress or (lambda _: None))
 
 
@@ -170,6 +176,7 @@ class _Simulation:
         faults: Faults,
         stamp: str | None,
         film: Film,
+        mixed: bool,
     ) -> None:
         self._seed = seed
         self._film_as = film
@@ -183,13 +190,14 @@ class _Simulation:
         self._began_ns = int(self._rng.integers(10**12, 10**14))
         self._ended_ns = self._began_ns + round(schedule.duration_s * 1e9)
         self._folder = new_capture_folder(out, subject, stamp)
-        self._sensors = self._devices.rig_sensors()
+        self._others = drawn_others(seed) if mixed else ()
+        self._sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
         self._writer = CaptureWriter(
             self._folder,
             subject=subject,
             sensors=self._sensors,
             sync_seed=seed,
-            rig_toml='name = "virtual"\n',
+            rig_toml=f'name = "{"virtual-mixed" if mixed else "virtual"}"\n',
             protocol_toml=protocol_text,
         )
 
@@ -285,6 +293,8 @@ class _Simulation:
         health: dict[str, Any] = {}
         truth: dict[str, SensorTruth] = {}
         for sensor, clock in zip(self._sensors, self._devices.sensors, strict=True):
+            if sensor.profile != profile.name:
+                continue
             first, stop = clock.next_index(self._began_ns), clock.next_index(self._ended_ns)
             index = np.arange(first, stop, dtype=np.int64)
             # A link delivers in order: what waited is followed by what came after, a little later each.
@@ -310,6 +320,13 @@ class _Simulation:
                 truth[sensor.channel] = sensor_truth(
                     self._world, sensor.channel, delay_s=delay_s, rate_ppm=clock.rate_ppm
                 )
+        for device in self._others:
+            counted, delay_s = write_other(
+                self._writer, self._world, self._faults, device, self._sensors, (self._began_ns, self._ended_ns)
+            )
+            health |= counted
+            for channel in device.channels:
+                truth[channel] = sensor_truth(self._world, channel, delay_s=delay_s, rate_ppm=device.rate_ppm)
         return health, truth
 
     def _chosen(self, clock: SensorClock, fault: str, index: IntArray, share: float) -> NDArray[np.bool_]:

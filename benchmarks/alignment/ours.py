@@ -11,7 +11,8 @@ from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
 from dataset.arrays import FloatArray
 from dataset.capture import Sensor
 from dataset.profiles import Profile, Samples
-from dataset.profiles.profile import Delay, Gaps, Stream, find_profile
+from dataset.profiles.profile import Delay, Gaps, find_profile
+from dataset.profiles.stream import FILE, Stream
 from dataset.sound import Sound
 from sync.align import align
 from sync.arrivals import sensor_clock
@@ -28,7 +29,7 @@ _RAW = Profile(
     name="raw-emg",
     title="Raw sEMG, 1 kHz",
     source="synthetic",
-    stream=Stream(characteristic="synthetic", format="<d", rate_hz=1000.0, unit="uV"),
+    stream=Stream(characteristics=(FILE,), format="<d", rate_hz=1000.0, unit="uV"),
     gaps=Gaps(late_s=0.15, suspected_loss_s=0.25, stale_s=0.5, reconnect_s=3.0),
     delay=Delay(prior_s=0.05, prior_sd_s=0.03),
 )

@@ -18,9 +18,10 @@ RIG, PROTOCOL = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"
 
 def test_the_rig_parses() -> None:
     rig = parse_rig(RIG, "docs/rig.md")
-    first, second = rig.sensors()
+    first, second, third = rig.sensors()
     assert (first.channel, first.serial) == ("left_biceps", "M40-0017")
     assert (second.channel, second.adapter) == ("right_quadriceps", "hci1")
+    assert third.profile == "bitalino-ble:2@1000"
     assert rig.camera is not None and rig.microphone is not None and rig.box is not None
 
 

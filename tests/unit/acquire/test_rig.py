@@ -80,3 +80,54 @@ def test_an_absent_rig_file_is_said(tmp_path: Path) -> None:
         load_rig(tmp_path / "none.toml")
     with pytest.raises(InputError, match="cannot read the rig"):
         open_hardware(str(tmp_path), seed=1, subject="S1")
+
+
+ARMBAND = """
+[[slots]]
+channel = "left_biceps"
+profile = "bitalino-ble"
+column = "A2"
+rate_hz = 100
+address = "AA:BB"
+[[slots]]
+channel = "left_triceps"
+profile = "bitalino-ble"
+column = 3
+rate_hz = 100
+address = "aa:bb"
+"""
+
+
+def test_slots_share_a_device_by_its_columns() -> None:
+    first, second = parse_rig(ARMBAND, "rig.toml").sensors()
+    assert (first.profile, second.profile) == ("bitalino-ble:2@100", "bitalino-ble:3@100")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("column = 3", 'column = "A2"', "two slots have the same address"),
+        ("column = 3\nrate_hz = 100", "column = 3\nrate_hz = 1000", "two slots have the same address"),
+        ("column = 3", "column = 7", "no column 7; there are: A1, A2"),
+        ("column = 3", 'column = "B"', "no column 'B'"),
+        ('100\naddress = "aa:bb"', '50\naddress = "aa:bb"', "cannot sample at 50 Hz: it offers 1, 10"),
+        ('profile = "bitalino-ble"\ncolumn = 3', 'profile = "bitalino-ble:3"', "no sensor profile 'bitalino-ble:3'"),
+    ],
+)
+def test_a_wrong_choice_of_column_or_rate_is_refused(old: str, new: str, why: str) -> None:
+    assert old in ARMBAND
+    with pytest.raises(InputError, match=why):
+        parse_rig(ARMBAND.replace(old, new), "rig.toml")
+
+
+def test_a_profile_file_lies_beside_the_rig_file(tmp_path: Path) -> None:
+    from dataset.profiles import builtin_profiles
+
+    own = builtin_profiles()["myoware"].text.replace('name = "myoware"', 'name = "bench-board"')
+    (tmp_path / "board.toml").write_text(own)
+    (tmp_path / "rig.toml").write_text('[[slots]]\nchannel = "left_biceps"\nprofile = "board.toml"\n')
+    rig, _ = load_rig(tmp_path / "rig.toml")
+    assert rig.sensors()[0].profile == "bench-board"
+    (tmp_path / "board.toml").write_text(own.replace('unit = "counts"', ""))
+    with pytest.raises(InputError, match=r"board\.toml is wrong: stream\.unit"):
+        load_rig(tmp_path / "rig.toml")

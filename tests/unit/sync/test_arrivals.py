@@ -149,3 +149,55 @@ def test_lost_packets_among_queueing_ones_are_counted():
     kept[1500:1503] = kept[4000] = False
     clock = sensor_clock(np.repeat(arrival[kept], 20), np.zeros(20 * int(kept.sum()), dtype=np.int64), 1000.0)
     assert clock.n_lost == 80
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("modulo", "rate_hz"), [(16, 1000.0), (8, 200.0)])
+def test_a_small_counter_in_packets_tells_losses_from_stalls(seed, modulo, rate_hz):
+    rng = np.random.default_rng([seed, modulo])
+    n = round(90 * rate_hz)
+    tick = np.arange(n) / rate_hz * (1 + rng.uniform(-3e-3, 3e-3))  # the nominal rate is a little wrong
+    packet = np.arange(n) // 2
+    ready = tick[1::2] + 0.02
+    # The radio takes turns each 15 ms, one in ten fails, and the stack adds a little.
+    turns = np.arange(0.0, tick[-1] + 3.0, 0.015)
+    turns = turns[rng.random(len(turns)) > 0.1]
+    which = np.searchsorted(turns, ready)
+    came = np.maximum.accumulate(turns[which] + rng.exponential(0.001, len(turns))[which])
+    for at in (20.0, 50.0):  # the link stalls, then all comes at once: late, not lost
+        stalled = (came > at) & (came < at + 1.3)
+        came[stalled] = at + 1.3
+    came = np.maximum.accumulate(came)
+    keep = rng.random(n) > 0.002  # single corrupt frames
+    keep[round(35 * rate_hz) : round(35 * rate_hz) + 5 * modulo + 3] = False  # more than it can count
+    index = np.flatnonzero(keep)
+    clock = sensor_clock(came[packet][keep], np.zeros(len(index), dtype=np.int64), rate_hz, index % modulo, modulo)
+    right = clock.epochs[0].index == index - index[0]
+    # What is late just before a long loss may be laid behind it; everything else is exact.
+    assert np.sum(~right) <= 20 and np.all(np.abs(np.flatnonzero(~right) - np.argmax(np.diff(index))) < 64)
+    # The earliest arrivals are those of a packet's second sample.
+    assert np.max(np.abs(clock.time_s - tick[keep] - 0.02)[right]) < 0.003
+
+
+@pytest.mark.parametrize("turn_s", [0.024, 0.0075])
+def test_lines_without_a_rate_that_share_notifications_are_laid_out_evenly(turn_s):
+    rng = np.random.default_rng(5)
+    tick = np.arange(4000) * 0.01
+    # The radio takes its turn each 24 ms, so that two or three lines end in each notification; or more often than
+    # there are lines, so that single steps are its own.
+    turn = np.unique(np.ceil((tick + 0.03) / turn_s), return_inverse=True)[1]
+    came = np.maximum.accumulate(np.ceil((tick + 0.03) / turn_s) * turn_s + rng.exponential(0.001, 4000))
+    came = np.array([came[turn == k].max() for k in range(turn.max() + 1)])[turn]
+    clock = sensor_clock(came, np.zeros(4000, dtype=np.int64), 0.0)
+    assert clock.period_s == pytest.approx(0.01, rel=1e-3)
+    assert clock.n_lost == 0
+    offset = clock.time_s - tick
+    assert np.ptp(offset) < 0.004
+
+
+def test_one_lost_frame_of_a_waveform_is_no_gap_and_one_lost_level_is():
+    for rate_hz, n_missing, n_runs in ((1000.0, 1, 1), (1000.0, 15, 1), (1000.0, 40, 2), (10.0, 1, 2)):
+        index = np.concatenate([np.arange(200), np.arange(200 + n_missing, 400)])
+        clock = sensor_clock(index / rate_hz, np.zeros(len(index), dtype=np.int64), rate_hz, index)
+        assert clock.n_lost == n_missing
+        assert len(np.unique(clock.run)) == n_runs and len(clock.gaps_s) == n_runs - 1

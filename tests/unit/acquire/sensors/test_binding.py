@@ -49,3 +49,16 @@ def test_company_id_or_name_make_a_match() -> None:
     assert heard(None, {0x05DA: b""})
     assert not heard("Myo", {0x004C: b""})
     assert not heard(None, {})
+
+
+def test_a_beginning_of_the_name_or_a_service_makes_a_match() -> None:
+    device = BLEDevice("AA", None, None)
+
+    def heard(spec: str, name: str | None, services: list[str]) -> bool:
+        return matches(find_profile(spec), device, AdvertisementData(name, {}, {}, services, None, -50, ()))
+
+    assert heard("polar-h10", "Polar H10 12345678", [])
+    assert not heard("polar-h10", "Polar Sense 12345678", [])
+    assert heard("bitalino-ble", "BITalino-51-3B", [])
+    assert heard("nus-lines", "whatever", ["6E400001-B5A3-F393-E0A9-E50E24DCCA9E"])
+    assert not heard("float64-le", "", [])

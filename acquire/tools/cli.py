@@ -1,0 +1,224 @@
+"""The commands of the tools: thin; each calls a function that a script could call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from dataset.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result, progress
+
+if TYPE_CHECKING:
+    from acquire.hardware import Hardware, Radio
+
+T = TypeVar("T")
+
+_TICK_S = 0.25
+
+RigOption = Annotated[
+    str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'; default: this computer's Bluetooth.")
+]
+TransportOption = Annotated[
+    str, typer.Option("--transport", help="Drive a controller in place of the system's stack, e.g. usb:0.")
+]
+SecondsOption = Annotated[float, typer.Option("--seconds", min=0.5, max=3600, help="How long to listen.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+AddressArgument = Annotated[str, typer.Argument(help="The device's address, as scan shows it.")]
+
+rig_app = typer.Typer(help="Write a rig file from the sensors that are there, or check one.", no_args_is_help=True)
+profile_app = typer.Typer(help="Profiles: what a sensor's notifications mean.", no_args_is_help=True)
+
+
+def add_tools(app: typer.Typer) -> None:
+    """Add the tools to ``mia-record``."""
+    for name, command in (("scan", _scan), ("inspect", _inspect), ("listen", _listen), ("identify", _identify)):
+        app.command(name)(command)
+    app.add_typer(rig_app, name="rig")
+    app.add_typer(profile_app, name="profile")
+
+
+def _with_radio(hardware: Hardware, doing: str, seconds: float, use: Callable[[Radio], Awaitable[T]]) -> T:
+    """Open the radio, use it, and show a bar that takes about ``seconds``."""
+    from acquire.tools.radio import opened
+
+    async def run(advance: Callable[[float], None]) -> T:
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(_TICK_S)
+                advance(_TICK_S)
+
+        ticking = asyncio.create_task(tick())
+        try:
+            async with opened(hardware) as radio:
+                return await use(radio)
+        finally:
+            ticking.cancel()
+
+    with progress(doing, seconds) as advance:
+        return asyncio.run(run(advance))
+
+
+def _scan(
+    rig: RigOption = "",
+    transport: TransportOption = "",
+    seconds: SecondsOption = 5.0,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Also connect to each sensor and read serial and battery.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List all that advertises, how strong it is, and which profile fits."""
+    from acquire.tools.radio import tool_hardware
+    from acquire.tools.scanning import scan, scan_text
+
+    found = _with_radio(tool_hardware(rig, transport), "scanning", seconds, lambda radio: scan(radio, seconds, ask=ask))
+    print_result({"devices": [f.as_dict() for f in found]}, as_json=as_json, text=scan_text(found))
+
+
+def _inspect(
+    address: AddressArgument, rig: RigOption = "", transport: TransportOption = "", as_json: JsonOption = False
+) -> None:
+    """Read every service, characteristic and value of a device. Nothing is written to it."""
+    from acquire.tools.inspecting import inspect, inspect_text
+    from acquire.tools.radio import tool_hardware
+
+    found = _with_radio(tool_hardware(rig, transport), "reading", 5.0, lambda radio: inspect(radio, address))
+    print_result(found, as_json=as_json, text=inspect_text(found))
+
+
+def _listen(
+    address: AddressArgument,
+    rig: RigOption = "",
+    transport: TransportOption = "",
+    seconds: SecondsOption = 10.0,
+    characteristic: Annotated[str, typer.Option("--characteristic", help="This one alone; default: all.")] = "",
+    profile: Annotated[
+        str, typer.Option("--profile", help="A profile, by name or file, whose start and stop commands are written.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Subscribe to a device: bytes, rate, what they may mean, what in them counts up."""
+    from acquire.tools.listening import listen, listen_text
+    from acquire.tools.radio import tool_hardware
+    from dataset.profiles.profile import add_profile, find_profile, load_profile
+
+    if profile.endswith(".toml"):
+        profile = add_profile(load_profile(Path(profile))).name
+    known = find_profile(profile) if profile else None
+    heard = _with_radio(
+        tool_hardware(rig, transport),
+        "listening",
+        seconds,
+        lambda radio: listen(radio, address, seconds, characteristic=characteristic, profile=profile),
+    )
+    result = {"address": address, "characteristics": [h.as_dict() for h in heard]}
+    print_result(result, as_json=as_json, text=listen_text(address, heard, known))
+
+
+def _identify(
+    slot: Annotated[int, typer.Argument(min=1, help="Number of the slot in the rig file, from 1.")],
+    rig: Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")] = "rig.toml",
+    transport: TransportOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let the sensor of a slot show itself. The only command that writes to a sensor of its own accord."""
+    from dataclasses import asdict
+
+    from acquire.tools.identifying import identify
+    from acquire.tools.radio import tool_hardware
+
+    hardware = tool_hardware(rig, transport)
+    shown = _with_radio(hardware, "showing", 8.0, lambda radio: identify(radio, hardware.sensors, slot))
+    text = f"slot {shown.slot}, {shown.channel}: {shown.serial or shown.address}; {shown.shows}"
+    print_result(asdict(shown), as_json=as_json, text=text)
+
+
+@rig_app.command("init")
+def rig_init(
+    file: Annotated[Path, typer.Argument(help="The rig file to write; never overwritten.")] = Path("rig.toml"),
+    rig: RigOption = "",
+    transport: TransportOption = "",
+    seconds: SecondsOption = 8.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented rig file from the sensors that are there."""
+    from acquire.tools.radio import tool_hardware
+    from acquire.tools.rig_init import check_new, write_rig
+    from acquire.tools.scanning import scan
+
+    check_new(file)
+    found = _with_radio(
+        tool_hardware(rig, transport),
+        "scanning, then asking each sensor who it is",
+        seconds,
+        lambda radio: scan(radio, seconds, ask=True),
+    )
+    n = write_rig(file, found)
+    text = f"{file}: {n} slots; check it: mia-record rig check --rig {file}"
+    print_result({"rig": str(file), "slots": n}, as_json=as_json, text=text)
+
+
+@rig_app.command("check")
+def rig_check(
+    rig: Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")] = "rig.toml",
+    transport: TransportOption = "",
+    out: Annotated[Path, typer.Option("--out", help="Folder that captures would go to.")] = Path("captures"),
+    seconds: SecondsOption = 5.0,
+    patience: Annotated[float, typer.Option("--patience", min=0, help="Seconds to wait for all sensors.")] = 20.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that all sensors stream at their rate: a line for each, with the one thing to do. Exit 3 if not all do."""
+    from acquire.rig import VIRTUAL, VIRTUAL_MIXED, load_rig
+    from acquire.tools.radio import tool_hardware
+    from acquire.tools.rig_check import check_rig, check_text
+    from acquire.virtual import devices, figure
+
+    picture: tuple[int, int, float] | None = (figure.WIDTH, figure.HEIGHT, devices.FRAME_RATE_HZ)
+    sound_rate_hz = devices.SOUND_RATE_HZ
+    if rig not in (VIRTUAL, VIRTUAL_MIXED):
+        says, _ = load_rig(Path(rig))
+        picture = (says.camera.width, says.camera.height, says.camera.rate_hz) if says.camera else None
+        sound_rate_hz = says.microphone.rate_hz if says.microphone else 0
+    with _fraction_bar("checking") as advance:
+        found = check_rig(
+            tool_hardware(rig, transport),
+            out,
+            seconds=seconds,
+            patience_s=patience,
+            picture=picture,
+            sound_rate_hz=sound_rate_hz,
+            progress=advance,
+        )
+    print_result(found.as_dict(), as_json=as_json, text=check_text(found))
+    if not found.all_at_rate:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@profile_app.command("check")
+def profile_check(
+    file: Annotated[Path, typer.Argument(help="A profile file.")],
+    replay: Annotated[Path | None, typer.Option("--replay", help="A capture to read with it.")] = None,
+    slot: Annotated[int | None, typer.Option("--slot", min=1, help="This slot of the capture alone.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a profile file and, with --replay, read a recorded capture with it. Exit 2 where it does not fit."""
+    from acquire.tools.profile_check import check_profile, profile_text
+
+    found = check_profile(file, replay, slot)
+    print_result(found.as_dict(), as_json=as_json, text=profile_text(found))
+    if found.problems:
+        raise typer.Exit(EXIT_INPUT)
+
+
+@contextmanager
+def _fraction_bar(description: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar on stderr that is told the fraction done."""
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=STDERR, transient=True) as bar:
+        task = bar.add_task(description, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)

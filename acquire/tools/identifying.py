@@ -1,0 +1,115 @@
+"""``identify``: let the sensor of a slot show itself. The only tool that writes to a sensor."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from bleak import BleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+
+from acquire.hardware import Radio
+from acquire.sensors.binding import matches
+from acquire.sensors.link import RADIO_ERRORS
+from acquire.tools.radio import client, find_device, scanner, unreachable
+from acquire.tools.scanning import ask_identity
+from dataset.capture import Sensor
+from dataset.errors import HardwareError, InputError
+from dataset.profiles.profile import Identify, find_profile, split_spec
+
+SCAN_S = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """Which sensor showed itself, and how."""
+
+    slot: int
+    channel: str
+    address: str
+    serial: str
+    shows: str
+
+
+async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Identified:
+    """Let the sensor of ``slot`` show itself, and put it back as it was.
+
+    Raises
+    ------
+    InputError
+        There is no such slot, it does not say which sensor sits there, or such a sensor has nothing to show.
+    HardwareError
+        The sensor is not found or does not answer.
+    """
+    sensor = next((s for s in sensors if s.slot == slot), None)
+    if sensor is None:
+        raise InputError(f"the rig has no slot {slot}", f"it has 1 to {len(sensors)}")
+    how = find_profile(sensor.profile).identify
+    if how is None:
+        raise InputError(
+            f"{sensor.channel}: a {sensor.profile} has nothing to show itself by",
+            "its profile has no [identify]",
+            "switch the other sensors off, and scan",
+        )
+    if not sensor.address and not sensor.serial:
+        raise InputError(
+            f"slot {slot} ({sensor.channel}) does not say which sensor sits there",
+            "it has neither serial nor address",
+            "write a rig file from the sensors that are there: mia-record rig init",
+        )
+    device, serial = await find_sensor(radio, sensor)
+    try:
+        await _show(client(radio, device), how)
+    except RADIO_ERRORS as error:
+        raise unreachable(device.address, error) from error
+    return Identified(slot=slot, channel=sensor.channel, address=device.address, serial=serial, shows=how.shows)
+
+
+async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
+    """Return the device a slot names, by address, else by asking every device of its kind for its serial."""
+    if sensor.address and not sensor.serial:
+        device, _ = await find_device(radio, sensor.address)
+        return device, ""
+    profile = find_profile(sensor.profile)
+    found: dict[str, BLEDevice] = {}
+
+    def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
+        if matches(profile, device, advertisement):
+            found[device.address] = device
+
+    async with scanner(radio, heard, sensor.adapter):
+        await asyncio.sleep(SCAN_S)
+    # The address is a cache of where the serial was last seen: asked first.
+    for device in sorted(found.values(), key=lambda d: d.address.lower() != sensor.address.lower()):
+        try:
+            who = await ask_identity(radio, device, split_spec(sensor.profile)[0])
+        except RADIO_ERRORS:
+            continue
+        if who.serial == sensor.serial:
+            return device, who.serial
+    raise HardwareError(
+        f"no sensor with the serial {sensor.serial} answers",
+        f"{len(found)} of its kind advertise",
+        "switch it on; one that is connected to a phone's app does not advertise",
+    )
+
+
+async def _show(link: BleakClient, how: Identify) -> None:
+    try:
+        await link.connect()
+        place = link.services.get_characteristic(how.characteristic)
+        if place is None:
+            raise HardwareError(f"{link.address} has no characteristic {how.characteristic}", "its firmware differs")
+        before = bytes(await link.read_gatt_char(place)) if how.restore and "read" in place.properties else b""
+        response = "write" in place.properties
+        try:
+            for _ in range(how.times):
+                for value in how.hex:
+                    await link.write_gatt_char(place, bytes.fromhex(value), response=response)
+                    await asyncio.sleep(how.every_s)
+        finally:
+            if before:
+                await link.write_gatt_char(place, before, response=response)
+    finally:
+        await link.disconnect()

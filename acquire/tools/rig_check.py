@@ -1,0 +1,278 @@
+"""``rig check``: whether every sensor of the rig streams at its rate, and what to do where one does not."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acquire.hardware import Hardware
+from acquire.journal import Journal
+from acquire.sensors.hub import SensorHub, SensorStatus
+from dataset import clock
+from dataset.capture import Capture, Sensor
+from dataset.capture_writer import CaptureWriter
+from dataset.profiles import Samples, decode
+from dataset.profiles.profile import find_profile
+
+#: A sensor that delivers less of its values than this is not at its rate.
+LEAST_SHARE = 0.95
+LOW_BATTERY_PERCENT = 20
+#: Fewer minutes of disk than a session needs.
+FEW_MINUTES = 30.0
+#: What a noisy picture takes in H.264 at the recorder's settings.
+_BITS_PER_PIXEL = 0.15
+_WAIT_EVERY_S = 0.05
+#: How far the two clocks of this computer may move against each other meanwhile.
+_CLOCK_MOVES_S = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorCheck:
+    """One slot.
+
+    Attributes
+    ----------
+    values, expected : int
+        Values that came, and that its rate gives in the time; 0 expected where no rate is known.
+    share : float or None
+    at_rate : bool
+    malformed : int
+        Payloads, lines and frames that could not be read.
+    battery_percent : int or None
+    do : str
+        The one thing to do; empty where all is well.
+    """
+
+    slot: int
+    channel: str
+    profile: str
+    state: str
+    address: str
+    serial: str
+    wanted_serial: str
+    values: int
+    expected: int
+    share: float | None
+    longest_gap_s: float
+    malformed: int
+    battery_percent: int | None
+    at_rate: bool
+    do: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RigCheck:
+    """The whole rig.
+
+    Attributes
+    ----------
+    seconds : float
+        How long was listened.
+    disk_minutes : float
+        How long a recording may last on the disk that it would go to.
+    clock_resolution_ns : int
+    clock_moved_s : float
+        By how much the wall clock moved against the recorder's meanwhile: it was set.
+    notes : tuple of str
+        What else to do.
+    """
+
+    sensors: tuple[SensorCheck, ...]
+    seconds: float
+    disk_minutes: float
+    clock_resolution_ns: int
+    clock_moved_s: float
+    notes: tuple[str, ...]
+
+    @property
+    def all_at_rate(self) -> bool:
+        """Whether every sensor streams at its rate."""
+        return all(s.at_rate for s in self.sensors)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return {**asdict(self), "at_rate": sum(s.at_rate for s in self.sensors), "all_at_rate": self.all_at_rate}
+
+
+def check_rig(
+    hardware: Hardware,
+    out: Path,
+    *,
+    seconds: float = 5.0,
+    patience_s: float = 20.0,
+    picture: tuple[int, int, float] | None = None,
+    sound_rate_hz: int = 0,
+    progress: Callable[[float], None] = lambda _: None,
+) -> RigCheck:
+    """Connect all sensors, record them for a few seconds into a capture that is thrown away, and judge it.
+
+    Parameters
+    ----------
+    hardware : Hardware
+        Finished afterwards.
+    out : Path
+        Where recordings would go; its disk is asked.
+    seconds, patience_s : float
+        How long to listen, and how long to wait for all sensors before that.
+    picture : (int, int, float), optional
+        Width, height and rate of the camera, for the disk.
+    sound_rate_hz : int
+        Of the microphone.
+    progress : callable
+        Called with the share that is done.
+
+    Raises
+    ------
+    HardwareError
+        There is no Bluetooth.
+    """
+    hub = SensorHub(hardware, Journal())
+    try:
+        hub.start()
+        _wait(hub, patience_s, progress)
+        with tempfile.TemporaryDirectory(prefix="mia-rig-check-") as folder:
+            writer = CaptureWriter(Path(folder), subject="check", sensors=hub.sensors)
+            before, began_ns = clock.anchor(), hub.attach(writer)
+            for step in range(1, 11):
+                time.sleep(seconds / 10)
+                progress(0.5 + 0.05 * step)
+            stopped_ns, after = hub.detach(), clock.anchor()
+            statuses = hub.statuses()
+            writer.close(hub.health(stopped_ns))
+            with Capture.open(Path(folder)) as capture:
+                sensors = tuple(
+                    _judge(wanted, status, capture, (began_ns, stopped_ns))
+                    for wanted, status in zip(_in_order(hardware.sensors), statuses, strict=True)
+                )
+            bytes_per_s = (Path(folder) / "capture.db").stat().st_size / seconds
+    finally:
+        hub.stop()
+        hardware.finish(None)
+    width, height, rate_hz = picture or (0, 0, 0.0)
+    bytes_per_s += width * height * rate_hz * _BITS_PER_PIXEL / 8 + 2 * sound_rate_hz
+    minutes = disk_minutes(out, bytes_per_s)
+    moved_s = ((after[1] - before[1]) - (after[0] - before[0])) * 1e-9
+    return RigCheck(
+        sensors=sensors,
+        seconds=round((stopped_ns - began_ns) * 1e-9, 3),
+        disk_minutes=round(minutes, 1),
+        clock_resolution_ns=clock.resolution_ns(),
+        clock_moved_s=round(moved_s, 6),
+        notes=_notes(minutes, moved_s),
+    )
+
+
+def disk_minutes(out: Path, bytes_per_s: float) -> float:
+    """Return how many minutes of so many bytes a second fit on the disk of ``out``, which need not exist yet."""
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free / max(bytes_per_s, 1.0) / 60.0
+
+
+def _in_order(sensors: tuple[Sensor, ...]) -> list[Sensor]:
+    return sorted(sensors, key=lambda s: s.slot)
+
+
+def _wait(hub: SensorHub, patience_s: float, progress: Callable[[float], None]) -> None:
+    began_s = time.monotonic()
+    while (waited_s := time.monotonic() - began_s) < patience_s:
+        here = sum(s.state == "streaming" and s.health.received > 0 for s in hub.statuses())
+        if here == len(hub.statuses()):
+            return
+        progress(0.5 * min(1.0, waited_s / patience_s))
+        time.sleep(_WAIT_EVERY_S)
+
+
+def _judge(wanted: Sensor, status: SensorStatus, capture: Capture, span_ns: tuple[int, int]) -> SensorCheck:
+    profile = find_profile(wanted.profile)
+    rows = capture.notifications(wanted.slot)
+    samples = decode(profile, rows)
+    seconds = (span_ns[1] - span_ns[0]) * 1e-9
+    expected = round(profile.stream.rate_hz * seconds)
+    n = len(samples.value)
+    share = n / expected if expected else None
+    arrivals = rows.arrival_ns[(rows.arrival_ns >= span_ns[0]) & (rows.arrival_ns <= span_ns[1])]
+    at_ns = np.concatenate([[span_ns[0]], arrivals, [span_ns[1]]])
+    longest_gap_s = float(np.diff(at_ns).max()) * 1e-9
+    steady = n > 0 and longest_gap_s < profile.gaps.reconnect_s
+    at_rate = steady and (share is None or share >= LEAST_SHARE)
+    malformed = samples.n_malformed + samples.n_corrupt
+    return SensorCheck(
+        slot=wanted.slot,
+        channel=wanted.channel,
+        profile=wanted.profile,
+        state=status.state,
+        address=status.sensor.address,
+        serial=status.sensor.serial,
+        wanted_serial=wanted.serial,
+        values=n,
+        expected=expected,
+        share=None if share is None else round(share, 4),
+        longest_gap_s=round(longest_gap_s, 3),
+        malformed=malformed,
+        battery_percent=status.battery_percent,
+        at_rate=at_rate,
+        do=_what_to_do(wanted, status, samples, at_rate, heard=len(arrivals) > 0, share=share),
+    )
+
+
+def _what_to_do(
+    wanted: Sensor, status: SensorStatus, samples: Samples, at_rate: bool, *, heard: bool, share: float | None
+) -> str:
+    """Return the one thing to do next about a sensor."""
+    n_bad = samples.n_malformed + samples.n_corrupt
+    if not heard and status.state in ("scanning", "connecting"):
+        who = wanted.serial or wanted.address or f"any {wanted.profile}"
+        return f"not found ({who}): switch it on, and end its connection to a phone's app"
+    if not heard:
+        return "connected but silent: switch it off and on"
+    if n_bad > len(samples.value):
+        return f"its payloads cannot be read as {wanted.profile}: is the profile the right one? try: mia-record listen"
+    if share is not None and share > 1.25:
+        return "it sends more than its rate: delivered twice, or another rate; switch it off and on"
+    if not at_rate:
+        return "too few values come: bring it nearer, or spread the sensors over a second adapter (adapter = ...)"
+    if status.battery_percent is not None and status.battery_percent < LOW_BATTERY_PERCENT:
+        return "charge it"
+    if not wanted.serial and not wanted.address:
+        named = f'serial = "{status.sensor.serial}"' if status.sensor.serial else f'address = "{status.sensor.address}"'
+        return f"any sensor may sit here: write {named} into the rig file"
+    return ""
+
+
+def _notes(minutes: float, moved_s: float) -> tuple[str, ...]:
+    notes = []
+    if minutes < FEW_MINUTES:
+        notes.append(f"the disk holds {minutes:.0f} minutes: free some space or choose another --out")
+    if abs(moved_s) > _CLOCK_MOVES_S:
+        notes.append(f"the wall clock was set by {1e3 * moved_s:.0f} ms meanwhile: let it settle before recording")
+    if clock.resolution_ns() > 1_000_000:
+        notes.append(f"this computer's clock ticks in {clock.resolution_ns() / 1e6:.1f} ms: too coarse for flashes")
+    return tuple(notes)
+
+
+def check_text(check: RigCheck) -> str:
+    """Return a line for each sensor and the rest, for a person."""
+    lines = []
+    for s in check.sensors:
+        came = f"{s.values} of {s.expected} values" if s.expected else f"{s.values} values"
+        battery = f", battery {s.battery_percent} %" if s.battery_percent is not None else ""
+        serial = f", serial {s.serial}" if s.serial else ""
+        lines.append(
+            f"{s.slot} {s.channel:18} {'ok  ' if s.at_rate else 'FAIL'} {came}{serial}{battery}"
+            f"{': ' + s.do if s.do else ''}"
+        )
+    at_rate = sum(s.at_rate for s in check.sensors)
+    lines.append(
+        f"{at_rate} of {len(check.sensors)} sensors at {LEAST_SHARE:.0%} of their rate for {check.seconds:.0f} s"
+    )
+    left = f"{check.disk_minutes:.0f} minutes" if check.disk_minutes < 6000 else "over 100 hours"
+    lines.append(f"disk: {left}; clock: {check.clock_resolution_ns} ns, moved {1e3 * check.clock_moved_s:.1f} ms")
+    lines += [f"note: {note}" for note in check.notes]
+    return "\n".join(lines)

@@ -1,0 +1,132 @@
+"""``scan``: everything that advertises, and which profile fits it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+
+from acquire.hardware import Radio
+from acquire.sensors.binding import matches
+from acquire.sensors.link import RADIO_ERRORS, Identity, Link
+from acquire.tools.radio import scanner
+from dataset.errors import HardwareError
+from dataset.profiles.profile import known_profiles
+
+#: No signal is weaker; where a stack does not tell the strength.
+_FAINTEST_DBM = -127
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One device that advertises.
+
+    Attributes
+    ----------
+    rssi_dbm : int
+        Strongest that was heard.
+    profiles : tuple of str
+        Names of the profiles that fit, most often one or none.
+    serial, firmware : str
+    battery_percent : int or None
+        As the device says once it is connected; empty where it was not asked or does not say.
+    problem : str
+        Why it could not be asked.
+    """
+
+    address: str
+    name: str
+    rssi_dbm: int
+    profiles: tuple[str, ...]
+    service_uuids: tuple[str, ...]
+    company_ids: tuple[int, ...]
+    serial: str = ""
+    firmware: str = ""
+    battery_percent: int | None = None
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that ``--json`` prints."""
+        return asdict(self)
+
+
+async def scan(radio: Radio, seconds: float, *, ask: bool = False, adapter: str = "") -> tuple[Found, ...]:
+    """Listen for ``seconds`` and return what was heard, strongest first.
+
+    Parameters
+    ----------
+    radio : Radio
+    seconds : float
+    ask : bool
+        Also connect to each device that a profile fits, one after the other, and read who it is.
+    adapter : str, optional
+
+    Raises
+    ------
+    HardwareError
+        Scanning fails.
+    """
+    seen: dict[str, Found] = {}
+    devices: dict[str, BLEDevice] = {}
+
+    def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
+        earlier = seen.get(device.address)
+        strength = advertisement.rssi if advertisement.rssi is not None else _FAINTEST_DBM
+        fitting = [n for n, p in known_profiles().items() if matches(p, device, advertisement)]
+        seen[device.address] = Found(
+            address=device.address,
+            name=advertisement.local_name or device.name or (earlier.name if earlier else ""),
+            rssi_dbm=max(strength, earlier.rssi_dbm if earlier else _FAINTEST_DBM),
+            profiles=tuple(dict.fromkeys((*(earlier.profiles if earlier else ()), *fitting))),
+            service_uuids=tuple(dict.fromkeys(advertisement.service_uuids)),
+            company_ids=tuple(advertisement.manufacturer_data),
+        )
+        devices[device.address] = device
+
+    try:
+        async with scanner(radio, heard, adapter):
+            await asyncio.sleep(seconds)
+    except RADIO_ERRORS as error:
+        raise HardwareError("scanning failed", str(error) or type(error).__name__) from error
+    found = sorted(seen.values(), key=lambda f: -f.rssi_dbm)
+    if ask:
+        found = [await _asked(radio, f, devices[f.address]) if f.profiles else f for f in found]
+    return tuple(found)
+
+
+async def _asked(radio: Radio, found: Found, device: BLEDevice) -> Found:
+    try:
+        who = await ask_identity(radio, device, found.profiles[0])
+    except RADIO_ERRORS as error:
+        return replace(found, problem=str(error) or type(error).__name__)
+    return replace(found, serial=who.serial, firmware=who.firmware, battery_percent=who.battery_percent)
+
+
+async def ask_identity(radio: Radio, device: BLEDevice, profile: str) -> Identity:
+    """Connect, read who it is, and disconnect; nothing is subscribed to and nothing written."""
+    link = Link(device, known_profiles()[profile], radio)
+    try:
+        await link.open()
+        return link.identity
+    finally:
+        await link.close()
+
+
+def scan_text(found: tuple[Found, ...]) -> str:
+    """Return a line for each device, for a person."""
+    if not found:
+        return "nothing advertises: switch the sensors on, and end their connections to phones"
+    lines = []
+    for f in found:
+        about = [", ".join(f.profiles) or "no profile fits"]
+        if f.serial:
+            about.append(f"serial {f.serial}")
+        if f.battery_percent is not None:
+            about.append(f"battery {f.battery_percent} %")
+        if f.problem:
+            about.append(f.problem)
+        lines.append(f"{f.address}  {f.rssi_dbm:4d} dBm  {f.name or '(no name)':20}  {'; '.join(about)}")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""Sensors of other makes, end to end: real GATT servers recorded, a simulated recording aligned; all of it virtual."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acquire.journal import Journal
+from acquire.protocol import parse_protocol
+from acquire.rig import open_hardware
+from acquire.sensors.hub import SensorHub
+from acquire.virtual.faults import Faults
+from acquire.virtual.simulate import Film, simulate
+from dataset.capture import Capture
+from dataset.capture_writer import CaptureWriter
+from dataset.profiles import decode
+from dataset.profiles.stored import profile_of
+from sync.arrivals import sensor_clock
+from sync.pipeline import run_capture
+from sync.recording import read_recording
+
+PROTOCOL = """
+name = "short"
+rest_s = 0.5
+lead_in_s = 1.0
+[sync]
+claps = 4
+stomps = 4
+[[exercises]]
+name = "squat"
+seconds = 3.0
+"""
+
+
+def wait_until(condition, timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.02)
+
+
+def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: Path) -> None:
+    hardware, _ = open_hardware("virtual-mixed", seed=8, subject="S01")
+    hub = SensorHub(hardware, Journal())
+    try:
+        hub.start()
+        wait_until(lambda: all(s.state == "streaming" and s.health.received for s in hub.statuses()))
+        writer = CaptureWriter(tmp_path, subject="S01", sensors=hub.sensors)
+        hub.attach(writer)
+        time.sleep(2.0)
+        hardware.drop(1)  # type: ignore[attr-defined]
+        wait_until(lambda: hub.statuses()[0].reconnects == 1 and hub.statuses()[0].state == "streaming")
+        time.sleep(2.0)
+        health = hub.health(hub.detach())
+    finally:
+        hub.stop()
+        hardware.finish(None)
+    writer.close(health)
+    with Capture.open(tmp_path) as capture:
+        sensors = {s.channel: s for s in capture.sensors}
+        assert len({s.address for s in capture.sensors}) == 7, "eight slots on seven devices"
+        for channel, rate_hz in (("left_biceps", 1000.0), ("left_triceps", 1000.0), ("right_quadriceps", 50.0)):
+            profile = profile_of(capture, sensors[channel])
+            rows = capture.notifications(sensors[channel].slot)
+            samples = decode(profile, rows)
+            assert samples.n_malformed == samples.n_corrupt == 0
+            assert sorted(set(samples.epoch.tolist())) == ([0] if channel == "right_quadriceps" else [0, 1])
+            clock = sensor_clock(
+                (samples.arrival_ns - samples.arrival_ns[0]) * 1e-9, samples.epoch, profile.stream.rate_hz,
+                samples.counter, samples.counter_modulo,
+            )  # fmt: skip
+            assert clock.n_lost == 0
+            assert 1 / clock.period_s == pytest.approx(rate_hz, rel=0.01)
+            assert health[channel]["received"] > 50
+        one = decode(profile_of(capture, sensors["left_biceps"]), capture.notifications(1))
+        other = decode(profile_of(capture, sensors["left_triceps"]), capture.notifications(3))
+        assert len(one.value) == len(other.value) > 3000 and not np.array_equal(one.value, other.value)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A short simulated recording in which some frames are corrupt and some lost."""
+    return simulate(
+        tmp_path_factory.mktemp("captures"), subject="T14", minutes=None, seed=14, mixed=True,
+        film=Film(width=320, height=180), faults=Faults(lost_share=0.001, malformed_share=0.001),
+        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
+    )  # fmt: skip
+
+
+def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed) -> None:
+    with Capture.open(mixed) as capture:
+        assert capture.is_virtual
+        _, recording = read_recording(capture, None)
+        rows = capture.notifications(3)
+    data = recording.sensors["left_triceps"]
+    n_sent = sum(map(len, rows.payload)) // 8
+    assert data.samples.n_corrupt > 10
+    assert len(data.samples.value) == n_sent - data.samples.n_corrupt
+    assert not data.clock.index_inferred
+    # Lost ones and corrupt ones are missing; a simulator loses about as many as it breaks.
+    assert data.clock.n_lost > data.samples.n_corrupt
+    assert data.clock.n_lost == pytest.approx(2 * data.samples.n_corrupt, rel=0.5)
+    assert recording.sensors["right_quadriceps"].rate_hz == pytest.approx(50.0, rel=2e-3)
+
+
+@pytest.mark.slow  # aligning takes over ten seconds
+def test_other_makes_are_aligned_beside_the_m40s(mixed, tmp_path: Path) -> None:
+    result = run_capture(mixed, tmp_path, pose=False)
+    truth = json.loads((mixed / "truth.json").read_text())["emg"]
+    assert result.verdict in ("PASS", "WARNING"), result.reasons
+    for channel in ("left_biceps", "left_triceps", "right_quadriceps"):
+        constants = result.streams[channel].constants
+        assert constants["delay_source"] == "measured"
+        assert constants["response_s"] == pytest.approx(truth[channel]["response_s"], abs=0.050)
+    channels = result.session.channels
+    assert dict(zip(channels.name, channels.profile, strict=True))["left_triceps"] == "bitalino-ble:2"
+    aligned = result.session.aligned
+    assert aligned.emg_valid[:, channels.name.index("left_triceps")].mean() > 0.5
