@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acquire.terminal import ending_signals
-from dataset.console import EXIT_INTERRUPTED, STDERR, print_result, run_app
-from dataset.errors import CaptureError, InputError
+from dataset.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, report_error, run_app
+from dataset.errors import CaptureError, DiskFullError, InputError
 
 if TYPE_CHECKING:
-    from acquire.recorder import Recording, Snapshot
+    from acquire.take import Recording, Snapshot
 
 app = typer.Typer(
     name="mia-record",
@@ -73,6 +73,7 @@ def run_command(
     from acquire.protocol import load_protocol
     from acquire.recorder import record
     from acquire.rig import open_hardware
+    from acquire.take import Take
     from dataset.capture_writer import check_subject
     from dataset.outputs import check_writable
 
@@ -84,24 +85,25 @@ def run_command(
     stop = threading.Event()
     with ending_signals(lambda _: stop.set()), _progress_line() as show:
         hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject)
-        recording = record(
-            hardware,
-            plan,
+        take = Take(
+            protocol=plan,
             out=out,
             subject=subject,
             seed=seed,
+            duration_s=duration,
             protocol_toml=plan_toml,
             rig_toml=rig_toml,
-            duration_s=duration,
-            stop=stop,
-            on_progress=show,
         )
+        recording = record(hardware, take, stop=stop, on_progress=show)
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
     for note in recording.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
     print_result(_summary(recording), as_json=as_json, text=recording_text(recording))
+    if recording.disk_full:
+        report_error(_disk_full(recording), as_json=False)
+        raise typer.Exit(EXIT_INPUT)
 
 
 @app.command("simulate")
@@ -174,7 +176,16 @@ def _summary(recording: Recording) -> dict[str, Any]:
         "frames_dropped": recording.frames_dropped,
         "health": recording.health,
         "notes": list(recording.notes),
+        "error": _disk_full(recording).as_dict() if recording.disk_full else None,
     }
+
+
+def _disk_full(recording: Recording) -> DiskFullError:
+    return DiskFullError(
+        f"THE DISK IS FULL: the recording ended after {recording.duration_s:.0f} s",
+        recording.disk_full,
+        "everything until then is kept and closed; free some space before the next one",
+    )
 
 
 def recording_text(recording: Recording) -> str:
@@ -221,6 +232,8 @@ def progress_text(snapshot: Snapshot) -> str:
         parts.append(f"camera {snapshot.camera.rate_hz:.1f}/s, {snapshot.camera.dropped} dropped")
     if snapshot.phase == "recording":
         parts.append(f"{snapshot.elapsed_s:.0f} s, {snapshot.remaining_s:.0f} s left")
+    if snapshot.disk is not None:
+        parts.append(f"disk {snapshot.disk.time_left}")
     if snapshot.cue is not None:
         parts.append(snapshot.cue.title)
     return " | ".join(parts)
