@@ -17,6 +17,7 @@ from dataset.errors import CaptureError, DiskFullError, InputError
 
 if TYPE_CHECKING:
     from acquire.take import Recording, Snapshot
+    from acquire.upkeep import Recovered
 
 app = typer.Typer(
     name="mia-record",
@@ -145,10 +146,7 @@ def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> No
     from acquire.upkeep import recover
 
     found = recover(capture)
-    state = "was closed already" if found.was_closed else "is closed now"
-    rows = ", ".join(f"{n} {table}" for table, n in found.counts.items() if n and table != "meta")
-    video = "with video" if found.has_video else "without video"
-    print_result(found.as_dict(), as_json=as_json, text=f"{found.folder} {state}: {found.span_s:g} s, {video}; {rows}")
+    print_result(found.as_dict(), as_json=as_json, text=recovered_text(found))
 
 
 @app.command("verify")
@@ -200,6 +198,23 @@ def recording_text(recording: Recording) -> str:
             f"largest gap {gap_s:.2f} s{reconnects}"
         )
     lines.append(f"  {'camera':18} {recording.counts.get('frame', 0):5} frames, {recording.frames_dropped} dropped")
+    return "\n".join(lines)
+
+
+def recovered_text(found: Recovered) -> str:
+    """Return what a capture that was cut off holds, for a person."""
+    ends, state = found.ends, "was closed already" if found.was_closed else "is closed now"
+    video = "with video" if found.has_video else "without video"
+    lines = [f"{found.folder} {state}: {ends.span_s:g} s, {video}"]
+    for end in ends.streams:
+        when = "nothing" if end.last_s is None else f"last at {end.last_s:.2f} s, {end.behind_s:.2f} s before the end"
+        lines.append(f"  {end.stream:18} {end.n:6}  {when}{'  ENDED EARLY' if end.early else ''}")
+    if ends.pictures_lost:
+        lines.append(f"  {ends.pictures_lost} pictures did not reach the file")
+    if ends.video_error:
+        lines.append(f"  the video cannot be read: {ends.video_error}")
+    if ends.cut_in:
+        lines.append(f"  cut off in: {ends.cut_in}")
     return "\n".join(lines)
 
 

@@ -55,14 +55,19 @@ class VirtualHardware:
         Draws the person.
     faults : Faults, optional
         What goes wrong beside that; by default what the simulator holds for ordinary.
+    sent : Path, optional
+        A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
     """
 
     name = "virtual"
 
-    def __init__(self, seed: int, subject: str = "S01", faults: Faults | None = None) -> None:
+    def __init__(
+        self, seed: int, subject: str = "S01", faults: Faults | None = None, *, sent: Path | None = None
+    ) -> None:
         self._seed = seed
         self._subject = subject
         self._faults = faults or Faults()
+        self._sent = sent
         self._devices = Devices.drawn(seed, self._faults)
         self._prompts: list[tuple[Prompt, int]] = []
         self._parts: _Parts | None = None
@@ -206,6 +211,8 @@ class VirtualHardware:
             held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
 
             world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
+            if self._sent is not None:
+                world += ["--sent", str(self._sent)]
             sensors = Child(
                 "acquire.virtual.sensors_process",
                 [*world, "--hci-fd", str(hci_end.fileno())],

@@ -11,6 +11,7 @@ import struct
 import sys
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from acquire.virtual.air import Air, serve_controller
 from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults
 from acquire.virtual.gatt import M40Identity, VirtualM40
+from acquire.virtual.sent import SentLog
 from acquire.virtual.world import World
 from dataset.clock import now_ns
 
@@ -48,18 +50,23 @@ class Sensors:
     world : World
     devices : Devices
     faults : Faults
+    sent : SentLog
+        Told of every value and prompt.
     """
 
-    def __init__(self, world: World, devices: Devices, faults: Faults) -> None:
+    def __init__(self, world: World, devices: Devices, faults: Faults, sent: SentLog) -> None:
         self._world = world
         self._faults = faults
+        self._sent = sent
         self._outages_planned = False
         self.air = Air()
         self.by_slot: dict[int, VirtualM40] = {}
         for i, sensor in enumerate(devices.rig_sensors()):
             identity = M40Identity(channel=sensor.channel, address=sensor.address, serial=sensor.serial)
             payload = partial(value_payload, world, faults, sensor.channel)
-            self.by_slot[sensor.slot] = VirtualM40(self.air, identity, devices.sensors[i], payload)
+            m40 = VirtualM40(self.air, identity, devices.sensors[i], payload)
+            m40.on_sent = partial(sent.note, "value", sensor.slot)
+            self.by_slot[sensor.slot] = m40
 
     async def start(self) -> None:
         """Switch all sensors on."""
@@ -74,6 +81,7 @@ class Sensors:
         """Carry out one order."""
         if "prompt" in order:
             prompt, host_ns = orders.read_prompt(order)
+            self._sent.note("prompt", prompt.kind, host_ns)
             self._world.prompt(prompt, host_ns)
             self._plan_outages(host_ns - round(prompt.at_s * 1e9))
         elif "drop" in order:
@@ -97,9 +105,9 @@ class Sensors:
         return {"sent": {s.identity.channel: asdict(s.record) for s in self.by_slot.values()}}
 
 
-async def serve(world: World, devices: Devices, faults: Faults, hci: socket.socket) -> None:
+async def serve(world: World, devices: Devices, faults: Faults, hci: socket.socket, sent: SentLog) -> None:
     """Serve until standard input ends or says ``quit``; then answer with the report."""
-    sensors = Sensors(world, devices, faults)
+    sensors = Sensors(world, devices, faults, sent)
     transport = await serve_controller(sensors.air, hci)
     await sensors.start()
     orders.answer({"ready": True})
@@ -123,12 +131,14 @@ def main() -> None:
     parser.add_argument("--subject", required=True)
     parser.add_argument("--faults", required=True)
     parser.add_argument("--hci-fd", type=int, required=True)
+    parser.add_argument("--sent", type=Path)
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     faults = Faults.model_validate_json(given.faults)
     world = orders.make_world(given.seed, given.subject, faults)
     devices = Devices.drawn(given.seed, faults)
-    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd)))
+    sent = SentLog(given.sent / "sensors" if given.sent else None)
+    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd), sent))
 
 
 if __name__ == "__main__":

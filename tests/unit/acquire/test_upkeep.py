@@ -30,7 +30,7 @@ def test_a_cut_off_capture_is_closed_and_counted(fakes: Any, tmp_path: Path) -> 
     folder = recorded(fakes, tmp_path, close=False)
     found = recover(folder)
     assert not found.was_closed and not found.has_video
-    assert found.counts["notification"] == 30 and found.span_s == 2.9
+    assert found.counts["notification"] == 30 and found.ends.span_s == 2.9
     assert verify(folder) == ()
     again = recover(folder)
     assert again.was_closed and again.counts == found.counts
@@ -45,7 +45,10 @@ def test_every_kind_of_mismatch_is_found(fakes: Any, tmp_path: Path) -> None:
     with (folder / "capture.db").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"\xff")
-    assert [(m.file, m.problem) for m in verify(folder)] == [("capture.db", "changed"), ("stray.txt", "unknown")]
+    assert [(m.file, m.problem) for m in verify(folder)] == [
+        ("capture.db", "changed"),
+        ("stray.txt", "not in the manifest"),
+    ]
 
 
 def test_a_folder_without_a_capture_is_refused(tmp_path: Path) -> None:
