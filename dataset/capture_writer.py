@@ -297,16 +297,10 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     DiskFullError
         There is no room to close it; nothing is lost by that.
     """
-    path = folder / schema.DATABASE
-    (folder / ROOM).unlink(missing_ok=True)
-    for left_over in folder.glob("*.part"):  # of a program that was killed while it closed
-        left_over.unlink()
     try:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
-            counts = {t: db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in schema.TABLES}
-            meta = dict(db.execute("SELECT key, value FROM meta"))
+        counts, meta = _close_database(folder)
+        for left_over in (folder / ROOM, *folder.glob("*.part")):  # of a program that was killed
+            left_over.unlink(missing_ok=True)
         files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in (schema.MANIFEST, "truth.json"))
         manifest = {
             "format": schema.FORMAT,
@@ -321,6 +315,22 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     except (OSError, sqlite3.DatabaseError) as error:
         raise _cannot_close(folder, error) from error
     return manifest
+
+
+def _close_database(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """Put everything into one file that opens anywhere; return its rows in each table, and its ``meta``."""
+    with contextlib.closing(sqlite3.connect(folder / schema.DATABASE, isolation_level=None)) as db:
+        try:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as error:
+            if not is_disk_full(error):
+                raise
+            (folder / ROOM).unlink(missing_ok=True)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.execute("PRAGMA journal_mode=DELETE")
+        counts = {t: db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in schema.TABLES}
+        return counts, dict(db.execute("SELECT key, value FROM meta"))
 
 
 def _cannot_close(folder: Path, error: OSError | sqlite3.DatabaseError) -> CaptureError | DiskFullError:
