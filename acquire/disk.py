@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acquire.journal import Journal
-from dataset.capture_writer import ROOM
+from dataset.capture_closing import ROOM
 from dataset.errors import DiskFullError
 
 #: A recording ends when less is free: closing it, and whatever else runs on the computer, need some room.

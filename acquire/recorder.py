@@ -20,7 +20,8 @@ from acquire.sensors.hub import SensorStatus
 from acquire.streams import Streams
 from acquire.take import Recording, Snapshot, Take
 from dataset import clock
-from dataset.capture_writer import CaptureWriter, check_subject, is_disk_full, new_capture_folder
+from dataset.capture_closing import is_disk_full
+from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder
 from dataset.errors import CaptureError, HardwareError, MiaError
 from dataset.outputs import cannot_write
 

@@ -9,7 +9,7 @@ from typing import Any
 from acquire.ends import Ends, find_ends
 from dataset import capture_schema as schema
 from dataset.capture import Capture
-from dataset.capture_writer import seal
+from dataset.capture_closing import seal
 from dataset.errors import CaptureError
 from dataset.files import sha256_of
 

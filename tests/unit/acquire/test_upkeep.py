@@ -20,7 +20,8 @@ from acquire.cli import recovered_text
 from acquire.encoder import VideoWriter
 from acquire.upkeep import recover, verify
 from dataset.capture import Capture
-from dataset.capture_writer import ROOM, CaptureWriter, new_capture_folder
+from dataset.capture_closing import ROOM
+from dataset.capture_writer import CaptureWriter, new_capture_folder
 from dataset.errors import CaptureCutOffError, CaptureError
 
 STEP_NS = 100_000_000
