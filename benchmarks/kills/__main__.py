@@ -42,6 +42,7 @@ def kill_one(work: Path, seed: int, number: int) -> Loss | None:
             if victim.poll() is not None:
                 raise RuntimeError(f"the recorder ended by itself: {(work / f'errors{number}').read_text()[-500:]}")
             time.sleep(0.002)
+        began_ns = now_ns()
         if number % CLOSING_EVERY == 0:
             time.sleep(rng.uniform(1.0, 2.0))
             until_ns = now_ns()
@@ -57,7 +58,7 @@ def kill_one(work: Path, seed: int, number: int) -> Loss | None:
         errors.close()
     time.sleep(0.3)  # the rig's processes note what they sent until they see that nobody listens
     (folder,) = out.glob("sub-*/ses-*")
-    return measure_loss(folder, sent, until_ns) if (folder / DATABASE).is_file() else None
+    return measure_loss(folder, sent, began_ns, until_ns) if (folder / DATABASE).is_file() else None
 
 
 def main() -> None:

@@ -52,8 +52,8 @@ class Loss:
     mismatches: int
 
 
-def measure_loss(folder: Path, sent: Path, killed_ns: int) -> Loss:
-    """Recover ``folder`` and compare it with what was sent until ``killed_ns``; raises where it cannot be opened.
+def measure_loss(folder: Path, sent: Path, began_ns: int, killed_ns: int) -> Loss:
+    """Recover ``folder`` and compare it with what was sent from ``began_ns`` until ``killed_ns``.
 
     Where the recording was told to end before it was killed, ``killed_ns`` is that moment: what came later is not lost.
     """
@@ -61,7 +61,7 @@ def measure_loss(folder: Path, sent: Path, killed_ns: int) -> Loss:
         (integrity,) = db.execute("PRAGMA integrity_check").fetchone()
     closed = (folder / MANIFEST).is_file()
     recovered: Recovered = recover(folder)
-    values, frames_sent, prompts = _read(sent, killed_ns)
+    values, frames_sent, prompts = _read(sent, began_ns, killed_ns)
     sensors_s, holes, first_ns = [], 0, killed_ns
     with Capture.open(folder) as capture:
         for sensor in capture.sensors:
@@ -73,12 +73,11 @@ def measure_loss(folder: Path, sent: Path, killed_ns: int) -> Loss:
                 first_ns = min(first_ns, int(arrival[0]))
         frames = capture.frames()
         events = {e.t_ns for e in capture.events() if e.source == "schedule"}
-        began_ns = min(t_ns for t_ns, *_ in capture.log()) if capture.log() else killed_ns
     rows_s = picture_s = None
     if len(frames.arrival_ns):
         rows_s = _after(frames_sent, int(frames.arrival_ns[-1]), killed_ns)
         picture_s = _after(frames_sent, int(frames.arrival_ns[0]) + _last_picture_ns(folder), killed_ns)
-    lost_events = [t for kind, t in prompts if began_ns < t < killed_ns - 500_000_000 and kind != "flash"]
+    lost_events = [t for kind, t in prompts if t < killed_ns - 500_000_000 and kind != "flash"]
     return Loss(
         recorded_s=(killed_ns - first_ns) * 1e-9,
         sensors_s=tuple(sensors_s),
@@ -92,17 +91,19 @@ def measure_loss(folder: Path, sent: Path, killed_ns: int) -> Loss:
     )
 
 
-def _read(sent: Path, killed_ns: int) -> tuple[dict[int, IntArray], IntArray, list[tuple[str, int]]]:
+def _read(sent: Path, began_ns: int, killed_ns: int) -> tuple[dict[int, IntArray], IntArray, list[tuple[str, int]]]:
     values: dict[int, list[int]] = {}
     prompts: list[tuple[str, int]] = []
     for what, which, at in read_sent(sent / "sensors"):
-        if int(at) > killed_ns:
+        if not began_ns <= int(at) <= killed_ns:
             continue
         if what == "value":
             values.setdefault(int(which), []).append(int(at))
         else:
             prompts.append((which, int(at)))
-    frames = np.array([int(at) for _, at in read_sent(sent / "camera") if int(at) <= killed_ns], dtype=np.int64)
+    frames = np.array(
+        [int(at) for _, at in read_sent(sent / "camera") if began_ns <= int(at) <= killed_ns], dtype=np.int64
+    )
     return {slot: np.array(times, dtype=np.int64) for slot, times in values.items()}, frames, prompts
 
 
