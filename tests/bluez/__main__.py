@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from dataset.muscles import PAPER_CHANNELS
 from tests.bluez.machine import HERE, MissingError, check_needs, find_kernel, start
 
 HOUSE = HERE.parent.parent
-TIMEOUT_S = 400.0
+TIMEOUT_S = 300.0
 DROPPED_SLOT, DROPS = 2, 3
 PROTOCOL = 'name = "bluez"\n[sync]\nclaps = 0\nstomps = 0\n[[exercises]]\nname = "rest"\nseconds = 900\n'
 
@@ -60,9 +61,7 @@ def run(work: Path) -> Path:
             try:
                 sensors.wait_ready()
                 _wait(machine, share / "recording")
-                sensors.order({"drop": DROPPED_SLOT, "times": DROPS})
-                sensors._answer(TIMEOUT_S)
-                (share / "stop").touch()
+                sensors.order({"drop": DROPPED_SLOT, "times": DROPS, "then": str(share / "stop")})
                 _wait(machine, share / "code")
                 machine.wait(60)
             finally:
@@ -74,10 +73,10 @@ def run(work: Path) -> Path:
     return share
 
 
-def _wait(machine: object, path: Path) -> None:
+def _wait(machine: subprocess.Popen[bytes], path: Path) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not path.exists():
-        if time.monotonic() > deadline or machine.poll() is not None:  # type: ignore[attr-defined]
+        if time.monotonic() > deadline or machine.poll() is not None:
             raise RuntimeError(f"the machine never wrote {path.name}")
         time.sleep(0.2)
 

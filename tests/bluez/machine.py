@@ -83,8 +83,8 @@ def make_initrd(kernel: Path, work: Path) -> Path:
 def start(kernel: Path, work: Path, share: Path, hci_socket: Path) -> subprocess.Popen[bytes]:
     """Start the machine: ``share`` is seen by both, the controller is reached through ``hci_socket``."""
     version = version_of(kernel)
-    # The machine's processor is emulated where this computer lends out none of its own.
-    accelerators = os.environ.get("MIA_BLUEZ_ACCEL", "kvm tcg,thread=multi,tb-size=512").split()
+    # An emulated processor works everywhere; kvm is faster where this computer may lend out its own.
+    accelerators = os.environ.get("MIA_BLUEZ_ACCEL", "tcg,thread=multi,tb-size=512").split()
     command = [
         "qemu-system-x86_64", "-M", "q35", *(x for a in accelerators for x in ("-accel", a)), "-cpu", "max,arch-capabilities=off",
         "-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",

@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from bumble import hci
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
@@ -76,7 +77,7 @@ async def drop(sensor: VirtualM40, times: int) -> None:
 
 
 async def serve(hci_socket: socket.socket) -> None:
-    """Obey ``{"drop": SLOT, "times": N}`` and ``{"quit": true}``."""
+    """Obey ``{"drop": SLOT, "times": N, "then": PATH}``, which makes a file when it is done, and ``{"quit": true}``."""
     air = Air()
     sensors = [
         VirtualM40(
@@ -95,12 +96,11 @@ async def serve(hci_socket: socket.socket) -> None:
     pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while (line := await reader.readline()) and not (order := json.loads(line)).get("quit"):
         await drop(sensors[order["drop"] - 1], order["times"])
-        orders.answer({"dropped": order["times"]})
+        Path(order["then"]).touch()
     for sensor in sensors:
         await sensor.stop()
     pipe.close()
     transport.close()
-    orders.answer({"connections": [sensor.record.connections for sensor in sensors]})
 
 
 if __name__ == "__main__":
