@@ -115,13 +115,14 @@ def simulate_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
+    video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
     if not 0 < minutes <= 24 * 60:
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
     from acquire.protocol import load_protocol
-    from acquire.virtual.simulate import simulate
+    from acquire.virtual.simulate import Film, simulate
     from dataset.capture_writer import check_subject
 
     check_subject(subject)
@@ -135,6 +136,7 @@ def simulate_command(
             protocol=plan,
             protocol_text=plan_toml,
             faults=faults,
+            film=Film() if video else None,
             progress=advance,
         )
     print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
