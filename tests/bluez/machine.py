@@ -86,8 +86,8 @@ def start(kernel: Path, work: Path, share: Path, hci_socket: Path) -> subprocess
     # An emulated processor works everywhere; kvm is faster where this computer may lend out its own.
     accelerators = os.environ.get("MIA_BLUEZ_ACCEL", "tcg,thread=multi,tb-size=512").split()
     command = [
-        "qemu-system-x86_64", "-M", "q35", *(x for a in accelerators for x in ("-accel", a)), "-cpu", "max,arch-capabilities=off",
-        "-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+        "qemu-system-x86_64", "-M", "q35", *(x for a in accelerators for x in ("-accel", a)),
+        "-cpu", "max,arch-capabilities=off", "-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
         "-kernel", str(kernel / "boot" / f"vmlinuz-{version}"), "-initrd", str(make_initrd(kernel, work)),
         "-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on",
         "-serial", f"file:{work / 'console.log'}",
