@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import sys
 import time
+from array import array
 from asyncio import to_thread
 from contextlib import suppress
 from pathlib import Path
@@ -80,14 +81,14 @@ class TimedWriter:
     """Notes how long each notification took from its stamp to the end of its commit."""
 
     def __init__(self) -> None:
-        self.seconds: list[float] = []
+        self.seconds = array("d")
         plain = CaptureWriter._commit
         timed = self
 
         def commit(self: CaptureWriter, db: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
             plain(self, db, rows)
             done_ns = now_ns()
-            timed.seconds += [(done_ns - row[4]) * 1e-9 for table, row in rows if table == "notification"]
+            timed.seconds.extend((done_ns - row[4]) * 1e-9 for table, row in rows if table == "notification")
 
         CaptureWriter._commit = commit  # type: ignore[method-assign]
 

@@ -122,12 +122,20 @@ def main() -> int:
     try:
         check_needs()
         with tempfile.TemporaryDirectory(prefix="mia-bluez-") as folder:
-            share = Path(folder) / "share"
+            work = Path(folder) / "first"
             try:
-                wrong = check(run(Path(folder)))
+                work.mkdir()
+                if not list(run(work).glob("captures/sub-*/ses-*")):
+                    # An emulated processor on a busy computer is too slow for eight connections now and then.
+                    print("not all eight sensors were connected in time: booting once more")
+                    work = Path(folder) / "second"
+                    work.mkdir()
+                    run(work)
+                wrong = check(work / "share")
             except (OSError, RuntimeError) as error:
                 wrong = [str(error)]
             if wrong:
+                share = work / "share"
                 for name in ("recorder.log", "bluetoothd.log", "btattach.log", "result.json", "../console.log"):
                     text = (share / name).read_text(errors="replace") if (share / name).is_file() else ""
                     print(f"--- {name}\n{text[-2000:]}")

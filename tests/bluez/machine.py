@@ -87,7 +87,8 @@ def start(kernel: Path, work: Path, share: Path, hci_socket: Path) -> subprocess
     accelerators = os.environ.get("MIA_BLUEZ_ACCEL", "tcg,thread=multi,tb-size=512").split()
     command = [
         "qemu-system-x86_64", "-M", "q35", *(x for a in accelerators for x in ("-accel", a)),
-        "-cpu", "max,arch-capabilities=off", "-smp", "2", "-m", "2048", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+        "-cpu", "max,arch-capabilities=off", "-smp", "2", "-m", "2048",
+        "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
         "-kernel", str(kernel / "boot" / f"vmlinuz-{version}"), "-initrd", str(make_initrd(kernel, work)),
         "-append", "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off random.trust_cpu=on",
         "-serial", f"file:{work / 'console.log'}",
