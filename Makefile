@@ -2,10 +2,13 @@
 # make demo      record the virtual rig, synchronise, train, and say where everything is
 # make test      lint, types and the suite, under 10 minutes on 2 cores
 # make test-full also what takes longer: recordings in real time, training runs
+# make test-bluez  the recorder on the real BlueZ, in a small emulated machine; says what it needs
+# make bench     eight sensors at 1 kHz: losses, latency, jitter, CPU, memory, beside pylsl (MINUTES=10 for the long one)
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-full lint types screenshots clean
+MINUTES ?= 0.5
+.PHONY: install demo test test-full test-bluez bench lint types screenshots clean
 .DEFAULT_GOAL := install
 
 .venv/.installed: pyproject.toml
@@ -32,6 +35,12 @@ test: install lint types
 
 test-full: install lint types
 	$(BIN)/pytest -m 'slow or not slow'
+
+test-bluez: install
+	$(BIN)/python -m tests.bluez
+
+bench: install
+	$(BIN)/python -m benchmarks.acquisition --minutes $(MINUTES)
 
 screenshots: install
 	$(BIN)/python scripts/screenshots.py

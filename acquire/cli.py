@@ -13,11 +13,12 @@ import typer
 
 from acquire.terminal import ending_signals
 from acquire.tools.cli import TransportOption, add_tools
-from dataset.console import EXIT_INTERRUPTED, STDERR, print_result, run_app
-from dataset.errors import CaptureError, InputError
+from dataset.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, report_error, run_app
+from dataset.errors import CaptureError, DiskFullError, InputError
 
 if TYPE_CHECKING:
-    from acquire.recorder import Recording, Snapshot
+    from acquire.take import Recording, Snapshot
+    from acquire.upkeep import Recovered
 
 app = typer.Typer(
     name="mia-record",
@@ -78,6 +79,7 @@ def run_command(
     from acquire.protocol import load_protocol
     from acquire.recorder import record
     from acquire.rig import open_hardware
+    from acquire.take import Take
     from dataset.capture_writer import check_subject
     from dataset.outputs import check_writable
 
@@ -89,24 +91,25 @@ def run_command(
     stop = threading.Event()
     with ending_signals(lambda _: stop.set()), _progress_line() as show:
         hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
-        recording = record(
-            hardware,
-            plan,
+        take = Take(
+            protocol=plan,
             out=out,
             subject=subject,
             seed=seed,
+            duration_s=duration,
             protocol_toml=plan_toml,
             rig_toml=rig_toml,
-            duration_s=duration,
-            stop=stop,
-            on_progress=show,
         )
+        recording = record(hardware, take, stop=stop, on_progress=show)
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
     for note in recording.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
     print_result(_summary(recording), as_json=as_json, text=recording_text(recording))
+    if recording.disk_full:
+        report_error(_disk_full(recording), as_json=False)
+        raise typer.Exit(EXIT_INPUT)
 
 
 @app.command("simulate")
@@ -118,13 +121,14 @@ def simulate_command(
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
+    video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
     if not 0 < minutes <= 24 * 60:
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
     from acquire.protocol import load_protocol
-    from acquire.virtual.simulate import simulate
+    from acquire.virtual.simulate import Film, simulate
     from dataset.capture_writer import check_subject
 
     check_subject(subject)
@@ -139,6 +143,7 @@ def simulate_command(
             protocol_text=plan_toml,
             faults=faults,
             mixed=mixed,
+            film=Film() if video else None,
             progress=advance,
         )
     print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
@@ -150,10 +155,7 @@ def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> No
     from acquire.upkeep import recover
 
     found = recover(capture)
-    state = "was closed already" if found.was_closed else "is closed now"
-    rows = ", ".join(f"{n} {table}" for table, n in found.counts.items() if n and table != "meta")
-    video = "with video" if found.has_video else "without video"
-    print_result(found.as_dict(), as_json=as_json, text=f"{found.folder} {state}: {found.span_s:g} s, {video}; {rows}")
+    print_result(found.as_dict(), as_json=as_json, text=recovered_text(found))
 
 
 @app.command("verify")
@@ -184,7 +186,16 @@ def _summary(recording: Recording) -> dict[str, Any]:
         "frames_dropped": recording.frames_dropped,
         "health": recording.health,
         "notes": list(recording.notes),
+        "error": _disk_full(recording).as_dict() if recording.disk_full else None,
     }
+
+
+def _disk_full(recording: Recording) -> DiskFullError:
+    return DiskFullError(
+        f"THE DISK IS FULL: the recording ended after {recording.duration_s:.0f} s",
+        recording.disk_full,
+        "everything until then is kept and closed; free some space before the next one",
+    )
 
 
 def recording_text(recording: Recording) -> str:
@@ -213,6 +224,23 @@ def health_text(health: dict[str, Any]) -> str:
     if any(epoch["surplus"] for epoch in health["epochs"]):
         words.append("more values than it can send: delivered twice?")
     return ", ".join(words)
+
+
+def recovered_text(found: Recovered) -> str:
+    """Return what a capture that was cut off holds, for a person."""
+    ends, state = found.ends, "was closed already" if found.was_closed else "is closed now"
+    video = "with video" if found.has_video else "without video"
+    lines = [f"{found.folder} {state}: {ends.span_s:g} s, {video}"]
+    for end in ends.streams:
+        when = "nothing" if end.last_s is None else f"last at {end.last_s:.2f} s, {end.behind_s:.2f} s before the end"
+        lines.append(f"  {end.stream:18} {end.n:6}  {when}{'  ENDED EARLY' if end.early else ''}")
+    if ends.pictures_lost:
+        lines.append(f"  {ends.pictures_lost} pictures did not reach the file")
+    if ends.video_error:
+        lines.append(f"  the video cannot be read: {ends.video_error}")
+    if ends.cut_in:
+        lines.append(f"  cut off in: {ends.cut_in}")
+    return "\n".join(lines)
 
 
 @contextmanager
@@ -246,6 +274,8 @@ def progress_text(snapshot: Snapshot) -> str:
         parts.append(f"camera {snapshot.camera.rate_hz:.1f}/s, {snapshot.camera.dropped} dropped")
     if snapshot.phase == "recording":
         parts.append(f"{snapshot.elapsed_s:.0f} s, {snapshot.remaining_s:.0f} s left")
+    if snapshot.disk is not None:
+        parts.append(f"disk {snapshot.disk.time_left}")
     if snapshot.cue is not None:
         parts.append(snapshot.cue.title)
     if snapshot.phase in ("waiting", "recording"):

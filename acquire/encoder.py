@@ -18,8 +18,9 @@ from dataset.errors import HardwareError
 TIME_BASE = Fraction(1, 1000)
 _NS_PER_TICK = 1_000_000
 
-# A cluster each half second, written through at once; a silent microphone may hold the picture back 0.2 s at most.
-_CONTAINER = {"cluster_time_limit": "500", "flush_packets": "1", "max_interleave_delta": "200000"}
+# A cluster each tenth of a second, written through at once: what is not there yet is lost in a kill. A silent
+# microphone may hold the picture back 0.2 s at most.
+_CONTAINER = {"cluster_time_limit": "100", "flush_packets": "1", "max_interleave_delta": "200000"}
 
 
 class VideoWriter:

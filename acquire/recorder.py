@@ -6,80 +6,26 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acquire.camera import Camera, CameraStatus
-from acquire.cues import Cue, cue_at
+from acquire.cues import cue_at
+from acquire.disk import DiskStatus, DiskWatch, check_disk
 from acquire.hardware import Hardware
-from acquire.journal import Journal, JournalRow
+from acquire.journal import Journal
 from acquire.ledbox import SOURCE as BOX_SOURCE
-from acquire.ledbox import LedBox
-from acquire.microphone import Microphone, SoundStatus
-from acquire.muxer import Muxer, open_encoder
 from acquire.player import SchedulePlayer
-from acquire.protocol import Protocol
 from acquire.schedule import build_schedule
-from acquire.sensors.hub import SensorHub, SensorStatus
+from acquire.sensors.hub import SensorStatus
+from acquire.streams import Streams
+from acquire.take import Recording, Snapshot, Take
 from dataset import clock
-from dataset.capture_schema import VIDEO
+from dataset.capture_closing import is_disk_full
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder
 from dataset.errors import CaptureError, HardwareError, MiaError
+from dataset.outputs import cannot_write
 
 READY_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Everything a screen shows, at one moment.
-
-    Attributes
-    ----------
-    phase : str
-        ``closed``, ``opening``, ``waiting`` (for sensors), ``ready``, ``recording``, ``closing``, ``done``, ``failed``.
-    cue : Cue or None
-        What the person is asked to do; None outside a recording.
-    """
-
-    phase: str
-    rig: str
-    subject: str
-    folder: Path | None
-    elapsed_s: float
-    remaining_s: float
-    cue: Cue | None
-    sensors: tuple[SensorStatus, ...]
-    camera: CameraStatus | None
-    sound: SoundStatus | None
-    box: bool
-    rows: tuple[JournalRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """What a recording left.
-
-    Attributes
-    ----------
-    folder : Path
-        The closed capture.
-    counts : dict
-        Rows of each table.
-    frames_dropped : int
-        Frames that the encoder could not keep up with.
-    health : dict
-        Each channel's, as in the manifest.
-    """
-
-    folder: Path
-    subject: str
-    seed: int
-    duration_s: float
-    counts: dict[str, int]
-    frames_dropped: int
-    health: dict[str, Any]
-    notes: tuple[str, ...]
 
 
 class Recorder:
@@ -88,53 +34,31 @@ class Recorder:
     Parameters
     ----------
     hardware : Hardware
-    protocol : Protocol
-    protocol_toml, rig_toml : str
-        Stored in the capture.
-    out : Path
-        Captures go to ``out/sub-<subject>/ses-<STAMP>``.
-    subject : str
-    seed : int
-        Of the irregular sync sequences; stored in the capture.
-    duration_s : float, optional
-        Shortens or stretches the exercises.
+    take : Take
     """
 
-    def __init__(
-        self,
-        hardware: Hardware,
-        protocol: Protocol,
-        *,
-        out: Path,
-        subject: str,
-        seed: int,
-        protocol_toml: str = "",
-        rig_toml: str = "",
-        duration_s: float | None = None,
-    ) -> None:
-        self.subject = check_subject(subject)
-        self.seed = seed
-        self.schedule = build_schedule(protocol, seed, duration_s)
+    def __init__(self, hardware: Hardware, take: Take) -> None:
+        self.take = take
+        self.subject = check_subject(take.subject)
+        self.schedule = build_schedule(take.protocol, take.seed, take.duration_s)
         self.journal = Journal()
         self.notes: list[str] = []
         self.finished = threading.Event()
         self._hardware = hardware
-        self._out = out
-        self._protocol_toml, self._rig_toml = protocol_toml, rig_toml
-        self._hub = SensorHub(hardware, self.journal)
-        self._camera: Camera | None = None
-        self._microphone: Microphone | None = None
-        self._box: LedBox | None = None
-        self._muxer: Muxer | None = None
+        self._streams = Streams(hardware, self.journal, self._note)
         self._writer: CaptureWriter | None = None
+        self._disk: DiskStatus | None = None
+        self._disk_watch: DiskWatch | None = None
+        self._disk_full = ""
         self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
         self._phase = "closed"
         self._began_ns = 0
         self._ended_ns = 0
         self._closing = threading.Lock()
-        if duration_s is not None and abs(self.schedule.duration_s - duration_s) > 1.0:
+        if take.duration_s is not None and abs(self.schedule.duration_s - take.duration_s) > 1.0:
             self._note(
-                f"{self.schedule.duration_s:.0f} s instead of {duration_s:g} s: both sync sequences are always given"
+                f"{self.schedule.duration_s:.0f} s instead of {take.duration_s:g} s: "
+                "both sync sequences are always given"
             )
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -146,6 +70,8 @@ class Recorder:
         ------
         HardwareError
             A thing that the rig names does not open.
+        DiskFullError
+            Not even a minute fits on the disk.
         """
         with self._closing:  # a screen may be left while the rig opens: closing waits
             if self._phase == "closed":
@@ -154,32 +80,15 @@ class Recorder:
     def _open(self) -> None:
         self._phase = "opening"
         self.journal.log("info", "opening", {"rig": self._hardware.name})
-        self._hub.start()
-        source = self._hardware.open_camera()
-        if source is None:
-            self._note("no camera: give a video to mia-sync run with --video")
-        else:
-            self._camera = Camera(source, self._hardware.open_camera, self.journal)
-        self._open_sound()
-        port = self._hardware.box_port()
-        if port is None:
-            self._note("no LED box: no flash ties the video to the clock; claps and stomps alone give WARNING at best")
-        else:
-            self._box = LedBox(port, self.journal, on_trigger=self._on_trigger)
+        self._streams.open(self._on_trigger)
+        disk = self._check_disk()
+        if disk.minutes_left * 60 < self.schedule.duration_s:
+            self._note(f"the disk may not last: {disk.words} of {self.schedule.duration_s / 60:.1f}")
         self._phase = "waiting"
 
-    def _open_sound(self) -> None:
-        try:
-            sound = self._hardware.open_sound()
-        except MiaError as error:
-            self._note(f"no sound ({error}): claps and stomps cannot be heard in the video")
-            return
-        if sound is None:
-            self._note("no microphone: claps and stomps cannot be heard in the video")
-        elif self._camera is None:
-            self._note("sound is stored in the video only: without a camera it is not recorded")
-        else:
-            self._microphone = Microphone(sound, self.journal)
+    def _check_disk(self) -> DiskStatus:
+        self._disk = check_disk(self.take.out, self._streams.expected_bytes_per_s())
+        return self._disk
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
@@ -187,7 +96,7 @@ class Recorder:
 
     def missing(self) -> tuple[SensorStatus, ...]:
         """Return the slots that do not stream, and find out whether the recording may begin."""
-        missing = tuple(s for s in self._hub.statuses() if s.state != "streaming" or s.health.value is None)
+        missing = tuple(s for s in self._streams.hub.statuses() if s.state != "streaming" or s.health.value is None)
         if self._phase in ("waiting", "ready"):
             self._phase = "waiting" if missing else "ready"
         return missing
@@ -217,49 +126,42 @@ class Recorder:
             if time.monotonic() > deadline:
                 names = ", ".join(f"slot {s.sensor.slot} {s.sensor.channel} ({s.state})" for s in missing)
                 raise HardwareError(
-                    f"{len(missing)} of {len(self._hub.sensors)} sensors do not stream after {timeout_s:g} s",
+                    f"{len(missing)} of {len(self._streams.hub.sensors)} sensors do not stream after {timeout_s:g} s",
                     names,
                     "switch them on, close any phone app that holds them, or take them out of the rig file",
                 )
         return True
 
     def start(self) -> Path:
-        """Create the capture and begin to record; returns its folder."""
-        folder = new_capture_folder(self._out, self.subject)
+        """Create the capture and begin to record; returns its folder.
+
+        Raises
+        ------
+        DiskFullError
+            Not even a minute fits on the disk any more.
+        CaptureError, OutputExistsError
+            The capture cannot be created.
+        """
+        self._check_disk()
+        take, streams = self.take, self._streams
+        folder = new_capture_folder(take.out, self.subject)
         writer = CaptureWriter(
             folder,
             subject=self.subject,
-            sensors=self._hub.sensors,
-            sync_seed=self.seed,
-            rig_toml=self._rig_toml,
-            protocol_toml=self._protocol_toml,
+            sensors=streams.hub.sensors,
+            sync_seed=take.seed,
+            rig_toml=take.rig_toml,
+            protocol_toml=take.protocol_toml,
         )
         self._writer = writer
+        self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
         writer.clock_anchor(*clock.anchor())
-        self.journal.attach(writer)
-        self._hub.attach(writer)
-        if self._camera is not None:
-            camera, microphone = self._camera, self._microphone
-            self._muxer = Muxer(
-                open_encoder(
-                    folder / VIDEO,
-                    width=camera.width,
-                    height=camera.height,
-                    nominal_hz=camera.nominal_hz,
-                    sound_rate_hz=microphone.rate_hz if microphone else None,
-                ),
-                writer,
-                self.journal,
-            )
-            if microphone is not None:
-                microphone.attach(self._muxer, writer)
-            camera.attach(self._muxer)
-        if self._box is not None:
-            self._box.attach(writer)
+        streams.attach(writer)
         self._began_ns = clock.now_ns()
         self._phase = "recording"
-        self.journal.log("info", "recording", {"seed": self.seed, "duration_s": round(self.schedule.duration_s, 3)})
-        self._player.start(writer, self._began_ns, self._box)
+        detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
+        self.journal.log("info", "recording", detail)
+        self._player.start(writer, self._began_ns, streams.box)
         return folder
 
     def stop(self) -> None:
@@ -299,65 +201,71 @@ class Recorder:
         with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
             last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
             if writer is not None:
-                last_to_first.callback(lambda: writer.close({"sensors": health, "camera": self._camera_health()}))
+                last_to_first.callback(lambda: writer.close(self._manifest_health(health)))
                 last_to_first.callback(self.journal.detach)
-            last_to_first.callback(self._hub.stop)
-            if self._muxer is not None:
-                last_to_first.callback(self._muxer.close)
-            if self._camera is not None:
-                last_to_first.callback(self._camera.close)
-            if self._microphone is not None:
-                last_to_first.callback(self._microphone.close)
-            if self._box is not None:
-                last_to_first.callback(self._box.close)
+            self._streams.closing(last_to_first)
             if recorded and writer is not None:
                 self._end_of_rows(writer)
-                health.update(self._hub.health(self._ended_ns))
+                health.update(self._streams.hub.health(self._ended_ns))
         if not recorded or writer is None:
             return None
+        if writer.disk_full and not self._disk_full:  # it filled up while the recording ended
+            self._disk_full = f"no room was left on the disk of {writer.folder}"
+        muxer = self._streams.muxer
         return Recording(
             folder=writer.folder,
             subject=self.subject,
-            seed=self.seed,
+            seed=self.take.seed,
             duration_s=(self._ended_ns - self._began_ns) * 1e-9,
             counts=dict(writer.counts),
-            frames_dropped=self._muxer.n_dropped if self._muxer else 0,
+            frames_dropped=muxer.n_dropped if muxer else 0,
             health=health,
             notes=tuple(self.notes),
+            disk_full=self._disk_full,
         )
+
+    def _manifest_health(self, sensors: dict[str, Any]) -> dict[str, Any]:
+        health = {"sensors": sensors, "camera": self._streams.camera_health()}
+        return health | ({"disk_full": self._disk_full} if self._disk_full else {})
 
     def _finish(self, folder: Path | None, error: BaseException | None) -> None:
         try:
             self._hardware.finish(folder)
-        except (MiaError, OSError):
+        except MiaError:
             if error is None:  # the first error is the one to tell
                 raise
+        except OSError as failure:
+            if error is None:
+                raise cannot_write(folder or self.take.out, failure) from failure
 
     def _end_of_rows(self, writer: CaptureWriter) -> None:
         self._player.stop(writer)
         if self._player.failure is not None:
             self._note(f"the recording ended early: its schedule broke off ({self._player.failure!r})")
-        if self._camera is not None:
-            self._camera.detach()
-        if self._microphone is not None:
-            self._microphone.detach()
-        self._ended_ns = self._hub.detach()
+        self._ended_ns = self._streams.detach()
         writer.clock_anchor(*clock.anchor())
         self.journal.log("info", "stopped")
 
-    def _camera_health(self) -> dict[str, Any]:
-        if self._muxer is None:
-            return {}
-        muxer = self._muxer
-        return {"written": muxer.n_written, "dropped": muxer.n_dropped, "of_these_too_close": muxer.n_too_close}
-
     def _watch(self) -> None:
         """Look after camera and disk; called by the player now and then."""
-        if self._camera is not None:
-            self._camera.watch()
-        if self._writer is not None and self._writer.failure is not None:
-            self.journal.log("error", "the capture cannot be written", {"error": str(self._writer.failure)})
+        if self._streams.camera is not None:
+            self._streams.camera.watch()
+        if self._writer is None or self._disk_watch is None:
+            return
+        self._disk = self._disk_watch.look()
+        muxer, failure = self._streams.muxer, self._writer.failure
+        video_full = muxer is not None and muxer.failure is not None and is_disk_full(muxer.failure)
+        if failure is not None:
+            self.journal.log("error", "the capture cannot be written", {"error": str(failure)})
             self.finished.set()
+        elif self._disk.is_full or self._writer.disk_full or video_full:
+            self._end_on_full_disk(self._writer.folder)
+
+    def _end_on_full_disk(self, folder: Path) -> None:
+        free = f"{self._disk.free_bytes / 1e6:.0f} MB are free" if self._disk else "no room"
+        self._disk_full = f"{free} on the disk of {folder}"
+        self.journal.log("error", "the disk is full: the recording ends", {"why": self._disk_full})
+        self.finished.set()
 
     def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
         if self._writer is not None and self._phase == "recording":
@@ -371,7 +279,7 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """Return everything a screen shows, now; cheap enough for ten times a second."""
-        recording = self._phase == "recording"
+        recording, streams = self._phase == "recording", self._streams
         elapsed_s = self.elapsed_s() if recording else (self._ended_ns - self._began_ns) * 1e-9 if self._ended_ns else 0
         return Snapshot(
             phase=self._phase,
@@ -381,24 +289,19 @@ class Recorder:
             elapsed_s=elapsed_s,
             remaining_s=max(0.0, self.schedule.duration_s - elapsed_s),
             cue=cue_at(self.schedule, elapsed_s) if recording else None,
-            sensors=self._hub.statuses(),
-            camera=self._camera.status() if self._camera else None,
-            sound=self._microphone.status() if self._microphone else None,
-            box=self._box is not None and not self._box.failure,
+            sensors=streams.hub.statuses(),
+            camera=streams.camera.status() if streams.camera else None,
+            sound=streams.microphone.status() if streams.microphone else None,
+            box=streams.box is not None and not streams.box.failure,
+            disk=self._disk,
             rows=self.journal.recent(20),
         )
 
 
 def record(
     hardware: Hardware,
-    protocol: Protocol,
+    take: Take,
     *,
-    out: Path,
-    subject: str,
-    seed: int,
-    protocol_toml: str = "",
-    rig_toml: str = "",
-    duration_s: float | None = None,
     stop: threading.Event | None = None,
     on_progress: Callable[[Snapshot], None] | None = None,
     ready_timeout_s: float = READY_TIMEOUT_S,
@@ -407,10 +310,14 @@ def record(
 
     Parameters
     ----------
+    hardware : Hardware
+    take : Take
     stop : threading.Event, optional
         Set it to end the recording early, cleanly.
     on_progress : callable, optional
         Called ten times a second with a snapshot.
+    ready_timeout_s : float
+        How long to wait for the sensors.
 
     Returns
     -------
@@ -421,19 +328,12 @@ def record(
     ------
     HardwareError
         Something does not open, or not every sensor streams in time; no capture is left.
+    DiskFullError
+        Too little room to begin; where the disk fills up later, the recording ends and says so.
     CaptureError
         Writing failed; what was committed is kept.
     """
-    recorder = Recorder(
-        hardware,
-        protocol,
-        out=out,
-        subject=subject,
-        seed=seed,
-        protocol_toml=protocol_toml,
-        rig_toml=rig_toml,
-        duration_s=duration_s,
-    )
+    recorder = Recorder(hardware, take)
     stop = stop or threading.Event()
     try:
         recorder.open()

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from acquire.ends import Ends, find_ends
 from dataset import capture_schema as schema
 from dataset.capture import Capture
-from dataset.capture_writer import seal
+from dataset.capture_closing import seal
 from dataset.errors import CaptureError
 from dataset.files import sha256_of
 
@@ -23,24 +24,26 @@ class Recovered:
         It had been closed already; nothing was changed.
     counts : dict
         Rows of each table.
-    span_s : float
-        From the first to the last notification or frame.
+    ends : Ends
+        When each stream ended, and what was going on then.
     """
 
     folder: Path
     was_closed: bool
     counts: dict[str, int]
-    span_s: float
+    ends: Ends
     has_video: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        return asdict(self) | {"folder": str(self.folder)}
+        told: dict[str, Any] = asdict(self) | {"folder": str(self.folder)}
+        ends: dict[str, Any] = told.pop("ends")
+        return told | ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """One file that is not what the manifest says: ``missing``, ``changed`` or ``unknown``."""
+    """One file that is not what the manifest says: ``missing``, ``changed`` or ``not in the manifest``."""
 
     file: str
     problem: str
@@ -53,20 +56,15 @@ def recover(folder: Path) -> Recovered:
     ------
     CaptureError
         There is no capture, it is damaged, or its recording is still running.
+    DiskFullError
+        There is no room to close it.
     """
     with Capture.open(folder, allow_unclosed=True) as capture:
         folder, was_closed, counts = capture.folder, capture.closed, dict(capture.manifest.get("counts", {}))
+        ends, has_video = find_ends(capture), capture.video_path is not None
     if not was_closed:
-        counts = seal(folder, {"recovered": True})["counts"]
-    with Capture.open(folder) as capture:
-        edges = [n.arrival_ns for n in map(capture.notifications, (s.slot for s in capture.sensors))]
-        edges.append(capture.frames().arrival_ns)
-        filled = [times for times in edges if len(times)]
-        span_s = (max(t[-1] for t in filled) - min(t[0] for t in filled)) * 1e-9 if filled else 0.0
-        has_video = capture.video_path is not None
-    return Recovered(
-        folder=folder, was_closed=was_closed, counts=counts, span_s=round(float(span_s), 3), has_video=has_video
-    )
+        counts = seal(folder, {"recovered": asdict(ends)})["counts"]
+    return Recovered(folder=folder, was_closed=was_closed, counts=counts, ends=ends, has_video=has_video)
 
 
 def verify(folder: Path) -> tuple[Mismatch, ...]:
@@ -85,10 +83,13 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
     found: list[Mismatch] = []
     for name, entry in files.items():
         path = folder / name
+        if not isinstance(entry, dict):
+            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it says nothing of {name} one can check")
         if not path.is_file():
             found.append(Mismatch(file=name, problem="missing"))
         elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
             found.append(Mismatch(file=name, problem="changed"))
     known = {*files, schema.MANIFEST, "truth.json"}
-    found.extend(Mismatch(file=p.name, problem="unknown") for p in sorted(folder.iterdir()) if p.name not in known)
+    strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known)
+    found.extend(Mismatch(file=name, problem="not in the manifest") for name in strangers)
     return tuple(found)

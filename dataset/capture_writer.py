@@ -1,9 +1,15 @@
-"""Writing a capture: rows go to a queue, one thread commits them every quarter of a second."""
+"""Writing a capture: rows go to a queue, one thread commits them every quarter of a second.
+
+A kill of the program at any moment leaves a database that opens, with all but the last commit's rows. A disk that
+fills up costs nothing: some room is held from the beginning and given back then, enough for what is still queued and
+for closing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import sqlite3
 import threading
@@ -17,13 +23,19 @@ from typing import Any
 from dataset import capture_schema as schema
 from dataset import clock
 from dataset.capture import Sensor
-from dataset.errors import CaptureError, InputError, OutputExistsError
-from dataset.files import sha256_of, write_atomically
+from dataset.capture_closing import ROOM, is_disk_full, seal
+from dataset.errors import CaptureError, DiskFullError, InputError, OutputExistsError
+from dataset.files import sha256_of
 from dataset.outputs import cannot_write
 from dataset.profiles.stored import profile_texts
 from dataset.software import software
 
 COMMIT_EVERY_S = 0.25
+
+#: Held back from the beginning of a recording, for what is queued when the disk is full and for closing.
+ROOM_BYTES = 8 * 2**20
+
+_WAITING_POLL_S = 0.01
 
 _INSERT = {
     "notification": "INSERT INTO notification VALUES (?,?,?,?,?,?)",
@@ -99,6 +111,8 @@ class CaptureWriter:
         self._next_seq: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
         self.failure: Exception | None = None
+        #: The disk was full once; the room held back is in use, and the recording must end.
+        self.disk_full = False
         resolution = clock.resolution_ns() if clock_resolution_ns is None else clock_resolution_ns
         values = {
             "format": schema.FORMAT,
@@ -116,8 +130,10 @@ class CaptureWriter:
         }
         sensors = tuple(sensors)
         try:
+            _hold_room(folder / ROOM)
             self._create(values | profile_texts(sensors), sensors)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
+            (folder / ROOM).unlink(missing_ok=True)
             raise CaptureError(
                 f"cannot create {self._path}", str(error), "choose another --out, or free some space"
             ) from error
@@ -125,8 +141,9 @@ class CaptureWriter:
         self._thread.start()
 
     def _create(self, values: Mapping[str, str], sensors: Iterable[Sensor]) -> None:
-        with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode=WAL")
+        # Under its own name only when its tables are there: a kill leaves a capture or none, never half of one.
+        part = self._path.with_name(self._path.name + ".part")
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:
             db.execute("BEGIN")
             for statement in schema.SQL.strip().split(";\n"):
                 db.execute(statement)
@@ -137,6 +154,7 @@ class CaptureWriter:
                   s.electrode) for s in sensors],
             )  # fmt: skip
             db.execute("COMMIT")
+        part.rename(self._path)
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -189,12 +207,13 @@ class CaptureWriter:
     def _run(self) -> None:
         try:
             with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=NORMAL")
                 open_for_rows = True
                 while open_for_rows:
                     rows, open_for_rows = self._gather()
                     if rows:
-                        self._commit(db, rows)
+                        self._store(db, rows)
         except Exception as error:  # noqa: BLE001 - whatever ended the thread, close() must not seal what is missing
             self.failure = error
 
@@ -208,20 +227,41 @@ class CaptureWriter:
                 break
             if item is None:
                 return rows, False
-            rows.append(item)
+            rows.append(self._numbered(*item))
         return rows, True
+
+    def _numbered(self, table: str, row: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        if table != "notification":
+            return table, row
+        slot, epoch, *rest = row
+        host_seq = self._next_seq[slot]
+        self._next_seq[slot] += 1
+        return table, (slot, epoch, host_seq, *rest)
+
+    def _store(self, db: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
+        """Commit ``rows``; on a full disk once more, with the room that was held for that."""
+        try:
+            self._commit(db, rows)
+        except sqlite3.OperationalError as error:
+            if self.disk_full or not is_disk_full(error):
+                raise
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            (self.folder / ROOM).unlink(missing_ok=True)
+            self.disk_full = True
+            self._commit(db, rows)
 
     def _commit(self, db: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
         db.execute("BEGIN")
         for table, row in rows:
-            values = row
-            if table == "notification":
-                slot, epoch, characteristic, arrival_ns, payload = row
-                values = (slot, epoch, self._next_seq[slot], characteristic, arrival_ns, payload)
-                self._next_seq[slot] += 1
-            db.execute(_INSERT[table], values)
+            db.execute(_INSERT[table], row)
         db.execute("COMMIT")
         self.counts.update(table for table, _ in rows)
+
+    def wait_until_few_wait(self, most: int) -> None:
+        """Wait until at most ``most`` rows are queued; for those who write faster than real time."""
+        while self._queue.qsize() > most and self._thread.is_alive():
+            time.sleep(_WAITING_POLL_S)
 
     def close(self, health: Mapping[str, Any] | None = None) -> None:
         """Write what is queued, checkpoint, leave WAL mode and write the manifest.
@@ -234,7 +274,8 @@ class CaptureWriter:
         self._queue.put(None)
         self._thread.join()
         if self.failure is not None:
-            raise CaptureError(
+            kind = DiskFullError if self.disk_full else CaptureError
+            raise kind(
                 f"writing {self._path} failed",
                 str(self.failure),
                 f"free some space, then: mia-record recover {self.folder}",
@@ -242,32 +283,9 @@ class CaptureWriter:
         seal(self.folder, health)
 
 
-def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Checkpoint the database of ``folder``, leave WAL mode and write ``manifest.json``.
-
-    Returns
-    -------
-    dict
-        The manifest.
-    """
-    path = folder / schema.DATABASE
-    try:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
-            counts = {t: db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in schema.TABLES}
-            meta = dict(db.execute("SELECT key, value FROM meta"))
-    except sqlite3.DatabaseError as error:
-        raise CaptureError(f"the database of {folder} cannot be closed", str(error)) from error
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in (schema.MANIFEST, "truth.json"))
-    manifest = {
-        "format": schema.FORMAT,
-        "format_version": meta.get("format_version", ""),
-        "capture_uuid": meta.get("capture_uuid", ""),
-        "closed_utc": clock.utc_iso(),
-        "files": {p.name: {"sha256": sha256_of(p), "size": p.stat().st_size} for p in files},
-        "counts": counts,
-        "health": dict(health or {}),
-    }
-    write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
-    return manifest
+def _hold_room(path: Path) -> None:
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+        else:
+            file.write(bytes(ROOM_BYTES))

@@ -75,6 +75,12 @@ class CaptureCutOffError(CaptureError):
     code = "capture-cut-off"
 
 
+class DiskFullError(MiaError):
+    """Too little room on the disk, before a recording or in the middle of one."""
+
+    code = "disk-full"
+
+
 class SessionError(InputError):
     """A file that is not a readable session."""
 

@@ -18,6 +18,7 @@ from acquire.protocol import load_protocol
 from acquire.recorder import Recorder
 from acquire.rig import open_hardware
 from acquire.screen.app import CaptureApp
+from acquire.take import Take
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 BROWSER_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
@@ -57,9 +58,10 @@ async def screen_svg(out: Path) -> str:
 
     def make_recorder() -> Recorder:
         hardware, rig_toml = open_hardware("virtual", seed=SEED, subject="S01")
-        return Recorder(
-            hardware, protocol, out=out, subject="S01", seed=SEED, protocol_toml=text, rig_toml=rig_toml
+        take = Take(
+            protocol=protocol, out=out, subject="S01", seed=SEED, protocol_toml=text, rig_toml=rig_toml
         )  # fmt: skip
+        return Recorder(hardware, take)
 
     app = CaptureApp(make_recorder)
     async with app.run_test(size=(120, 40)) as pilot:

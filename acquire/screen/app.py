@@ -21,9 +21,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from acquire.protocol import load_protocol
-from acquire.recorder import Recorder, Recording
+from acquire.recorder import Recorder
 from acquire.rig import open_hardware
 from acquire.screen.widgets import CuePanel, SensorCell, StatusLine, TopBar
+from acquire.take import Recording, Take
 from acquire.terminal import ending_signals
 from dataset.capture_writer import check_subject
 from dataset.console import STDERR, report_error
@@ -205,7 +206,10 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
     def make_recorder() -> Recorder:
         seed = secrets.randbits(31)
         hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
-        return Recorder(hardware, plan, out=out, subject=subject, seed=seed, protocol_toml=plan_toml, rig_toml=rig_toml)
+        take = Take(
+            protocol=plan, out=out, subject=subject, seed=seed, protocol_toml=plan_toml, rig_toml=rig_toml
+        )  # fmt: skip
+        return Recorder(hardware, take)
 
     app = CaptureApp(make_recorder)
     try:

@@ -8,9 +8,9 @@ from textual.widget import Widget
 
 from acquire.camera import CameraStatus
 from acquire.microphone import SoundStatus
-from acquire.recorder import Snapshot
 from acquire.screen.drawing import big_text, binned, braille_trace, nice_range
 from acquire.sensors.status import SensorStatus, trouble
+from acquire.take import Snapshot
 from dataset.muscles import channel_from_name
 
 #: Seconds of trace that the width of a cell stands for, about.
@@ -187,6 +187,7 @@ class StatusLine(Widget):
         sound_words(text, self.snapshot.sound)
         text.append("  box ", DIM)
         text.append("● ready" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
+        disk_words(text, self.snapshot)
         if self.snapshot.rows:
             row = self.snapshot.rows[-1]
             sign, colour = {"error": ("✖", BAD), "warning": ("▲", WARN)}.get(row.level, ("·", DIM))
@@ -205,6 +206,14 @@ def saved_words(text: Text, snapshot: Snapshot) -> Text:
         text.append(f", {snapshot.camera.dropped} dropped", WARN if snapshot.camera.dropped else GOOD)
     text.append(f"\n next: mia-sync run {snapshot.folder} --out sessions", DIM)
     return text
+
+
+def disk_words(text: Text, snapshot: Snapshot) -> None:
+    """Append how long the disk lasts."""
+    if snapshot.disk is not None:
+        short = snapshot.disk.minutes_left * 60 < snapshot.remaining_s
+        text.append("  disk ", DIM)
+        text.append(f"▲ {snapshot.disk.time_left}" if short else snapshot.disk.time_left, WARN if short else DIM)
 
 
 def camera_words(text: Text, camera: CameraStatus | None) -> None:

@@ -124,6 +124,8 @@ class VirtualM40:
         self.led_pattern = 1
         self.battery_percent = identity.battery_percent
         self._spoilt: Counter[Spoil] = Counter()
+        #: Called with the host time of every value that was sent.
+        self.on_sent: Callable[[int], None] = lambda _sent_ns: None
         self._clock = clock
         self._payload = payload
         self._latest = bytes(2)
@@ -268,6 +270,7 @@ class VirtualM40:
             for _ in range(2 if self._takes(Spoil.DOUBLE) else 1):
                 await self.device.notify_subscribers(self._analog, payload)
             sent_ns = now_ns()
+            self.on_sent(sent_ns)
             self.record.n_sent += 1
             self.record.worst_lateness_s = max(self.record.worst_lateness_s, (sent_ns - due_ns) * 1e-9)
             latency_s = (sent_ns - (start_ns + stop_ns) / 2) * 1e-9

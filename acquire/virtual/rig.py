@@ -60,14 +60,25 @@ class VirtualHardware(SensorOrders):
         What goes wrong beside that; by default what the simulator holds for ordinary.
     mixed : bool
         Some channels sit on devices of other makes: a BITalino with two muscles, a board that writes lines.
+    sent : Path, optional
+        A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
     """
 
     name = "virtual"
 
-    def __init__(self, seed: int, subject: str = "S01", faults: Faults | None = None, *, mixed: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        subject: str = "S01",
+        faults: Faults | None = None,
+        *,
+        mixed: bool = False,
+        sent: Path | None = None,
+    ) -> None:
         self._seed = seed
         self._subject = subject
         self._faults = faults or Faults()
+        self._sent = sent
         self._devices = Devices.drawn(seed, self._faults)
         self._prompts: list[tuple[Prompt, int]] = []
         self._parts: _Parts | None = None
@@ -205,6 +216,8 @@ class VirtualHardware(SensorOrders):
             held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
 
             world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
+            if self._sent is not None:
+                world += ["--sent", str(self._sent)]
             sensors = sensors_child([*world, *(["--mixed"] if self._others else [])], hci_end)
             held.callback(sensors.close)
             fds = {"ring": memory.fd, "frames": frames_end.fileno(), "sound": sound_end.fileno(), "flashes": flashes.fd}

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,6 +22,7 @@ from acquire.virtual.delivery import FrameRing, FrameSender
 from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults
 from acquire.virtual.figure import HEIGHT, WIDTH, Figure, expose
+from acquire.virtual.sent import SentLog
 from acquire.virtual.soundtrack import Soundtrack
 from acquire.virtual.world import World
 from dataset.clock import now_ns
@@ -98,8 +100,9 @@ class _Part(threading.Thread, abc.ABC):
 class Camera(_Part):
     """Draws the body once a frame of the camera's own clock and delivers it when its latency has passed."""
 
-    def __init__(self, world: World, devices: Devices, sender: FrameSender) -> None:
+    def __init__(self, world: World, devices: Devices, sender: FrameSender, sent: SentLog) -> None:
         super().__init__("camera")
+        self._sent = sent
         self.record = CameraRecord()
         self._world = world
         self._clock = devices.camera
@@ -142,6 +145,7 @@ class Camera(_Part):
             self.record.n_overrun += 1
             return
         self._sender.send(slot)
+        self._sent.note("frame", sent_ns)
         self.record.frames.append((sent_ns, centre_ns))
         self.record.worst_lateness_s = max(self.record.worst_lateness_s, (sent_ns - arrival_ns) * 1e-9)
 
@@ -220,6 +224,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--subject", required=True)
     parser.add_argument("--faults", required=True)
+    parser.add_argument("--sent", type=Path)
     for name in ("ring", "frames", "sound", "flashes"):
         parser.add_argument(f"--{name}-fd", type=int, required=True)
     given = parser.parse_args()
@@ -229,7 +234,8 @@ def main() -> None:
     world = orders.make_world(given.seed, given.subject, faults)
     devices = Devices.drawn(given.seed, faults)
     ring = FrameRing(given.ring_fd, HEIGHT, WIDTH)
-    camera = Camera(world, devices, FrameSender(ring, socket.socket(fileno=given.frames_fd)))
+    sent = SentLog(given.sent / "camera" if given.sent else None)
+    camera = Camera(world, devices, FrameSender(ring, socket.socket(fileno=given.frames_fd)), sent)
     microphone = Microphone(Soundtrack(world, devices, faults), devices, socket.socket(fileno=given.sound_fd))
     Flashes(world, faults, given.flashes_fd).start()
     orders.answer(serve(world, camera, microphone))

@@ -11,6 +11,7 @@ import struct
 import sys
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from acquire.virtual.faults import Faults
 from acquire.virtual.gatt import M40Identity, Spoil, VirtualM40
 from acquire.virtual.other_gatt import VirtualOther
 from acquire.virtual.others import drawn_others
+from acquire.virtual.sent import SentLog
 from acquire.virtual.world import World
 from dataset.capture import Sensor
 from dataset.clock import now_ns
@@ -53,11 +55,14 @@ class Sensors:
     faults : Faults
     mixed : bool
         Some channels sit on devices of other makes.
+    sent : SentLog
+        Told of every value of an M40, and of every prompt.
     """
 
-    def __init__(self, world: World, devices: Devices, faults: Faults, *, mixed: bool = False) -> None:
+    def __init__(self, world: World, devices: Devices, faults: Faults, sent: SentLog, *, mixed: bool = False) -> None:
         self._world = world
         self._faults = faults
+        self._sent = sent
         self._outages_planned = False
         self.air = Air()
         self.by_slot: dict[int, VirtualM40 | VirtualOther] = {}
@@ -81,7 +86,9 @@ class Sensors:
             battery_notifies=sensor.slot % 2 == 1,  # some firmware does, some does not
         )
         payload = partial(value_payload, self._world, self._faults, sensor.channel)
-        return VirtualM40(self.air, identity, devices.sensors[i], payload)
+        m40 = VirtualM40(self.air, identity, devices.sensors[i], payload)
+        m40.on_sent = partial(self._sent.note, "value", sensor.slot)
+        return m40
 
     @property
     def _devices(self) -> set[VirtualM40 | VirtualOther]:
@@ -100,6 +107,7 @@ class Sensors:
         """Carry out one order."""
         if "prompt" in order:
             prompt, host_ns = orders.read_prompt(order)
+            self._sent.note("prompt", prompt.kind, host_ns)
             self._world.prompt(prompt, host_ns)
             self._plan_outages(host_ns - round(prompt.at_s * 1e9))
             return
@@ -137,9 +145,11 @@ class Sensors:
         return {"sent": {channel: asdict(s.record) for channel, s in self._of_channel.items()}}
 
 
-async def serve(world: World, devices: Devices, faults: Faults, hci: socket.socket, *, mixed: bool = False) -> None:
+async def serve(
+    world: World, devices: Devices, faults: Faults, hci: socket.socket, sent: SentLog, *, mixed: bool = False
+) -> None:
     """Serve until standard input ends or says ``quit``; then answer with the report."""
-    sensors = Sensors(world, devices, faults, mixed=mixed)
+    sensors = Sensors(world, devices, faults, sent, mixed=mixed)
     transport = await serve_controller(sensors.air, hci)
     await sensors.start()
     orders.answer({"ready": True})
@@ -164,12 +174,14 @@ def main() -> None:
     parser.add_argument("--faults", required=True)
     parser.add_argument("--hci-fd", type=int, required=True)
     parser.add_argument("--mixed", action="store_true")
+    parser.add_argument("--sent", type=Path)
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     faults = Faults.model_validate_json(given.faults)
     world = orders.make_world(given.seed, given.subject, faults)
     devices = Devices.drawn(given.seed, faults)
-    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd), mixed=given.mixed))
+    sent = SentLog(given.sent / "sensors" if given.sent else None)
+    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd), sent, mixed=given.mixed))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from array import array
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,8 @@ Progress = Callable[[float], None]
 
 #: Frames whose bodies are computed together.
 _FRAMES_AT_ONCE = 30
+#: Rows that may wait to be written: more come in an instant than are written in one.
+_ROWS_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,7 @@ def simulate(
     protocol_text: str,
     faults: Faults | Path | None = None,
     stamp: str | None = None,
-    film: Film | None = None,
+    film: Film | None = Film(),
     mixed: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -98,8 +103,8 @@ def simulate(
         What goes wrong beside the ordinary.
     stamp : str, optional
         Name of the recording, now by default.
-    film : Film, optional
-        Size and noise of the picture.
+    film : Film or None
+        Size and noise of the picture; None: no picture and no sound, for very long recordings.
     mixed : bool
         Some channels sit on devices of other makes than the M40.
     progress : callable, optional
@@ -128,7 +133,7 @@ def simulate(
         protocol_text=protocol_text,
         faults=given,
         stamp=stamp,
-        film=film or Film(),
+        film=film,
         mixed=mixed,
     ).write(progress or (lambda _: None))
 
@@ -175,7 +180,7 @@ class _Simulation:
         protocol_text: str,
         faults: Faults,
         stamp: str | None,
-        film: Film,
+        film: Film | None,
         mixed: bool,
     ) -> None:
         self._seed = seed
@@ -208,7 +213,7 @@ class _Simulation:
         self._log(self._began_ns, "recording", {"seed": self._seed, "duration_s": round(self._schedule.duration_s, 3)})
         self._prompts()
         health, sensors = self._notifications()
-        video, n_written, n_unwritten = self._film(progress)
+        video, n_written, n_unwritten = self._film(self._film_as, progress) if self._film_as else (None, 0, 0)
         self._writer.clock_anchor(self._ended_ns, utc_ns + self._ended_ns - self._began_ns)
         self._log(self._ended_ns, "stopped", {})
         self._writer.close({"sensors": health, "camera": {"written": n_written, "dropped": n_unwritten}})
@@ -245,7 +250,7 @@ class _Simulation:
         began_ns = self._began_ns - 1_000_000_000
         clock = BoxClock(zero_ns=began_ns - 5_000_000_000, first_us=device.first_us, rate_ppm=device.rate_ppm)
         self._writer.serial_line(SOURCE, began_ns, BANNER)
-        exchanges: list[Exchange] = []
+        exchanges: deque[Exchange] = deque(maxlen=400)
         number, previous_us = 0, device.first_us
 
         def ask(verb: str, tail: str, sent_ns: int) -> tuple[Exchange, int]:
@@ -268,6 +273,7 @@ class _Simulation:
         flashed: list[_Flashed] = []
         now_ns = burst(began_ns)
         for wanted_ns in [*sorted(flash_ns), self._ended_ns]:
+            self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
             while now_ns + IDLE_PINGS_EVERY_S * 1e9 < wanted_ns:
                 now_ns = burst(now_ns + round(IDLE_PINGS_EVERY_S * 1e9))
             if wanted_ns == self._ended_ns:
@@ -277,7 +283,7 @@ class _Simulation:
                 self._world.flash(on_ns, on_ns + FLASH_MS * 1_000_000)
             this = number
             now_ns = burst(exchange.received_ns + 50_000)
-            host_ns, uncertainty_ns = host_time([*exchanges[-400:], exchange], exchange.box_us)
+            host_ns, uncertainty_ns = host_time([*exchanges, exchange], exchange.box_us)
             host_ns = min(max(host_ns, exchange.sent_ns), exchange.received_ns)
             flashed.append(_Flashed(host_ns, uncertainty_ns, this, exchange.box_us))
         return flashed
@@ -299,8 +305,8 @@ class _Simulation:
             index = np.arange(first, stop, dtype=np.int64)
             # A link delivers in order: what waited is followed by what came after, a little later each.
             spaced = np.arange(len(index)) * 1_000_000
-            arrival = np.maximum.accumulate(clock.sends_ns(index) - spaced) + spaced
-            value = self._world.values(sensor.channel, clock.starts_ns(index), clock.starts_ns(index + 1))
+            arrival = np.maximum.accumulate(_in_parts(clock.sends_ns, index) - spaced) + spaced
+            value = _in_parts(partial(self._values, sensor.channel, clock), index)
             value = np.where(self._chosen(clock, "over", index, self._faults.over_range_share), value + 1024, value)
             malformed = self._chosen(clock, "malformed", index, self._faults.malformed_share)
             heard = ~self._chosen(clock, "lost", index, self._faults.lost_share) & (arrival < self._ended_ns)
@@ -314,6 +320,8 @@ class _Simulation:
                 at_ns = int(arrival[i])
                 self._writer.notification(sensor.slot, int(epoch[i]), profile.stream.characteristic, at_ns, payload)
                 counts.add(int(epoch[i]), at_ns, None if malformed[i] else float(value[i]))
+                if i % _ROWS_AT_ONCE == 0:
+                    self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
             health[sensor.channel] = {"slot": sensor.slot, **counts.summary(self._ended_ns)}
             if np.any(heard):
                 delay_s = float((arrival - clock.centres_ns(index))[heard].min()) * 1e-9
@@ -328,6 +336,9 @@ class _Simulation:
             for channel in device.channels:
                 truth[channel] = sensor_truth(self._world, channel, delay_s=delay_s, rate_ppm=device.rate_ppm)
         return health, truth
+
+    def _values(self, channel: str, clock: SensorClock, index: IntArray) -> IntArray:
+        return self._world.values(channel, clock.starts_ns(index), clock.starts_ns(index + 1))
 
     def _chosen(self, clock: SensorClock, fault: str, index: IntArray, share: float) -> NDArray[np.bool_]:
         return np.asarray(chance.uniform(f"{clock.name}/{fault}", index) < share)
@@ -348,10 +359,9 @@ class _Simulation:
 
     # -- picture and sound ----------------------------------------------------------------------------------------
 
-    def _film(self, progress: Progress) -> tuple[VideoTruth | None, int, int]:
+    def _film(self, film: Film, progress: Progress) -> tuple[VideoTruth | None, int, int]:
         """Write the video; returns its truth and how many frames were and were not written."""
         camera = self._devices.camera
-        film = self._film_as
         figure = Figure(self._world.look, self._world.body.height_m, film.width, film.height)
         grain = _Grain(film)
         every = np.arange(camera.next_index(self._began_ns), camera.next_index(self._ended_ns), dtype=np.int64)
@@ -361,8 +371,7 @@ class _Simulation:
         unwritten = chance.uniform(f"{camera.name}/unwritten", index) < self._faults.unwritten_frame_share
         lit = [(flash.on_ns, flash.off_ns) for flash in self._world.flashes()]
         zero_ns = int(arrival[0])
-        pts: list[int] = []
-        centres: list[int] = []
+        pts, centres = array("q"), array("q")
         with VideoWriter(
             self._folder / VIDEO,
             width=film.width,
@@ -392,9 +401,16 @@ class _Simulation:
                     pts.append(written_ns)
                     centres.append(start_ns)
                 progress(min(1.0, (begin + len(some)) / len(index)))
+                self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
             sound.write_until(self._ended_ns)
         truth = fit_video(np.array(pts, dtype=np.int64), np.array(centres, dtype=np.int64))
         return truth, len(pts), int(unwritten.sum())
+
+
+def _in_parts(work: Callable[[IntArray], IntArray], index: IntArray) -> IntArray:
+    """Return ``work(index)``, done piece by piece: what it needs on the way does not grow with the recording."""
+    pieces = [work(index[k : k + _ROWS_AT_ONCE]) for k in range(0, len(index), _ROWS_AT_ONCE)]
+    return np.concatenate(pieces) if pieces else index
 
 
 class _Grain:

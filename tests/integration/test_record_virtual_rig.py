@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from acquire.protocol import parse_protocol
-from acquire.recorder import Snapshot, record
+from acquire.recorder import record
+from acquire.take import Snapshot, Take
 from acquire.upkeep import verify
 from acquire.virtual.faults import Faults
 from acquire.virtual.rig import VirtualHardware
@@ -45,7 +46,8 @@ def test_lost_sensors_come_back_as_new_epochs_and_the_others_never_notice(tmp_pa
             mischief.start()
 
     plan = parse_protocol(SHORT, "short")
-    made = record(hardware, plan, out=tmp_path, subject="S1", seed=21, protocol_toml=SHORT, on_progress=disturb_once)
+    take = Take(protocol=plan, out=tmp_path, subject="S1", seed=21, protocol_toml=SHORT)
+    made = record(hardware, take, on_progress=disturb_once)
     mischief.join()
     assert made is not None
     assert verify(made.folder) == ()

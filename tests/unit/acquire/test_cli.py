@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,16 +100,18 @@ def test_help_lists_the_commands_that_work_without_loading_the_heavy_ones(
 def test_progress_tells_phase_sensors_camera_and_time(fakes: Any, tmp_path: Path) -> None:
     from acquire.protocol import load_protocol
     from acquire.recorder import Recorder
+    from acquire.take import Take
 
     plan, _ = load_protocol(None)
     hardware = fakes.hardware(fakes.sensors(2), camera=fakes.camera())
-    recorder = Recorder(hardware, plan, out=tmp_path, subject="S1", seed=1)
+    recorder = Recorder(hardware, Take(protocol=plan, out=tmp_path, subject="S1", seed=1))
     recorder.open()
     recorder.wait_ready()
     recorder.start()
     line = cli.progress_text(recorder.snapshot())
     made = recorder.close()
     assert line.startswith("recording | 2 of 2 sensors | camera ") and line.endswith("Get ready")
+    assert re.search(r"\| disk (\d+ (min|h)|over 100 h) \|", line)
     assert made is not None
     text = cli.recording_text(made)
     assert text.startswith(str(made.folder)) and "left_biceps" in text and "0 dropped" in text

@@ -14,6 +14,7 @@ import pytest
 
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder, record
+from acquire.take import Take
 from acquire.upkeep import recover
 from dataset.capture import Capture
 from dataset.capture_writer import CaptureWriter
@@ -35,6 +36,11 @@ seconds = 0.6
 PLAN = parse_protocol(SHORT, "short")
 
 
+def take(out: Path, **fields: Any) -> Take:
+    """Return what the tests record."""
+    return Take(**({"protocol": PLAN, "out": out, "subject": "S1", "seed": 1} | fields))
+
+
 def test_a_whole_recording_ends_in_a_closed_capture(
     fakes: Any, box_twin: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,12 +50,7 @@ def test_a_whole_recording_ends_in_a_closed_capture(
     phases: list[str] = []
     made = record(
         hardware,
-        PLAN,
-        out=tmp_path,
-        subject="S1",
-        seed=7,
-        protocol_toml=SHORT,
-        rig_toml="name='fake'",
+        take(tmp_path, seed=7, protocol_toml=SHORT, rig_toml="name='fake'"),
         on_progress=lambda s: phases.append(s.phase),
     )
     assert made is not None
@@ -94,7 +95,7 @@ def test_cut_short_in_an_exercise_it_still_closes_and_says_so(fakes: Any, tmp_pa
         if snapshot.cue is not None and snapshot.cue.kind == "exercise":
             stop.set()
 
-    made = record(hardware, plan, out=tmp_path, subject="S1", seed=1, stop=stop, on_progress=show, duration_s=60)
+    made = record(hardware, take(tmp_path, protocol=plan, duration_s=60), stop=stop, on_progress=show)
     assert made is not None and made.duration_s < 10
     assert any("no LED box" in note for note in made.notes) and any("no camera" in note for note in made.notes)
     with Capture.open(made.folder) as capture:
@@ -111,7 +112,7 @@ def test_a_missing_sensor_is_named_and_nothing_is_written(
     sensors[1].switched_on = False
     hardware = fakes.hardware(sensors)
     with pytest.raises(HardwareError, match="1 of 2 sensors do not stream") as caught:
-        record(hardware, PLAN, out=tmp_path, subject="S1", seed=1, ready_timeout_s=0.8)
+        record(hardware, take(tmp_path), ready_timeout_s=0.8)
     assert "slot 2 right_biceps" in caught.value.why
     assert not list(tmp_path.iterdir())
     assert hardware.finished_with == [None] and hardware.radio_open == 0
@@ -123,7 +124,7 @@ def test_a_box_that_does_not_answer_ends_before_anything_is_written(
     monkeypatch.setattr("acquire.ledbox.OPEN_TIMEOUT_S", 0.3)
     hardware = fakes.hardware(fakes.sensors(1), port=box_twin(mute=True).port)
     with pytest.raises(HardwareError, match="no LED box answers"):
-        record(hardware, PLAN, out=tmp_path, subject="S1", seed=1)
+        record(hardware, take(tmp_path))
     assert not list(tmp_path.iterdir()) and hardware.radio_open == 0
 
 
@@ -131,24 +132,24 @@ def test_stopping_before_all_sensors_stream_stores_nothing(fakes: Any, tmp_path:
     sensors, stop = fakes.sensors(1), threading.Event()
     sensors[0].switched_on = False
     stop.set()
-    assert record(fakes.hardware(sensors), PLAN, out=tmp_path, subject="S1", seed=1, stop=stop) is None
+    assert record(fakes.hardware(sensors), take(tmp_path), stop=stop) is None
     assert not list(tmp_path.iterdir())
 
 
 def test_a_subject_that_is_no_label_is_refused_at_once(fakes: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no label"):
-        Recorder(fakes.hardware(fakes.sensors(1)), PLAN, out=tmp_path, subject="../x", seed=1)
+        Recorder(fakes.hardware(fakes.sensors(1)), take(tmp_path, subject="../x"))
 
 
 def test_a_duration_that_cannot_hold_the_sync_sequences_is_said(fakes: Any, tmp_path: Path) -> None:
-    recorder = Recorder(fakes.hardware(fakes.sensors(1)), PLAN, out=tmp_path, subject="S1", seed=1, duration_s=2)
+    recorder = Recorder(fakes.hardware(fakes.sensors(1)), take(tmp_path, duration_s=2))
     recorder.close()
     assert recorder.schedule.duration_s > 4
     assert any("instead of 2 s" in note for note in recorder.notes)
 
 
 def test_closing_twice_and_without_opening_is_harmless(fakes: Any, tmp_path: Path) -> None:
-    recorder = Recorder(fakes.hardware(fakes.sensors(1)), PLAN, out=tmp_path, subject="S1", seed=1)
+    recorder = Recorder(fakes.hardware(fakes.sensors(1)), take(tmp_path))
     assert recorder.close() is None
     assert recorder.close() is None
     assert recorder.snapshot().phase == "done"
@@ -175,7 +176,7 @@ def test_a_full_disk_ends_the_recording_at_once_and_keeps_what_was_stored(
     monkeypatch.setattr(hardware, "finish", finish_on_a_full_disk)
     snapshots: list[Any] = []
     with pytest.raises(CaptureError, match="database or disk is full") as caught:
-        record(hardware, PLAN, out=tmp_path, subject="S1", seed=1, duration_s=600, on_progress=snapshots.append)
+        record(hardware, take(tmp_path, duration_s=600), on_progress=snapshots.append)
     assert snapshots[-1].elapsed_s < 60 and hardware.radio_open == 0
     (folder,) = tmp_path.glob("sub-S1/ses-*")
     assert str(folder) in caught.value.hint
@@ -191,7 +192,7 @@ def test_a_schedule_that_breaks_off_ends_the_recording_and_says_so(
 
     hardware = fakes.hardware(fakes.sensors(1))
     monkeypatch.setattr(hardware, "prompt", prompt)
-    made = record(hardware, PLAN, out=tmp_path, subject="S1", seed=1, duration_s=600)
+    made = record(hardware, take(tmp_path, duration_s=600))
     assert made is not None and made.duration_s < 60
     assert any("its schedule broke off" in note for note in made.notes)
     with Capture.open(made.folder) as capture:

@@ -12,6 +12,7 @@ from acquire.protocol import load_protocol
 from acquire.recorder import Recorder
 from acquire.screen.app import CaptureApp, HelpScreen
 from acquire.screen.widgets import CuePanel, SensorCell, StatusLine, TopBar
+from acquire.take import Take
 from dataset.capture import Capture
 
 PLAN, PLAN_TOML = load_protocol(None)
@@ -26,7 +27,7 @@ def make_app(fakes: Any, out: Path, *, n: int = 8, off: tuple[int, ...] = ()) ->
         for at in off:
             sensors[at].switched_on = False
         made.append(fakes.hardware(sensors, camera=fakes.camera(30), microphone=fakes.microphone()))
-        return Recorder(made[-1], PLAN, out=out, subject="S1", seed=3, protocol_toml=PLAN_TOML)
+        return Recorder(made[-1], Take(protocol=PLAN, out=out, subject="S1", seed=3, protocol_toml=PLAN_TOML))
 
     return CaptureApp(make_recorder), made
 

@@ -1,0 +1,100 @@
+"""What one recording is asked to be, what it looks like while it runs, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acquire.camera import CameraStatus
+from acquire.cues import Cue
+from acquire.disk import DiskStatus
+from acquire.journal import JournalRow
+from acquire.microphone import SoundStatus
+from acquire.protocol import Protocol
+from acquire.sensors.hub import SensorStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """What is to be recorded, of whom, and where it goes.
+
+    Attributes
+    ----------
+    protocol : Protocol
+    out : Path
+        Captures go to ``out/sub-<subject>/ses-<STAMP>``.
+    subject : str
+    seed : int
+        Of the irregular sync sequences; stored in the capture.
+    duration_s : float or None
+        Shortens or stretches the exercises.
+    protocol_toml, rig_toml : str
+        Stored in the capture.
+    """
+
+    protocol: Protocol
+    out: Path
+    subject: str
+    seed: int
+    duration_s: float | None = None
+    protocol_toml: str = ""
+    rig_toml: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything a screen shows, at one moment.
+
+    Attributes
+    ----------
+    phase : str
+        ``closed``, ``opening``, ``waiting`` (for sensors), ``ready``, ``recording``, ``closing``, ``done``, ``failed``.
+    cue : Cue or None
+        What the person is asked to do; None outside a recording.
+    disk : DiskStatus or None
+        What is left on the disk; None where nothing is open.
+    """
+
+    phase: str
+    rig: str
+    subject: str
+    folder: Path | None
+    elapsed_s: float
+    remaining_s: float
+    cue: Cue | None
+    sensors: tuple[SensorStatus, ...]
+    camera: CameraStatus | None
+    sound: SoundStatus | None
+    box: bool
+    disk: DiskStatus | None
+    rows: tuple[JournalRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recording left.
+
+    Attributes
+    ----------
+    folder : Path
+        The closed capture.
+    counts : dict
+        Rows of each table.
+    frames_dropped : int
+        Frames that the encoder could not keep up with.
+    health : dict
+        Each channel's, as in the manifest.
+    disk_full : str
+        Why the disk ended the recording before its time; empty where it did not.
+    """
+
+    folder: Path
+    subject: str
+    seed: int
+    duration_s: float
+    counts: dict[str, int]
+    frames_dropped: int
+    health: dict[str, Any]
+    notes: tuple[str, ...]
+    disk_full: str = ""

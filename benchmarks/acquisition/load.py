@@ -1,0 +1,45 @@
+"""The load: eight sensors at 1 kHz, sent in packets of 20 samples that say when they were sent."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+N_SENSORS = 8
+RATE_HZ = 1000
+SAMPLES_A_PACKET = 20
+PERIOD_NS = 10**9 * SAMPLES_A_PACKET // RATE_HZ
+
+#: A packet: its number, the host time it was sent at, its samples.
+PACKET = struct.Struct(f"<IQ{SAMPLES_A_PACKET}H")
+_SAMPLES = tuple(range(SAMPLES_A_PACKET))
+
+
+def packet(number: int, sent_ns: int) -> bytes:
+    """Return one packet."""
+    return PACKET.pack(number, sent_ns, *_SAMPLES)
+
+
+def read_packet(payload: bytes) -> tuple[int, int]:
+    """Return a packet's number and when it was sent."""
+    number, sent_ns, *_ = PACKET.unpack(payload)
+    return number, sent_ns
+
+
+@dataclass(frozen=True, slots=True)
+class PacketClock:
+    """When one sensor sends: every 20 ms, each sensor at a phase of its own."""
+
+    sensor: int
+
+    def send_ns(self, index: int) -> int:
+        """Return when packet ``index`` is sent."""
+        return index * PERIOD_NS + self.sensor * PERIOD_NS // N_SENSORS
+
+    def interval_ns(self, index: int) -> tuple[int, int]:
+        """Return the time a packet's samples cover."""
+        return self.send_ns(index) - PERIOD_NS, self.send_ns(index)
+
+    def next_index(self, host_ns: int) -> int:
+        """Return the first packet that is sent at or after ``host_ns``."""
+        return -((self.send_ns(0) - host_ns) // PERIOD_NS)

@@ -1,0 +1,1 @@
+"""How much a kill of the recorder loses, measured against what the virtual rig had sent."""
