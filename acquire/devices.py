@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from acquire.hardware import BlockCallback, FrameSource, Radio, SoundSource
 from acquire.rig import CameraPart, MicrophonePart, Rig
 from acquire.schedule import Prompt
+from acquire.turning import Turn
 from dataset.errors import HardwareError, MissingDependencyError
 
 #: Bluetooth may need some seconds after its daemon has started.
@@ -91,6 +93,9 @@ class OpenCvCamera:
         import cv2
 
         self._capture = cv2.VideoCapture(part.index)
+        # The codec first: many cameras give a large picture at its full rate in one of them only.
+        if part.codec:
+            self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*part.codec))
         for key, value in (
             (cv2.CAP_PROP_FRAME_WIDTH, part.width),
             (cv2.CAP_PROP_FRAME_HEIGHT, part.height),
@@ -108,6 +113,14 @@ class OpenCvCamera:
         # What the camera really gives, not what was asked for.
         self.height, self.width = first.shape[0], first.shape[1]
         self.nominal_hz = float(self._capture.get(cv2.CAP_PROP_FPS)) or part.rate_hz
+        self.turn = Turn(rotation_deg=part.rotation_deg, mirrored=part.mirrored)
+        self.asked: Mapping[str, Any] = {
+            "asked": {"width": part.width, "height": part.height, "rate_hz": part.rate_hz, "codec": part.codec},
+            "codec": fourcc_text(int(self._capture.get(cv2.CAP_PROP_FOURCC))),
+            "driver": self._capture.getBackendName(),
+            "rotation_deg": part.rotation_deg,
+            "mirrored": part.mirrored,
+        }
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, or None when the camera has failed."""
@@ -117,6 +130,12 @@ class OpenCvCamera:
     def release(self) -> None:
         """Close the camera."""
         self._capture.release()
+
+
+def fourcc_text(code: int) -> str:
+    """Return a packed four-letter code as text; empty where the driver tells none."""
+    text = "".join(chr((code >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if code > 0 else ""
+    return text if text.isprintable() else f"{code:#x}"
 
 
 class PortAudioMicrophone:

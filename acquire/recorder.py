@@ -247,6 +247,7 @@ class Recorder:
                     height=camera.height,
                     nominal_hz=camera.nominal_hz,
                     sound_rate_hz=microphone.rate_hz if microphone else None,
+                    turn=camera.turn,
                 ),
                 writer,
                 self.journal,
@@ -346,15 +347,12 @@ class Recorder:
         self.journal.log("info", "stopped")
 
     def _camera_health(self) -> dict[str, Any]:
-        if self._muxer is None:
+        if self._muxer is None or self._camera is None:
             return {}
-        muxer = self._muxer
-        return {"written": muxer.n_written, "dropped": muxer.n_dropped, "of_these_too_close": muxer.n_too_close}
+        return {**self._muxer.health(), **self._camera.health()}
 
     def _watch(self) -> None:
-        """Look after camera and disk; called by the player now and then."""
-        if self._camera is not None:
-            self._camera.watch()
+        """Look after the disk; called by the player now and then."""
         if self._writer is not None and self._writer.failure is not None:
             self.journal.log("error", "the capture cannot be written", {"error": str(self._writer.failure)})
             self.finished.set()

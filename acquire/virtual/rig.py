@@ -23,6 +23,7 @@ from acquire.virtual.figure import HEIGHT, WIDTH
 from acquire.virtual.orders import Order, make_world, prompt_order
 from acquire.virtual.radio import make_radio
 from acquire.virtual.truth import sensor_truth, write_truth
+from dataset.clock import now_ns
 from dataset.errors import HardwareError
 
 
@@ -67,6 +68,8 @@ class VirtualHardware:
         self._prompts: list[tuple[Prompt, int]] = []
         self._parts: _Parts | None = None
         self._central: Central | None = None
+        self._camera: VirtualCamera | None = None
+        self._unplugged_until_ns = 0
         self.sensors = self._devices.rig_sensors()
 
     # -- acquire.hardware.Hardware --------------------------------------------------------------------------------
@@ -93,11 +96,22 @@ class VirtualHardware:
             await central.close()
 
     def open_camera(self) -> FrameSource:
-        """Open the camera."""
+        """Open the camera.
+
+        Raises
+        ------
+        HardwareError
+            It is unplugged.
+        """
         parts = self._started()
         parts.scene.wait_ready()
+        if now_ns() < self._unplugged_until_ns:
+            raise HardwareError("the virtual camera is unplugged", "", "wait")
+        if self._camera is not None:
+            self._camera.release()  # a handle from before is no good once the camera is opened anew
         parts.scene.order({"camera": True})
-        return VirtualCamera(parts.ring, parts.frames, self._devices.camera.nominal_hz)
+        self._camera = VirtualCamera(parts.ring, parts.frames, self._devices.camera.nominal_hz)
+        return self._camera
 
     def open_sound(self) -> SoundSource:
         """Open the microphone."""
@@ -148,6 +162,21 @@ class VirtualHardware:
         """Take the sensor of ``slot`` out of radio range for a while."""
         self._order_sensors({"silence": slot, "seconds": seconds})
 
+    def freeze_camera(self, seconds: float) -> None:
+        """Let the camera give nothing for a while: :meth:`FrameSource.read` hangs."""
+        self._started().scene.order({"freeze": seconds})
+
+    def unplug_camera(self, seconds: float) -> None:
+        """Pull the camera's cable for a while: reading fails, and it cannot be opened."""
+        self._unplugged_until_ns = now_ns() + round(seconds * 1e9)
+        self.freeze_camera(seconds)
+        if self._camera is not None:
+            self._camera.release()
+
+    def set_camera_rate(self, rate_hz: float) -> None:
+        """Let the camera film at another rate, as one does whose light has gone."""
+        self._started().scene.order({"rate_hz": rate_hz})
+
     def trigger(self) -> None:
         """Press the LED box's footswitch."""
         self._started().box.order({"trigger": True})
@@ -165,6 +194,7 @@ class VirtualHardware:
         """End the processes and release what they shared; nothing happens where nothing runs."""
         parts, self._parts = self._parts, None
         self._prompts = []
+        self._camera, self._unplugged_until_ns = None, 0
         if parts is not None:
             atexit.unregister(self.close)
             parts.held.close()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from acquire.hardware import Radio
 from acquire.schedule import Prompt
+from acquire.turning import UPRIGHT
 from dataset.capture import Sensor
 from dataset.muscles import PAPER_CHANNELS
 from dataset.profiles.profile import find_profile
@@ -188,9 +189,11 @@ class FakeCamera:
     """Grey pictures at a steady rate."""
 
     width, height = 64, 48
+    turn = UPRIGHT
 
     def __init__(self, rate_hz: float = 30.0) -> None:
         self.nominal_hz = rate_hz
+        self.asked: dict[str, Any] = {}
         self.fail_at: int | None = None
         self.n_read = 0
         self.released = False
