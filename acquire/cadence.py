@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -76,6 +77,9 @@ class Cadence:
 
     def _interval(self, arrival_ns: int, gap_ns: int) -> None:
         self._largest_gap_ns = max(self._largest_gap_ns, gap_ns)
+        self._count(arrival_ns, gap_ns)
+
+    def _count(self, arrival_ns: int, gap_ns: int) -> None:
         if self._period_ns and gap_ns >= MISSED_FROM * self._period_ns:
             missed = round(gap_ns / self._period_ns) - 1
             self._missed += missed
@@ -95,6 +99,9 @@ class Cadence:
         self._missed -= sum(missed for at_ns, missed in self._gaps if at_ns > self._recent[0])
         self._gaps.clear()
         self._period_ns = period_ns
+        if not before_ns:
+            for earlier_ns, at_ns in pairwise(self._recent):
+                self._count(at_ns, at_ns - earlier_ns)
         return RateChange(before_hz=1e9 / before_ns if before_ns else 0.0, after_hz=1e9 / period_ns)
 
     def summary(self) -> CadenceSummary:

@@ -342,7 +342,7 @@ class BoxTwin:
                 self._answer(line.decode())
 
     def _answer(self, line: str) -> None:
-        time.sleep(self._delay_s)
+        time.sleep(self._delay_s / 2)
         if self.garbage:
             self.send(self.garbage)
         if self.mute:
@@ -352,12 +352,12 @@ class BoxTwin:
             self.send(b"ID mia-led-box 1\n")
         elif words[0] == "PING":
             us = self.micros()
-            time.sleep(self.answer_late_s)
+            time.sleep(self._delay_s / 2 + self.answer_late_s)
             self.send(f"PONG {words[1]} {us}\n".encode())
         elif words[0] == "FLASH":
             at_ns, us = time.perf_counter_ns(), self.micros()
             self.flashes_host_ns.append(at_ns)
-            time.sleep(self.answer_late_s)
+            time.sleep(self._delay_s / 2 + self.answer_late_s)
             self.send(f"FLASH {words[1]} {us}\n".encode())
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,7 +145,7 @@ def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch
     assert (then.what, then.detail) == ("the encoder has caught up", {"dropped": n_dropped})
 
 
-def test_sound_that_waits_has_a_bound_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sound_that_waits_has_a_bound_too() -> None:
     encoder, journal = SlowEncoder(), Journal()
     muxer = Muxer(encoder, Rows(), journal)  # type: ignore[arg-type]
     muxer.frame(0, 1_000_000_000, IMAGE)  # the encoder stalls on it
