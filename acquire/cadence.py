@@ -55,6 +55,7 @@ class Cadence:
         self._recent: deque[int] = deque()
         self._gaps: deque[tuple[int, int]] = deque()
         self._period_ns = 0.0
+        self._told_ns = 0.0
         self._judged_ns = 0
         self._last_ns: int | None = None
         self._frames = 0
@@ -77,11 +78,11 @@ class Cadence:
 
     def _interval(self, arrival_ns: int, gap_ns: int) -> None:
         self._largest_gap_ns = max(self._largest_gap_ns, gap_ns)
-        self._count(arrival_ns, gap_ns)
+        self._count(arrival_ns, gap_ns, self._period_ns)
 
-    def _count(self, arrival_ns: int, gap_ns: int) -> None:
-        if self._period_ns and gap_ns >= MISSED_FROM * self._period_ns:
-            missed = round(gap_ns / self._period_ns) - 1
+    def _count(self, arrival_ns: int, gap_ns: int, period_ns: float) -> None:
+        if period_ns and gap_ns >= MISSED_FROM * period_ns:
+            missed = round(gap_ns / period_ns) - 1
             self._missed += missed
             self._gaps.append((arrival_ns, missed))
 
@@ -89,20 +90,19 @@ class Cadence:
         now_ns = self._recent[-1]
         if len(self._recent) <= _MIN_INTERVALS or now_ns - self._recent[0] < 0.8 * WINDOW_S * 1e9:
             return None
-        period_ns = float(np.median(np.diff(np.array(self._recent, dtype=np.int64))))
-        before_ns = self._period_ns
-        if before_ns and abs(period_ns / before_ns - 1.0) <= CHANGE:
+        before_ns, told_ns = self._period_ns, self._told_ns
+        self._period_ns = period_ns = float(np.median(np.diff(np.array(self._recent, dtype=np.int64))))
+        if told_ns and abs(period_ns / told_ns - 1.0) <= CHANGE:
             while self._gaps and now_ns - self._gaps[0][0] > WINDOW_S * 1e9:
                 self._gaps.popleft()
             return None
-        # A slower camera is no camera that loses frames: what was counted since the change is taken back.
+        # A slower camera is no camera that loses frames: what the window holds is counted anew, by the longer period.
         self._missed -= sum(missed for at_ns, missed in self._gaps if at_ns > self._recent[0])
         self._gaps.clear()
-        self._period_ns = period_ns
-        if not before_ns:
-            for earlier_ns, at_ns in pairwise(self._recent):
-                self._count(at_ns, at_ns - earlier_ns)
-        return RateChange(before_hz=1e9 / before_ns if before_ns else 0.0, after_hz=1e9 / period_ns)
+        for earlier_ns, at_ns in pairwise(self._recent):
+            self._count(at_ns, at_ns - earlier_ns, max(before_ns, period_ns))
+        self._told_ns = period_ns
+        return RateChange(before_hz=1e9 / told_ns if told_ns else 0.0, after_hz=1e9 / period_ns)
 
     def summary(self) -> CadenceSummary:
         """Return what was counted until now."""

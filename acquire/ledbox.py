@@ -116,8 +116,14 @@ class LedBox:
         self._writer = None
 
     def request_flash(self, duration_ms: int, done: FlashCallback) -> None:
-        """Fire at once; ``done`` is called in the box's thread with the flash, or None where the box did not answer."""
-        self._wanted.put((duration_ms, done))
+        """Fire at once; ``done`` is called in the box's thread with the flash, or None where the box did not answer.
+
+        A box that is away fires nothing, also not when it is back: ``done`` is then called here.
+        """
+        if self.failure:
+            done(None)
+        else:
+            self._wanted.put((duration_ms, done))
 
     def flash(self, duration_ms: int, timeout_s: float = 3.0) -> Flash:
         """Fire and wait for the flash's host time.
@@ -299,6 +305,7 @@ class LedBox:
                 self._lines = self._open(find_port(self._identity, self.port))
             except HardwareError:
                 continue
+            self._refuse_waiting()
             self.port, self.failure = self._lines.port, ""
             self._log("info", "the LED box is back")
             return

@@ -113,7 +113,7 @@ def test_lost_frames_are_counted_and_a_new_rate_is_told(tmp_path: Path) -> None:
     # Against what the arrivals themselves say: whole frames between neighbours, at the rate of the time.
     period_s = np.where(made.frames.arrival_ns[1:] < made.mischief_ns + 50_000_000, 1 / 30, 1 / 15)
     between = np.round(np.diff(made.frames.arrival_ns) * 1e-9 / period_s) - 1
-    assert epoch["missed"] == pytest.approx(between.sum(), abs=5)
+    assert epoch["missed"] == pytest.approx(between.sum(), abs=5), "a few about the change cannot be told"
 
 
 def test_a_camera_that_disappears_comes_back_as_a_new_epoch(tmp_path: Path) -> None:
