@@ -12,6 +12,7 @@ from typing import Any
 
 from acquire.camera import Camera, CameraStatus
 from acquire.cues import Cue, cue_at
+from acquire.flasher import Flasher
 from acquire.hardware import Hardware
 from acquire.journal import Journal, JournalRow
 from acquire.ledbox import SOURCE as BOX_SOURCE
@@ -118,6 +119,8 @@ class Recorder:
         self.journal = Journal()
         self.notes: list[str] = []
         self.finished = threading.Event()
+        #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
+        self.flasher: Flasher | None = None
         self._hardware = hardware
         self._out = out
         self._protocol_toml, self._rig_toml = protocol_toml, rig_toml
@@ -162,7 +165,12 @@ class Recorder:
             self._camera = Camera(source, self._hardware.open_camera, self.journal)
         self._open_sound()
         port = self._hardware.box_port()
-        if port is None:
+        if port is None and self.flasher is not None:
+            self._note(
+                f"no LED box: the {self.flasher.source} flashes, whose light comes later by an unknown time; "
+                "the alignment is a WARNING at best"
+            )
+        elif port is None:
             self._note("no LED box: no flash ties the video to the clock; claps and stomps alone give WARNING at best")
         else:
             self._box = LedBox(port, self.journal, on_trigger=self._on_trigger)
@@ -260,7 +268,7 @@ class Recorder:
         self._began_ns = clock.now_ns()
         self._phase = "recording"
         self.journal.log("info", "recording", {"seed": self.seed, "duration_s": round(self.schedule.duration_s, 3)})
-        self._player.start(writer, self._began_ns, self._box)
+        self._player.start(writer, self._began_ns, self._box or self.flasher)
         return folder
 
     def stop(self) -> None:
