@@ -13,10 +13,11 @@ from bleak.exc import BleakError
 from numpy.typing import NDArray
 
 from acquire.hardware import BlockCallback, FrameSource, Radio, SoundSource
+from acquire.metronome import CueSound, Loudspeaker, TerminalBell
 from acquire.rig import CameraPart, MicrophonePart, Rig
 from acquire.schedule import Prompt
 from acquire.turning import Turn
-from dataset.errors import HardwareError, MissingDependencyError
+from dataset.errors import HardwareError, MiaError, MissingDependencyError
 
 #: Bluetooth may need some seconds after its daemon has started.
 RADIO_TRIES = 3
@@ -35,6 +36,7 @@ class RealHardware:
         self.name = rig.name
         self.sensors = rig.sensors()
         self._rig = rig
+        self._cues: CueSound | None = None
 
     async def open_radio(self) -> Radio:
         """Check that the system's Bluetooth is there and switched on."""
@@ -75,15 +77,31 @@ class RealHardware:
         """
         return None if self._rig.microphone is None else PortAudioMicrophone(self._rig.microphone)
 
+    def open_cues(self) -> str:
+        """Open the loudspeaker, or take the terminal's bell."""
+        if not self._rig.cues.audible:
+            return ""
+        try:
+            self._cues = Loudspeaker(self._rig.cues.speaker)
+        except MiaError as error:
+            self._cues = TerminalBell()
+            return f"cues sound by the terminal's bell only ({error})"
+        return ""
+
     def box_port(self) -> str | None:
         """Return the LED box's serial port."""
         return None if self._rig.box is None else self._rig.box.port
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Nothing to do: a real person reads the screen."""
+        """Sound the cue; a real person reads the rest on the screen."""
+        if self._cues is not None:
+            self._cues.tick(prompt.kind)
 
     def finish(self, capture: Path | None) -> None:
-        """Nothing to do: everything is closed by who opened it."""
+        """Let go of the loudspeaker; everything else is closed by who opened it."""
+        cues, self._cues = self._cues, None
+        if cues is not None:
+            cues.close()
 
 
 class OpenCvCamera:

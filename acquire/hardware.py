@@ -92,6 +92,10 @@ class Hardware(Protocol):
         """Open the microphone, or return None where there is none."""
         ...
 
+    def open_cues(self) -> str:
+        """Open what sounds the cues of :meth:`prompt`; returns what the person should know of it, or nothing."""
+        ...
+
     def box_port(self) -> str | None:
         """Return the serial port of the LED box, or None."""
         ...

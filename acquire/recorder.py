@@ -29,6 +29,8 @@ from dataset.capture_writer import CaptureWriter, check_subject, new_capture_fol
 from dataset.errors import CaptureError, HardwareError, MiaError
 
 READY_TIMEOUT_S = 60.0
+#: What the alignment pays.
+_WITHOUT_SOUND = "claps and stomps cannot be heard in the video, so no sensor's own delay can be measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,13 +179,15 @@ class Recorder:
         self._phase = "waiting"
 
     def _open_sound(self) -> None:
+        if cues := self._hardware.open_cues():
+            self._note(cues)
         try:
             sound = self._hardware.open_sound()
         except MiaError as error:
-            self._note(f"no sound ({error}): claps and stomps cannot be heard in the video")
+            self._note(f"no sound ({error}): {_WITHOUT_SOUND}")
             return
         if sound is None:
-            self._note("no microphone: claps and stomps cannot be heard in the video")
+            self._note(f"no microphone: {_WITHOUT_SOUND}")
         elif self._camera is None:
             self._note("sound is stored in the video only: without a camera it is not recorded")
         else:
@@ -360,7 +364,9 @@ class Recorder:
         return {**self._muxer.health(), **self._camera.health()}
 
     def _watch(self) -> None:
-        """Look after the disk; called by the player now and then."""
+        """Look after microphone and disk; called by the player now and then."""
+        if self._microphone is not None:
+            self._microphone.watch()
         if self._writer is not None and self._writer.failure is not None:
             self.journal.log("error", "the capture cannot be written", {"error": str(self._writer.failure)})
             self.finished.set()

@@ -84,6 +84,13 @@ class BoxPart(TomlModel):
     port: str = Field(min_length=1)
 
 
+class CuesPart(TomlModel):
+    """The sound of the clap and stomp cues; the default loudspeaker where ``speaker`` is left out."""
+
+    audible: bool = True
+    speaker: int | str | None = None
+
+
 def _paper_slots() -> tuple[Slot, ...]:
     return tuple(Slot(channel=c.name) for c in PAPER_CHANNELS)
 
@@ -96,6 +103,7 @@ class Rig(TomlModel):
     camera: CameraPart | None = None
     microphone: MicrophonePart | None = None
     box: BoxPart | None = None
+    cues: CuesPart = CuesPart()
 
     @model_validator(mode="after")
     def _no_twins(self) -> Rig:

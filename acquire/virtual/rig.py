@@ -121,6 +121,10 @@ class VirtualHardware:
         microphone = self._devices.microphone
         return VirtualMicrophone(parts.sound, microphone.rate_hz, microphone.block_samples)
 
+    def open_cues(self) -> str:
+        """Nothing to do: the virtual person is told by :meth:`prompt`."""
+        return ""
+
     def box_port(self) -> str:
         """Return the pseudo-terminal of the LED box."""
         parts = self._started()

@@ -272,6 +272,9 @@ class FakeHardware:
     def open_sound(self) -> FakeMicrophone | None:
         return self.microphone
 
+    def open_cues(self) -> str:
+        return ""
+
     def box_port(self) -> str | None:
         return self.port
 
