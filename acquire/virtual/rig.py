@@ -181,6 +181,18 @@ class VirtualHardware:
         """Let the camera film at another rate, as one does whose light has gone."""
         self._started().scene.order({"rate_hz": rate_hz})
 
+    def reset_box(self) -> None:
+        """Take the LED box's power away for a moment."""
+        self._started().box.order({"reset": True})
+
+    def mute_box(self, seconds: float) -> None:
+        """Let the LED box answer nothing for a while."""
+        self._started().box.order({"mute": seconds})
+
+    def garble_box(self, seconds: float) -> None:
+        """Let the LED box send bytes that are no text beside its answers for a while."""
+        self._started().box.order({"garble": seconds})
+
     def trigger(self) -> None:
         """Press the LED box's footswitch."""
         self._started().box.order({"trigger": True})
