@@ -17,8 +17,8 @@ from acquire.journal import Journal
 from acquire.turning import UPRIGHT, Turn
 from dataset.capture_writer import CaptureWriter
 
-#: Frames that may wait for the encoder: about a second at 30 Hz.
-MAX_WAITING_FRAMES = 24
+#: Frames that may wait for the encoder: two seconds at 30 Hz, 170 MB at 720p.
+MAX_WAITING_FRAMES = 60
 #: Blocks of sound that may wait: ten seconds of 20 ms.
 MAX_WAITING_BLOCKS = 500
 #: An encoder at its limit drops a frame now and then; that is one row in the log each so many seconds.

@@ -97,6 +97,6 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
             found.append(Mismatch(file=attachment.path, problem="missing"))
         elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:
             found.append(Mismatch(file=attachment.path, problem="changed"))
-    known = {*files, schema.MANIFEST, "truth.json"}
+    known = {*files, *(a.path for a in attached), schema.MANIFEST, "truth.json"}
     found.extend(Mismatch(file=p.name, problem="unknown") for p in sorted(folder.iterdir()) if p.name not in known)
     return tuple(found)

@@ -26,7 +26,7 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
     kind : str
         ``video``.
     files : sequence of (Path, str)
-        Each file with its SHA-256.
+        Each file with its SHA-256. One that lies in the capture's folder is stored relative to it, and moves with it.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
         taken[sha256] = str(path)
     first = max((a.ord for a in known), default=-1) + 1
     rows = tuple(
-        Attachment(ord=first + i, kind=kind, path=str(path), sha256=sha256, size=path.stat().st_size)
+        Attachment(ord=first + i, kind=kind, path=_stored(path, folder), sha256=sha256, size=path.stat().st_size)
         for i, (path, sha256) in enumerate(files)
     )
     try:
@@ -75,3 +75,8 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
     except OSError as error:
         raise cannot_write(folder, error) from error
     return rows
+
+
+def _stored(path: Path, folder: Path) -> str:
+    inside = path.resolve().is_relative_to(folder.resolve())
+    return path.resolve().relative_to(folder.resolve()).as_posix() if inside else str(path)

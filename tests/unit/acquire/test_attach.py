@@ -70,6 +70,16 @@ def test_parts_become_rows_in_order_and_nothing_else_changes(closed: Path, phone
     assert third.rows[0].ord == 2
 
 
+def test_a_file_in_the_captures_own_folder_moves_with_it(closed: Path, phone: Callable[..., Path]) -> None:
+    path = phone("a.mp4").rename(closed / "phone.mp4")
+    (row,) = attach_videos(closed, [path]).rows
+    assert row.path == "phone.mp4"
+    moved = closed.rename(closed.with_name("ses-20260101T000001"))
+    assert verify(moved) == ()
+    with Capture.open(moved) as capture:
+        assert capture.video_path == moved / "phone.mp4"
+
+
 def test_what_changed_or_went_afterwards_is_found(closed: Path, phone: Callable[..., Path]) -> None:
     a, b = phone("a.mp4", 1), phone("b.mp4", 2)
     attach_videos(closed, [a, b])
