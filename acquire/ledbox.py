@@ -28,6 +28,8 @@ PINGS_IN_A_BURST = 6
 #: So many at the beginning, and after a reset: their delays tell how well a flash can be dated.
 PINGS_AT_FIRST = 60
 REOPEN_EVERY_S = 1.0
+#: A box that was just greeted may still answer earlier greetings; later it says its name only where it began again.
+GREETING_S = 2.0
 #: A box that answers nothing for this long is said to be silent, once.
 SILENT_S = 2.0
 #: A reading this far from where the clock should be comes from a box that began again.
@@ -86,7 +88,7 @@ class LedBox:
         self._number = 0
         self._box_us = 0
         self._stop = threading.Event()
-        self._answered_s = time.monotonic()
+        self._answered_s = self._greeted_s = time.monotonic()
         self._silent = False
         self.failure: str = ""
         self._identity = port_identity(port)
@@ -187,6 +189,7 @@ class LedBox:
             while line is not None:
                 if line[1] == _BANNER:
                     self._exchanges.clear()
+                    self._greeted_s = time.monotonic()
                     self._burst(PINGS_AT_FIRST)
                     if self._exchanges:
                         return
@@ -225,7 +228,7 @@ class LedBox:
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while (left_s := deadline - time.monotonic()) > 0 and not self._lines.failure and not self._stop.is_set():
             line = self._next_line(left_s)
-            if line is not None and line[1] == _BANNER and self._exchanges:
+            if line is not None and line[1] == _BANNER and time.monotonic() - self._greeted_s > GREETING_S:
                 self._begin_again({"said": "its banner"})
             answer = _ANSWER.fullmatch(line[1]) if line is not None else None
             if line is None or answer is None or answer[1] != name or int(answer[2]) != number:

@@ -15,7 +15,7 @@ from dataset.errors import HardwareError
 #: A longer line is cut: no line of the protocol is near this.
 MAX_LINE_BYTES = 256
 #: Bytes that no line end follows for this long are handed on as they are: another speed, or another device.
-UNENDED_AFTER_S = 0.5
+UNENDED_AFTER_S = 0.3
 
 #: Called in the reader's thread with the host time at which a line was complete, and the line without its end.
 LineCallback = Callable[[int, bytes], None]
@@ -69,7 +69,7 @@ class SerialLines:
             self._port.close()
 
     def _read(self) -> None:
-        pending, heard_ns = b"", 0
+        pending, since_ns = b"", 0
         while not self._stop.is_set():
             try:
                 chunk = self._port.read(max(1, self._port.in_waiting))
@@ -77,15 +77,16 @@ class SerialLines:
             except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial, port closed meanwhile
                 self._fail(f"the port failed: {error}")
                 return
-            if chunk:
-                pending, heard_ns = pending + chunk, arrival_ns
-            elif pending and arrival_ns - heard_ns > UNENDED_AFTER_S * 1e9:
-                self._on_line(heard_ns, pending)
-                pending = b""
+            since_ns = since_ns if pending else arrival_ns
+            pending += chunk
             while b"\n" in pending or len(pending) >= MAX_LINE_BYTES:
                 line, _, pending = pending.partition(b"\n")
                 line, pending = line[:MAX_LINE_BYTES], line[MAX_LINE_BYTES:] + pending
                 self._on_line(arrival_ns, line)
+                since_ns = arrival_ns
+            if pending and arrival_ns - since_ns > UNENDED_AFTER_S * 1e9:
+                self._on_line(arrival_ns, pending)
+                pending = b""
 
     def _fail(self, why: str) -> None:
         if not self._stop.is_set() and not self.failure:

@@ -95,15 +95,15 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
     videos = capture.videos
     for attachment in capture.attachments():
         path = capture.folder / attachment.path
-        if path in videos and path.is_file() and path.stat().st_size != attachment.size:
+        if path not in videos:
+            continue
+        if not path.is_file():
+            raise VideoError(f"no video at {path}", "it was attached from there and is gone", "name it with --video")
+        if path.stat().st_size != attachment.size:
             raise VideoError(
                 f"the attached video {path} has changed",
                 f"it has {path.stat().st_size} bytes and had {attachment.size}",
                 "name the right file with --video",
-            )
-        if path in videos and not path.is_file():
-            raise VideoError(
-                f"no video at {path}", "it was attached from there and is gone", "name the file with --video"
             )
     return videos
 

@@ -319,6 +319,7 @@ class BoxTwin:
         self._rate, self._start_us = rate, start_us
         self._delay_s = delay_s if callable(delay_s) else lambda: delay_s
         self.mute, self.garbage = mute, garbage
+        self.banners = 1
         self.answer_late_s = 0.0
         self.flashes_host_ns: list[int] = []
         self._stop = threading.Event()
@@ -353,7 +354,7 @@ class BoxTwin:
             return
         words = line.split()
         if words[0] == "ID":
-            self.send(b"ID mia-led-box 1\n")
+            self.send(b"ID mia-led-box 1\n" * self.banners)
         elif words[0] == "PING":
             us = self.micros()
             time.sleep(self._delay_s() + self.answer_late_s)

@@ -82,6 +82,21 @@ def test_a_reset_is_noticed_and_times_stay_true(box_twin: Callable[..., Any]) ->
     assert [r.what for r in journal.recent(9)] == ["the LED box began again"]
 
 
+def test_a_greeting_answered_twice_is_no_reset_and_a_banner_later_is_one(box_twin: Callable[..., Any]) -> None:
+    twin, journal = box_twin(), Journal()
+    twin.banners = 3
+    box = LedBox(twin.port, journal)
+    box.flash(20)
+    assert not journal.recent(9)
+    time.sleep(2.1)
+    twin.reset()
+    twin.send(b"ID mia-led-box 1\n")
+    flash = box.flash(20)
+    box.close()
+    assert abs(flash.t_ns - twin.flashes_host_ns[-1]) < 20_000_000
+    assert [r.what for r in journal.recent(9)] == ["the LED box began again"]
+
+
 def test_answers_that_lay_unread_for_a_while_are_no_reset(box_twin: Callable[..., Any]) -> None:
     twin, journal = box_twin(), Journal()
     box = LedBox(twin.port, journal)
