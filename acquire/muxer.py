@@ -17,8 +17,10 @@ from acquire.journal import Journal
 from acquire.turning import UPRIGHT, Turn
 from dataset.capture_writer import CaptureWriter
 
-#: Frames that may wait for the encoder: two seconds at 30 Hz, 170 MB at 720p.
+#: Frames that may wait for the encoder: two seconds at 30 Hz, fewer where they are large.
 MAX_WAITING_FRAMES = 60
+MAX_WAITING_BYTES = 256_000_000
+_FEWEST_WAITING = 8
 #: Blocks of sound that may wait: ten seconds of 20 ms.
 MAX_WAITING_BLOCKS = 500
 #: An encoder at its limit drops a frame now and then; that is one row in the log each so many seconds.
@@ -64,6 +66,11 @@ class _Sound:
     samples: NDArray[np.int16]
 
 
+def frames_that_may_wait(width: int, height: int) -> int:
+    """Return how many frames of a size may wait for the encoder."""
+    return max(_FEWEST_WAITING, min(MAX_WAITING_FRAMES, MAX_WAITING_BYTES // (width * height * 3)))
+
+
 class Muxer:
     """The video of one recording; PTS 0 is the arrival of its first frame.
 
@@ -74,14 +81,23 @@ class Muxer:
     writer : CaptureWriter
         Gets one ``frame`` row for every frame, with its PTS or, where it was dropped, NULL.
     journal : Journal
+    max_waiting_frames : int
+        More are dropped.
     """
 
-    def __init__(self, encoder: Encoder, writer: CaptureWriter, journal: Journal) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        writer: CaptureWriter,
+        journal: Journal,
+        *,
+        max_waiting_frames: int = MAX_WAITING_FRAMES,
+    ) -> None:
         self._encoder = encoder
         self._writer = writer
         self._journal = journal
         self._queue: queue.SimpleQueue[_Frame | _Sound | None] = queue.SimpleQueue()
-        self._waiting = threading.Semaphore(MAX_WAITING_FRAMES)
+        self._waiting = threading.Semaphore(max_waiting_frames)
         self._waiting_sound = threading.Semaphore(MAX_WAITING_BLOCKS)
         self._behind_since_ns: int | None = None
         self._n_behind = 0

@@ -18,7 +18,7 @@ from acquire.journal import Journal, JournalRow
 from acquire.ledbox import SOURCE as BOX_SOURCE
 from acquire.ledbox import LedBox
 from acquire.microphone import Microphone, SoundStatus
-from acquire.muxer import Muxer, open_encoder
+from acquire.muxer import Muxer, frames_that_may_wait, open_encoder
 from acquire.player import SchedulePlayer
 from acquire.protocol import Protocol
 from acquire.schedule import build_schedule
@@ -263,6 +263,7 @@ class Recorder:
                 ),
                 writer,
                 self.journal,
+                max_waiting_frames=frames_that_may_wait(camera.width, camera.height),
             )
             if microphone is not None:
                 microphone.attach(self._muxer, writer)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from acquire.camera import Camera
 from acquire.journal import Journal
-from acquire.muxer import MAX_WAITING_BLOCKS, MAX_WAITING_FRAMES, Muxer
+from acquire.muxer import MAX_WAITING_BLOCKS, MAX_WAITING_FRAMES, Muxer, frames_that_may_wait
 from dataset.capture import Capture
 from dataset.capture_writer import CaptureWriter
 
@@ -125,6 +125,12 @@ def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) ->
     np.testing.assert_array_equal(stored_ms, in_file_ms)
     agreement_ns = np.abs(frames.pts_ns - (frames.arrival_ns - frames.arrival_ns[0]))
     assert agreement_ns[frames.pts_ns >= 0].max() <= 1_000_000
+
+
+@pytest.mark.parametrize(("size", "n"), [((640, 480), 60), ((1280, 720), 60), ((1920, 1080), 41), ((3840, 2160), 10)])
+def test_what_waits_has_a_bound_in_memory(size: tuple[int, int], n: int) -> None:
+    assert frames_that_may_wait(*size) == n
+    assert frames_that_may_wait(16384, 16384) >= 8
 
 
 def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
