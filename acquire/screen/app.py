@@ -116,6 +116,11 @@ class CaptureApp(App[int]):
         if self._flasher is not None:
             self._flasher.on_display()
 
+    def on_cursor_position(self) -> None:
+        """Tell the flasher that the terminal answered."""
+        if self._flasher is not None:
+            self._flasher.on_answer()
+
     def _open(self) -> None:
         self.recorder.flasher = self._flasher
         self.run_worker(self._open_recorder, thread=True, exit_on_error=False, group="rig")

@@ -21,6 +21,7 @@ SOURCE_OVER_SSH = "terminal over ssh"
 #: A terminal that has drawn nothing by then gave no flash.
 GIVE_UP_S = 1.0
 RETRY_S = 0.1
+_WHERE_IS_THE_CURSOR = "\x1b[6n"
 
 
 class FlashScreen(Screen[None]):
@@ -52,17 +53,26 @@ class _Wanted:
     done: FlashCallback
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    wanted: _Wanted
+    t_ns: int
+    uncertainty_ns: int
+
+
 class TerminalFlasher:
     """Turns the terminal of a Textual app white; a :class:`acquire.flasher.Flasher`.
 
-    Made in the app's own loop. The app calls :meth:`on_display` from its ``post_display_hook``.
+    Made in the app's own loop. The app calls :meth:`on_display` from its ``post_display_hook`` and
+    :meth:`on_answer` when a cursor's position comes.
 
     Notes
     -----
     What is stored is when the white was written, between the beginning of its drawing and the end of its writing.
-    The terminal shows it later, never earlier: at its next refresh, and over SSH after the network's way too. That
-    latency is one-sided and not measured; the synchroniser assumes a prior for it and calls the alignment a warning
-    at best.
+    The terminal shows it later, never earlier: when it has read it, over SSH after the network's way, and at its next
+    refresh. That latency is one-sided. The terminal is asked where its cursor is right behind the white; when it
+    answers it has read the white, and ``answered_ms`` tells how long that took, there and back. When it was seen it
+    cannot tell: the synchroniser assumes a prior and calls the alignment a warning at best.
     """
 
     def __init__(self, app: App[Any], environment: Mapping[str, str] = os.environ) -> None:
@@ -74,6 +84,7 @@ class TerminalFlasher:
         # Textual finds its app in a context variable, which the threads that ask for flashes do not have.
         self._context = contextvars.copy_context()
         self._wanted: _Wanted | None = None
+        self._written: _Written | None = None
 
     def request_flash(self, duration_ms: int, done: FlashCallback) -> None:
         """Turn white at once; called from any thread, never waits."""
@@ -98,18 +109,37 @@ class TerminalFlasher:
             return
         self._wanted = None
         from_ns = wanted.screen.drawn_from_ns
-        flash = Flash(
-            t_ns=(from_ns + written_ns) // 2,
-            uncertainty_ns=(written_ns - from_ns) // 2,
-            detail={
-                "duration_ms": wanted.duration_ms,
-                "latency": "one-sided, not measured",
-                "over_ssh": self.over_ssh,
-                "terminal": self._terminal,
-            },
-        )
+        written = _Written(wanted, (from_ns + written_ns) // 2, (written_ns - from_ns) // 2)
         self._loop.call_later(wanted.duration_ms / 1000, self._end, wanted.screen)
-        wanted.done(flash)
+        driver = self._app._driver  # Textual has no other way to write a question to the terminal
+        if driver is None or self._app.is_headless:
+            self._tell(written, None)
+            return
+        self._written = written
+        driver.write(_WHERE_IS_THE_CURSOR)
+        self._loop.call_later(GIVE_UP_S, self._on_no_answer, written)
+
+    def on_answer(self) -> None:
+        """Take the time at which the terminal answered the question behind the white."""
+        answered_ns = clock.now_ns()
+        written, self._written = self._written, None
+        if written is not None:
+            self._tell(written, round((answered_ns - written.t_ns) * 1e-6, 3))
+
+    def _on_no_answer(self, written: _Written) -> None:
+        if self._written is written:
+            self._written = None
+            self._tell(written, None)
+
+    def _tell(self, written: _Written, answered_ms: float | None) -> None:
+        detail = {
+            "duration_ms": written.wanted.duration_ms,
+            "latency": "one-sided, not measured",
+            "answered_ms": answered_ms,
+            "over_ssh": self.over_ssh,
+            "terminal": self._terminal,
+        }
+        written.wanted.done(Flash(t_ns=written.t_ns, uncertainty_ns=written.uncertainty_ns, detail=detail))
 
     def _give_up(self, wanted: _Wanted) -> None:
         if self._wanted is wanted:

@@ -10,7 +10,6 @@ import select
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,10 @@ class Bare(App[None]):
     def post_display_hook(self) -> None:
         if self.flasher is not None:
             self.flasher.on_display()
+
+    def on_cursor_position(self) -> None:
+        if self.flasher is not None:
+            self.flasher.on_answer()
 
 
 async def test_the_screen_is_white_for_as_long_as_asked_and_then_as_before() -> None:
@@ -143,9 +146,10 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
         planned = [p for p in app.recorder.schedule.prompts if p.kind == "flash"]
         assert len(flashes) == len(planned) == 6
         assert {e.source for e in flashes} == {"terminal"}
-        gaps_s = [(b.t_ns - a.t_ns) * 1e-9 for a, b in pairwise(flashes)]
-        expected_s = [b.at_s - a.at_s for a, b in pairwise(planned)]
-        assert max(abs(a - b) for a, b in zip(gaps_s, expected_s, strict=True)) < 0.2
+        # Never before its time of the schedule; on a busy machine later.
+        (began_ns,) = (at_ns for at_ns, _, what, _ in capture.log() if what == "recording")
+        late_s = [(e.t_ns - began_ns) * 1e-9 - p.at_s for e, p in zip(flashes, planned, strict=True)]
+        assert all(-0.02 < late < 2.0 for late in late_s)
 
 
 PROGRAM = """
@@ -159,7 +163,7 @@ class Program(Bare):
 
     def done(self, flash):
         with open(sys.argv[1], "w") as file:
-            json.dump([flash.t_ns, flash.uncertainty_ns], file)
+            json.dump([flash.t_ns, flash.uncertainty_ns, flash.detail["answered_ms"]], file)
         self.set_timer(0.5, self.exit)
 
 Program().run()
@@ -167,7 +171,8 @@ Program().run()
 
 
 @pytest.mark.slow
-def test_a_real_terminal_gets_the_white_at_the_time_that_is_stored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_real_terminal_gets_the_white_at_the_time_that_is_stored(tmp_path: Path, answers: bool) -> None:
     master, slave = pty.openpty()
     told = tmp_path / "told.json"
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "80", "LINES": "24"}
@@ -187,10 +192,14 @@ def test_a_real_terminal_gets_the_white_at_the_time_that_is_stored(tmp_path: Pat
             break
         if not white_ns and re.search(rb"48;2;255;255;255", chunk):
             white_ns = clock.now_ns()
+        if answers and b"\x1b[6n" in chunk:
+            time.sleep(0.05)  # a terminal at the other end of a slow line
+            os.write(master, b"\x1b[1;1R")
     os.close(master)
     assert run.wait(10) == 0
-    t_ns, uncertainty_ns = json.loads(told.read_text())
+    t_ns, uncertainty_ns, answered_ms = json.loads(told.read_text())
     assert white_ns, "the terminal was never white"
     late_ms = (white_ns - t_ns) * 1e-6
     assert -uncertainty_ns * 1e-6 - 1 < late_ms < 60, late_ms
     assert uncertainty_ns < 60_000_000
+    assert (answered_ms >= 50 and answered_ms > late_ms) if answers else answered_ms is None
