@@ -13,10 +13,11 @@ import typer
 
 from acquire.terminal import ending_signals
 from acquire.tools.cli import TransportOption, add_tools
-from dataset.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, report_error, run_app
+from dataset.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, progress, report_error, run_app
 from dataset.errors import CaptureError, DiskFullError, InputError
 
 if TYPE_CHECKING:
+    from acquire.attach import Attached
     from acquire.take import Recording, Snapshot
     from acquire.upkeep import Recovered
 
@@ -147,6 +148,37 @@ def simulate_command(
             progress=advance,
         )
     print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
+
+
+@app.command("attach")
+def attach_command(
+    capture: CaptureArgument,
+    videos: Annotated[list[Path], typer.Argument(help="Video files; several are parts of one recording, in order.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Attach what a phone or another camera filmed; the files stay where they are."""
+    from acquire.attach import attach_videos
+
+    made = attach_videos(capture, videos, progress=progress)
+    for note in made.notes:
+        STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    print_result(made.as_dict(), as_json=as_json, text=attached_text(made))
+
+
+def attached_text(made: Attached) -> str:
+    """Return what was attached, for a person."""
+    lines = [str(made.folder)]
+    for row, facts in zip(made.rows, made.facts, strict=True):
+        gaps = f"{facts.shortest_gap_s * 1e3:.0f}-{facts.longest_gap_s * 1e3:.0f} ms between frames"
+        turned = f", turned {facts.rotation_deg} degrees" if facts.rotation_deg else ""
+        sound = "no sound"
+        if facts.sound_offset_s is not None:
+            sound = f"{facts.sound_codec} sound from {facts.sound_offset_s * 1e3:+.0f} ms"
+        lines.append(
+            f"  {row.ord} {facts.path}: {facts.codec} {facts.width}x{facts.height}{turned}, {facts.n_frames} frames in "
+            f"{facts.end_s - facts.first_s:.1f} s, {gaps}, {sound}"
+        )
+    return "\n".join(lines)
 
 
 @app.command("recover")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ from bleak.exc import BleakError
 from numpy.typing import NDArray
 
 from acquire.hardware import BlockCallback, FrameSource, Radio, SoundSource
+from acquire.metronome import CueSound, Loudspeaker, TerminalBell
 from acquire.rig import CameraPart, MicrophonePart, Rig
 from acquire.schedule import Prompt
-from dataset.errors import HardwareError, MissingDependencyError
+from acquire.turning import Turn
+from dataset.errors import HardwareError, MiaError, MissingDependencyError
 
 if TYPE_CHECKING:
     from acquire.transport import TransportRadio
@@ -40,6 +43,7 @@ class RealHardware:
         self._rig = rig
         self._transport = transport
         self._own_radio: TransportRadio | None = None
+        self._cues: CueSound | None = None
 
     async def open_radio(self) -> Radio:
         """Check that the system's Bluetooth is there and switched on, or open the controller of our own."""
@@ -88,15 +92,31 @@ class RealHardware:
         """
         return None if self._rig.microphone is None else PortAudioMicrophone(self._rig.microphone)
 
+    def open_cues(self) -> str:
+        """Open the loudspeaker, or take the terminal's bell."""
+        if not self._rig.cues.audible:
+            return ""
+        try:
+            self._cues = Loudspeaker(self._rig.cues.speaker)
+        except MiaError as error:
+            self._cues = TerminalBell()
+            return f"cues sound by the terminal's bell only ({error})"
+        return ""
+
     def box_port(self) -> str | None:
         """Return the LED box's serial port."""
         return None if self._rig.box is None else self._rig.box.port
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Nothing to do: a real person reads the screen."""
+        """Sound the cue; a real person reads the rest on the screen."""
+        if self._cues is not None:
+            self._cues.tick(prompt.kind)
 
     def finish(self, capture: Path | None) -> None:
-        """Nothing to do: everything is closed by who opened it."""
+        """Let go of the loudspeaker; everything else is closed by who opened it."""
+        cues, self._cues = self._cues, None
+        if cues is not None:
+            cues.close()
 
 
 class OpenCvCamera:
@@ -106,6 +126,9 @@ class OpenCvCamera:
         import cv2
 
         self._capture = cv2.VideoCapture(part.index)
+        # The codec first: many cameras give a large picture at its full rate in one of them only.
+        if part.codec:
+            self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*part.codec))
         for key, value in (
             (cv2.CAP_PROP_FRAME_WIDTH, part.width),
             (cv2.CAP_PROP_FRAME_HEIGHT, part.height),
@@ -123,6 +146,14 @@ class OpenCvCamera:
         # What the camera really gives, not what was asked for.
         self.height, self.width = first.shape[0], first.shape[1]
         self.nominal_hz = float(self._capture.get(cv2.CAP_PROP_FPS)) or part.rate_hz
+        self.turn = Turn(rotation_deg=part.rotation_deg, mirrored=part.mirrored)
+        self.asked: Mapping[str, Any] = {
+            "asked": {"width": part.width, "height": part.height, "rate_hz": part.rate_hz, "codec": part.codec},
+            "codec": fourcc_text(int(self._capture.get(cv2.CAP_PROP_FOURCC))),
+            "driver": self._capture.getBackendName(),
+            "rotation_deg": part.rotation_deg,
+            "mirrored": part.mirrored,
+        }
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, or None when the camera has failed."""
@@ -132,6 +163,12 @@ class OpenCvCamera:
     def release(self) -> None:
         """Close the camera."""
         self._capture.release()
+
+
+def fourcc_text(code: int) -> str:
+    """Return a packed four-letter code as text; empty where the driver tells none."""
+    text = "".join(chr((code >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if code > 0 else ""
+    return text if text.isprintable() else f"{code:#x}"
 
 
 class PortAudioMicrophone:

@@ -12,6 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from acquire.turning import UPRIGHT, Turn
 from dataset.errors import HardwareError
 
 #: Matroska rounds every PTS to a millisecond, so the encoder works in milliseconds too.
@@ -33,11 +34,13 @@ class VideoWriter:
     path : Path
         The file to write.
     width, height : int
-        Size of every frame in pixels; both even.
+        Size of every frame in pixels, as the camera gives it; both even.
     nominal_hz : float
         The camera's nominal rate; a hint for players only, times come from each frame's own PTS.
     sound_rate_hz : int or None
         Sampling rate of the sound track, None for none.
+    turn : Turn
+        What makes each frame upright.
     preset : str
         x264 preset.
 
@@ -55,12 +58,14 @@ class VideoWriter:
         height: int,
         nominal_hz: float,
         sound_rate_hz: int | None,
+        turn: Turn = UPRIGHT,
         preset: str = "veryfast",
     ) -> None:
         self.path = path
         self._lock = threading.Lock()
         self._closed = False
         self._size = (height, width)
+        self._turn = turn
         self._given_ns: int | None = None
         self._picture_tick = -1
         self._sound_tick = -1
@@ -73,8 +78,7 @@ class VideoWriter:
         except (ValueError, av.error.FFmpegError) as error:
             self._container.close()
             raise HardwareError("no H.264 encoder", str(error), "install PyAV from its wheel") from error
-        self._picture.width = width
-        self._picture.height = height
+        self._picture.width, self._picture.height = turn.size(width, height)
         self._picture.pix_fmt = "yuv420p"
         self._picture.time_base = TIME_BASE
         self._picture.codec_context.time_base = TIME_BASE
@@ -109,7 +113,7 @@ class VideoWriter:
             self._given_ns = pts_ns
             tick = max(_tick(pts_ns), self._picture_tick + 1)
             self._picture_tick = tick
-            frame = av.VideoFrame.from_ndarray(bgr, format="bgr24")
+            frame = av.VideoFrame.from_ndarray(self._turn(bgr), format="bgr24")
             frame.pts = tick
             frame.time_base = TIME_BASE
             self._container.mux(self._picture.encode(frame))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from bleak.backends.client import BaseBleakClient
@@ -13,6 +13,7 @@ from bleak.backends.scanner import BaseBleakScanner
 from numpy.typing import NDArray
 
 from acquire.schedule import Prompt
+from acquire.turning import Turn
 from dataset.capture import Sensor
 
 
@@ -36,9 +37,15 @@ class Radio:
 class FrameSource(Protocol):
     """A camera that is read like ``cv2.VideoCapture``: :meth:`read` blocks until the next frame."""
 
+    #: As :meth:`read` gives them, before ``turn``.
     width: int
     height: int
+    #: What the driver says it gives; what it really gives is measured.
     nominal_hz: float
+    #: What makes its pictures upright.
+    turn: Turn
+    #: What was asked of it and what it said, for the log.
+    asked: Mapping[str, Any]
 
     def read(self) -> NDArray[np.uint8] | None:
         """Return the next frame, shape (height, width, 3) in BGR, or None when the camera has failed."""
@@ -89,6 +96,10 @@ class Hardware(Protocol):
 
     def open_sound(self) -> SoundSource | None:
         """Open the microphone, or return None where there is none."""
+        ...
+
+    def open_cues(self) -> str:
+        """Open what sounds the cues of :meth:`prompt`; returns what the person should know of it, or nothing."""
         ...
 
     def box_port(self) -> str | None:

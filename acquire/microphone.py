@@ -20,6 +20,8 @@ MAX_DRIFT_PPM = 200.0
 #: Arrivals that stay this much behind the line for a while mean that samples were lost.
 LOST_SAMPLES_S = 0.05
 LOST_AFTER_S = 2.0
+#: Without a block for this long the microphone is said to be silent.
+SILENT_S = 2.0
 
 
 class ArrivalLine:
@@ -89,6 +91,8 @@ class Microphone:
         self._epoch = 0
         self._blocks = 0
         self._level_db = -120.0
+        self._last_ns = clock.now_ns()
+        self._silent = False
         self._lock = threading.Lock()
         self._muxer: Muxer | None = None
         self._writer: CaptureWriter | None = None
@@ -113,6 +117,7 @@ class Microphone:
     def _on_block(self, samples: NDArray[np.int16]) -> None:
         arrival_ns = clock.now_ns()
         with self._lock:
+            self._last_ns = arrival_ns
             first = self._n_heard
             self._n_heard += len(samples)
             self._blocks += 1
@@ -137,6 +142,14 @@ class Microphone:
         writer.audio_block(self._epoch, self._n_recorded, len(samples), arrival_ns)
         muxer.sound(samples, max(0, pts_ns))
         self._n_recorded += len(samples)
+
+    def watch(self) -> None:
+        """Log once when no block comes any more, and when they come again; called now and then."""
+        silent = clock.now_ns() - self._last_ns > SILENT_S * 1e9
+        if silent != self._silent:
+            self._silent = silent
+            what = "the microphone is silent: no block comes" if silent else "the microphone is back"
+            self._journal.log("warning" if silent else "info", what)
 
     def status(self) -> SoundStatus:
         """Return the microphone's state now."""

@@ -1,14 +1,13 @@
-"""Plays a schedule: each prompt at its time becomes an event, a flash goes to the LED box."""
+"""Plays a schedule: each prompt at its time becomes an event, a flash goes to the LED box or the terminal."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
+from acquire.flasher import Flash, Flasher
 from acquire.hardware import Hardware
 from acquire.journal import Journal
-from acquire.ledbox import SOURCE as BOX_SOURCE
-from acquire.ledbox import Flash, LedBox
 from acquire.schedule import Prompt, Schedule
 from dataset import clock
 from dataset.capture_writer import CaptureWriter
@@ -52,9 +51,11 @@ class SchedulePlayer:
         #: What ended the schedule before its time; None where nothing did.
         self.failure: Exception | None = None
 
-    def start(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
+    def start(self, writer: CaptureWriter, began_ns: int, flasher: Flasher | None) -> None:
         """Begin; the schedule's second 0 is ``began_ns`` of the host's clock."""
-        self._thread = threading.Thread(target=self._run, args=(writer, began_ns, box), name="schedule", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(writer, began_ns, flasher), name="schedule", daemon=True
+        )
         self._thread.start()
 
     def stop(self, writer: CaptureWriter) -> None:
@@ -72,25 +73,25 @@ class SchedulePlayer:
             )
             self._exercise = ""
 
-    def _run(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
+    def _run(self, writer: CaptureWriter, began_ns: int, flasher: Flasher | None) -> None:
         try:
-            self._play(writer, began_ns, box)
+            self._play(writer, began_ns, flasher)
         except Exception as error:  # noqa: BLE001 - a recording without its schedule must end, not run for ever
             self.failure = error
             self._journal.log("error", "the schedule broke off", {"error": repr(error)})
         finally:
             self._finished.set()
 
-    def _play(self, writer: CaptureWriter, began_ns: int, box: LedBox | None) -> None:
+    def _play(self, writer: CaptureWriter, began_ns: int, flasher: Flasher | None) -> None:
         prompts = list(self._schedule.prompts)
-        if box is None and any(p.kind == "flash" for p in prompts):
+        if flasher is None and any(p.kind == "flash" for p in prompts):
             prompts = [p for p in prompts if p.kind != "flash"]
-            self._journal.log("warning", "flashes skipped: no LED box; the video's offset rests on claps")
+            self._journal.log("warning", "flashes skipped: no LED box and no screen; the video's offset rests on claps")
         anchor_s = ANCHOR_EVERY_S
         while not self._finished.is_set():
             elapsed_s = (clock.now_ns() - began_ns) * 1e-9
             if prompts and prompts[0].at_s <= elapsed_s:
-                self._perform(prompts.pop(0), writer, box)
+                self._perform(prompts.pop(0), writer, flasher)
                 continue
             if elapsed_s >= self._schedule.duration_s:
                 break
@@ -101,12 +102,12 @@ class SchedulePlayer:
             next_s = min(prompts[0].at_s if prompts else self._schedule.duration_s, elapsed_s + WATCH_EVERY_S)
             self._finished.wait(max(0.0, next_s - (clock.now_ns() - began_ns) * 1e-9))
 
-    def _perform(self, prompt: Prompt, writer: CaptureWriter, box: LedBox | None) -> None:
+    def _perform(self, prompt: Prompt, writer: CaptureWriter, flasher: Flasher | None) -> None:
         host_ns = clock.now_ns()
         self._hardware.prompt(prompt, host_ns)
         if prompt.kind == "flash":
-            if box is not None:
-                box.request_flash(FLASH_MS, lambda flash: self._on_flash(flash, writer))
+            if flasher is not None:
+                flasher.request_flash(FLASH_MS, lambda flash: self._on_flash(flash, writer, flasher.source))
             return
         writer.event(host_ns, prompt.kind, label=prompt.label, source="schedule")
         if prompt.kind == "exercise_start":
@@ -114,14 +115,14 @@ class SchedulePlayer:
         elif prompt.kind == "exercise_stop":
             self._exercise = ""
 
-    def _on_flash(self, flash: Flash | None, writer: CaptureWriter) -> None:
+    def _on_flash(self, flash: Flash | None, writer: CaptureWriter, source: str) -> None:
         if flash is None:
-            self._journal.log("warning", "the LED box did not answer a flash")
+            self._journal.log("warning", "a flash was not given", {"source": source})
             return
         writer.event(
             flash.t_ns,
             "flash",
             uncertainty_ns=flash.uncertainty_ns,
-            source=BOX_SOURCE,
-            detail={"number": flash.number, "box_us": flash.box_us, "duration_ms": FLASH_MS},
+            source=source,
+            detail=flash.detail,
         )

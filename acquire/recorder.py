@@ -11,6 +11,7 @@ from typing import Any
 
 from acquire.cues import cue_at
 from acquire.disk import DiskStatus, DiskWatch, check_disk
+from acquire.flasher import Flasher
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.ledbox import SOURCE as BOX_SOURCE
@@ -44,6 +45,8 @@ class Recorder:
         self.journal = Journal()
         self.notes: list[str] = []
         self.finished = threading.Event()
+        #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
+        self.flasher: Flasher | None = None
         self._hardware = hardware
         self._streams = Streams(hardware, self.journal, self._note)
         self._writer: CaptureWriter | None = None
@@ -80,7 +83,7 @@ class Recorder:
     def _open(self) -> None:
         self._phase = "opening"
         self.journal.log("info", "opening", {"rig": self._hardware.name})
-        self._streams.open(self._on_trigger)
+        self._streams.open(self._on_trigger, self.flasher)
         disk = self._check_disk()
         if disk.minutes_left * 60 < self.schedule.duration_s:
             self._note(f"the disk may not last: {disk.words} of {self.schedule.duration_s / 60:.1f}")
@@ -161,7 +164,7 @@ class Recorder:
         self._phase = "recording"
         detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
         self.journal.log("info", "recording", detail)
-        self._player.start(writer, self._began_ns, streams.box)
+        self._player.start(writer, self._began_ns, streams.box or self.flasher)
         return folder
 
     def stop(self) -> None:
@@ -247,9 +250,9 @@ class Recorder:
         self.journal.log("info", "stopped")
 
     def _watch(self) -> None:
-        """Look after camera and disk; called by the player now and then."""
-        if self._streams.camera is not None:
-            self._streams.camera.watch()
+        """Look after microphone and disk; called by the player now and then."""
+        if self._streams.microphone is not None:
+            self._streams.microphone.watch()
         if self._writer is None or self._disk_watch is None:
             return
         self._disk = self._disk_watch.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -82,12 +83,25 @@ class Slot(TomlModel):
 
 
 class CameraPart(TomlModel):
-    """A camera of this computer."""
+    """A camera of this computer.
+
+    Attributes
+    ----------
+    codec : str
+        How the camera packs its pictures, four letters such as ``MJPG`` or ``YUYV``; its own choice where empty.
+    rotation_deg : {0, 90, 180, 270}
+        Clockwise turn that makes its picture upright.
+    mirrored : bool
+        It mirrors left and right.
+    """
 
     index: int = Field(default=0, ge=0)
-    width: int = Field(default=1280, ge=16, multiple_of=2)
-    height: int = Field(default=720, ge=16, multiple_of=2)
+    width: int = Field(default=1280, ge=16, le=16384, multiple_of=2)
+    height: int = Field(default=720, ge=16, le=16384, multiple_of=2)
     rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    codec: str = Field(default="", pattern=r"^([A-Za-z0-9]{4})?$")
+    rotation_deg: Literal[0, 90, 180, 270] = 0
+    mirrored: bool = False
 
 
 class MicrophonePart(TomlModel):
@@ -103,6 +117,13 @@ class BoxPart(TomlModel):
     port: str = Field(min_length=1)
 
 
+class CuesPart(TomlModel):
+    """The sound of the clap and stomp cues; the default loudspeaker where ``speaker`` is left out."""
+
+    audible: bool = True
+    speaker: int | str | None = None
+
+
 def _paper_slots() -> tuple[Slot, ...]:
     return tuple(Slot(channel=c.name) for c in PAPER_CHANNELS)
 
@@ -115,6 +136,7 @@ class Rig(TomlModel):
     camera: CameraPart | None = None
     microphone: MicrophonePart | None = None
     box: BoxPart | None = None
+    cues: CuesPart = CuesPart()
 
     @model_validator(mode="after")
     def _no_twins(self) -> Rig:

@@ -8,15 +8,19 @@ from typing import Any
 
 from acquire.camera import Camera
 from acquire.disk import expected_bytes_per_s
+from acquire.flasher import Flasher
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.ledbox import LedBox
 from acquire.microphone import Microphone
-from acquire.muxer import Muxer, open_encoder
+from acquire.muxer import Muxer, frames_that_may_wait, open_encoder
 from acquire.sensors.hub import SensorHub
 from dataset.capture_schema import VIDEO
 from dataset.capture_writer import CaptureWriter
 from dataset.errors import MiaError
+
+#: What the alignment pays.
+_WITHOUT_SOUND = "claps and stomps cannot be heard in the video, so no sensor's own delay can be measured"
 
 
 class Streams:
@@ -40,8 +44,15 @@ class Streams:
         self._journal = journal
         self._note = note
 
-    def open(self, on_trigger: Callable[[int, int], None]) -> None:
+    def open(self, on_trigger: Callable[[int, int], None], flasher: Flasher | None = None) -> None:
         """Open everything and begin to stream; nothing is stored yet.
+
+        Parameters
+        ----------
+        on_trigger : callable
+            Told of the LED box's footswitch.
+        flasher : Flasher, optional
+            Flashes where there is no LED box.
 
         Raises
         ------
@@ -56,19 +67,26 @@ class Streams:
             self.camera = Camera(source, self._hardware.open_camera, self._journal)
         self._open_sound()
         port = self._hardware.box_port()
-        if port is None:
+        if port is None and flasher is not None:
+            self._note(
+                f"no LED box: the {flasher.source} flashes, whose light comes later by an unknown time; "
+                "the alignment is a WARNING at best"
+            )
+        elif port is None:
             self._note("no LED box: no flash ties the video to the clock; claps and stomps alone give WARNING at best")
         else:
             self.box = LedBox(port, self._journal, on_trigger=on_trigger)
 
     def _open_sound(self) -> None:
+        if cues := self._hardware.open_cues():
+            self._note(cues)
         try:
             sound = self._hardware.open_sound()
         except MiaError as error:
-            self._note(f"no sound ({error}): claps and stomps cannot be heard in the video")
+            self._note(f"no sound ({error}): {_WITHOUT_SOUND}")
             return
         if sound is None:
-            self._note("no microphone: claps and stomps cannot be heard in the video")
+            self._note(f"no microphone: {_WITHOUT_SOUND}")
         elif self.camera is None:
             self._note("sound is stored in the video only: without a camera it is not recorded")
         else:
@@ -95,8 +113,10 @@ class Streams:
                 height=camera.height,
                 nominal_hz=camera.nominal_hz,
                 sound_rate_hz=microphone.rate_hz if microphone else None,
+                turn=camera.turn,
             )
-            self.muxer = Muxer(encoder, writer, self._journal)
+            waiting = frames_that_may_wait(camera.width, camera.height)
+            self.muxer = Muxer(encoder, writer, self._journal, max_waiting_frames=waiting)
             if microphone is not None:
                 microphone.attach(self.muxer, writer)
             camera.attach(self.muxer)
@@ -120,7 +140,6 @@ class Streams:
 
     def camera_health(self) -> dict[str, Any]:
         """Return the manifest's health of the picture."""
-        muxer = self.muxer
-        if muxer is None:
+        if self.muxer is None or self.camera is None:
             return {}
-        return {"written": muxer.n_written, "dropped": muxer.n_dropped, "of_these_too_close": muxer.n_too_close}
+        return {**self.muxer.health(), **self.camera.health()}

@@ -325,14 +325,15 @@ class Capture:
     @property
     def video_path(self) -> Path | None:
         """The recording's own video, else the first attached one, else None."""
+        return next(iter(self.videos), None)
+
+    @property
+    def videos(self) -> tuple[Path, ...]:
+        """The recording's own video, else every attached one: the parts of one recording, in order."""
         own = self.folder / schema.VIDEO
         if own.is_file():
-            return own
-        for attachment in self.attachments():
-            if attachment.kind == "video":
-                path = Path(attachment.path)
-                return path if path.is_absolute() else self.folder / path
-        return None
+            return (own,)
+        return tuple(self.folder / a.path for a in self.attachments() if a.kind == "video")
 
 
 def find_captures(paths: list[Path]) -> list[Path]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import VideoError
+from dataset.video import PLAYLIST, PLAYLIST_OPTIONS
 
 _FULL_SCALE = 32768.0
 #: Stamps in MKV are rounded to 1 ms: smaller disagreements between blocks are no holes.
@@ -94,7 +95,7 @@ def read_sound(path: Path) -> Sound | None:
         raise VideoError(f"no video at {path}", "there is no such file")
     track: _Track | None = None
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=PLAYLIST_OPTIONS if path.suffix == PLAYLIST else {}) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]

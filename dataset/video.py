@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from dataset.arrays import IntArray
 from dataset.errors import VideoError
 
+#: Several files in sequence are read through a playlist, see :mod:`dataset.video_sequence`; its files lie anywhere.
+PLAYLIST = ".ffconcat"
+PLAYLIST_OPTIONS = {"safe": "0"}
 #: Usual distance of key frames at most; larger ones are learnt from the file.
 _KEY_SPACING_NS = 2_000_000_000
 _REORDERING_NS = 250_000_000
@@ -79,7 +82,7 @@ def probe_video(path: Path) -> VideoMeta:
     VideoError
         The file is missing or cannot be decoded.
     """
-    with _opened(path) as container:
+    with opened_video(path) as container:
         stream = container.streams.video[0]
         first = next(iter(container.decode(stream)), None)
         if first is None:
@@ -109,14 +112,14 @@ def frame_pts_ns(path: Path) -> IntArray:
     VideoError
         The file is missing, cannot be read, or holds no picture.
     """
-    with _opened(path) as container:
+    with opened_video(path) as container:
         stream = container.streams.video[0]
         stamps = sorted(
             packet.pts for packet in container.demux(stream) if packet.pts is not None and not packet.is_discard
         )
         if not stamps:
             raise VideoError(f"the video {path} cannot be decoded", "it holds no picture")
-        return np.array([_to_ns(stamp, stream.time_base) for stamp in stamps], dtype=np.int64)
+        return np.array([to_ns(stamp, stream.time_base) for stamp in stamps], dtype=np.int64)
 
 
 def iter_frames(
@@ -207,7 +210,7 @@ def _decoded(
     path: Path, *, start_ns: int | None = None, stop_ns: int | None = None, threads: int = 0
 ) -> Iterator[av.VideoFrame]:
     """Decode the frames that have a time, from ``start_ns`` on and before ``stop_ns``."""
-    with _opened(path) as container:
+    with opened_video(path) as container:
         stream = _prepared(container, threads)
         if start_ns is not None:
             _enter(container, stream, start_ns)
@@ -226,7 +229,7 @@ def _decoded(
                     yield frame
         except av.error.FFmpegError as error:
             if not reached and start_ns is None:
-                raise _undecodable(path, error) from error
+                raise undecodable(path, error) from error
         if not reached:
             if start_ns is not None:
                 raise CannotEnterError(f"{path} at {start_ns * 1e-9:.3f} s")
@@ -246,7 +249,7 @@ def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[av.Video
 
 
 def _entering(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFrame]:
-    with _opened(path) as container:
+    with opened_video(path) as container:
         stream = _prepared(container, threads)
         # Key frames are not further apart than that, as far as was seen: to enter nearer would be decoding twice.
         spacing_ns, reached_ns = _KEY_SPACING_NS, 0
@@ -308,19 +311,27 @@ def _enter(container: Any, stream: Any, start_ns: int) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_video(path: Path) -> Iterator[Any]:
+    """Yield the open container of a video file, or of a playlist of files.
+
+    Raises
+    ------
+    VideoError
+        It is missing, holds no picture track, or cannot be read.
+    """
     if not path.is_file():
         raise VideoError(f"no video at {path}", "there is no such file")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=PLAYLIST_OPTIONS if path.suffix == PLAYLIST else {}) as container:
             if not container.streams.video:
                 raise VideoError(f"{path} is not a video", "it holds no picture track")
             yield container
     except av.error.FFmpegError as error:
-        raise _undecodable(path, error) from error
+        raise undecodable(path, error) from error
 
 
-def _undecodable(path: Path, error: Exception) -> VideoError:
+def undecodable(path: Path, error: Exception) -> VideoError:
+    """Return what to raise where a video cannot be decoded."""
     why = getattr(error, "strerror", None) or str(error)
     return VideoError(f"the video {path} cannot be decoded", why, "play it, or convert it to MP4 or MKV first")
 
@@ -372,8 +383,9 @@ def _upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
 
 
 def _time_ns(frame: Any) -> int:
-    return _to_ns(frame.pts, frame.time_base)
+    return to_ns(frame.pts, frame.time_base)
 
 
-def _to_ns(stamp: int, time_base: Fraction) -> int:
+def to_ns(stamp: int, time_base: Fraction) -> int:
+    """Return a file's time stamp in nanoseconds."""
     return round(stamp * time_base.numerator * 1_000_000_000 / time_base.denominator)

@@ -147,7 +147,8 @@ def _video(stream: StreamSync, *, closes: bool, overlaps: bool) -> Cause:
         return Cause.WIDTH_UNKNOWN
     if stream.error_ci95_s > gates.VIDEO_GATE_S[0]:
         return Cause.TOO_WIDE
-    return Cause.TERMINAL_FLASHES if stream.constants.get("flash_source") == "terminal" else Cause.SCATTERED
+    of_terminal = str(stream.constants.get("flash_source", "")).startswith("terminal")
+    return Cause.TERMINAL_FLASHES if of_terminal else Cause.SCATTERED
 
 
 def _unpaired(stream: StreamSync) -> Cause:

@@ -16,7 +16,6 @@ from dataset import clock
 from dataset.arrays import BoolArray, FloatArray, IntArray
 from dataset.capture import Capture, Event
 from dataset.errors import VideoError
-from dataset.files import sha256_of
 from dataset.session import (
     VIRTUAL_NOTE,
     Aligned,
@@ -29,6 +28,7 @@ from dataset.session import (
     VideoInfo,
 )
 from dataset.software import software
+from dataset.video_sequence import describe_files, file_names
 from sync import grid
 from sync.align import Alignment
 from sync.calibration import calibrate
@@ -139,11 +139,12 @@ def _look(
     if picture is None or mapped is None:
         return _Seen(rows=np.ones(len(grid_s), dtype=bool))
     frame_time_s = mapped.line(picture.brightness.pts_s)
+    file, sha256 = describe_files(picture.path)
     video = VideoInfo(
         frame_time_s=frame_time_s,
         frame_index=np.arange(len(frame_time_s), dtype=np.int64),
-        file=str(picture.path),
-        sha256=sha256_of(picture.path),
+        file=file,
+        sha256=sha256,
         width=picture.width,
         height=picture.height,
     )
@@ -248,7 +249,7 @@ def _provenance(
         {"step": "arrivals", "version": version, "method": "lower envelope on an inferred index"},
     ]  # fmt: skip
     if picture is not None and mapped is not None:
-        steps.append({"step": "video map", "version": version, "route": mapped.route, "video": str(picture.path),
+        steps.append({"step": "video map", "version": version, "route": mapped.route, "video": file_names(picture.path),
                       "offset_s": mapped.line.offset_s, "rate_ppm": mapped.line.rate * 1e6})  # fmt: skip
     if pose is not None:
         steps.append({"step": "keypoints", "version": version, "backend": pose.backend,

@@ -37,7 +37,7 @@ _PATIENCE_S = 10
 class Options:
     """What is the same for every capture of a run; see :func:`sync.pipeline.run_capture`."""
 
-    video: str | None = None
+    video: tuple[str, ...] = ()
     pose: bool = True
     pose_model: str | None = None
     allow_unverified: bool = False
@@ -127,7 +127,7 @@ def sync_one(capture: str, out: str, options: Options, progress: Progress | None
     """Synchronise one capture and return what ``--json`` prints for it; what went wrong is in it, not raised."""
     try:
         result = run_capture(
-            Path(capture), Path(out), video=Path(options.video) if options.video else None, pose=options.pose,
+            Path(capture), Path(out), video=[Path(v) for v in options.video], pose=options.pose,
             pose_model=Path(options.pose_model) if options.pose_model else None,
             allow_unverified=options.allow_unverified, workers=options.workers, progress=progress,
         )  # fmt: skip

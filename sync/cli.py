@@ -34,7 +34,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 def run(
     captures: Annotated[list[Path], typer.Argument(help="Capture folders, or folders that hold captures.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for sessions and their reports.")],
-    video: Annotated[Path | None, typer.Option("--video", help="Use this video in place of the capture's own.")] = None,
+    video: Annotated[
+        list[Path] | None,
+        typer.Option("--video", help="Use this video in place of the capture's own; repeat it for parts in sequence."),
+    ] = None,
     no_pose: Annotated[bool, typer.Option("--no-pose", help="Leave keypoints out.")] = False,
     pose_model: Annotated[Path | None, typer.Option("--pose-model", help="A MediaPipe .task file.")] = None,
     allow_unverified: Annotated[
@@ -58,14 +61,14 @@ def run(
     from sync.batch import Options, plan_run, run_many, sync_one
 
     folders = find_captures(captures)
-    if video is not None and len(folders) != 1:
+    if video and len(folders) != 1:
         raise UsageError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
     if jobs is not None and scheduler is not None:
         raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
     plan = plan_run(folders, out, resume=resume)
     several = (jobs or 1) > 1 or scheduler is not None
     options = Options(
-        video=None if video is None else str(video.resolve()), pose=not no_pose,
+        video=tuple(str(path.resolve()) for path in video or ()), pose=not no_pose,
         pose_model=None if pose_model is None else str(pose_model.resolve()), allow_unverified=allow_unverified,
         workers=1 if several else None,
     )  # fmt: skip

@@ -46,7 +46,7 @@ class HostFlashes:
     latency_s, latency_sd_s : float
         Of the source most flashes came from; it is common to all, so more flashes do not reduce it.
     source : str
-        ``box``, ``screen``, ``terminal`` or ``file``; empty where there are none.
+        ``box``, ``screen``, ``terminal``, ``terminal-ssh`` or ``file``; empty where there are none.
     """
 
     light_s: FloatArray

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dataset import clock
 from dataset.capture import Capture
-from dataset.errors import OutputExistsError
+from dataset.errors import OutputExistsError, VideoError
 from dataset.outputs import cannot_write, check_writable
 from dataset.session_file import write_session
+from dataset.video_sequence import as_one_video
 from sync.align import Alignment, align
 from sync.assemble import build_session
 from sync.evidence import contact_evidence, sensor_evidence
@@ -28,7 +30,7 @@ def run_capture(
     capture_path: Path,
     out: Path,
     *,
-    video: Path | None = None,
+    video: Path | Sequence[Path] | None = None,
     pose: bool = True,
     pose_model: Path | None = None,
     allow_unverified: bool = False,
@@ -43,8 +45,8 @@ def run_capture(
         The capture's folder.
     out : Path
         Folder of sessions.
-    video : Path, optional
-        A video in place of the capture's own.
+    video : Path or sequence of Path, optional
+        A video in place of the capture's own; several are the parts of one recording, in order.
     pose : bool
         Look for the person; without it the session has no keypoints.
     pose_model : Path, optional
@@ -80,10 +82,30 @@ def run_capture(
                 f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
             )
         check_writable(out)
-        return _run(
-            capture, session_path, report_path, video=video, pose=pose, pose_model=pose_model,
-            allow_unverified=allow_unverified, workers=workers, progress=progress,
-        )  # fmt: skip
+        given = (video,) if isinstance(video, Path) else tuple(video or ())
+        with as_one_video(given or _videos_of(capture)) as one:
+            return _run(
+                capture, session_path, report_path, video=one, pose=pose, pose_model=pose_model,
+                allow_unverified=allow_unverified, workers=workers, progress=progress,
+            )  # fmt: skip
+
+
+def _videos_of(capture: Capture) -> tuple[Path, ...]:
+    """Return the capture's videos; an attached one must be where and what it was when it was attached."""
+    videos = capture.videos
+    for attachment in capture.attachments():
+        path = capture.folder / attachment.path
+        if path not in videos:
+            continue
+        if not path.is_file():
+            raise VideoError(f"no video at {path}", "it was attached from there and is gone", "name it with --video")
+        if path.stat().st_size != attachment.size:
+            raise VideoError(
+                f"the attached video {path} has changed",
+                f"it has {path.stat().st_size} bytes and had {attachment.size}",
+                "name the right file with --video",
+            )
+    return videos
 
 
 def session_name(capture: Capture) -> str:
@@ -106,8 +128,7 @@ def _run(
     workers: int | None,
     progress: Progress | None,
 ) -> SyncResult:
-    video_path = video or capture.video_path
-    zero_ns, recording = read_recording(capture, video_path, progress, workers=workers)
+    zero_ns, recording = read_recording(capture, video, progress, workers=workers)
     alignment = align(recording)
     session = build_session(
         capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
@@ -118,7 +139,7 @@ def _run(
         session=session,
         session_path=session_path if accepted else None,
         report_path=report_path,
-        video_path=video_path,
+        video_path=video,
         verdict=alignment.verdict,
         reasons=alignment.reasons,
         streams=alignment.streams,

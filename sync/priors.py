@@ -26,6 +26,7 @@ LIGHT_LATENCY = {
     "box": Prior(value_s=0.0, sd_s=0.0005),
     "screen": Prior(value_s=0.020, sd_s=0.012),
     "terminal": Prior(value_s=0.030, sd_s=0.020),
+    "terminal-ssh": Prior(value_s=0.070, sd_s=0.040),
     "file": Prior(value_s=0.0, sd_s=0.001),
 }
 
@@ -54,10 +55,15 @@ SOUND_RATE_SD = 30e-6
 MOTION_LAG = Prior(value_s=-0.05, sd_s=0.05)
 
 
+_LIGHT_WORDS = (
+    ("terminal-ssh", ("ssh",)), ("box", ("box", "led")), ("file", ("file", "import")), ("screen", ("screen", "window")),
+)  # fmt: skip
+
+
 def light_source(source: str) -> str:
     """Return which latency applies to an event's source; what is unknown is taken for a terminal, the worst."""
     text = source.lower()
-    for key, words in (("box", ("box", "led")), ("file", ("file", "import")), ("screen", ("screen", "window"))):
+    for key, words in _LIGHT_WORDS:
         if any(word in text for word in words):
             return key
     return "terminal"

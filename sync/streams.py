@@ -57,7 +57,7 @@ def video_sync(
                 f"its flashes lie up to {1e3 * largest_s:.0f} ms off their map (allowed {1e3 * frame_s:.0f}): "
                 "some of them are other lights, or its frames' times are wrong"
             )
-        if flashes.source == "terminal" and verdict == PASS:
+        if flashes.source.startswith("terminal") and verdict == PASS:
             verdict, reason = (
                 WARNING,
                 f"{reason}, but its flashes came from a terminal, whose light is late by an unknown time",

@@ -23,6 +23,7 @@ from textual.widgets import Footer, Static
 from acquire.protocol import load_protocol
 from acquire.recorder import Recorder
 from acquire.rig import open_hardware
+from acquire.screen.flash import TerminalFlasher
 from acquire.screen.widgets import CuePanel, SensorCell, StatusLine, TopBar
 from acquire.take import Recording, Take
 from acquire.terminal import ending_signals
@@ -89,6 +90,7 @@ class CaptureApp(App[int]):
         self._cells: list[SensorCell] = []
         self._ending: asyncio.Task[None] | None = None
         self._running_loop: asyncio.AbstractEventLoop | None = None
+        self._flasher: TerminalFlasher | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out."""
@@ -102,6 +104,7 @@ class CaptureApp(App[int]):
     def on_mount(self) -> None:
         """Open the rig and begin to draw."""
         self._running_loop = asyncio.get_running_loop()
+        self._flasher = TerminalFlasher(self)
         self.set_interval(UPDATE_EVERY_S, self._draw)
         self._open()
 
@@ -109,7 +112,18 @@ class CaptureApp(App[int]):
         """Give traces and words more room where there is some."""
         self.screen.set_class(event.size.height >= TALL_FROM_ROWS, "tall")
 
+    def post_display_hook(self) -> None:
+        """Tell the flasher what was drawn."""
+        if self._flasher is not None:
+            self._flasher.on_display()
+
+    def on_cursor_position(self) -> None:
+        """Tell the flasher that the terminal answered."""
+        if self._flasher is not None:
+            self._flasher.on_answer()
+
     def _open(self) -> None:
+        self.recorder.flasher = self._flasher
         self.run_worker(self._open_recorder, thread=True, exit_on_error=False, group="rig")
 
     def _open_recorder(self) -> None:

@@ -6,6 +6,7 @@ It runs as a process of its own (``python -m acquire.virtual.box``), so that its
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -13,13 +14,16 @@ import select
 import struct
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataset.clock import now_ns
 
 BANNER = b"ID mia-led-box 1"
 LONGEST_LINE = 64
 LONGEST_FLASH_MS = 5_000
+
+#: A board that begins again hears nothing while its boot loader runs.
+BOOT_NS = 1_200_000_000
 
 #: One flash on the events pipe: on and off in host nanoseconds.
 FLASH_RECORD = struct.Struct("<qq")
@@ -103,18 +107,37 @@ def serve(terminal_fd: int, flashes_fd: int, clock: BoxClock, latency_s: tuple[f
 
     Notes
     -----
-    A line on standard input is the footswitch: the box reports ``TRIG``.
+    A line on standard input is an order in JSON: ``trigger`` is the footswitch, ``reset`` begins again as a board does
+    that lost its power for a moment, ``mute`` answers nothing for so many seconds, ``garble`` sends bytes that are no
+    text with each answer for so many seconds.
     """
     rng = random.Random(seed)
-    splitter = LineSplitter()
+    splitter, orders = LineSplitter(), LineSplitter()
+    mute_until_ns = garbled_until_ns = 0
     while True:
         readable, _, _ = select.select([terminal_fd, sys.stdin.fileno()], [], [])
         if sys.stdin.fileno() in readable:
-            if not os.read(sys.stdin.fileno(), 4096):
+            chunk = os.read(sys.stdin.fileno(), 4096)
+            if not chunk:
                 return
-            os.write(terminal_fd, b"TRIG %d\n" % clock.micros(now_ns()))
+            for order in map(json.loads, orders.feed(chunk)):
+                if "mute" in order:
+                    mute_until_ns = now_ns() + round(order["mute"] * 1e9)
+                elif "garble" in order:
+                    garbled_until_ns = now_ns() + round(order["garble"] * 1e9)
+                elif "reset" in order:
+                    clock = replace(clock, zero_ns=now_ns(), first_us=0)
+                    mute_until_ns = now_ns() + BOOT_NS
+                    splitter = LineSplitter()
+                    os.write(terminal_fd, rng.randbytes(3) + b"\n" + BANNER + b"\n")
+                elif "trigger" in order:
+                    os.write(terminal_fd, b"TRIG %d\n" % clock.micros(now_ns()))
         if terminal_fd in readable:
             for line in splitter.feed(os.read(terminal_fd, 4096)):
+                if now_ns() < mute_until_ns:
+                    continue
+                if now_ns() < garbled_until_ns:
+                    os.write(terminal_fd, rng.randbytes(24))
                 time.sleep(rng.uniform(*latency_s))
                 on_ns = now_ns()
                 reply = answer(line, clock.micros(on_ns))

@@ -8,12 +8,15 @@ import select
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acquire.hardware import BlockCallback
+from acquire.turning import UPRIGHT
 
 #: Pictures that can be on their way at once; a recorder that is slower loses frames, as with a real camera.
 RING_SLOTS = 8
@@ -91,6 +94,8 @@ class VirtualCamera:
     def __init__(self, ring: FrameRing, channel: socket.socket, nominal_hz: float) -> None:
         _, self.height, self.width, _ = ring.pictures.shape
         self.nominal_hz = nominal_hz
+        self.turn = UPRIGHT
+        self.asked: Mapping[str, Any] = {"driver": "virtual"}
         self._ring = ring
         self._channel = channel
         self._closed = threading.Event()

@@ -25,6 +25,7 @@ from acquire.virtual.others import drawn_others, mixed_sensors
 from acquire.virtual.radio import make_radio
 from acquire.virtual.sensors import SensorOrders, sensors_child
 from acquire.virtual.truth import sensor_truth, write_truth
+from dataset.clock import now_ns
 from dataset.errors import HardwareError
 from dataset.muscles import PAPER_CHANNELS
 
@@ -84,6 +85,8 @@ class VirtualHardware(SensorOrders):
         self._parts: _Parts | None = None
         self._central: Central | None = None
         self._others = drawn_others(seed) if mixed else ()
+        self._camera: VirtualCamera | None = None
+        self._unplugged_until_ns = 0
         self.sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
 
     # -- acquire.hardware.Hardware --------------------------------------------------------------------------------
@@ -110,11 +113,22 @@ class VirtualHardware(SensorOrders):
             await central.close()
 
     def open_camera(self) -> FrameSource:
-        """Open the camera."""
+        """Open the camera.
+
+        Raises
+        ------
+        HardwareError
+            It is unplugged.
+        """
         parts = self._started()
         parts.scene.wait_ready()
+        if now_ns() < self._unplugged_until_ns:
+            raise HardwareError("the virtual camera is unplugged", "", "wait")
+        if self._camera is not None:
+            self._camera.release()  # a handle from before is no good once the camera is opened anew
         parts.scene.order({"camera": True})
-        return VirtualCamera(parts.ring, parts.frames, self._devices.camera.nominal_hz)
+        self._camera = VirtualCamera(parts.ring, parts.frames, self._devices.camera.nominal_hz)
+        return self._camera
 
     def open_sound(self) -> SoundSource:
         """Open the microphone."""
@@ -123,6 +137,10 @@ class VirtualHardware(SensorOrders):
         parts.scene.order({"sound": True})
         microphone = self._devices.microphone
         return VirtualMicrophone(parts.sound, microphone.rate_hz, microphone.block_samples)
+
+    def open_cues(self) -> str:
+        """Nothing to do: the virtual person is told by :meth:`prompt`."""
+        return ""
 
     def box_port(self) -> str:
         """Return the pseudo-terminal of the LED box."""
@@ -157,6 +175,33 @@ class VirtualHardware(SensorOrders):
 
     # -- for tests and benchmarks ---------------------------------------------------------------------------------
 
+    def freeze_camera(self, seconds: float) -> None:
+        """Let the camera give nothing for a while: :meth:`FrameSource.read` hangs."""
+        self._started().scene.order({"freeze": seconds})
+
+    def unplug_camera(self, seconds: float) -> None:
+        """Pull the camera's cable for a while: reading fails, and it cannot be opened."""
+        self._unplugged_until_ns = now_ns() + round(seconds * 1e9)
+        self.freeze_camera(seconds)
+        if self._camera is not None:
+            self._camera.release()
+
+    def set_camera_rate(self, rate_hz: float) -> None:
+        """Let the camera film at another rate, as one does whose light has gone."""
+        self._started().scene.order({"rate_hz": rate_hz})
+
+    def reset_box(self) -> None:
+        """Take the LED box's power away for a moment."""
+        self._started().box.order({"reset": True})
+
+    def mute_box(self, seconds: float) -> None:
+        """Let the LED box answer nothing for a while."""
+        self._started().box.order({"mute": seconds})
+
+    def garble_box(self, seconds: float) -> None:
+        """Let the LED box send bytes that are no text beside its answers for a while."""
+        self._started().box.order({"garble": seconds})
+
     def trigger(self) -> None:
         """Press the LED box's footswitch."""
         self._started().box.order({"trigger": True})
@@ -175,6 +220,7 @@ class VirtualHardware(SensorOrders):
         """End the processes and release what they shared; nothing happens where nothing runs."""
         parts, self._parts = self._parts, None
         self._prompts = []
+        self._camera, self._unplugged_until_ns = None, 0
         if parts is not None:
             atexit.unregister(self.close)
             parts.held.close()

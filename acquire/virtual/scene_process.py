@@ -9,12 +9,13 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from acquire.virtual import chance, orders
 from acquire.virtual.box import FLASH_RECORD
@@ -32,6 +33,9 @@ NEWS_NS = 4_000_000
 
 #: A frame that this machine holds up for longer is lost: its time of arrival would tell of the machine, not the camera.
 LATEST_NS = 10_000_000
+
+#: Values of a picture that noise may change.
+GRAINS = 4000
 
 #: A thread that waits for the interpreter gets it after this long; the default of 5 ms shows in arrival times.
 SWITCH_INTERVAL_S = 0.0005
@@ -54,6 +58,8 @@ class CameraRecord:
         For each frame delivered: host time of its delivery and of its exposure's centre.
     n_dropped : int
         Frames lost by the fault model.
+    n_frozen : int
+        Frames that a freeze kept back for good.
     n_overrun : int
         Frames lost because nobody took them, or this machine was too slow to draw them.
     worst_lateness_s : float
@@ -62,6 +68,7 @@ class CameraRecord:
 
     frames: list[tuple[int, int]] = field(default_factory=list)
     n_dropped: int = 0
+    n_frozen: int = 0
     n_overrun: int = 0
     worst_lateness_s: float = 0.0
 
@@ -97,6 +104,20 @@ class _Part(threading.Thread, abc.ABC):
             raise self.failure
 
 
+class Grain:
+    """A sensor's noise, as little of it as makes no two pictures the same: the last bit of some values."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng([seed, 0x4E4F4953])
+        self._at = self._rng.integers(0, HEIGHT * WIDTH * 3, GRAINS)
+
+    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the picture with noise; it is not changed itself."""
+        noisy = picture.copy()
+        noisy.reshape(-1)[self._at] ^= self._rng.integers(0, 2, GRAINS, dtype=np.uint8)
+        return noisy
+
+
 class Camera(_Part):
     """Draws the body once a frame of the camera's own clock and delivers it when its latency has passed."""
 
@@ -109,12 +130,30 @@ class Camera(_Part):
         self._flash = (devices.flash_gain, devices.flash_light)
         self._sender = sender
         self._figure = Figure(world.look, world.body.height_m)
+        self._grain = Grain(world.seed)
+        self._frozen_until_ns = 0
+        self._wanted_hz = self._clock.nominal_hz
+
+    def freeze(self, seconds: float) -> None:
+        """Deliver nothing for a while."""
+        self._frozen_until_ns = now_ns() + round(seconds * 1e9)
+
+    def set_rate(self, rate_hz: float) -> None:
+        """Film at another rate from the next frame on."""
+        self._wanted_hz = rate_hz
 
     def work(self) -> None:
         """Film."""
         clock = self._clock
         index = clock.next_index(now_ns() + clock.latency_ns)
         while not self.stopping.is_set():
+            if self._wanted_hz != clock.nominal_hz:
+                begins_ns = int(clock.starts_ns(np.array([index]))[0])
+                # Another name: the new rate's frames have jitter and losses of their own.
+                clock = self._clock = replace(
+                    clock, name=f"{clock.name}'", nominal_hz=self._wanted_hz, zero_ns=begins_ns
+                )
+                index = 0
             self._frame(index)
             index += 1
             if now_ns() > int(clock.arrivals_ns(np.array([index]))[0]) + LATEST_NS:
@@ -130,6 +169,9 @@ class Camera(_Part):
         if self._clock.dropped(which)[0]:
             self.record.n_dropped += 1
             return
+        if now_ns() < self._frozen_until_ns:
+            self.record.n_frozen += 1
+            return
         if not self._sender.has_room():
             self.record.n_overrun += 1
             return
@@ -137,7 +179,7 @@ class Camera(_Part):
         lit_ns = [(flash.on_ns, flash.off_ns) for flash in self._world.flashes()[-4:]]
         lit_rows = self._clock.lit_rows(index, self._figure.height, lit_ns)
         picture = expose(self._figure.draw(self._world.joints(centre_ns)), lit_rows, *self._flash)
-        slot = self._sender.put(picture)
+        slot = self._sender.put(self._grain(picture))
         sleep_until(arrival_ns)
         sent_ns = now_ns()
         if sent_ns > arrival_ns + LATEST_NS:
@@ -205,6 +247,10 @@ def serve(world: World, camera: Camera, microphone: Microphone) -> dict[str, Any
     for order in orders.read_orders(sys.stdin):
         if "prompt" in order:
             world.prompt(*orders.read_prompt(order))
+        elif "freeze" in order:
+            camera.freeze(float(order["freeze"]))
+        elif "rate_hz" in order:
+            camera.set_rate(float(order["rate_hz"]))
         elif "camera" in order:
             camera.wanted.set()
         elif "sound" in order:

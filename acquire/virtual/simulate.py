@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from acquire.boxclock import Exchange, host_time, unwrap_us
 from acquire.encoder import VideoWriter
 from acquire.health import SensorHealth
-from acquire.ledbox import IDLE_PINGS_EVERY_S, PINGS_IN_A_BURST, SOURCE
+from acquire.ledbox import IDLE_PINGS_EVERY_S, PINGS_AT_FIRST, PINGS_IN_A_BURST, SOURCE
 from acquire.microphone import ArrivalLine
 from acquire.player import FLASH_MS
 from acquire.protocol import Protocol
@@ -263,15 +263,15 @@ class _Simulation:
             previous_us = unwrap_us(previous_us + 1_000_000, int(reply.line.split()[-1]))
             return Exchange(sent_ns=sent_ns, received_ns=received_ns, box_us=previous_us), read_ns
 
-        def burst(at_ns: int) -> int:
-            for _ in range(PINGS_IN_A_BURST):
+        def burst(at_ns: int, n: int = PINGS_IN_A_BURST) -> int:
+            for _ in range(n):
                 exchange, _ = ask("PING", "", at_ns)
                 exchanges.append(exchange)
                 at_ns = exchange.received_ns + 50_000
             return at_ns
 
         flashed: list[_Flashed] = []
-        now_ns = burst(began_ns)
+        now_ns = burst(began_ns, PINGS_AT_FIRST)
         for wanted_ns in [*sorted(flash_ns), self._ended_ns]:
             self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
             while now_ns + IDLE_PINGS_EVERY_S * 1e9 < wanted_ns:
@@ -282,8 +282,9 @@ class _Simulation:
             if self._rng.random() >= self._faults.hidden_flash_share:
                 self._world.flash(on_ns, on_ns + FLASH_MS * 1_000_000)
             this = number
+            exchanges.append(exchange)
             now_ns = burst(exchange.received_ns + 50_000)
-            host_ns, uncertainty_ns = host_time([*exchanges, exchange], exchange.box_us)
+            host_ns, uncertainty_ns = host_time(list(exchanges), exchange.box_us)
             host_ns = min(max(host_ns, exchange.sent_ns), exchange.received_ns)
             flashed.append(_Flashed(host_ns, uncertainty_ns, this, exchange.box_us))
         return flashed

@@ -67,6 +67,10 @@ class LoadHardware:
     def open_sound(self) -> None:
         """There is none."""
 
+    def open_cues(self) -> str:
+        """Sound no cues."""
+        return ""
+
     def box_port(self) -> None:
         """There is none."""
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from acquire.hardware import Radio
 from acquire.schedule import Prompt
+from acquire.turning import UPRIGHT
 from dataset.capture import Sensor
 from dataset.muscles import PAPER_CHANNELS
 from dataset.profiles.profile import find_profile
@@ -224,9 +225,11 @@ class FakeCamera:
     """Grey pictures at a steady rate."""
 
     width, height = 64, 48
+    turn = UPRIGHT
 
     def __init__(self, rate_hz: float = 30.0) -> None:
         self.nominal_hz = rate_hz
+        self.asked: dict[str, Any] = {}
         self.fail_at: int | None = None
         self.n_read = 0
         self.released = False
@@ -305,6 +308,9 @@ class FakeHardware:
     def open_sound(self) -> FakeMicrophone | None:
         return self.microphone
 
+    def open_cues(self) -> str:
+        return ""
+
     def box_port(self) -> str | None:
         return self.port
 
@@ -336,7 +342,7 @@ class BoxTwin:
         *,
         rate: float = 1.0004,
         start_us: int = (1 << 32) - 300_000,
-        delay_s: float = 0.0005,
+        delay_s: float | Callable[[], float] = 0.00025,
         mute: bool = False,
         garbage: bytes = b"",
     ) -> None:
@@ -346,8 +352,10 @@ class BoxTwin:
         self.port = os.ttyname(slave)
         self._slave = slave
         self._began_ns = time.perf_counter_ns()
-        self._rate, self._start_us, self._delay_s = rate, start_us, delay_s
+        self._rate, self._start_us = rate, start_us
+        self._delay_s = delay_s if callable(delay_s) else lambda: delay_s
         self.mute, self.garbage = mute, garbage
+        self.banners = 1
         self.answer_late_s = 0.0
         self.flashes_host_ns: list[int] = []
         self._stop = threading.Event()
@@ -375,33 +383,39 @@ class BoxTwin:
                 self._answer(line.decode())
 
     def _answer(self, line: str) -> None:
-        time.sleep(self._delay_s)
+        time.sleep(self._delay_s())
         if self.garbage:
             self.send(self.garbage)
         if self.mute:
             return
         words = line.split()
         if words[0] == "ID":
-            self.send(b"ID mia-led-box 1\n")
+            self.send(b"ID mia-led-box 1\n" * self.banners)
         elif words[0] == "PING":
             us = self.micros()
-            time.sleep(self.answer_late_s)
+            time.sleep(self._delay_s() + self.answer_late_s)
             self.send(f"PONG {words[1]} {us}\n".encode())
         elif words[0] == "FLASH":
             at_ns, us = time.perf_counter_ns(), self.micros()
             self.flashes_host_ns.append(at_ns)
-            time.sleep(self.answer_late_s)
+            time.sleep(self._delay_s() + self.answer_late_s)
             self.send(f"FLASH {words[1]} {us}\n".encode())
 
     def reset(self) -> None:
         """Begin again, as an Arduino does when its port is opened."""
         self._began_ns, self._start_us = time.perf_counter_ns(), 0
 
-    def close(self) -> None:
+    def unplug(self) -> None:
+        """Pull the cable: the port fails for whoever has it open."""
         self._stop.set()
         self._thread.join()
-        os.close(self.master)
-        os.close(self._slave)
+        for fd in (self.master, self._slave):
+            os.close(fd)
+        self.master = -1
+
+    def close(self) -> None:
+        if self.master >= 0:
+            self.unplug()
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:

@@ -95,3 +95,20 @@ def test_sound_begins_at_the_first_frame_and_has_no_gap(fakes: Any) -> None:
 def test_level_of_silence_and_full_scale() -> None:
     assert level_db(np.zeros(100, np.int16)) == -120
     assert abs(level_db(np.full(100, -32768, np.int16))) < 1e-9
+
+
+def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("acquire.microphone.SILENT_S", 0.1)
+    source, journal = fakes.microphone(), Journal()
+    microphone = Microphone(source, journal)
+    fakes.wait_until(lambda: microphone.status().blocks > 2)
+    microphone.watch()
+    source.stop()
+    fakes.wait_until(lambda: [microphone.watch(), len(journal.recent(9))][1] == 1)
+    microphone.watch()
+    source._stop.clear()
+    source.start(microphone._on_block)
+    fakes.wait_until(lambda: [microphone.watch(), len(journal.recent(9))][1] == 2)
+    microphone.close()
+    rows = [row.what for row in journal.recent(9)]
+    assert rows == ["the microphone is silent: no block comes", "the microphone is back"]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import serial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acquire.journal import Journal
+from acquire.ledbox import LedBox
 from acquire.virtual.box import FLASH_RECORD, LONGEST_FLASH_MS, LONGEST_LINE, BoxClock, LineSplitter, answer
 from acquire.virtual.child import Child
 from dataset.clock import now_ns
+from dataset.errors import HardwareError
 
 RATE_PPM = 80.0
 
@@ -67,6 +72,7 @@ class Port:
     serial: serial.Serial
     flashes_fd: int
     child: Child
+    slave: int
 
     def ask(self, line: bytes) -> bytes:
         self.serial.write(line + b"\n")
@@ -83,7 +89,7 @@ def port() -> Iterator[Port]:
     try:
         child.wait_ready()
         with serial.Serial(os.ttyname(slave), 115200, timeout=10) as opened:
-            yield Port(opened, flashes, child)
+            yield Port(opened, flashes, child, slave)
     finally:
         child.close()
         for fd in (master, slave, flashes, flashes_end):
@@ -133,3 +139,60 @@ def test_a_flash_is_reported_at_the_time_it_goes_on(port: Port) -> None:
 def test_the_footswitch_reports_a_trigger(port: Port) -> None:
     port.child.order({"trigger": True})
     assert re.fullmatch(rb"TRIG \d+\n", port.serial.readline())
+
+
+def test_a_reset_begins_the_counter_again_after_a_while_of_silence(port: Port) -> None:
+    assert int(port.ask(b"PING 1").split()[2]) > 4_000_000_000
+    port.child.order({"reset": True})
+    said = port.serial.readline() + port.serial.readline()
+    assert said.endswith(b"ID mia-led-box 1\n")
+    port.serial.timeout = 0.2
+    assert port.ask(b"PING 2") == b"", "the boot loader hears nothing"
+    time.sleep(1.3)
+    assert int(port.ask(b"PING 3").split()[2]) < 5_000_000
+
+
+def test_a_mute_box_is_silent_and_a_garbled_one_still_answers(port: Port) -> None:
+    port.child.order({"mute": 0.3})
+    time.sleep(0.05)
+    port.serial.timeout = 0.1
+    assert port.ask(b"PING 1") == b""
+    time.sleep(0.4)
+    port.child.order({"garble": 5.0})
+    time.sleep(0.05)
+    port.serial.timeout = 5
+    port.serial.write(b"PING 2\n")
+    heard = b""
+    while not re.search(rb"PONG 2 \d+\n", heard):
+        heard += port.serial.readline()
+    assert len(heard) > 24
+
+
+@pytest.mark.slow
+def test_the_driver_lives_through_all_of_it_on_the_real_process(port: Port) -> None:
+    box = LedBox(os.ttyname(port.slave), Journal())
+    truths, flashes = [], []
+
+    def flash() -> None:
+        flashes.append(box.flash(20))
+        truths.append(FLASH_RECORD.unpack(os.read(port.flashes_fd, FLASH_RECORD.size))[0])
+
+    for k in range(300):
+        if k == 100:
+            port.child.order({"reset": True})
+            time.sleep(2.5)
+        if k == 200:
+            port.child.order({"garble": 1.0})
+            time.sleep(0.1)
+            with contextlib.suppress(HardwareError):
+                flash()  # its answer may be spoilt
+            truths.clear(), flashes.clear()
+            time.sleep(1.5)
+            with contextlib.suppress(BlockingIOError):
+                os.set_blocking(port.flashes_fd, False)
+                os.read(port.flashes_fd, 4096)
+            os.set_blocking(port.flashes_fd, True)
+        flash()
+    box.close()
+    error_ns = np.array([f.t_ns for f in flashes]) - truths
+    assert np.mean(np.abs(error_ns) <= [f.uncertainty_ns for f in flashes]) > 0.88  # a hundred pulses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acquire.virtual.exposures import match_frames
@@ -11,6 +11,7 @@ from acquire.virtual.exposures import match_frames
 PERIOD_NS = 33_333_333
 
 
+@settings(deadline=None)
 @given(
     first=st.integers(0, 20),
     n_rows=st.integers(30, 80),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from acquire.camera import Camera
 from acquire.journal import Journal
-from acquire.muxer import MAX_WAITING_FRAMES, Muxer
+from acquire.muxer import MAX_WAITING_BLOCKS, MAX_WAITING_FRAMES, Muxer, frames_that_may_wait
 from dataset.capture import Capture
 from dataset.capture_writer import CaptureWriter
 
@@ -100,40 +101,6 @@ def test_an_encoder_that_fails_leaves_a_row_for_every_frame_and_says_so() -> Non
     assert [r.what for r in journal.recent(5)] == ["writing the video failed; the sensors go on"]
 
 
-def test_a_camera_that_fails_is_opened_again_under_a_new_epoch(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.camera.REOPEN_EVERY_S", 0.05)
-    first, second = fakes.camera(200.0), fakes.camera(200.0)
-    first.fail_at = 20
-    rows, encoder, journal = Rows(), SlowEncoder(), Journal()
-    encoder.let.set()
-    muxer = Muxer(encoder, rows, journal)  # type: ignore[arg-type]
-    camera = Camera(first, lambda: second, journal)
-    camera.attach(muxer)
-    fakes.wait_until(lambda: second.n_read > 10)
-    assert camera.status().state == "running"
-    camera.close()
-    muxer.close()
-    assert first.released and second.released
-    assert sorted({epoch for epoch, *_ in rows.frames}) == [0, 1]
-    assert [r.what for r in journal.recent(5)] == ["the camera gives no frame; opening it again", "the camera is back"]
-
-
-def test_a_camera_whose_driver_raises_is_opened_again_too(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read() -> None:
-        raise RuntimeError("cable pulled")
-
-    monkeypatch.setattr("acquire.camera.REOPEN_EVERY_S", 0.05)
-    first, second, journal = fakes.camera(200.0), fakes.camera(200.0), Journal()
-    first.read = read
-    camera = Camera(first, lambda: second, journal)
-    fakes.wait_until(lambda: second.n_read > 3)
-    camera.close()
-    assert first.released
-    assert "cable pulled" in journal.recent(5)[0].detail["error"]
-
-
 def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) -> None:
     import av
 
@@ -158,3 +125,41 @@ def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) ->
     np.testing.assert_array_equal(stored_ms, in_file_ms)
     agreement_ns = np.abs(frames.pts_ns - (frames.arrival_ns - frames.arrival_ns[0]))
     assert agreement_ns[frames.pts_ns >= 0].max() <= 1_000_000
+
+
+@pytest.mark.parametrize(("size", "n"), [((640, 480), 60), ((1280, 720), 60), ((1920, 1080), 41), ((3840, 2160), 10)])
+def test_what_waits_has_a_bound_in_memory(size: tuple[int, int], n: int) -> None:
+    assert frames_that_may_wait(*size) == n
+    assert frames_that_may_wait(16384, 16384) >= 8
+
+
+def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("acquire.muxer.CAUGHT_UP_S", 0.5)
+    rows, encoder, journal = Rows(), SlowEncoder(), Journal()
+    muxer = Muxer(encoder, rows, journal)  # type: ignore[arg-type]
+    for k in range(MAX_WAITING_FRAMES + 10):
+        muxer.frame(0, k * 33_000_000, IMAGE)
+    n_dropped = muxer.n_dropped
+    encoder.let.set()
+    while muxer.n_written < MAX_WAITING_FRAMES:
+        time.sleep(0.001)
+    muxer.frame(0, 5_000_000_000, IMAGE)
+    muxer.frame(0, 5_033_000_000, IMAGE)
+    muxer.close()
+    first, then = journal.recent(5)
+    assert (first.what, first.level) == ("the encoder falls behind; frames are dropped", "warning")
+    assert (then.what, then.detail) == ("the encoder has caught up", {"dropped": n_dropped})
+
+
+def test_sound_that_waits_has_a_bound_too() -> None:
+    encoder, journal = SlowEncoder(), Journal()
+    muxer = Muxer(encoder, Rows(), journal)  # type: ignore[arg-type]
+    muxer.frame(0, 1_000_000_000, IMAGE)  # the encoder stalls on it
+    block = np.zeros(320, np.int16)
+    for k in range(MAX_WAITING_BLOCKS + 20):
+        muxer.sound(block, k * 20_000_000)
+    assert muxer.n_sound_dropped in (19, 20)
+    encoder.let.set()
+    muxer.close()
+    assert [r.what for r in journal.recent(5)] == ["the encoder falls behind; sound is dropped"]
+    assert muxer.health()["sound_blocks_dropped"] == muxer.n_sound_dropped

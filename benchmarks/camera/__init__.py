@@ -1,0 +1,1 @@
+"""How well the recorder keeps up with a camera: drops, the delay of stamps, what encoding costs."""

@@ -1,0 +1,42 @@
+"""Pictures made upright and unmirrored, to the pixel, and so stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acquire.encoder import VideoWriter
+from acquire.turning import Turn
+
+
+@given(st.sampled_from([0, 90, 180, 270]), st.booleans())
+def test_the_top_left_corner_goes_where_the_turn_takes_it(rotation_deg: int, mirrored: bool) -> None:
+    turn = Turn(rotation_deg=rotation_deg, mirrored=mirrored)
+    image = np.zeros((4, 6, 3), dtype=np.uint8)
+    image[0, -1 if mirrored else 0] = 255
+    out = turn(image)
+    corner = {0: (0, 0), 90: (0, -1), 180: (-1, -1), 270: (-1, 0)}[rotation_deg]
+    assert out[corner].tolist() == [255] * 3
+    assert out.sum() == image.sum()
+    assert (out.shape[1], out.shape[0]) == turn.size(6, 4)
+
+
+@pytest.mark.parametrize("rotation_deg", [0, 90])
+def test_the_file_is_upright(tmp_path: Path, rotation_deg: int) -> None:
+    turn = Turn(rotation_deg=rotation_deg, mirrored=True)
+    image = np.zeros((48, 64, 3), dtype=np.uint8)
+    image[:24, 32:] = 255  # a mirroring camera shows the upper left at the upper right
+    with VideoWriter(tmp_path / "v.mkv", width=64, height=48, nominal_hz=30, sound_rate_hz=None, turn=turn) as writer:
+        for k in range(3):
+            writer.write_frame(image, k * 33_000_000)
+    with av.open(str(tmp_path / "v.mkv")) as file:
+        shown = next(file.decode(video=0)).to_ndarray(format="gray").astype(int)
+    assert shown.shape == ((48, 64) if rotation_deg == 0 else (64, 48))
+    height, width = shown.shape
+    quarter = shown[: height // 2, : width // 2] if rotation_deg == 0 else shown[: height // 2, width // 2 :]
+    assert quarter.mean() > 220 and shown.sum() < 1.3 * quarter.sum()
