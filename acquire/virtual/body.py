@@ -5,6 +5,7 @@ Axes: x to the person's left, y up, z to where the person faces; metres, the flo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ STAND = {
 _SUPPORT_SOFTNESS_M = 0.012
 
 
-def pose_vector(angles: dict[str, float]) -> FloatArray:
+def pose_vector(angles: Mapping[str, float]) -> FloatArray:
     """Return the pose vector, shape (len(DOFS),), of named angles; what is not named is 0."""
     vector = np.zeros(len(DOFS))
     for name, value in angles.items():
@@ -189,6 +190,11 @@ def posture(body: Body, pose: FloatArray) -> Posture:
     support, on_toes, pelvis = _stand_on_floor(body, joints, angle)
     joints += pelvis[:, None, :]
     return Posture(joints=joints, bends_towards=bends, support=support, on_toes=on_toes)
+
+
+def standing_pelvis(body: Body) -> FloatArray:
+    """Return where the pelvis is in standing, shape (3,)."""
+    return np.asarray(posture(body, pose_vector(STAND)[None]).at("mid_hip")[0])
 
 
 def _mirrored(

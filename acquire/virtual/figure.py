@@ -86,7 +86,7 @@ class Figure:
         """Return pixel positions (..., 2) and pixels per metre (...) of world points (..., 3)."""
         camera = (points - np.array([0.0, self._eye_m, 0.0])) @ self._rotation.T
         scale = self._focal / np.maximum(camera[..., 2] + self._look.distance_m, 0.3)
-        pixels = camera[..., :2] * scale[..., None] + np.array([self.width / 2.0, self.height * 0.53])
+        pixels = camera[..., :2] * scale[..., None] + np.array([self.width / 2.0, self.height * 0.49])
         return pixels, scale
 
     # -- drawing --------------------------------------------------------------------------------------------------
