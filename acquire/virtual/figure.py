@@ -62,15 +62,20 @@ class Figure:
     look : Look
     height_m : float
         The person's height.
+    girth : float
+        How thick trunk and limbs are, 1 is usual.
     width, height : int
         Size of the picture in pixels.
     """
 
-    def __init__(self, look: Look, height_m: float = 1.75, width: int = WIDTH, height: int = HEIGHT) -> None:
+    def __init__(
+        self, look: Look, height_m: float = 1.75, width: int = WIDTH, height: int = HEIGHT, *, girth: float = 1.0
+    ) -> None:
         self.width = width
         self.height = height
         self._look = look
         self._h = height_m
+        self._girth = girth
         yaw = np.radians(look.yaw_deg)
         # Rows: image right, image down, away from the camera. The camera stands in front (+z) and looks back.
         self._rotation = np.array(
@@ -94,7 +99,7 @@ class Figure:
     def draw(self, joints: FloatArray) -> Image:
         """Return the picture, shape (height, width, 3) in BGR, of BODY_25 joints, shape (25, 3) in metres."""
         image = self._room.copy()
-        look, h = self._look, self._h
+        look, thick = self._look, self._h * self._girth
         pixel, scale = self.project(joints)
         depth = -scale  # larger scale is nearer
         at = {name: (pixel[i], float(scale[i])) for name, i in JOINT.items()}
@@ -108,7 +113,7 @@ class Figure:
         def limb(a: str, b: str, wide: float, narrow: float, colour: Colour, bias: float = 0.0) -> None:
             nearness = float(depth[JOINT[a]] + depth[JOINT[b]]) / 2.0 + bias
             (p, s), (q, t) = at[a], at[b]
-            add(nearness, lambda: _tapered(image, p, q, wide * h * s, narrow * h * t, colour))
+            add(nearness, lambda: _tapered(image, p, q, wide * thick * s, narrow * thick * t, colour))
 
         for side in ("left", "right"):
             limb(f"{side}_hip", f"{side}_knee", 0.050, 0.034, look.trousers)
@@ -146,7 +151,7 @@ class Figure:
         add(-float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
 
     def _torso(self, image: Image, joints: FloatArray) -> None:
-        h = self._h
+        h = self._h * self._girth
         neck, hips = joints[JOINT["neck"]], joints[JOINT["mid_hip"]]
         right, left = joints[JOINT["right_shoulder"]], joints[JOINT["left_shoulder"]]
         hip_r, hip_l = joints[JOINT["right_hip"]], joints[JOINT["left_hip"]]

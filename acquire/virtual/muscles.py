@@ -51,11 +51,12 @@ class Muscles:
         """Draw a person's muscles."""
         n = len(PAPER_CHANNELS)
         arms, legs = rng.uniform(0.20, 0.40, 2)
+        overall = float(np.exp(rng.normal(0.0, 0.20)))
         return cls(
             cocontraction=(float(arms), float(legs)),
             activation_s=tuple(float(x) for x in rng.uniform(0.040, 0.080, n)),
             lead_s=float(rng.uniform(0.030, 0.060)),
-            strength=tuple(float(x) for x in np.exp(rng.normal(0.0, 0.15, n))),
+            strength=tuple(overall * float(x) for x in np.exp(rng.normal(0.0, 0.12, n))),
             potentiation=float(rng.uniform(0.20, 0.40)),
             fatigue=float(rng.uniform(0.35, 0.75)),
         )

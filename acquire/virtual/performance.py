@@ -187,7 +187,7 @@ class Performance:
         stop_ns = segment.start_ns if segment.stop_ns is None else segment.stop_ns
         phase, mirror, size, k = self._repetition(segment, np.array([(stop_ns - segment.start_ns) * 1e-9]))
         turned = repetition_offset(segment.name, phase, mirror=mirror, amplitude=size)[0, DOF["turn"]]
-        return 360.0 * (known_motion(segment.name).turns * int(k[0]) + round(turned / 360.0))
+        return 360.0 * (known_motion(segment.name).turns * int(k[0]) + round(float(turned) / 360.0))
 
     def _repetition(
         self, segment: _Segment, since_s: FloatArray

@@ -105,7 +105,7 @@ class Camera(_Part):
         self._clock = devices.camera
         self._flash = (devices.flash_gain, devices.flash_light)
         self._sender = sender
-        self._figure = Figure(world.look, world.body.height_m)
+        self._figure = Figure(world.look, world.body.height_m, girth=world.body.girth)
 
     def work(self) -> None:
         """Film."""

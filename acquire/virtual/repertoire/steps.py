@@ -209,5 +209,5 @@ STEPS: Mapping[str, Motion] = {
             "left_shoulder_elevation": ((0.50, 22.0),),
             "left_shoulder_plane": ((0.50, -95.0),),
         },
-    ),  # fmt: skip
+    ),
 }
