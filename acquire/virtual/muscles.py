@@ -15,6 +15,15 @@ from acquire.virtual.dynamics import PASSED, Pushes
 from dataset.arrays import FloatArray
 from dataset.muscles import PAPER_CHANNELS
 
+# Each joint's angle, and the torque of full effort in flexion and in extension: of unloaded movement, not of a machine.
+# Knees extend, and hips too, more strongly than they flex (Kulig et al. 1984).
+_JOINTS = {
+    "elbow": ("elbow", (16.0, 16.0)),
+    "shoulder": ("shoulder_elevation", (55.0, 55.0)),
+    "knee": ("knee", (86.0, 120.0)),
+    "hip": ("hip_flexion", (120.0, 230.0)),
+}
+
 # Effort that stiffens a joint for each newton that passes through it, in flexors and extensors alike.
 _STIFFEN_PER_N = 1.0 / 300.0
 
@@ -87,14 +96,12 @@ def efforts(
     by_name: dict[str, FloatArray] = {}
     arms, legs = muscles.cocontraction
     for side in SIDES:
-        elbow_f, elbow_e = _flex_extend(torques[f"{side}_elbow"], _speed(pose, f"{side}_elbow", dt_s), 16.0)
-        shoulder_f, shoulder_e = _flex_extend(
-            torques[f"{side}_shoulder"], _speed(pose, f"{side}_shoulder_elevation", dt_s), 55.0
+        (elbow_f, elbow_e), (shoulder_f, shoulder_e), (knee_f, knee_e), (hip_f, hip_e) = (
+            _flex_extend(torques[f"{side}_{joint}"], _speed(pose, f"{side}_{angle}", dt_s), full_nm)
+            for joint, (angle, full_nm) in _JOINTS.items()
         )
-        knee_f, knee_e = _flex_extend(torques[f"{side}_knee"], _speed(pose, f"{side}_knee", dt_s), 120.0)
-        hip_f, hip_e = _flex_extend(torques[f"{side}_hip"], _speed(pose, f"{side}_hip_flexion", dt_s), 230.0)
         biceps, triceps = elbow_f + 0.30 * shoulder_f, elbow_e + 0.30 * shoulder_e
-        quadriceps, hamstrings = knee_e + 0.35 * hip_f, 1.4 * knee_f + 0.55 * hip_e
+        quadriceps, hamstrings = knee_e + 0.35 * hip_f, knee_f + 0.65 * hip_e
         elbow, knee = (_stiffness(pushes or {}, side, joint) for joint in ("elbow", "knee"))
         biceps, triceps = biceps + elbow, triceps + elbow
         quadriceps, hamstrings = quadriceps + knee, hamstrings + knee
@@ -117,11 +124,13 @@ def _stiffness(pushes: Pushes, side: str, joint: str) -> FloatArray | float:
     return np.asarray(np.sum(through, axis=0) * _STIFFEN_PER_N) if through else 0.0
 
 
-def _flex_extend(torque: FloatArray, speed_deg_s: FloatArray, full_nm: float) -> tuple[FloatArray, FloatArray]:
+def _flex_extend(
+    torque: FloatArray, speed_deg_s: FloatArray, full_nm: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
     """Return the flexors' and the extensors' effort; a lengthening muscle needs less (Bigland & Lippold 1954)."""
     shortening = np.tanh(speed_deg_s / 60.0)
-    flexors = np.maximum(torque, 0.0) / full_nm * (0.8 + 0.2 * shortening)
-    extensors = np.maximum(-torque, 0.0) / full_nm * (0.8 - 0.2 * shortening)
+    flexors = np.maximum(torque, 0.0) / full_nm[0] * (0.8 + 0.2 * shortening)
+    extensors = np.maximum(-torque, 0.0) / full_nm[1] * (0.8 - 0.2 * shortening)
     return flexors, extensors
 
 
