@@ -29,7 +29,9 @@ app = typer.Typer(
 RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, or 'virtual'.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
-ProtocolOption = Annotated[Path | None, typer.Option("--protocol", help="Protocol file; default: the starter.")]
+ProtocolOption = Annotated[
+    Path | None, typer.Option("--protocol", help="Protocol file, or demo, paper or later; default: demo.")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the sync sequences; default: drawn.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
@@ -112,6 +114,9 @@ def simulate_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
+    stamp: Annotated[
+        str | None, typer.Option("--stamp", help="Name of the recording, YYYYMMDDTHHMMSS; default: now.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
@@ -119,9 +124,11 @@ def simulate_command(
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
     from acquire.protocol import load_protocol
     from acquire.virtual.simulate import simulate
-    from dataset.capture_writer import check_subject
+    from dataset.capture_writer import check_stamp, check_subject
 
     check_subject(subject)
+    if stamp is not None:
+        check_stamp(stamp)
     plan, plan_toml = load_protocol(protocol)
     with _fraction_bar("simulating") as advance:
         folder = simulate(
@@ -132,6 +139,7 @@ def simulate_command(
             protocol=plan,
             protocol_text=plan_toml,
             faults=faults,
+            stamp=stamp,
             progress=advance,
         )
     print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))

@@ -165,7 +165,8 @@ def posture(body: Body, pose: FloatArray) -> Posture:
 
     turn = _rotation(1, angle["turn"])
     trunk = turn @ _rotation(0, angle["lean"]) @ _rotation(2, -angle["bend"]) @ _rotation(1, angle["twist"])
-    head = trunk @ _rotation(0, angle["nod"] - 0.6 * angle["lean"])
+    # Eyes stay with what is ahead: the neck undoes part of the trunk's lean and twist.
+    head = trunk @ _rotation(1, -0.6 * angle["twist"]) @ _rotation(0, angle["nod"] - 0.6 * angle["lean"])
     neck = _apply(trunk, 0.0, trunk_m, 0.0)
 
     def put(name: str, position: FloatArray) -> FloatArray:

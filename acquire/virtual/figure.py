@@ -104,6 +104,8 @@ class Figure:
         depth = -scale  # larger scale is nearer
         at = {name: (pixel[i], float(scale[i])) for name, i in JOINT.items()}
 
+        # Arms before the chest hide it from a camera in front, not from one behind.
+        arms = -6.0 if self._faces(joints) else 0.0
         self._shadow(image, joints)
         parts: list[tuple[float, Paint]] = []
 
@@ -119,14 +121,20 @@ class Figure:
             limb(f"{side}_hip", f"{side}_knee", 0.050, 0.034, look.trousers)
             limb(f"{side}_knee", f"{side}_ankle", 0.035, 0.022, look.trousers, -0.3)
             self._foot(add, image, joints, side)
-            limb(f"{side}_shoulder", f"{side}_elbow", 0.032, 0.025, look.shirt, -6.0)
-            limb(f"{side}_elbow", f"{side}_wrist", 0.023, 0.016, look.skin, -7.0)
-            self._hand(add, image, joints, side)
+            limb(f"{side}_shoulder", f"{side}_elbow", 0.032, 0.025, look.shirt, arms)
+            limb(f"{side}_elbow", f"{side}_wrist", 0.023, 0.016, look.skin, arms - 1.0)
+            self._hand(add, image, joints, side, arms - 2.0)
         add(float(depth[JOINT["mid_hip"]] + depth[JOINT["neck"]]) / 2.0, lambda: self._torso(image, joints))
         add(float(depth[JOINT["nose"]]), lambda: self._head(image, joints))
         for _, paint in sorted(parts, key=lambda part: -part[0]):
             paint()
         return np.asarray(cv2.GaussianBlur(image, (3, 3), 0.8), dtype=np.uint8)
+
+    def _faces(self, joints: FloatArray) -> bool:
+        """Return whether the chest is towards the camera."""
+        across = joints[JOINT["left_shoulder"]] - joints[JOINT["right_shoulder"]]
+        chest = np.cross(across, joints[JOINT["neck"]] - joints[JOINT["mid_hip"]])
+        return float(self._rotation[2] @ chest) < 0.0
 
     def _foot(self, add: Add, image: Image, joints: FloatArray, side: str) -> None:
         names = [f"{side}_{n}" for n in ("ankle", "heel", "big_toe", "small_toe")]
@@ -142,13 +150,13 @@ class Figure:
 
         add(nearness, call)
 
-    def _hand(self, add: Add, image: Image, joints: FloatArray, side: str) -> None:
+    def _hand(self, add: Add, image: Image, joints: FloatArray, side: str, bias: float) -> None:
         wrist, elbow = joints[JOINT[f"{side}_wrist"]], joints[JOINT[f"{side}_elbow"]]
         along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-6)
         points, scale = self.project(np.stack([wrist + along * 0.012 * self._h, wrist + along * 0.062 * self._h]))
         s = float(scale.mean()) * self._h
         colour = self._look.skin
-        add(-float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
+        add(-float(scale.mean()) + bias, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
 
     def _torso(self, image: Image, joints: FloatArray) -> None:
         h = self._h * self._girth
@@ -185,6 +193,8 @@ class Figure:
         _polygon(image, shade, _dim(shirt, 0.90))
         shade = pixel[:10] * 0.52 + middle * 0.48 + np.array([-0.022 * s, -0.016 * s])
         _polygon(image, shade, shirt)
+        if not self._faces(joints):
+            return
         # The neckline.
         cv2.ellipse(image, (tuple(map(float, pixel[10])), (0.075 * s, 0.045 * s), 0.0), _dim(self._look.skin, 0.9), -1,
                     cv2.LINE_AA)  # fmt: skip
