@@ -108,7 +108,8 @@ class Posture:
     joints : ndarray, shape (T, 25, 3)
         BODY_25 positions.
     bends_towards : dict of ndarray, shape (T, 3)
-        For ``left_elbow``, ``left_knee``, ...: the unit vector towards which the distal segment swings in flexion.
+        For ``left_elbow``, ``left_knee``, ...: the vector towards which the distal segment swings in flexion; of unit
+        length but for the shoulders, where it vanishes between flexion forward and to the back.
     support : dict of ndarray, shape (T,)
         Share of the body's weight on the ``left`` and the ``right`` foot.
     on_toes : dict of ndarray, shape (T,)
@@ -196,7 +197,9 @@ def posture(body: Body, pose: FloatArray) -> Posture:
         elbow = put(f"{side}_elbow", shoulder + _mirrored(trunk, arm, (0.0, -upper_arm_m, 0.0), mirror))
         put(f"{side}_wrist", elbow + _mirrored(trunk, forearm, (0.0, -forearm_m, 0.0), mirror))
         bends[f"{side}_elbow"] = _mirrored(trunk, arm, (0.0, 0.0, 1.0), mirror)
-        bends[f"{side}_shoulder"] = _apply(trunk, 0.0, 0.0, 1.0)
+        # A hanging arm flexes forward, one that points forward, up, one that is raised, back; one to the side, forward.
+        across, up, ahead = np.moveaxis(arm @ np.array([0.0, -1.0, 0.0]), 1, 0)
+        bends[f"{side}_shoulder"] = _along_y(trunk, ahead) + trunk[:, :, 2] * (across**2 - up)[:, None]
 
         thigh = _rotation(0, -a["hip_flexion"]) @ _rotation(2, a["hip_abduction"]) @ _rotation(1, a["hip_rotation"])
         shank = thigh @ _rotation(0, a["knee"])

@@ -105,12 +105,14 @@ def _acceleration(position: FloatArray, dt_s: float) -> FloatArray:
 
 
 def _flexion_axis(posture: Posture, side: str, joint: str) -> FloatArray:
-    """Return the unit axis about which positive rotation flexes, shape (T, 3)."""
+    """Return the axis about which positive rotation flexes, shape (T, 3): a unit vector, or shorter at the shoulder."""
     distal = {"elbow": "elbow", "shoulder": "elbow", "knee": "knee", "hip": "knee"}[joint]
     proximal = {"elbow": "shoulder", "shoulder": "shoulder", "knee": "hip", "hip": "hip"}[joint]
     along = posture.at(f"{side}_{distal}") - posture.at(f"{side}_{proximal}")
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
     axis = np.cross(along, posture.bends_towards[f"{side}_{joint}"])
-    return np.asarray(axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6), dtype=np.float64)
+    least = 1.0 if joint == "shoulder" else 1e-6
+    return np.asarray(axis / np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), least), dtype=np.float64)
 
 
 def _pressure(posture: Posture, side: str, com: FloatArray) -> FloatArray:
