@@ -2,10 +2,11 @@
 # make demo      record the virtual rig, synchronise, train, and say where everything is
 # make test      lint, types and the suite, under 10 minutes on 2 cores
 # make test-full also what takes longer: recordings in real time, training runs
+# make virtual-set TIER=quick|full   two virtual people doing the paper's exercises, as sessions
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test test-full lint types screenshots clean
+.PHONY: install demo test test-full lint types screenshots virtual-set clean
 .DEFAULT_GOAL := install
 
 .venv/.installed: pyproject.toml
@@ -32,6 +33,10 @@ test: install lint types
 
 test-full: install lint types
 	$(BIN)/pytest -m 'slow or not slow'
+
+TIER ?= quick
+virtual-set: install
+	$(BIN)/python -m scripts.virtual_set --tier $(TIER)
 
 screenshots: install
 	$(BIN)/python scripts/screenshots.py
