@@ -1,4 +1,7 @@
-"""Where one person's sensors sit: how much of their muscle they hear, and how much of its neighbour."""
+"""Where one person's sensors sit: how much of their muscle they hear, how much of its neighbour, and of nothing.
+
+Sensors stay where they are from one recording of a person to the next.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +35,13 @@ class Placement:
         Counts for a muscle's activity, against the usual: skin, fat and the electrode's place over the muscle.
     crosstalk : tuple of float
         Share of the antagonist's activity that is heard too.
+    rest_counts : tuple of float
+        What the sensor shows at rest.
     """
 
     gain: tuple[float, ...]
     crosstalk: tuple[float, ...]
+    rest_counts: tuple[float, ...]
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Placement:
@@ -46,4 +52,5 @@ class Placement:
         return cls(
             gain=tuple(float(x) for x in gain),
             crosstalk=tuple(float(x) for x in rng.uniform(0.01, 0.08, n)),
+            rest_counts=tuple(float(x) for x in np.exp(rng.uniform(np.log(18.0), np.log(150.0), n))),
         )

@@ -98,8 +98,9 @@ class World:
 
         rng = np.random.default_rng([seed, _LEVELS])
         n = len(PAPER_CHANNELS)
-        self._rest = np.exp(rng.uniform(np.log(18.0), np.log(150.0), n))
-        self._gain = 330.0 * np.array(self.placement.gain) * np.exp(rng.normal(0.0, 0.12, n))
+        # Electrodes settle and skin gets wet: a little differs from recording to recording of one placement.
+        self._rest = np.array(self.placement.rest_counts) * np.exp(rng.normal(0.0, 0.06, n))
+        self._gain = 330.0 * np.array(self.placement.gain) * np.exp(rng.normal(0.0, 0.06, n))
         self._noise_counts = rng.uniform(0.8, 3.0, n)
         self._noise_share = rng.uniform(0.04, 0.09, n)
         self._wander = rng.uniform(0.5, 3.0, n)

@@ -100,7 +100,7 @@ def test_the_left_quadriceps_works_in_the_side_lunge_and_not_in_the_skater(subje
 def test_the_hamstrings_work_in_leg_back_and_not_in_the_front_kick(subject: str) -> None:
     back, kick = _do(subject, "leg_back"), _do(subject, "front_kick")
     idle = kick.mean("left_hamstrings", _left_foot_raised)
-    assert back.mean("left_hamstrings", _left_foot_raised) > 1.8 * idle
+    assert back.mean("left_hamstrings", _left_foot_raised) > 2.5 * idle
     # A leg held up in front hangs on the hip's flexors instead.
     assert kick.mean("left_quadriceps", _left_foot_raised) > 1.3 * idle
 
