@@ -71,7 +71,7 @@ def joint_torques(body: Body, posture: Posture, dt_s: float, pushes: Pushes | No
         for name, (mass, position) in centres.items()
     }
     pushed = {name: push[1:-1] for name, push in (pushes or {}).items()}
-    held = np.sum([*pushed.values(), np.zeros_like(com)], axis=0) * (1.0, 0.0, 1.0)
+    held = np.sum([*pushed.values(), np.zeros_like(com)], axis=0)
     pressures = {side: _pressure(posture, side, com) for side in SIDES}
     shares = _shares(posture, pressures, com, acceleration)
     torques: dict[str, FloatArray] = {}

@@ -56,8 +56,8 @@ class Motion:
         Whether every second repetition is the mirror image.
     turns : int
         Whole turns to the left in a repetition; the track ``spin`` tells how far and ends at 1.
-    strikes : tuple of Strike
-        What is hit; nothing where it strikes the air.
+    strike : Strike, optional
+        What is hit; None where it strikes the air.
     """
 
     period_s: float
@@ -66,7 +66,7 @@ class Motion:
     planted: tuple[str, ...] = ()
     alternates: bool = False
     turns: int = 0
-    strikes: tuple[Strike, ...] = ()
+    strike: Strike | None = None
 
 
 def minimum_jerk(u: FloatArray) -> FloatArray:
@@ -91,7 +91,8 @@ def course(track: Track, at: FloatArray, *, first: float = 0.0, last: float = 1.
     Notes
     -----
     Between keys it is the polynomial of fifth degree with no acceleration at the keys: where the motion stops at both,
-    the minimum-jerk curve.
+    the minimum-jerk curve (Flash & Hogan 1985). It is smooth to the second derivative, so that forces computed from it
+    are finite.
     """
     keys = ((first, 0.0), *track, (last, 0.0))
     times = np.array([key[0] for key in keys])

@@ -1,8 +1,4 @@
-"""What the virtual person does: the pose at every moment of a repetition of an exercise, and of a gesture.
-
-Every degree of freedom has its own keys and moves between them along a minimum-jerk curve (Flash & Hogan 1985),
-which is smooth to the second derivative, so that forces computed from the motion are finite.
-"""
+"""What the virtual person does: the pose at every moment of a repetition of an exercise, and of a gesture."""
 
 from __future__ import annotations
 
@@ -93,15 +89,17 @@ def strike_pushes(name: str, phase: FloatArray, *, mirror: NDArray[np.bool_]) ->
     mirror : ndarray of bool, shape (T,)
     """
     motion = known_motion(name)
-    pushes: dict[str, FloatArray] = {}
-    for strike in motion.strikes:
-        near = np.clip((phase - strike.phase) * motion.period_s / strike.seconds, -0.5, 0.5)
-        push = np.cos(np.pi * near)[:, None] ** 2 * np.array(strike.push_n)
-        side, _, joint = strike.joint.partition("_")
-        other = {"left": "right", "right": "left"}[side]
-        pushes[strike.joint] = np.where(mirror[:, None], 0.0, push)
-        pushes[f"{other}_{joint}"] = np.where(mirror[:, None], push * (-1.0, 1.0, 1.0), 0.0)
-    return pushes
+    strike = motion.strike
+    if strike is None:
+        return {}
+    near = np.clip((phase - strike.phase) * motion.period_s / strike.seconds, -0.5, 0.5)
+    push = np.cos(np.pi * near)[:, None] ** 2 * np.array(strike.push_n)
+    side, _, joint = strike.joint.partition("_")
+    other = {"left": "right", "right": "left"}[side]
+    return {
+        strike.joint: np.where(mirror[:, None], 0.0, push),
+        f"{other}_{joint}": np.where(mirror[:, None], push * (-1.0, 1.0, 1.0), 0.0),
+    }
 
 
 def gesture_offset(name: str, since_contact_s: FloatArray) -> FloatArray:

@@ -58,7 +58,7 @@ KICKS: Mapping[str, Motion] = {
         base=_GUARD,
         planted=("right",),
         alternates=True,
-        strikes=(Strike(joint="left_knee", phase=0.50, push_n=(0.0, -20.0, -110.0)),),
+        strike=Strike(joint="left_knee", phase=0.50, push_n=(0.0, -20.0, -110.0)),
         tracks={
             # Hands reach up for the shoulders of the other and pull them down onto the knee.
             "both_shoulder_elevation": ((0.20, 58.0), (0.50, 6.0), (0.60, 4.0)),

@@ -102,7 +102,6 @@ STEPS: Mapping[str, Motion] = {
             "pelvis_y": -0.12,
             "pelvis_z": -0.06,
             "lean": 20.0,
-            "both_foot_x": 0.0,
             "left_foot_x": 0.08,
             "right_foot_x": -0.08,
             "both_shoulder_elevation": 34.0,

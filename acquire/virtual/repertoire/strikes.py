@@ -34,7 +34,7 @@ STRIKES: Mapping[str, Motion] = {
         period_s=1.15,
         base=GUARD,
         alternates=True,
-        strikes=(Strike(joint="left_wrist", phase=0.52, push_n=(40.0, 0.0, -55.0)),),
+        strike=Strike(joint="left_wrist", phase=0.52, push_n=(40.0, 0.0, -55.0)),
         tracks={
             "left_shoulder_elevation": ((0.28, 30.0), (0.52, 50.0), (0.62, 46.0)),
             "left_shoulder_plane": ((0.28, -70.0), (0.52, 8.0), (0.62, 8.0)),
@@ -52,7 +52,7 @@ STRIKES: Mapping[str, Motion] = {
         period_s=1.10,
         base=GUARD,
         alternates=True,
-        strikes=(Strike(joint="left_elbow", phase=0.52, push_n=(40.0, 0.0, -55.0)),),
+        strike=Strike(joint="left_elbow", phase=0.52, push_n=(40.0, 0.0, -55.0)),
         tracks={
             "left_shoulder_elevation": ((0.28, 40.0), (0.52, 54.0), (0.62, 50.0)),
             "left_shoulder_plane": ((0.28, -62.0), (0.52, 30.0), (0.62, 28.0)),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from acquire.virtual.body import DOF, DOFS, STAND, Body, pose_vector, posture
+from acquire.virtual.motion import sides_of
 from acquire.virtual.motions import (
     GESTURES,
     MOTIONS,
@@ -35,6 +36,21 @@ def test_a_smaller_repetition_is_the_same_motion_smaller(name: str) -> None:
     angles = np.array(DOFS) != "turn" if MOTIONS[name].turns else slice(None)
     np.testing.assert_allclose(half[:, angles], whole[:, angles] / 2)
     assert np.abs(whole).max() > 20
+
+
+@pytest.mark.parametrize("name", sorted(MOTIONS))
+def test_every_key_of_a_motion_moves_something(name: str) -> None:
+    """A misspelt key, or the foot of a leg that follows its angles, would be passed over in silence."""
+    motion = MOTIONS[name]
+    places = {f"pelvis_{axis}" for axis in "xyz"} if motion.planted else {"lift", "shift_x", "shift_z"}
+    angles = {"hip_flexion", "hip_abduction", "hip_rotation", "knee"}
+    for side in ("left", "right"):
+        planted = side in motion.planted
+        places |= {f"{side}_{key}" for key in (("foot_x", "foot_y", "foot_z", "foot_yaw") if planted else angles)}
+    free = {dof for dof in DOFS if dof.partition("_")[2] not in angles and dof not in ("lift", "shift_x", "shift_z")}
+    known = places | free | ({"spin"} if motion.turns else set())
+    given = {one for key in (*motion.base, *motion.tracks) for one in sides_of(key)}
+    assert given <= known, given - known
 
 
 def test_motions_are_named_as_the_paper_names_them() -> None:

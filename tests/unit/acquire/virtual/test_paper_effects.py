@@ -68,7 +68,7 @@ def _do(subject: str, exercise: str) -> Done:
 @pytest.fixture
 def without_target(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let everybody strike the air."""
-    plain = {name: replace(motion, strikes=()) for name, motion in motions.MOTIONS.items()}
+    plain = {name: replace(motion, strike=None) for name, motion in motions.MOTIONS.items()}
     monkeypatch.setattr(motions, "MOTIONS", plain)
     yield
 
