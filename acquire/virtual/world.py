@@ -99,7 +99,7 @@ class World:
         rng = np.random.default_rng([seed, _LEVELS])
         n = len(PAPER_CHANNELS)
         # Electrodes settle and skin gets wet: a little differs from recording to recording of one placement.
-        self._rest = np.array(self.placement.rest_counts) * np.exp(rng.normal(0.0, 0.06, n))
+        self._rest = np.array(self.placement.rest_counts) * np.exp(rng.normal(0.0, 0.02, n))
         self._gain = 330.0 * np.array(self.placement.gain) * np.exp(rng.normal(0.0, 0.06, n))
         self._noise_counts = rng.uniform(0.8, 3.0, n)
         self._noise_share = rng.uniform(0.04, 0.09, n)
