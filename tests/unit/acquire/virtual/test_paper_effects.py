@@ -1,4 +1,4 @@
-"""What the paper shows of muscles in movement is in the virtual person, and goes where its cause is taken away.
+"""What the paper shows of muscles in movement is in the virtual person, and shrinks where its cause is taken away.
 
 Each effect is looked for in several people, through co-contraction, delay, potentiation and fatigue. No table says
 which muscle works in which exercise: loads follow from who stands on what, how a limb moves, and what it hits.
