@@ -4,11 +4,12 @@
 # make test-full also what takes longer: recordings in real time, training runs
 # make test-bluez  the recorder on the real BlueZ, in a small emulated machine; says what it needs
 # make bench     eight sensors at 1 kHz: losses, latency, jitter, CPU, memory, beside pylsl (MINUTES=10 for the long one)
+# make virtual-set TIER=quick|full   two virtual people doing the paper's exercises, as sessions
 PYTHON ?= python3
 BIN := .venv/bin
 
 MINUTES ?= 0.5
-.PHONY: install demo test test-full test-bluez bench lint types screenshots clean
+.PHONY: install demo test test-full test-bluez bench lint types screenshots virtual-set clean
 .DEFAULT_GOAL := install
 
 .venv/.installed: pyproject.toml
@@ -41,6 +42,10 @@ test-bluez: install
 
 bench: install
 	$(BIN)/python -m benchmarks.acquisition --minutes $(MINUTES)
+
+TIER ?= quick
+virtual-set: install
+	$(BIN)/python -m scripts.virtual_set --tier $(TIER)
 
 screenshots: install
 	$(BIN)/python scripts/screenshots.py

@@ -32,7 +32,9 @@ app = typer.Typer(
 RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
-ProtocolOption = Annotated[Path | None, typer.Option("--protocol", help="Protocol file; default: the starter.")]
+ProtocolOption = Annotated[
+    Path | None, typer.Option("--protocol", help="Protocol file, or demo, paper or later; default: demo.")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the sync sequences; default: drawn.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
@@ -123,6 +125,9 @@ def simulate_command(
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
     video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
+    stamp: Annotated[
+        str | None, typer.Option("--stamp", help="Name of the recording, YYYYMMDDTHHMMSS; default: now.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
@@ -130,9 +135,11 @@ def simulate_command(
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
     from acquire.protocol import load_protocol
     from acquire.virtual.simulate import Film, simulate
-    from dataset.capture_writer import check_subject
+    from dataset.capture_writer import check_stamp, check_subject
 
     check_subject(subject)
+    if stamp is not None:
+        check_stamp(stamp)
     plan, plan_toml = load_protocol(protocol)
     with _fraction_bar("simulating") as advance:
         folder = simulate(
@@ -145,6 +152,7 @@ def simulate_command(
             faults=faults,
             mixed=mixed,
             film=Film() if video else None,
+            stamp=stamp,
             progress=advance,
         )
     print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from dataset.errors import InputError
 from dataset.exercises import canonical_exercise
 from dataset.toml import TomlModel, parse_model, read_toml
+
+_BUILT_IN = resources.files("acquire.protocols")
 
 
 class Exercise(TomlModel):
@@ -59,10 +62,34 @@ def parse_protocol(text: str, where: str) -> Protocol:
     return parse_model(text, Protocol, f"protocol {where}")
 
 
+def built_in_protocols() -> tuple[str, ...]:
+    """Return the names of the protocols that come with the recorder."""
+    return tuple(sorted(f.name.removesuffix(".toml") for f in _BUILT_IN.iterdir() if f.name.endswith(".toml")))
+
+
 def load_protocol(path: Path | None) -> tuple[Protocol, str]:
-    """Return the protocol in ``path``, or the built-in starter where it is None, and its text."""
-    if path is None:
-        text = resources.files("acquire.protocols").joinpath("demo.toml").read_text(encoding="utf-8")
-        return parse_protocol(text, "demo.toml"), text
+    """Return a protocol and its text.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file, or the name of a built-in protocol, such as ``paper``, where there is no file of that name. None: the
+        starter.
+
+    Raises
+    ------
+    InputError
+        There is neither, or it is no protocol.
+    """
+    name = "demo" if path is None else str(path)
+    if name in built_in_protocols() and (path is None or not path.exists()):
+        text = _BUILT_IN.joinpath(f"{name}.toml").read_text(encoding="utf-8")
+        return parse_protocol(text, f"{name}.toml"), text
+    if path is None or not (path.suffix or path.exists()):
+        raise InputError(
+            f"there is no protocol {name}",
+            "it is neither a file nor built in",
+            f"give a file, or one of: {', '.join(built_in_protocols())}",
+        )
     text = read_toml(path, "protocol")
     return parse_protocol(text, str(path)), text

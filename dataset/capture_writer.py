@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import sqlite3
 import threading
 import time
@@ -54,6 +55,15 @@ def check_subject(subject: str) -> str:
     if not subject.isascii() or not subject.isalnum():
         raise InputError(f"subject {subject!r} is no label", "only letters and digits are allowed", "try: S01")
     return subject
+
+
+def check_stamp(stamp: str) -> str:
+    """Return ``stamp`` if it is a legal name of a recording, else raise InputError."""
+    if not re.fullmatch(r"\d{8}T\d{6}", stamp, re.ASCII):
+        raise InputError(
+            f"{stamp!r} is no name of a recording", "it is written YYYYMMDDTHHMMSS", "try: 20260131T120000"
+        )
+    return stamp
 
 
 def new_capture_folder(out: Path, subject: str, stamp: str | None = None) -> Path:

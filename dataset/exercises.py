@@ -1,4 +1,4 @@
-"""The paper's twenty exercises and the names other data give them."""
+"""The paper's twenty exercises, the fifteen of its later data, and the names other data give them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ PAPER_EXERCISES = (
     "bowling",
     "knee_kick",
     "woodchop",
+)
+
+#: The fifteen exercises of the later public data, as stored.
+LATER_EXERCISES = (
+    "elbow_punch",
+    "front_kick",
+    "front_punch",
+    "high_kick",
+    "hook_punch",
+    "jumping_jack",
+    "knee_kick",
+    "leg_back",
+    "feet_cross",
+    "rond_de_jambe",
+    "running",
+    "side_shuffle",
+    "side_lunge",
+    "skater",
+    "squat",
 )
 
 _ALIASES = {

@@ -6,14 +6,20 @@ import numpy as np
 from scipy.signal import lfilter
 
 from acquire.virtual.body import Body, posture
-from acquire.virtual.muscles import Muscles, efforts, joint_torques
+from acquire.virtual.dynamics import joint_torques
+from acquire.virtual.muscles import Muscles, efforts
 from acquire.virtual.performance import Performance
 from dataset.arrays import FloatArray, IntArray
 
 STEP_NS = 10_000_000
 _BLOCK = 10
-# Effort tires a muscle, and rest restores it, with this time constant.
-_FATIGUE_S = 90.0
+# A muscle that works gives more force for the same signal (potentiation) within seconds, and less within minutes
+# (fatigue), so that a held pose is loudest at its onset, then quieter, then louder again (Contessa, De Luca & Kline
+# 2016, J Neurophysiol 116:1579). Rest undoes both.
+_POTENTIATION_S = 2.0
+_FATIGUE_S = 60.0
+# Activation at which potentiation is nearly complete.
+_POTENT_AT = 0.25
 
 
 class Activation:
@@ -30,11 +36,12 @@ class Activation:
         self._n = 0
         dt_s = STEP_NS * 1e-9
         self._keep = np.exp(-dt_s / np.array(muscles.activation_s))
-        self._keep_tired = float(np.exp(-dt_s / _FATIGUE_S))
+        self._keep_state = [float(np.exp(-dt_s / tau_s)) for tau_s in (_POTENTIATION_S, _FATIGUE_S)]
         self._resting = self._efforts(np.zeros(3, dtype=np.int64), standing=True)[:, 0]
         self._value = np.empty((len(self._resting), 0))
         self._last = self._resting.copy()
-        self._tired = self._resting.copy()
+        # Potentiation and fatigue, each of the eight muscles.
+        self._state = np.stack([_potent(self._resting), self._resting])
 
     def __call__(self, channel: int, host_ns: IntArray) -> FloatArray:
         """Return the activation of one channel, shape like ``host_ns``."""
@@ -75,21 +82,31 @@ class Activation:
                 for c in range(len(effort))
             ]
         )
-        keep = self._keep_tired
-        tired = np.stack(
-            [lfilter([1.0 - keep], [1.0, -keep], active[c], zi=[keep * self._tired[c]])[0] for c in range(len(effort))]
+        states = np.stack(
+            [
+                lfilter([1.0 - keep], [1.0, -keep], driven, axis=1, zi=keep * last[:, None])[0]
+                for keep, driven, last in zip(self._keep_state, (_potent(active), active), self._state, strict=True)
+            ]
         )
-        self._last, self._tired = active[:, -1].copy(), tired[:, -1].copy()
+        self._last, self._state = active[:, -1].copy(), states[:, :, -1].copy()
+        potent, tired = states
         if self._n + n > self._value.shape[1]:
             grown = np.empty((len(effort), max(4096, 2 * (self._n + n))))
             grown[:, : self._n] = self._value[:, : self._n]
             self._value = grown
-        self._value[:, self._n : self._n + n] = active * (1.0 + self._muscles.fatigue * tired / 0.5)
+        self._value[:, self._n : self._n + n] = (
+            active * (1.0 + self._muscles.fatigue * tired / 0.5) / (1.0 + self._muscles.potentiation * potent)
+        )
         self._n += n
 
     def _efforts(self, host_ns: IntArray, *, standing: bool = False) -> FloatArray:
         ahead = host_ns + round(self._muscles.lead_s * 1e9)
-        pose = Performance(0).working_pose(ahead) if standing else self._performance.working_pose(ahead)
+        performance = Performance(0) if standing else self._performance
+        pose, pushes = performance.working_pose(ahead), performance.pushes(ahead)
         dt_s = STEP_NS * 1e-9
-        torques = joint_torques(self._body, posture(self._body, pose), dt_s)
-        return efforts(self._muscles, torques, pose, dt_s)
+        torques = joint_torques(self._body, posture(self._body, pose), dt_s, pushes)
+        return efforts(self._muscles, torques, pose, dt_s, pushes)
+
+
+def _potent(active: FloatArray) -> FloatArray:
+    return np.asarray(np.minimum(active / _POTENT_AT, 1.0))

@@ -5,6 +5,7 @@ Axes: x to the person's left, y up, z to where the person faces; metres, the flo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ STAND = {
 _SUPPORT_SOFTNESS_M = 0.012
 
 
-def pose_vector(angles: dict[str, float]) -> FloatArray:
+def pose_vector(angles: Mapping[str, float]) -> FloatArray:
     """Return the pose vector, shape (len(DOFS),), of named angles; what is not named is 0."""
     vector = np.zeros(len(DOFS))
     for name, value in angles.items():
@@ -67,16 +68,35 @@ _MIRROR_ORDER = [DOF[_other_side(name)] for name in DOFS]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """Lengths in metres and mass in kilograms of one person."""
+    """One person's build.
+
+    Attributes
+    ----------
+    height_m, mass_kg : float
+    leg, arm : float
+        Length of legs and arms against what is usual for the height; longer legs mean a shorter trunk.
+    """
 
     height_m: float = 1.75
     mass_kg: float = 72.0
+    leg: float = 1.0
+    arm: float = 1.0
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Body:
         """Draw a person."""
         height_m = float(rng.uniform(1.62, 1.86))
-        return cls(height_m=height_m, mass_kg=float(rng.uniform(21.0, 26.0)) * height_m**2)
+        return cls(
+            height_m=height_m,
+            mass_kg=float(rng.uniform(20.0, 28.0)) * height_m**2,
+            leg=float(rng.uniform(0.96, 1.04)),
+            arm=float(rng.uniform(0.95, 1.05)),
+        )
+
+    @property
+    def girth(self) -> float:
+        """How thick limbs and trunk are against those of a person of 23.5 kg/m^2."""
+        return float(np.sqrt(self.mass_kg / self.height_m**2 / 23.5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +108,8 @@ class Posture:
     joints : ndarray, shape (T, 25, 3)
         BODY_25 positions.
     bends_towards : dict of ndarray, shape (T, 3)
-        For ``left_elbow``, ``left_knee``, ...: the unit vector towards which the distal segment swings in flexion.
+        For ``left_elbow``, ``left_knee``, ...: the vector towards which the distal segment swings in flexion; of unit
+        length but for the shoulders, where it vanishes between flexion forward and to the back.
     support : dict of ndarray, shape (T,)
         Share of the body's weight on the ``left`` and the ``right`` foot.
     on_toes : dict of ndarray, shape (T,)
@@ -136,14 +157,18 @@ def posture(body: Body, pose: FloatArray) -> Posture:
     Movement, table 4.1. The pelvis is placed so that what carries weight rests on the floor and does not slide.
     """
     h = body.height_m
+    thigh_m, shank_m = 0.245 * h * body.leg, 0.246 * h * body.leg
+    upper_arm_m, forearm_m = 0.172 * h * body.arm, 0.150 * h * body.arm
+    trunk_m = 0.288 * h - (thigh_m + shank_m - 0.491 * h)
     angle = {name: pose[:, i] for name, i in DOF.items()}
     joints = np.zeros((len(pose), len(BODY_25), 3))
     bends: dict[str, FloatArray] = {}
 
     turn = _rotation(1, angle["turn"])
     trunk = turn @ _rotation(0, angle["lean"]) @ _rotation(2, -angle["bend"]) @ _rotation(1, angle["twist"])
-    head = trunk @ _rotation(0, angle["nod"] - 0.6 * angle["lean"])
-    neck = _apply(trunk, 0.0, 0.288 * h, 0.0)
+    # Eyes stay with what is ahead: the neck undoes part of the trunk's lean and twist.
+    head = trunk @ _rotation(1, -0.6 * angle["twist"]) @ _rotation(0, angle["nod"] - 0.6 * angle["lean"])
+    neck = _apply(trunk, 0.0, trunk_m, 0.0)
 
     def put(name: str, position: FloatArray) -> FloatArray:
         joints[:, JOINT[name]] = position
@@ -169,16 +194,18 @@ def posture(body: Body, pose: FloatArray) -> Posture:
         # The shoulder girdle rises with the arm.
         raised = 0.02 * h * (1.0 - np.cos(np.radians(a["shoulder_elevation"]))) / 2.0
         shoulder = put(f"{side}_shoulder", neck + _apply(trunk, sign * 0.108 * h, 0.0, 0.0) + _along_y(trunk, raised))
-        elbow = put(f"{side}_elbow", shoulder + _mirrored(trunk, arm, (0.0, -0.172 * h, 0.0), mirror))
-        put(f"{side}_wrist", elbow + _mirrored(trunk, forearm, (0.0, -0.150 * h, 0.0), mirror))
+        elbow = put(f"{side}_elbow", shoulder + _mirrored(trunk, arm, (0.0, -upper_arm_m, 0.0), mirror))
+        put(f"{side}_wrist", elbow + _mirrored(trunk, forearm, (0.0, -forearm_m, 0.0), mirror))
         bends[f"{side}_elbow"] = _mirrored(trunk, arm, (0.0, 0.0, 1.0), mirror)
-        bends[f"{side}_shoulder"] = _apply(trunk, 0.0, 0.0, 1.0)
+        # A hanging arm flexes forward, one that points forward, up, one that is raised, back; one to the side, forward.
+        across, up, ahead = np.moveaxis(arm @ np.array([0.0, -1.0, 0.0]), 1, 0)
+        bends[f"{side}_shoulder"] = _along_y(trunk, ahead) + trunk[:, :, 2] * (across**2 - up)[:, None]
 
         thigh = _rotation(0, -a["hip_flexion"]) @ _rotation(2, a["hip_abduction"]) @ _rotation(1, a["hip_rotation"])
         shank = thigh @ _rotation(0, a["knee"])
         hip = put(f"{side}_hip", _apply(turn, sign * 0.056 * h, 0.0, 0.0))
-        knee = put(f"{side}_knee", hip + _mirrored(turn, thigh, (0.0, -0.245 * h, 0.0), mirror))
-        ankle = put(f"{side}_ankle", knee + _mirrored(turn, shank, (0.0, -0.246 * h, 0.0), mirror))
+        knee = put(f"{side}_knee", hip + _mirrored(turn, thigh, (0.0, -thigh_m, 0.0), mirror))
+        ankle = put(f"{side}_ankle", knee + _mirrored(turn, shank, (0.0, -shank_m, 0.0), mirror))
         bends[f"{side}_knee"] = _mirrored(turn, thigh, (0.0, 0.0, -1.0), mirror)
         bends[f"{side}_hip"] = _mirrored(turn, thigh, (0.0, 0.0, 1.0), mirror)
         foot = _rotation(1, a["hip_rotation"]) @ _rotation(0, -a["foot_pitch"])
@@ -189,6 +216,11 @@ def posture(body: Body, pose: FloatArray) -> Posture:
     support, on_toes, pelvis = _stand_on_floor(body, joints, angle)
     joints += pelvis[:, None, :]
     return Posture(joints=joints, bends_towards=bends, support=support, on_toes=on_toes)
+
+
+def standing_pelvis(body: Body) -> FloatArray:
+    """Return where the pelvis is in standing, shape (3,)."""
+    return np.asarray(posture(body, pose_vector(STAND)[None]).at("mid_hip")[0])
 
 
 def _mirrored(

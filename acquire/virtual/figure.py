@@ -62,15 +62,20 @@ class Figure:
     look : Look
     height_m : float
         The person's height.
+    girth : float
+        How thick trunk and limbs are, 1 is usual.
     width, height : int
         Size of the picture in pixels.
     """
 
-    def __init__(self, look: Look, height_m: float = 1.75, width: int = WIDTH, height: int = HEIGHT) -> None:
+    def __init__(
+        self, look: Look, height_m: float = 1.75, width: int = WIDTH, height: int = HEIGHT, *, girth: float = 1.0
+    ) -> None:
         self.width = width
         self.height = height
         self._look = look
         self._h = height_m
+        self._girth = girth
         yaw = np.radians(look.yaw_deg)
         # Rows: image right, image down, away from the camera. The camera stands in front (+z) and looks back.
         self._rotation = np.array(
@@ -86,7 +91,7 @@ class Figure:
         """Return pixel positions (..., 2) and pixels per metre (...) of world points (..., 3)."""
         camera = (points - np.array([0.0, self._eye_m, 0.0])) @ self._rotation.T
         scale = self._focal / np.maximum(camera[..., 2] + self._look.distance_m, 0.3)
-        pixels = camera[..., :2] * scale[..., None] + np.array([self.width / 2.0, self.height * 0.53])
+        pixels = camera[..., :2] * scale[..., None] + np.array([self.width / 2.0, self.height * 0.49])
         return pixels, scale
 
     # -- drawing --------------------------------------------------------------------------------------------------
@@ -94,11 +99,13 @@ class Figure:
     def draw(self, joints: FloatArray) -> Image:
         """Return the picture, shape (height, width, 3) in BGR, of BODY_25 joints, shape (25, 3) in metres."""
         image = self._room.copy()
-        look, h = self._look, self._h
+        look, thick = self._look, self._h * self._girth
         pixel, scale = self.project(joints)
         depth = -scale  # larger scale is nearer
         at = {name: (pixel[i], float(scale[i])) for name, i in JOINT.items()}
 
+        # Arms before the chest hide it from a camera in front, not from one behind.
+        arms = -6.0 if self._faces(joints) else 0.0
         self._shadow(image, joints)
         parts: list[tuple[float, Paint]] = []
 
@@ -108,20 +115,26 @@ class Figure:
         def limb(a: str, b: str, wide: float, narrow: float, colour: Colour, bias: float = 0.0) -> None:
             nearness = float(depth[JOINT[a]] + depth[JOINT[b]]) / 2.0 + bias
             (p, s), (q, t) = at[a], at[b]
-            add(nearness, lambda: _tapered(image, p, q, wide * h * s, narrow * h * t, colour))
+            add(nearness, lambda: _tapered(image, p, q, wide * thick * s, narrow * thick * t, colour))
 
         for side in ("left", "right"):
             limb(f"{side}_hip", f"{side}_knee", 0.050, 0.034, look.trousers)
             limb(f"{side}_knee", f"{side}_ankle", 0.035, 0.022, look.trousers, -0.3)
             self._foot(add, image, joints, side)
-            limb(f"{side}_shoulder", f"{side}_elbow", 0.032, 0.025, look.shirt, -6.0)
-            limb(f"{side}_elbow", f"{side}_wrist", 0.023, 0.016, look.skin, -7.0)
-            self._hand(add, image, joints, side)
+            limb(f"{side}_shoulder", f"{side}_elbow", 0.032, 0.025, look.shirt, arms)
+            limb(f"{side}_elbow", f"{side}_wrist", 0.023, 0.016, look.skin, arms - 1.0)
+            self._hand(add, image, joints, side, arms - 2.0)
         add(float(depth[JOINT["mid_hip"]] + depth[JOINT["neck"]]) / 2.0, lambda: self._torso(image, joints))
         add(float(depth[JOINT["nose"]]), lambda: self._head(image, joints))
         for _, paint in sorted(parts, key=lambda part: -part[0]):
             paint()
         return np.asarray(cv2.GaussianBlur(image, (3, 3), 0.8), dtype=np.uint8)
+
+    def _faces(self, joints: FloatArray) -> bool:
+        """Return whether the chest is towards the camera."""
+        across = joints[JOINT["left_shoulder"]] - joints[JOINT["right_shoulder"]]
+        chest = np.cross(across, joints[JOINT["neck"]] - joints[JOINT["mid_hip"]])
+        return float(self._rotation[2] @ chest) < 0.0
 
     def _foot(self, add: Add, image: Image, joints: FloatArray, side: str) -> None:
         names = [f"{side}_{n}" for n in ("ankle", "heel", "big_toe", "small_toe")]
@@ -137,16 +150,16 @@ class Figure:
 
         add(nearness, call)
 
-    def _hand(self, add: Add, image: Image, joints: FloatArray, side: str) -> None:
+    def _hand(self, add: Add, image: Image, joints: FloatArray, side: str, bias: float) -> None:
         wrist, elbow = joints[JOINT[f"{side}_wrist"]], joints[JOINT[f"{side}_elbow"]]
         along = (wrist - elbow) / max(float(np.linalg.norm(wrist - elbow)), 1e-6)
         points, scale = self.project(np.stack([wrist + along * 0.012 * self._h, wrist + along * 0.062 * self._h]))
         s = float(scale.mean()) * self._h
         colour = self._look.skin
-        add(-float(scale.mean()) - 8.0, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
+        add(-float(scale.mean()) + bias, lambda: _tapered(image, points[0], points[1], 0.020 * s, 0.018 * s, colour))
 
     def _torso(self, image: Image, joints: FloatArray) -> None:
-        h = self._h
+        h = self._h * self._girth
         neck, hips = joints[JOINT["neck"]], joints[JOINT["mid_hip"]]
         right, left = joints[JOINT["right_shoulder"]], joints[JOINT["left_shoulder"]]
         hip_r, hip_l = joints[JOINT["right_hip"]], joints[JOINT["left_hip"]]
@@ -180,6 +193,8 @@ class Figure:
         _polygon(image, shade, _dim(shirt, 0.90))
         shade = pixel[:10] * 0.52 + middle * 0.48 + np.array([-0.022 * s, -0.016 * s])
         _polygon(image, shade, shirt)
+        if not self._faces(joints):
+            return
         # The neckline.
         cv2.ellipse(image, (tuple(map(float, pixel[10])), (0.075 * s, 0.045 * s), 0.0), _dim(self._look.skin, 0.9), -1,
                     cv2.LINE_AA)  # fmt: skip

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acquire.schedule import Prompt
 from acquire.virtual.body import DOF, STAND, pose_vector
+from acquire.virtual.motion import minimum_jerk
 from acquire.virtual.motions import (
     base_offset,
     gesture_offset,
     gesture_span_s,
     known_motion,
-    minimum_jerk,
     repetition_offset,
+    strike_pushes,
 )
 from dataset.arrays import FloatArray, IntArray
 
@@ -123,6 +126,22 @@ class Performance:
     def working_pose(self, host_ns: IntArray) -> FloatArray:
         """Return the pose without sway and gestures, shape (T, len(DOFS)): what loads the muscles."""
         pose = np.repeat(self._stand[None], len(host_ns), axis=0)
+        for segment, active, since_s in self._under_way(host_ns):
+            pose[active] += self._exercise(segment, since_s)
+        return pose
+
+    def pushes(self, host_ns: IntArray) -> dict[str, FloatArray]:
+        """Return what struck targets push with in newtons, shape (T, 3), by joint; empty where nothing is struck."""
+        pushes: dict[str, FloatArray] = {}
+        for segment, active, since_s in self._under_way(host_ns):
+            phase, mirror, _, _ = self._repetition(segment, since_s)
+            weight = _blend(segment, since_s)
+            for joint, push in strike_pushes(segment.name, phase, mirror=mirror).items():
+                pushes.setdefault(joint, np.zeros((len(host_ns), 3)))[active] += push * weight[:, None]
+        return pushes
+
+    def _under_way(self, host_ns: IntArray) -> Iterator[tuple[_Segment, NDArray[np.bool_], FloatArray]]:
+        """Yield each exercise that moves the body at some of the times, which they are, and seconds since its start."""
         earliest_ns, latest_ns = (int(host_ns.min()), int(host_ns.max())) if len(host_ns) else (0, 0)
         for segment in self._segments:
             over_ns = latest_ns if segment.stop_ns is None else segment.stop_ns + round(BLEND_S * 1e9)
@@ -133,8 +152,7 @@ class Performance:
             if segment.stop_ns is not None:
                 active &= since_s < (segment.stop_ns - segment.start_ns) * 1e-9 + BLEND_S
             if np.any(active):
-                pose[active] += self._exercise(segment, since_s[active])
-        return pose
+                yield segment, active, since_s[active]
 
     def pose(self, host_ns: IntArray) -> FloatArray:
         """Return the whole pose, with gestures and sway, shape (T, len(DOFS))."""
@@ -153,19 +171,35 @@ class Performance:
         return pose
 
     def _exercise(self, segment: _Segment, since_s: FloatArray) -> FloatArray:
+        phase, mirror, amplitude, k = self._repetition(segment, since_s)
+        offset = base_offset(segment.name) + repetition_offset(segment.name, phase, mirror=mirror, amplitude=amplitude)
+        weight = _blend(segment, since_s)
+        turns = known_motion(segment.name).turns
+        offset[:, DOF["turn"]] += 360.0 * turns * k
+        pose = offset * weight[:, None]
+        if turns and segment.stop_ns is not None:
+            out = since_s > (segment.stop_ns - segment.start_ns) * 1e-9
+            pose[out, DOF["turn"]] += (1.0 - weight[out]) * self._final_turn_deg(segment)
+        return np.asarray(pose, dtype=np.float64)
+
+    def _final_turn_deg(self, segment: _Segment) -> float:
+        """Return the whole turns after which a person who was told to stop in a turn stands, by the shorter way."""
+        stop_ns = segment.start_ns if segment.stop_ns is None else segment.stop_ns
+        phase, mirror, size, k = self._repetition(segment, np.array([(stop_ns - segment.start_ns) * 1e-9]))
+        turned = repetition_offset(segment.name, phase, mirror=mirror, amplitude=size)[0, DOF["turn"]]
+        return 360.0 * (known_motion(segment.name).turns * int(k[0]) + round(float(turned) / 360.0))
+
+    def _repetition(
+        self, segment: _Segment, since_s: FloatArray
+    ) -> tuple[FloatArray, NDArray[np.bool_], FloatArray, IntArray]:
+        """Return phase, whether it is the mirror image, size and number of the repetition at each time."""
         self._plan_repetitions(segment, float(since_s.max()))
-        weight = minimum_jerk(since_s / BLEND_S)
-        if segment.stop_ns is not None:
-            after_s = since_s - (segment.stop_ns - segment.start_ns) * 1e-9
-            weight = weight * (1.0 - minimum_jerk(after_s / BLEND_S))
         starts = np.array(segment.starts_s)
         k = np.clip(np.searchsorted(starts, since_s, side="right") - 1, 0, len(starts) - 2)
         phase = (since_s - starts[k]) / (starts[k + 1] - starts[k])
         motion = known_motion(segment.name)
         mirror = (k % 2 == 1) if motion.alternates else np.zeros(len(k), dtype=bool)
-        amplitude = np.array(segment.amplitudes)[k]
-        offset = base_offset(segment.name) + repetition_offset(segment.name, phase, mirror=mirror, amplitude=amplitude)
-        return np.asarray(offset * weight[:, None], dtype=np.float64)
+        return phase, mirror, np.array(segment.amplitudes)[k], k
 
     def _plan_repetitions(self, segment: _Segment, until_s: float) -> None:
         """Draw repetitions until past ``until_s``: pace and size vary by a tenth and drift as the person tires."""
@@ -178,3 +212,12 @@ class Performance:
             length_s = period_s * float(np.clip(pace, 0.78, 1.28)) * (1.0 + 0.12 * tired)
             segment.amplitudes.append(float(np.clip(size, 0.75, 1.18)) * (1.0 - 0.10 * tired))
             segment.starts_s.append(segment.starts_s[-1] + length_s)
+
+
+def _blend(segment: _Segment, since_s: FloatArray) -> FloatArray:
+    """Return how far the person is in the exercise, 0-1: in from standing at its start, out again after its stop."""
+    weight = minimum_jerk(since_s / BLEND_S)
+    if segment.stop_ns is None:
+        return weight
+    after_s = since_s - (segment.stop_ns - segment.start_ns) * 1e-9
+    return np.asarray(weight * (1.0 - minimum_jerk(after_s / BLEND_S)))

@@ -129,7 +129,7 @@ class Camera(_Part):
         self._clock = devices.camera
         self._flash = (devices.flash_gain, devices.flash_light)
         self._sender = sender
-        self._figure = Figure(world.look, world.body.height_m)
+        self._figure = Figure(world.look, world.body.height_m, girth=world.body.girth)
         self._grain = Grain(world.seed)
         self._frozen_until_ns = 0
         self._wanted_hz = self._clock.nominal_hz

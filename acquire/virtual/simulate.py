@@ -363,7 +363,8 @@ class _Simulation:
     def _film(self, film: Film, progress: Progress) -> tuple[VideoTruth | None, int, int]:
         """Write the video; returns its truth and how many frames were and were not written."""
         camera = self._devices.camera
-        figure = Figure(self._world.look, self._world.body.height_m, film.width, film.height)
+        body = self._world.body
+        figure = Figure(self._world.look, body.height_m, film.width, film.height, girth=body.girth)
         grain = _Grain(film)
         every = np.arange(camera.next_index(self._began_ns), camera.next_index(self._ended_ns), dtype=np.int64)
         index = every[~camera.dropped(every)]

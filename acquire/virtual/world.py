@@ -16,6 +16,7 @@ from acquire.virtual.body import Body, posture
 from acquire.virtual.figure import Look
 from acquire.virtual.muscles import Muscles
 from acquire.virtual.performance import Contact, ExerciseDone, Performance
+from acquire.virtual.placement import ANTAGONIST, Placement
 from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
 
@@ -72,7 +73,7 @@ class World:
     seed : int
         Draws everything that differs between recordings.
     subject : str
-        Draws the person: body, muscles, looks.
+        Draws the person: body, muscles, looks, and where the sensors sit.
     missed_contacts : float
         Probability that the person does not follow a clap or stomp cue.
     dead_channels : iterable of str
@@ -88,7 +89,7 @@ class World:
         self.body = Body.drawn(person)
         self.muscles = Muscles.drawn(person)
         self.look = Look.drawn(person)
-        skin = np.exp(person.normal(0.0, 0.2, len(PAPER_CHANNELS)))
+        self.placement = Placement.drawn(person)
         pace = float(np.exp(person.normal(0.0, 0.07)))
         self._lock = threading.RLock()
         self._performance = Performance(seed, pace=pace, missed_contacts=missed_contacts)
@@ -97,8 +98,9 @@ class World:
 
         rng = np.random.default_rng([seed, _LEVELS])
         n = len(PAPER_CHANNELS)
-        self._rest = np.exp(rng.uniform(np.log(18.0), np.log(150.0), n))
-        self._gain = 330.0 * skin * np.exp(rng.normal(0.0, 0.12, n))
+        # Electrodes settle and skin gets wet: a little differs from recording to recording of one placement.
+        self._rest = np.array(self.placement.rest_counts) * np.exp(rng.normal(0.0, 0.02, n))
+        self._gain = 330.0 * np.array(self.placement.gain) * np.exp(rng.normal(0.0, 0.06, n))
         self._noise_counts = rng.uniform(0.8, 3.0, n)
         self._noise_share = rng.uniform(0.04, 0.09, n)
         self._wander = rng.uniform(0.5, 3.0, n)
@@ -161,6 +163,11 @@ class World:
             pose = self._performance.pose(np.asarray(host_ns, dtype=np.int64))
         return posture(self.body, pose).joints
 
+    def activation(self, channel: str, host_ns: IntArray) -> FloatArray:
+        """Return how active a muscle is in exercises, shape like ``host_ns``: 0 at rest, about 1 at full effort."""
+        with self._lock:
+            return self._activation(CHANNEL_INDEX[channel], np.asarray(host_ns, dtype=np.int64))
+
     def level(self, channel: str, host_ns: IntArray) -> FloatArray:
         """Return a muscle's level in counts at host times, before averaging, noise and rounding.
 
@@ -177,7 +184,8 @@ class World:
         i = CHANNEL_INDEX[channel]
         at_ns = np.asarray(host_ns, dtype=np.int64)
         with self._lock:
-            active = self._activation(i, at_ns)
+            heard = self._activation(ANTAGONIST[i], at_ns) * self.placement.crosstalk[i]
+            active = self._activation(i, at_ns) + heard
             contacts = self._performance.contacts
         wander = self._wander[i] * np.sin(2.0 * np.pi * self._wander_hz[i] * at_ns * 1e-9 + i)
         counts = np.asarray(self._rest[i] + wander + self._gain[i] * active, dtype=np.float64)

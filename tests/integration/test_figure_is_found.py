@@ -17,12 +17,17 @@ JOINTS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in (
     "shoulder", "elbow", "wrist", "hip", "knee", "ankle")]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*sorted(MOTIONS), "clap_cue", "stomp_cue"])
+# A pose of each kind for the quick suite: punching, on one leg, seen from behind, and both gestures.
+_QUICK = ("hook_punch", "skater", "pirouette", "squat", "clap_cue", "stomp_cue")
+_SLOW = tuple(pytest.param(name, marks=pytest.mark.slow) for name in sorted(MOTIONS) if name not in _QUICK)
+
+
+@pytest.mark.parametrize("name", [*_QUICK, *_SLOW])
 def test_the_figure_is_found_with_its_joints_in_place(name: str) -> None:
     world = World(len(name), f"S{len(name)}")
     kind, label = (name, "") if name.endswith("_cue") else ("exercise_start", name)
     world.prompt(Prompt(at_s=0.0, kind=kind, label=label), T0_NS)
-    figure = Figure(world.look, world.body.height_m)
+    figure = Figure(world.look, world.body.height_m, girth=world.body.girth)
     errors = []
     n_frames = 24
     times_ns = T0_NS + np.arange(n_frames) * 100_000_000

@@ -41,6 +41,8 @@ BASE = ("--headless", "--subject", "S1")
         (("recover", "nowhere"), "no capture"),
         (("verify", "nowhere"), "no capture"),
         (("simulate", "--out", "o", "--subject", "S1", "--minutes", "0", "--seed", "1"), "--minutes"),
+        (("simulate", "--out", "o", "--subject", "S1", "--minutes", "1", "--seed", "1", "--stamp", "../x"), "name"),
+        (("simulate", "--out", "o", "--subject", "S1", "--minutes", "1", "--seed", "1", "--protocol", "x"), "built in"),
         (("explode",), "explode"),
     ],
 )

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquire.protocol import Exercise, Protocol, SyncSequence, load_protocol, parse_protocol
+from acquire.protocol import (
+    Exercise,
+    Protocol,
+    SyncSequence,
+    built_in_protocols,
+    load_protocol,
+    parse_protocol,
+)
 from acquire.schedule import build_schedule
 from dataset.errors import InputError
+from dataset.exercises import LATER_EXERCISES, PAPER_EXERCISES
 
 DEMO, _ = load_protocol(None)
 
@@ -82,3 +92,20 @@ def test_a_protocol_without_sync_has_only_exercises() -> None:
 def test_a_wrong_protocol_names_the_field(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_protocol(text, "p.toml")
+
+
+def test_built_in_protocols_ask_for_the_papers_and_the_later_exercises() -> None:
+    assert set(built_in_protocols()) >= {"demo", "paper", "later"}
+    for name, exercises in (("paper", PAPER_EXERCISES), ("later", LATER_EXERCISES)):
+        protocol, text = load_protocol(Path(name))
+        assert tuple(e.name for e in protocol.exercises) == exercises
+        assert all(e.text for e in protocol.exercises)
+        assert parse_protocol(text, name) == protocol
+
+
+def test_a_file_goes_before_a_built_in_protocol_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("paper").write_text('name = "mine"', encoding="utf-8")
+    assert load_protocol(Path("paper"))[0].name == "mine"
+    with pytest.raises(InputError, match="neither a file nor built in"):
+        load_protocol(Path("papyrus"))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from acquire.virtual.body import DOF, STAND, Body, pose_vector, posture
+from acquire.virtual.dynamics import joint_torques
 from acquire.virtual.motions import base_offset, repetition_offset
-from acquire.virtual.muscles import Muscles, efforts, joint_torques
+from acquire.virtual.muscles import Muscles, efforts
 from dataset.muscles import PAPER_CHANNELS
 
 BODY = Body()
@@ -21,7 +22,8 @@ def _muscles(cocontraction: float = 0.3) -> Muscles:
         activation_s=(0.05,) * 8,
         lead_s=0.05,
         strength=(1.0,) * 8,
-        fatigue=0.3,
+        potentiation=0.3,
+        fatigue=0.5,
     )
 
 

@@ -53,7 +53,9 @@ def test_another_seed_is_another_recording_of_the_same_person(short_protocol: Pr
     assert one.look == other.look
     assert [c.host_ns for c in one.contacts()] != [c.host_ns for c in other.contacts()]
     assert [b.lead_s for b in one.bursts] != [b.lead_s for b in other.bursts]
+    assert one.placement == other.placement
     assert World(1, "S04").body != one.body
+    assert World(1, "S04").placement != one.placement
 
 
 def test_contacts_follow_their_cues_as_quickly_as_people_do(short_protocol: Protocol) -> None:
