@@ -71,14 +71,17 @@ def test_dropout_keeps_as_often_as_it_says_and_keeps_the_mean() -> None:
     assert feedforward.dropout(x, 0.1, training=False) is x
 
 
-def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
     torch.manual_seed(1)
     x, w1, b1, w2, b2 = (
-        torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((5, 6, 4), (7, 4), (7,), (3, 7), (3,))
+        torch.randn(shape, dtype=dtype, requires_grad=True) for shape in ((5, 6, 4), (7, 4), (7,), (3, 7), (3,))
     )
     mask = torch.rand(30, 7) > 0.4
     monkeypatch.setattr(feedforward, "kept", lambda like, p: mask)
-    g = torch.randn(5, 6, 3, dtype=torch.float64)
+    g = torch.randn(5, 6, 3, dtype=dtype)
     fused = feedforward.feedforward(x, w1, b1, w2, b2, 0.4, training=True)
     hidden = torch.relu(torch.nn.functional.linear(x, w1, b1)) * mask.view(5, 6, 7) / 0.6
     plain = torch.nn.functional.linear(hidden, w2, b2)
