@@ -116,7 +116,7 @@ def draw_matrices(matrices: Mapping[str, FloatArray], exercises: Sequence[str], 
     names = [exercise_title(name) for name in exercises]
     size = 1.6 + 0.32 * len(names)
     width = len(matrices) * (size + 0.3) + 0.8
-    figure = Figure(figsize=(max(width, 8.5), size + 2.2), layout="constrained")
+    figure = Figure(figsize=(max(width, 8.5), 0.88 * size + 2.0), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(1, len(matrices), squeeze=False, sharey=True)[0]
     for axes, (name, matrix) in zip(grid, matrices.items(), strict=True):

@@ -176,7 +176,7 @@ def load_result(folder: Path, key: str) -> Result:
     """
     path = result_path(folder, key)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays["about"]))
         scores = {
