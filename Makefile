@@ -1,6 +1,7 @@
 # make install   prepare .venv and name the system libraries that are missing
 # make demo      record the virtual rig, synchronise, train, and say where everything is
 # make test      lint, types and the suite, under 10 minutes on 2 cores
+# make experiments TIER=quick|full   the paper's experiments on the virtual set, into docs/experiments-virtual.md
 # make test-full also what takes longer: recordings in real time, training runs
 # make test-bluez  the recorder on the real BlueZ, in a small emulated machine; says what it needs
 # make bench     eight sensors at 1 kHz: losses, latency, jitter, CPU, memory, beside pylsl (MINUTES=10 for the long one)
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 MINUTES ?= 0.5
-.PHONY: install demo test test-full test-bluez bench lint types screenshots virtual-set clean
+.PHONY: install demo test test-full test-bluez bench lint types screenshots experiments virtual-set clean
 .DEFAULT_GOAL := install
 
 .venv/.installed: pyproject.toml
@@ -49,6 +50,14 @@ virtual-set: install
 
 screenshots: install
 	$(BIN)/python scripts/screenshots.py
+
+TIER ?= quick
+JOBS ?= 2
+SESSIONS ?= virtual-set/$(TIER)/sessions
+experiments: install
+	test -d $(SESSIONS) || $(MAKE) virtual-set TIER=$(TIER)
+	$(BIN)/mia-train experiment all $(SESSIONS) --tier $(TIER) --out experiments/$(TIER) --jobs $(JOBS) --resume
+	$(BIN)/python scripts/experiments_page.py experiments/$(TIER) docs/experiments-virtual.md
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

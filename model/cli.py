@@ -1,8 +1,8 @@
-"""``mia-train``: fit a model on sessions, judge it, show what it reached."""
+"""``mia-train``: fit a model on sessions, judge it, show what it reached, run the paper's experiments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataset.console import STDERR, print_result, progress, run_app
+from dataset.errors import UsageError
 
 if TYPE_CHECKING:
     from model.runs import Result
@@ -41,7 +42,7 @@ def _root() -> None:
 def fit(
     sessions: Sessions,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to write; must not exist.")],
-    model: Annotated[str, typer.Option("--model", help="mia or transformer-paper.")] = "mia",
+    model: Annotated[str, typer.Option("--model", help="mia, transformer-paper or cnn-paper.")] = "mia",
     split: Annotated[
         str, typer.Option("--split", help="What is held out: time, recording, exercise, subject or pass.")
     ] = "time",
@@ -86,6 +87,60 @@ def evaluate(
 
     model = checkpoint.load_config(run)["model"]
     _tell(runs.evaluate(run, sessions, allow_unverified=allow_unverified), model, as_json=as_json)
+
+
+@app.command()
+def experiment(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="exercises, temporal, transfer, similarity, qualitative, people, or all."),
+    ],
+    sessions: Sessions,
+    out: Annotated[Path, typer.Option("--out", help="Folder for tables and figures; must not exist.")],
+    tier: Annotated[str, typer.Option("--tier", help="quick (a stated subset) or full.")] = "quick",
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Trainings of each kind; default: the tier's.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Of 32 windows, at either rate; default: the tier's.")
+    ] = None,
+    stride: Annotated[int | None, typer.Option("--stride", min=1, help="Frames between windows; as in fit.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+    allow_unverified: AllowUnverified = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the paper's experiments on sessions: honest splits, all systems beside the floors, intervals, figures."""
+    from model.experiments.bench import run_experiments
+
+    if jobs is not None and scheduler is not None:
+        raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
+    outcome = run_experiments(
+        name,
+        sessions,
+        out,
+        tier=tier,
+        seeds=seeds,
+        steps=steps,
+        stride=stride,
+        workers=jobs or 1,
+        scheduler=scheduler,
+        resume=resume,
+        allow_unverified=allow_unverified,
+        progress=progress,
+    )
+    for note in outcome.notes:
+        STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    if not as_json:
+        _overview(outcome.rows)
+    text = "\n".join(f"{n}: {page}" for n, page in outcome.pages.items())
+    told = {"out": outcome.out, "pages": outcome.pages, "figures": list(outcome.figures), "notes": list(outcome.notes)}
+    print_result({**told, "rows": list(outcome.rows)}, as_json=as_json, text=text)
 
 
 @app.command()
@@ -175,6 +230,29 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
         exercises.add_section()
         exercises.add_row("mean of exercises", _number(metrics["rmse_mean_exercises"]))
         STDERR.print(exercises)
+
+
+def _overview(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the mean over exercises of every system in every comparison: one table."""
+    from rich.table import Table
+
+    table = Table(title="RMSE, mean of exercises", title_justify="left")
+    for column in ("experiment", "comparison", "system"):
+        table.add_column(column)
+    for column in ("RMSE", "95 % interval"):
+        table.add_column(column, justify="right")
+    last: tuple[str, str] | None = None
+    for row in rows:
+        if not str(row["metric"]).startswith("rmse_mean_exercises_") or "_z" in str(row["metric"]):
+            continue
+        place = (str(row["experiment"]), str(row["comparison"]))
+        if last is not None and place != last:
+            table.add_section()
+        interval = "-" if row["low"] is None else f"{row['low']:.1f} to {row['high']:.1f}"
+        table.add_row(*(place if place != last else ("", "")), str(row["system"]), _number(row["value"]), interval)
+        last = place
+    if table.row_count:
+        STDERR.print(table)
 
 
 _FLOOR_NAMES = {

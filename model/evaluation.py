@@ -42,7 +42,7 @@ def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int =
         "rmse_per_exercise": exercises,
         "rmse_per_channel": {name: _rms(error[..., c]) for c, name in enumerate(test.channels)},
         "rmse_mean_exercises": float(np.mean(known)) if known else None,
-        "rmse_normalised": _rms(error / _spread(train, test)[:, None]),
+        "rmse_normalised": _rms(error / subject_spread(train, test)[:, None]),
         "r2": {name: _r2(error[..., c], test.emg[..., c]) for c, name in enumerate(test.channels)},
         "floors": {
             name: _rms(np.where(test.valid, floor - test.emg, np.nan))
@@ -64,7 +64,7 @@ def _r2(error: FloatArray, truth: FloatArray) -> float | None:
     return 1.0 - float(np.sum(error[there] ** 2)) / total if total > 0 else None
 
 
-def _spread(train: Windows, test: Windows) -> FloatArray:
+def subject_spread(train: Windows, test: Windows) -> FloatArray:
     """Return each test window's within-subject standard deviations, shape (N, C); NaN where there is none."""
     spread = np.full((len(test), len(test.channels)), np.nan)
     for name in np.unique(test.subject):

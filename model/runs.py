@@ -91,7 +91,7 @@ def fit(
         raise OutputExistsError(f"{out} exists", "runs are never overwritten", "choose another --out")
     check_writable(out.parent)
     networks.check_name(model)
-    read = _read(sessions, allow_unverified=allow_unverified)
+    read = read_verified(sessions, allow_unverified=allow_unverified)
     windows = windows_from_sessions(read, stride=stride)
     parts = split_windows(windows, split, seed=seed, held_out=held_out)
     training_part, test_part = windows.take(parts.train), windows.take(parts.test)
@@ -153,7 +153,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     check_writable(run)
     network = load_network(run, config)
     reference = load_training_windows(run, config)
-    read = _read(sessions, allow_unverified=allow_unverified)
+    read = read_verified(sessions, allow_unverified=allow_unverified)
     windows = windows_from_sessions(
         read, length=config["length"], stride=config["stride"], n_dims=reference.keypoints.shape[-1]
     )
@@ -207,7 +207,15 @@ def load_metrics(run: Path) -> dict[str, Any]:
     return metrics
 
 
-def _read(paths: Sequence[Path], *, allow_unverified: bool) -> list[Session]:
+def read_verified(paths: Sequence[Path], *, allow_unverified: bool) -> list[Session]:
+    """Return the sessions in files and folders.
+
+    Raises
+    ------
+    InputError
+    RefusedError
+        A session's verdict is FAIL, and that is not allowed.
+    """
     sessions = [read_session(path) for path in find_sessions(list(paths))]
     failed = [s for s in sessions if s.verdict == "FAIL"]
     if failed and not allow_unverified:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import socket
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataset import cluster
 from dataset.capture import Capture
-from dataset.errors import InputError, MiaError, MissingDependencyError, UsageError
+from dataset.errors import InputError, MiaError, UsageError
 from dataset.outputs import cannot_write
 from dataset.session_file import read_session
 from sync.parts import Progress
@@ -24,13 +24,9 @@ from sync.pipeline import run_capture, session_name
 from sync.result import stream_dict
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Future
 
 EXIT_BUG = 1
-#: A task whose worker died this often is given up; a cluster loses a worker now and then.
-_DEATHS = 2
-#: Seconds for a scheduler to answer.
-_PATIENCE_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +194,7 @@ def run_many(
         No worker could be started here.
     """
     results: dict[int, dict[str, Any]] = {}
-    with _client(jobs, scheduler) as client:
+    with cluster.client(jobs, scheduler) as client:
         from distributed import as_completed
 
         try:
@@ -228,66 +224,10 @@ def run_many(
 
 def _result_of(future: Future[dict[str, Any]], capture: str) -> dict[str, Any]:
     """Return what a worker said, or what befell it: whatever that was, it befell one capture only."""
-    from concurrent.futures import CancelledError
-
-    from distributed import KilledWorker
-
     try:
         result = future.result()
-    except KilledWorker as error:
-        why, hint = f"its worker died, {_DEATHS} times or more ({error.last_worker.address})", (
-            "look at that machine's memory, and run again with --resume"
-        )  # fmt: skip
-    except CancelledError as error:
-        why, hint = f"the scheduler dropped it ({error})", "see that the scheduler runs, and run again with --resume"
-    except Exception as error:  # noqa: BLE001 - sync_one raises nothing, so the worker could not begin
-        why, hint = (
-            f"its worker could not run it ({error!r})",
-            "install the same version of this package on all workers",
-        )
+    except Exception as error:  # noqa: BLE001 - sync_one raises nothing: its worker died, or could not begin
+        why, hint = cluster.befallen(error)
     else:
         return {**result, "capture": capture}
     return failed(capture, MiaError(f"{capture} was given up", why, hint))
-
-
-@contextmanager
-def _client(jobs: int, scheduler: str | None) -> Iterator[Client]:
-    """Yield a client of the scheduler named, or of workers started here."""
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise MissingDependencyError(
-            "dask is not installed", str(error), "pip install 'muscles-in-action[cluster]'"
-        ) from error
-    settings = {
-        "distributed.scheduler.allowed-failures": _DEATHS - 1,
-        "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
-        "distributed.comm.timeouts.connect": f"{_PATIENCE_S}s",
-    }  # fmt: skip
-    with dask.config.set(settings):
-        if scheduler is not None:
-            try:
-                client = Client(scheduler, timeout=f"{_PATIENCE_S}s")  # type: ignore[no-untyped-call]
-            except (OSError, ValueError, TimeoutError) as error:
-                raise UsageError(
-                    f"no Dask scheduler answers at {scheduler}", str(error), "start one with: dask scheduler"
-                ) from error
-            with client:
-                yield client
-            return
-        with ExitStack() as stack:
-            try:
-                # Quiet: workers that are told to go say so in many lines.
-                cluster = stack.enter_context(
-                    LocalCluster(  # type: ignore[no-untyped-call]
-                        n_workers=jobs, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-                    )
-                )
-                client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
-            except (OSError, RuntimeError, TimeoutError) as error:
-                raise MiaError(
-                    f"{jobs} worker processes could not be started", str(error), "run with fewer --jobs, or with none"
-                ) from error
-            yield client

@@ -12,6 +12,7 @@ from model.networks.base import Network
 #: Names and what they are.
 NETWORKS = {
     "mia": "root-centred joints and velocities, a learned subject, a small transformer",
+    "cnn-paper": "the paper's CNN as its first public code has it",
     "transformer-paper": "the paper's transformer as its first public code has it",
 }
 
@@ -40,6 +41,10 @@ def _network(name: str) -> type[Network]:
         from model.networks.mia import MiaTransformer
 
         return MiaTransformer
+    if name == "cnn-paper":
+        from model.networks.cnn_paper import CnnPaper
+
+        return CnnPaper
     from model.networks.transformer_paper import TransformerPaper
 
     return TransformerPaper

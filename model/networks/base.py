@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -81,6 +81,10 @@ class Network(nn.Module):
     def predict(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return sEMG in the channels' unit, shape (B, L, C), without gradient bookkeeping of its own."""
 
+    @abstractmethod
+    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+        """Return what the last layer is fed, shape (B, L, W): the network's own account of a window."""
+
     def n_parameters(self) -> int:
         """Return how many numbers are learned."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
@@ -90,8 +94,3 @@ def masked_mean_square(error: Tensor, valid: Tensor) -> Tensor:
     """Return the mean of ``error**2`` over the valid values; 0 where there are none."""
     square = torch.where(valid, error, torch.zeros_like(error)).square()
     return square.sum() / valid.sum().clamp(min=1)
-
-
-def plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``config`` with tuples as lists, as JSON would give it back."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}

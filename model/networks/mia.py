@@ -133,11 +133,16 @@ class MiaTransformer(Network):
 
     def forward(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return standardised sEMG, shape (B, L, C), from joints of shape (B, L, 25, D)."""
+        out: Tensor = self.head(self.represent(x, subject))  # (B, L, C)
+        return out
+
+    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+        """Return what the last layer is fed, shape (B, L, width)."""
         x = ((x - self.x_mean) / self.x_sd).nan_to_num(0.0).flatten(2)  # (B, L, 25 D)
         velocity = VELOCITY_GAIN * torch.diff(x, dim=1, prepend=x[:, :1])  # (B, L, 25 D)
         h = self.convolution(torch.cat([x, velocity], -1).transpose(1, 2)).transpose(1, 2)  # (B, L, width)
         h = h + self.position + self.person(subject)[:, None]  # (B, L, width)
-        out: Tensor = self.head(self.encoder(h))  # (B, L, C)
+        out: Tensor = self.encoder(h)  # (B, L, width)
         return out
 
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:

@@ -3,10 +3,6 @@
 One temporal convolution over all coordinates at once, fixed sinusoidal positions, a post-norm encoder, one linear layer
 and a ReLU. Constant learning rate 5e-6, counts / 100 as target.
 
-Fed: 25 two-dimensional keypoints, x divided by the picture's width and y by its height. Sessions without 2D keypoints
-(the published windows) are fed x and y of the 3D joints, in metres from the mid-hip, as ``0.5 + 0.5 * xy``: a picture
-two metres wide and high, the hip at its centre. A missing keypoint is fed as 0, as a detector gives it.
-
 Source: Chiquier and Vondrick, "Muscles in Action", ICCV 2023, and the code of its first version.
 """
 
@@ -22,14 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dataset.errors import InputError
-from dataset.skeleton import JOINT
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
+from model.networks.feedforward import dropout, feedforward
+from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source
 
-COUNTS_PER_UNIT = 100.0
-N_COORDINATES = 50
 WIDTH = 128
+HEADS = 8
+DROPOUT = 0.1
 
 
 class TransformerPaper(Network):
@@ -54,37 +50,18 @@ class TransformerPaper(Network):
         self.config: dict[str, Any] = {"n_channels": n_channels, "length": length, "source": source}
         self.convolution = nn.Conv2d(1, WIDTH, kernel_size=(N_COORDINATES, 9), padding=(0, 4))
         self.register_buffer("positions", _sinusoids(length, WIDTH), persistent=False)
-        self.dropout = nn.Dropout(0.1)
-        layer = nn.TransformerEncoderLayer(
-            WIDTH, nhead=8, dim_feedforward=2048, dropout=0.1, activation="relu", norm_first=False, batch_first=True
-        )
+        layer = nn.TransformerEncoderLayer(WIDTH, HEADS, dim_feedforward=2048, dropout=DROPOUT, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, num_layers=4, enable_nested_tensor=False)
         self.head = nn.Linear(WIDTH, n_channels)
 
     @classmethod
     def from_windows(cls, train: Windows) -> Self:
-        source = "image" if train.image_xy is not None else "3d" if train.keypoints.shape[-1] == 3 else ""
-        if not source:
-            raise InputError(
-                "transformer-paper needs the size of the picture",
-                "the sessions have 2D keypoints in pixels but no /video group",
-            )
+        source = picture_source(train, "transformer-paper")
         return cls(n_channels=len(train.channels), length=train.length, source=source)
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
         """Return x and y in parts of the picture, shape (N, T, 25, 2)."""
-        if windows.length != self.config["length"]:
-            raise InputError("windows of another length", f"{windows.length}, trained on {self.config['length']}")
-        if self.config["source"] == "image":
-            if windows.image_xy is None:
-                raise InputError("the sessions have no 2D keypoints", "the model was trained on them")
-            xy = windows.image_xy
-        else:
-            if windows.keypoints.shape[-1] != 3:
-                raise InputError("the sessions have no 3D keypoints", "the model was trained on them")
-            root = windows.keypoints[:, :, JOINT["mid_hip"], None]
-            xy = 0.5 + 0.5 * (windows.keypoints - root)[..., :2]
-        return np.nan_to_num(xy, nan=0.0).astype(np.float32)
+        return picture_features(windows, self.config["source"], self.config["length"])
 
     def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
         """Return zeros: the first version knows no subjects."""
@@ -92,12 +69,40 @@ class TransformerPaper(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return sEMG in hundreds of counts, shape (B, T, C), from keypoints of shape (B, T, 25, 2)."""
-        x = x.flatten(2).transpose(1, 2).unsqueeze(1)  # (B, 1, 50, T)
-        x = self.convolution(x).squeeze(2)  # (B, 128, T), no activation
-        x = x.transpose(1, 2)  # (B, T, 128)
-        x = self.dropout(x + self.positions)  # (B, T, 128)
-        x = self.encoder(x)  # (B, T, 128)
-        return functional.relu(self.head(x))  # (B, T, C)
+        return functional.relu(self.head(self._encoded(x)))  # (B, T, C)
+
+    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+        """Return what the last layer is fed, shape (B, T, 128)."""
+        return self._encoded(x)
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        x = x.flatten(2).transpose(1, 2)  # (B, 50, T)
+        # Over all coordinates at once, a two-dimensional kernel of 50 x 9 has one place to be: one dimension is left.
+        x = functional.conv1d(x, self.convolution.weight[:, 0], self.convolution.bias, padding=4)  # (B, 128, T)
+        x = x.transpose(1, 2)  # (B, T, 128), no activation
+        x = dropout(x + self.positions, DROPOUT, training=self.training)  # (B, T, 128)
+        for layer in self.encoder.layers:
+            x = self._encode(x, layer)  # (B, T, 128)
+        return x
+
+    def _encode(self, x: Tensor, layer: Any) -> Tensor:
+        """Return ``x`` after one post-norm layer: what ``layer`` would give, without what it spends on dropout."""
+        p = DROPOUT if self.training else 0.0
+        attended = dropout(self._attend(x, layer.self_attn, p), p, training=self.training)
+        x = layer.norm1(x + attended)
+        w1, w2 = layer.linear1, layer.linear2
+        fed = feedforward(x, w1.weight, w1.bias, w2.weight, w2.bias, p, training=self.training)
+        out: Tensor = layer.norm2(x + dropout(fed, p, training=self.training))
+        return out
+
+    def _attend(self, x: Tensor, attention: nn.MultiheadAttention, p: float) -> Tensor:
+        b, t, width = x.shape
+        qkv = functional.linear(x, attention.in_proj_weight, attention.in_proj_bias)  # (B, T, 3 * 128)
+        q, k, v = qkv.view(b, t, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)  # (B, 8, T, 16) each
+        weight = torch.softmax(q @ k.transpose(-1, -2) * (width // HEADS) ** -0.5, -1)  # (B, 8, T, T), no mask
+        mixed = dropout(weight, p, training=self.training) @ v  # (B, 8, T, 16)
+        out: Tensor = attention.out_proj(mixed.transpose(1, 2).reshape(b, t, width))  # (B, T, 128)
+        return out
 
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
         """Return the mean squared error in hundreds of counts."""

@@ -15,6 +15,7 @@ from model.networks import mia
 from model.networks.base import masked_mean_square
 from model.networks.mia import UNKNOWN, MiaTransformer
 from model.networks.transformer_paper import TransformerPaper
+from model.training import represent
 
 Maker = Callable[..., Path]
 
@@ -33,12 +34,22 @@ def test_the_papers_transformer_has_as_many_parameters_as_its_code(windows: Wind
     assert networks.build("transformer-paper", windows).n_parameters() == 2_430_856
 
 
+def test_the_papers_cnn_has_as_many_parameters_as_its_code(windows: Windows) -> None:
+    assert networks.build("cnn-paper", windows).n_parameters() == 284_424
+
+
+def test_every_network_gives_an_account_of_each_frame(windows: Windows) -> None:
+    for name, width in (("mia", 96), ("cnn-paper", 64), ("transformer-paper", 128)):
+        network = networks.build(name, windows)
+        assert represent(network, windows).shape == (len(windows), 30, width)
+
+
 def test_the_projects_network_has_about_412_thousand_parameters() -> None:
     network = MiaTransformer(n_dims=3, n_channels=8, length=30, subjects=["0", "1", "2", "3"])
     assert 405_000 < network.n_parameters() < 420_000
 
 
-def test_every_parameter_of_both_networks_receives_a_gradient(windows: Windows) -> None:
+def test_every_parameter_of_each_network_receives_a_gradient(windows: Windows) -> None:
     for name in networks.NETWORKS:
         network = networks.build(name, windows).train()
         x = torch.from_numpy(network.features(windows))

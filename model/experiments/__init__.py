@@ -1,0 +1,1 @@
+"""The paper's experiments on any set of sessions: honest splits, all systems, intervals, tables, figures."""

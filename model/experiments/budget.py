@@ -1,0 +1,80 @@
+"""How much of everything an experiment does: two tiers, both stated in its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dataset.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a tier does.
+
+    Steps are those of 32 windows; a network with smaller batches gets as many more as shows it as many windows.
+
+    Attributes
+    ----------
+    tier : str
+    seeds : int
+        Each trains anew, from other first weights and in another order.
+    published_steps, tuned_steps : int
+        At the published and at the tuned learning rate.
+    tuning_steps : int
+        For each learning rate that is tried.
+    learning_rates : tuple of float
+        Those tried; the one with the least error on the validation part is the tuned one.
+    most_exercises : int or None
+        Exercises left out one at a time, the first of so many evenly spaced; None: each.
+    lengths : tuple of int
+        Frames of a window in ``temporal``.
+    most_counts : int or None
+        Numbers of exercises in ``transfer``; None: each from 1.
+    published_everywhere : bool
+        Whether the published rate is run in every experiment, or in distribution alone.
+    """
+
+    tier: str
+    seeds: int
+    published_steps: int
+    tuned_steps: int
+    tuning_steps: int
+    learning_rates: tuple[float, ...]
+    most_exercises: int | None
+    lengths: tuple[int, ...]
+    most_counts: int | None
+    published_everywhere: bool
+
+
+TIERS = {
+    "quick": Budget(
+        tier="quick", seeds=2, published_steps=400, tuned_steps=400, tuning_steps=150,
+        learning_rates=(3e-5, 1e-4, 3e-4), most_exercises=4, lengths=(1, 10, 20, 30), most_counts=3,
+        published_everywhere=False,
+    ),
+    "full": Budget(
+        tier="full", seeds=3, published_steps=20_000, tuned_steps=4000, tuning_steps=1000,
+        learning_rates=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3), most_exercises=None, lengths=(1, 5, 10, 15, 20, 25, 30),
+        most_counts=None, published_everywhere=True,
+    ),
+}  # fmt: skip
+
+
+def budget_of(tier: str, *, seeds: int | None = None, steps: int | None = None) -> Budget:
+    """Return a tier, with another number of seeds or steps where asked for.
+
+    ``steps`` are those at either learning rate; tuning gets half of it.
+
+    Raises
+    ------
+    InputError
+        No tier of that name.
+    """
+    if tier not in TIERS:
+        raise InputError(f"no tier {tier!r}", f"there are: {', '.join(TIERS)}")
+    budget = TIERS[tier]
+    if seeds is not None:
+        budget = replace(budget, seeds=seeds)
+    if steps is not None:
+        budget = replace(budget, published_steps=steps, tuned_steps=steps, tuning_steps=max(1, steps // 2))
+    return budget

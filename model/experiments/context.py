@@ -1,0 +1,149 @@
+"""What all experiments of one set of sessions share: windows, budget, tuned rates, and how a job is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataset.windows import Windows
+from model.experiments.budget import Budget
+from model.experiments.jobs import FLOORS_JOB, Job, Result, exercise_axis
+from model.experiments.scores import Scores, Summary
+from model.floors import FLOORS
+
+#: The networks compared, and their own batch and published learning rate (the project's own has its own recipe).
+PAPER_NETWORKS = ("cnn-paper", "transformer-paper")
+OWN_NETWORK = "mia"
+NETWORKS = (*PAPER_NETWORKS, OWN_NETWORK)
+BATCH = {"cnn-paper": 8, "transformer-paper": 32, "mia": 32}
+RATE = {"cnn-paper": 5e-6, "transformer-paper": 5e-6, "mia": 1e-3}
+_STEP_BATCH = 32
+
+IN_DISTRIBUTION = "in-distribution"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A set of sessions and what is done with it.
+
+    Attributes
+    ----------
+    windows : Windows
+    budget : Budget
+    tuned : mapping of str to float
+        Tuned learning rate of each of the paper's networks; empty before tuning.
+    virtual : bool
+        Whether any session is of the virtual rig.
+    """
+
+    windows: Windows
+    budget: Budget
+    tuned: Mapping[str, float]
+    virtual: bool
+
+    @property
+    def exercises(self) -> tuple[str, ...]:
+        """Names of the exercises, sorted."""
+        return exercise_axis(self.windows)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects, the one with most windows first."""
+        names, counts = np.unique(self.windows.subject, return_counts=True)
+        return tuple(str(names[i]) for i in np.lexsort((names, -counts)))
+
+    def floors(self, parts: str, *, length: int | None = None) -> Job:
+        """Return the job of everything that learns nothing."""
+        length = length or self.windows.length
+        return Job(system=FLOORS_JOB, parts=parts, length=length, keep=self._kept(parts, 0, length))
+
+    def training(
+        self, system: str, rate: str, parts: str, seed: int, *, length: int | None = None, start_from: str = ""
+    ) -> Job:
+        """Return the job that trains a network at its ``published``, ``tuned`` or ``own`` rate."""
+        learning_rate = self.tuned[system] if rate == "tuned" else RATE[system]
+        steps = self.budget.published_steps if rate == "published" else self.budget.tuned_steps
+        return Job(
+            system=system, rate=rate, parts=parts, seed=seed, learning_rate=learning_rate, batch=BATCH[system],
+            steps=_as_many_windows(steps, system), length=length or self.windows.length, start_from=start_from,
+            keep=self._kept(parts, seed, length or self.windows.length),
+        )  # fmt: skip
+
+    def tuning(self) -> dict[str, list[Job]]:
+        """Return for each of the paper's networks the jobs that a learning rate is chosen by."""
+        return {
+            system: [
+                Job(
+                    system=system, rate="tuning", parts=IN_DISTRIBUTION, learning_rate=rate, batch=BATCH[system],
+                    steps=_as_many_windows(self.budget.tuning_steps, system), length=self.windows.length,
+                )
+                for rate in self.budget.learning_rates
+            ]
+            for system in PAPER_NETWORKS
+        }  # fmt: skip
+
+    def rates(self, system: str, *, everywhere: bool = False) -> tuple[str, ...]:
+        """Return the rates that a network is run at; ``everywhere``: in an experiment that is not in distribution."""
+        if system == OWN_NETWORK:
+            return ("own",)
+        if everywhere and not self.budget.published_everywhere:
+            return ("tuned",)
+        return ("published", "tuned")
+
+    def all_systems(self, parts: str, *, everywhere: bool = False, length: int | None = None) -> list[Job]:
+        """Return the floors' job and, for each seed, those of all networks."""
+        jobs = [self.floors(parts, length=length)]
+        jobs += [
+            self.training(system, rate, parts, seed, length=length)
+            for system in NETWORKS
+            for rate in self.rates(system, everywhere=everywhere)
+            for seed in range(self.budget.seeds)
+        ]
+        return jobs
+
+    def _kept(self, parts: str, seed: int, length: int) -> tuple[str, ...]:
+        """Return what a job keeps beside its scores, whatever asks for it: so that experiments share their runs."""
+        if parts == IN_DISTRIBUTION and seed == 0 and length == self.windows.length:
+            return ("predicted", "neighbours")
+        return ("weights",) if parts.startswith("source:") else ()
+
+
+def _as_many_windows(steps: int, system: str) -> int:
+    return steps * _STEP_BATCH // BATCH[system]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What an experiment found.
+
+    Attributes
+    ----------
+    markdown : str
+        Without a heading of the first level.
+    rows : sequence of dict
+        The long table, a figure a row: ``system``, ``exercise``, ``channel``, ``metric``, ``value``, ``low``,
+        ``high`` and what else tells them apart.
+    figures : tuple of Path
+    """
+
+    markdown: str
+    rows: Sequence[Mapping[str, object]]
+    figures: tuple[Path, ...]
+
+
+#: Results by the job's key.
+Results = Mapping[str, Result]
+
+
+def by_system(jobs: Sequence[Job], results: Results) -> dict[str, Summary]:
+    """Return each system's figures: jobs of one seed are added up, seeds are kept apart; floors first."""
+    sums: dict[str, dict[int, Scores]] = {}
+    for job in jobs:
+        for name, scores in results[job.key].scores.items():
+            mine = sums.setdefault(name, {})
+            mine[job.seed] = mine[job.seed] + scores if job.seed in mine else scores
+    order = [*(f for f in FLOORS if f in sums), *(name for name in sums if name not in FLOORS)]
+    return {name: Summary([sums[name][seed] for seed in sorted(sums[name])]) for name in order}

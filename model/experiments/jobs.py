@@ -1,0 +1,277 @@
+"""One run of an experiment: train one system on one part, predict another, and keep the result as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from dataset.arrays import FloatArray, IntArray
+from dataset.errors import InputError
+from dataset.files import written_whole
+from dataset.windows import Windows
+from model import networks
+from model.experiments.crops import cropped, joined
+from model.experiments.parts import Parts, parts_of
+from model.experiments.scores import Scores, score
+from model.floors import FLOORS, nearest_windows, predict_floors
+from model.networks.base import Network
+from model.training import predict, represent, train_steps, with_rate
+
+#: The job that computes all predictors that learn nothing.
+FLOORS_JOB = "floors"
+#: Windows of the validation part that a state is judged by; of more, as many evenly spaced.
+MOST_VALIDATED = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What is to be run.
+
+    Attributes
+    ----------
+    system : str
+        A network, or ``floors``.
+    parts : str
+        See :func:`model.experiments.parts.parts_of`.
+    rate : str
+        What the learning rate is: ``published``, ``tuned``, ``own``; empty for floors.
+    learning_rate : float
+    steps, seed : int
+    batch : int
+        Windows of the full length in a step; of shorter ones as many more as makes as many frames.
+    length : int
+        Frames that a prediction is made from.
+    start_from : str
+        Key of the job whose weights training starts from; empty: from scratch.
+    keep : tuple of str
+        Beside the scores: ``predicted``, ``neighbours`` (by pose for floors, by the network's own account of a window
+        for a network), ``weights``.
+    """
+
+    system: str
+    parts: str
+    rate: str = ""
+    learning_rate: float = 0.0
+    steps: int = 0
+    seed: int = 0
+    batch: int = 0
+    length: int = 30
+    start_from: str = ""
+    keep: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Name of the result's file: what can be read of the job, and a hash of all of it."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        readable = "-".join(w for w in (self.system, self.rate, self.parts.partition(":")[0]) if w)
+        return f"{readable}-{digest}"
+
+    @property
+    def label(self) -> str:
+        """The system's name in tables."""
+        return f"{self.system} ({self.rate})" if self.rate in ("published", "tuned") else self.system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a job found.
+
+    Attributes
+    ----------
+    scores : mapping of str to Scores
+        By system: one for a network, all floors for the floors' job.
+    about : mapping
+        JSON: steps, seconds, checks, sizes of the parts, parameters.
+    test : ndarray of int64
+        The test part's windows.
+    predicted : ndarray, shape (N, L, C), or None
+    neighbours : ndarray of int64, shape (N, 2), or None
+        For each test window the nearest of what was known, and the nearest of another exercise.
+    """
+
+    scores: dict[str, Scores]
+    about: dict[str, Any]
+    test: IntArray
+    predicted: FloatArray | None
+    neighbours: IntArray | None
+
+
+def result_path(folder: Path, key: str) -> Path:
+    """Return where a job's result lies."""
+    return folder / f"{key}.npz"
+
+
+def run_job(job: Job, windows: Windows, folder: Path) -> Path:
+    """Run a job and return its result's file; where it is there already nothing is done.
+
+    An unfinished training lies beside it and is gone on with.
+
+    Raises
+    ------
+    InputError
+        A part would be empty, or the weights to start from are not there.
+    """
+    path = result_path(folder, job.key)
+    if path.is_file():
+        return path
+    torch.set_num_threads(1)  # many runs at once are the better use of cores, and the bits must not depend on how many
+    started = time.perf_counter()
+    parts = parts_of(windows, job.parts)
+    known, test = windows.take(parts.known), windows.take(parts.test)
+    exercises = exercise_axis(windows)
+    about: dict[str, Any] = {
+        "job": asdict(job),
+        "n_train": len(parts.train), "n_validation": len(parts.validation), "n_test": len(parts.test),
+        "parts": parts.how,
+    }  # fmt: skip
+    neighbours = None
+    if job.system == FLOORS_JOB:
+        crops, which = cropped(test, job.length)
+        found = predict_floors(cropped(known, job.length)[0], crops, seed=job.seed)
+        predictions = {name: joined(found[name], which, windows.length) for name in FLOORS}
+        if "neighbours" in job.keep:
+            neighbours = parts.known[_neighbours(known, test, lambda a, b: nearest_windows(known, test, a, b))]
+    else:
+        network, trained = _trained(job, windows, parts, folder)
+        about |= trained
+        crops, which = cropped(test, job.length)
+        predictions = {job.label: joined(predict(network, crops), which, windows.length)}
+        if "neighbours" in job.keep:
+            one, other = (torch.from_numpy(represent(network, w).reshape(len(w), -1)) for w in (known, test))
+            neighbours = parts.known[_neighbours(known, test, lambda a, b: _nearest(one, other, a, b))]
+        if "weights" in job.keep:
+            with written_whole(_weights_path(folder, job.key)) as part:
+                save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
+    scores = {name: score(known, test, one, exercises) for name, one in predictions.items()}
+    about["seconds"] = round(time.perf_counter() - started, 3)
+    _write(
+        path,
+        scores,
+        about,
+        parts.test,
+        predicted=predictions.get(job.label, predictions.get("nn")) if "predicted" in job.keep else None,
+        neighbours=neighbours,
+    )
+    return path
+
+
+def load_result(folder: Path, key: str) -> Result:
+    """Return a job's result.
+
+    Raises
+    ------
+    InputError
+        It is missing or damaged.
+    """
+    path = result_path(folder, key)
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays["about"]))
+        scores = {
+            name: Scores(**{k: arrays[f"scores/{i}/{k}"] for k in Scores.__slots__})
+            for i, name in enumerate(about["systems"])
+        }
+        return Result(
+            scores=scores, about=about, test=arrays["test"],
+            predicted=arrays["predicted"].astype(np.float64) if "predicted" in arrays else None,
+            neighbours=arrays.get("neighbours"),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read", str(error), "delete it, and go on with --resume") from error
+
+
+def exercise_axis(windows: Windows) -> tuple[str, ...]:
+    """Return the names of the exercises, sorted: the axis of all scores."""
+    return tuple(str(name) for name in np.unique(windows.exercise))
+
+
+def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Network, dict[str, Any]]:
+    train = cropped(windows.take(parts.train), job.length)[0]
+    validation = cropped(windows.take(_spaced(parts.validation, MOST_VALIDATED)), job.length)[0]
+    torch.manual_seed(job.seed)
+    network = networks.build(job.system, train)
+    if job.start_from:
+        weights = _weights_path(folder, job.start_from)
+        try:
+            network.load_state_dict(load_file(weights))
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{weights} cannot be started from", str(error), "go on with --resume") from error
+    batch = max(1, round(job.batch * windows.length / job.length))
+    trained = train_steps(
+        network,
+        train,
+        steps=job.steps,
+        seed=job.seed,
+        recipe=with_rate(network.recipe, job.learning_rate, batch),
+        validation=validation,
+        saved=folder / f"{job.key}.unfinished",
+    )
+    rmse = [value for _, value in trained.checks]
+    return trained.network, {
+        "checks": [list(check) for check in trained.checks],
+        "best_step": trained.best_step,
+        "validation_rmse": min(rmse),
+        "still_falling": trained.best_step == job.steps,
+        "parameters": trained.network.n_parameters(),
+        "device": trained.device,
+    }
+
+
+def _spaced(rows: IntArray, most: int) -> IntArray:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.int64))]
+
+
+def _neighbours(known: Windows, test: Windows, nearest: Callable[[IntArray, IntArray], IntArray]) -> IntArray:
+    """Return for each test window the nearest known one, and the nearest of another exercise; shape (N, 2)."""
+    everyone, queries = np.arange(len(known)), np.arange(len(test))
+    found = np.stack([nearest(everyone, queries)] * 2, axis=1)
+    for exercise in np.unique(test.exercise):
+        others = everyone[known.exercise != exercise]
+        if len(others):
+            mine = queries[test.exercise == exercise]
+            found[mine, 1] = nearest(others, mine)
+    return found
+
+
+def _nearest(known: Tensor, test: Tensor, candidates: IntArray, queries: IntArray) -> IntArray:
+    """Return for each query the candidate at the least distance; indices into ``known``."""
+    a, b = known[torch.from_numpy(candidates)], test[torch.from_numpy(queries)]
+    rows = [torch.cdist(b[i : i + 512], a).argmin(1).numpy() for i in range(0, len(b), 512)]
+    return np.asarray(candidates[np.concatenate(rows)], dtype=np.int64)
+
+
+def _weights_path(folder: Path, key: str) -> Path:
+    return folder / f"{key}.safetensors"
+
+
+def _write(
+    path: Path,
+    scores: dict[str, Scores],
+    about: dict[str, Any],
+    test: IntArray,
+    *,
+    predicted: FloatArray | None,
+    neighbours: IntArray | None,
+) -> None:
+    arrays: dict[str, Any] = {
+        f"scores/{i}/{k}": getattr(one, k) for i, one in enumerate(scores.values()) for k in Scores.__slots__
+    }
+    arrays |= {"test": test, "about": np.array(json.dumps({**about, "systems": list(scores)}))}
+    if predicted is not None:
+        arrays["predicted"] = predicted.astype(np.float32)
+    if neighbours is not None:
+        arrays["neighbours"] = neighbours
+    with written_whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)

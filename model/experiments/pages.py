@@ -1,0 +1,83 @@
+"""The page of an experiment: what it found, and under which conditions; and the table of its runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from model.experiments import tables
+from model.experiments.context import Context, Report, Results
+from model.experiments.jobs import Job
+
+
+def page(
+    heading: str,
+    found: Report,
+    context: Context,
+    jobs: Sequence[Job],
+    tuning: dict[str, list[Job]],
+    results: Results,
+    notes: Sequence[str],
+) -> str:
+    """Return an experiment's page: what it found, and under which conditions."""
+    windows = context.windows
+    heads = [heading]
+    if context.virtual:
+        heads.append("**Virtual data, not people.**")
+    mine = {job.key: job for job in jobs}
+    about = [results[key].about for key in mine]
+    seconds = sum(float(a["seconds"]) for a in about)
+    parts = sorted({str(a["parts"]) for a in about})
+    lines = [
+        f"{len(windows.recordings)} sessions ({', '.join(windows.recordings)}), {len(context.subjects)} subjects, "
+        f"{len(windows)} windows of {windows.length} frames every {windows.stride}.",
+        f"Tier {context.budget.tier}: {len(mine)} runs, {seconds:.0f} s together, one thread each, on a machine of "
+        f"{os.cpu_count()} cores ({', '.join(sorted({str(a['device']) for a in about if 'device' in a})) or 'cpu'}); "
+        f"seeds 0 to {context.budget.seeds - 1}; no run saw a window that shares a frame with its test part.",
+        *(f"Parts: {how}." for how in parts),
+        *_budgets(mine, results),
+        *_rates(tuning, context, results),
+        *(f"Note: {note}." for note in notes),
+        "Intervals: 95 %, bootstrap over recordings and seeds. Weights: the best of ten checks on the validation part.",
+    ]
+    return "\n\n".join([*heads, found.markdown, "### Conditions", "\n".join(f"- {line}" for line in lines)]) + "\n"
+
+
+def _budgets(jobs: dict[str, Job], results: Results) -> list[str]:
+    """Return each network's budget, and how many of its runs were best at their last check."""
+    lines = []
+    groups: dict[tuple[str, float, int, int], list[str]] = {}
+    for key, job in jobs.items():
+        if job.steps:
+            groups.setdefault((job.label, job.learning_rate, job.steps, job.batch), []).append(key)
+    for (label, rate, steps, batch), keys in groups.items():
+        falling = sum(bool(results[key].about["still_falling"]) for key in keys)
+        lines.append(
+            f"{label}: learning rate {rate:g}, {steps} steps of {batch} windows; {falling} of {len(keys)} runs were "
+            "best at their last check" + (", so more steps may bring them further." if falling else ".")
+        )
+    return lines
+
+
+def _rates(tuning: dict[str, list[Job]], context: Context, results: Results) -> list[str]:
+    lines = []
+    for system, tried in tuning.items():
+        told = ", ".join(f"{job.learning_rate:g}: {results[job.key].about['validation_rmse']:.1f}" for job in tried)
+        edge = context.tuned[system] in (tried[0].learning_rate, tried[-1].learning_rate) and len(tried) > 1
+        lines.append(
+            f"Tuned rate of {system}: {context.tuned[system]:g}, of those tried for {tried[0].steps} steps by their "
+            f"validation RMSE ({told})" + ("; it is at the edge of what was tried." if edge else ".")
+        )
+    return lines
+
+
+def runs_csv(results: Results) -> str:
+    """Return one row a run: what it was, what it took, and how its training went."""
+    columns = ("run", "system", "rate", "learning_rate", "steps", "batch", "seed", "length", "parts", "n_train",
+               "n_validation", "n_test", "seconds", "best_step", "validation_rmse", "still_falling", "parameters",
+               "device")  # fmt: skip
+    rows = []
+    for key, result in results.items():
+        about = {**result.about["job"], **result.about, "run": key, "parts": result.about["job"]["parts"]}
+        rows.append({column: about.get(column, "") for column in columns})
+    return tables.as_csv(rows, columns)

@@ -1,0 +1,129 @@
+"""Many runs: one after the other here, in worker processes, or on a Dask cluster; each leaves its result as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from dataset import cluster
+from dataset.errors import InputError, MiaError
+from dataset.session_file import read_session
+from dataset.windows import Windows, windows_from_sessions
+from model.experiments.jobs import Job, result_path, run_job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the windows of an experiment come from; what a worker needs to make them again.
+
+    Attributes
+    ----------
+    sessions : tuple of str
+        Paths, in order.
+    stride : int or None
+    """
+
+    sessions: tuple[str, ...]
+    stride: int | None
+
+
+@lru_cache(maxsize=1)
+def load_windows(source: Source) -> Windows:
+    """Return the windows of a source; the last ones asked for are kept, so that a worker cuts them once."""
+    return windows_from_sessions([read_session(Path(path)) for path in source.sessions], stride=source.stride)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    source: Source,
+    folder: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    each: Callable[[Job], None] = lambda job: None,
+) -> None:
+    """Run jobs whose results are not there yet; those that start from another's weights after it.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    source : Source
+    folder : Path
+        Of the results.
+    workers : int
+        Processes to start on this machine; 1 is this one.
+    scheduler : str, optional
+        Address of a running Dask scheduler; its workers see sessions and ``folder`` under the same names.
+    each : callable
+        Given each job that is done, or was done before.
+
+    Raises
+    ------
+    MiaError
+        Some could not be run. The others were, and their results are kept.
+    """
+    unique = {job.key: job for job in jobs}
+    stages = [[job for job in unique.values() if bool(job.start_from) == later] for later in (False, True)]
+    left = []
+    for stage in stages:
+        done = [job for job in stage if result_path(folder, job.key).is_file()]
+        for job in done:
+            each(job)
+        # The long ones first: at the end no worker is left waiting for one of them.
+        left.append(sorted((job for job in stage if job not in done), key=_cost, reverse=True))
+    if not any(left):
+        return
+    if workers == 1 and scheduler is None:
+        windows = load_windows(source)
+        for job in [*left[0], *left[1]]:
+            run_job(job, windows, folder)
+            each(job)
+        return
+    failures: list[str] = []
+    with ExitStack() as stack:
+        client = stack.enter_context(cluster.client(workers, scheduler))
+        from distributed import as_completed
+
+        for stage in left:
+            futures = {
+                client.submit(_at_work, job, source, str(folder), pure=False, key=f"{job.key}-{folder.name}"): job
+                for job in stage
+            }
+            try:
+                for future in as_completed(futures):  # type: ignore[no-untyped-call]
+                    job = futures[future]
+                    try:
+                        failure = future.result()
+                    except Exception as error:  # noqa: BLE001 - whatever befell a worker befell one job only
+                        failure = ", ".join(cluster.befallen(error))
+                    if failure:
+                        failures.append(f"{job.key}: {failure}")
+                    else:
+                        each(job)
+            except BaseException:
+                client.cancel(list(futures))  # type: ignore[no-untyped-call]
+                raise
+            if failures:
+                raise MiaError(
+                    f"{len(failures)} of {len(stage)} runs could not be done",
+                    "; ".join(failures[:3]),
+                    "the others are kept: run again with --resume",
+                )
+
+
+def _at_work(job: Job, source: Source, folder: str) -> str:
+    """Run a job in a worker; returns what went wrong, or nothing."""
+    try:
+        if not Path(folder).is_dir():
+            raise InputError(f"this worker does not see {folder}", "--out must lie where every machine has it")
+        run_job(job, load_windows(source), Path(folder))
+    except MiaError as error:
+        return str(error)
+    return ""
+
+
+def _cost(job: Job) -> float:
+    return job.steps * job.batch * (10.0 if job.system == "transformer-paper" else 1.0)

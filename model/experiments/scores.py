@@ -1,0 +1,196 @@
+"""Errors as sums by recording, exercise and channel, from which every figure and its interval is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from dataset.arrays import BoolArray, FloatArray
+from dataset.windows import Windows
+from model.evaluation import subject_spread
+
+#: Draws of the bootstrap.
+DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Sums over windows and frames, each of shape (R, E, C): recordings, exercises, channels.
+
+    Attributes
+    ----------
+    n : values that were measured
+    sse : squared error, counts squared
+    sse_z : the same in units of the subject's own spread in what was known, or in the test part where he is new
+    sse_shape : squared difference of truth and prediction, each brought to mean 0 and spread 1 within the subject
+    total, square : measured values, and their squares
+    """
+
+    n: FloatArray
+    sse: FloatArray
+    sse_z: FloatArray
+    sse_shape: FloatArray
+    total: FloatArray
+    square: FloatArray
+
+    def __add__(self, other: Scores) -> Scores:
+        return Scores(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure and the 95 % interval of a bootstrap; None where it does not exist.
+
+    With a single recording there is nothing to draw from, and no interval.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def score(known: Windows, test: Windows, predicted: FloatArray, exercises: Sequence[str]) -> Scores:
+    """Return the sums of the errors of ``predicted``, shape (N, L, C), on the test windows.
+
+    Parameters
+    ----------
+    known : Windows
+        Training and validation part.
+    test : Windows
+    predicted : ndarray, shape (N, L, C)
+    exercises : sequence of str
+        The axis of exercises; must name all of the test part.
+    """
+    valid, truth = test.valid, test.emg
+    error = np.where(valid, predicted - truth, 0.0)
+    with np.errstate(invalid="ignore"):
+        in_z = np.nan_to_num(error / subject_spread(known, test)[:, None])
+    shape = np.zeros_like(error)
+    for name in np.unique(test.subject):
+        mine = test.subject == name
+        shape[mine] = _standard(predicted[mine], valid[mine]) - _standard(truth[mine], valid[mine])
+    there = np.where(valid, truth, 0.0)
+    place = (test.recording, np.searchsorted(np.array(exercises), test.exercise))
+
+    def summed(values: FloatArray | BoolArray) -> FloatArray:
+        out = np.zeros((len(test.recordings), len(exercises), len(test.channels)))
+        np.add.at(out, place, values.sum(1))
+        return out
+
+    return Scores(
+        n=summed(valid),
+        sse=summed(error**2),
+        sse_z=summed(in_z**2),
+        sse_shape=summed(np.where(valid, shape, 0.0) ** 2),
+        total=summed(there),
+        square=summed(there**2),
+    )
+
+
+def _standard(values: FloatArray, valid: BoolArray) -> FloatArray:
+    """Return values with mean 0 and spread 1 in each channel; 0 where they do not vary."""
+    count = np.maximum(valid.sum((0, 1)), 1)
+    mean = np.where(valid, values, 0.0).sum((0, 1)) / count
+    sd = np.sqrt((np.where(valid, values - mean, 0.0) ** 2).sum((0, 1)) / count)
+    return np.where(sd > 1e-9, (values - mean) / np.where(sd > 1e-9, sd, 1.0), 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """How often each recording and each seed counts: first once each, then as drawn with replacement.
+
+    Recordings are drawn, not windows: neighbouring windows resemble each other, and an interval from windows would
+    promise more than the next recording keeps.
+    """
+
+    recordings: FloatArray  # (1 + DRAWS, R)
+    seeds: FloatArray  # (1 + DRAWS, S)
+
+
+def draws(there: BoolArray, n_seeds: int, *, seed: int = 0) -> Draws:
+    """Return draws over the recordings that have test windows, shape (R,), and over seeds."""
+    draw = np.random.default_rng(seed)
+    rows = np.flatnonzero(there)
+    recordings = np.zeros((1 + DRAWS, len(there)))
+    recordings[:, rows] = np.vstack([np.ones(len(rows)), draw.multinomial(len(rows), _even(len(rows)), DRAWS)])
+    seeds = np.vstack([np.ones(n_seeds), draw.multinomial(n_seeds, _even(n_seeds), DRAWS)])
+    return Draws(recordings=recordings, seeds=seeds)
+
+
+def _even(n: int) -> FloatArray:
+    return np.full(n, 1.0 / n)
+
+
+class Summary:
+    """One system's figures over its seeds.
+
+    Parameters
+    ----------
+    runs : sequence of Scores
+        One a seed.
+    """
+
+    def __init__(self, runs: Sequence[Scores]) -> None:
+        self._runs = tuple(runs)
+        self.there: BoolArray = np.asarray(runs[0].n.sum((1, 2)) > 0)
+        self.n_recordings = int(self.there.sum())
+        self.n_seeds = len(runs)
+        drawn = draws(self.there, len(runs))
+        self._sums = {f.name: self._summed(f.name, drawn) for f in fields(Scores)}  # (1 + DRAWS, E, C) each
+
+    def _summed(self, name: str, drawn: Draws) -> FloatArray:
+        total = np.zeros((len(drawn.recordings), *self._runs[0].n.shape[1:]))
+        for s, run in enumerate(self._runs):
+            part = np.tensordot(drawn.recordings, getattr(run, name), axes=1)
+            total += drawn.seeds[:, s, None, None] * part
+        return total
+
+    def mean_exercises(self, kind: str = "sse") -> FloatArray:
+        """Return the mean over exercises of the RMSE in each; shape (1 + DRAWS,), the figure itself first."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            each = np.sqrt(self._sums[kind].sum(2) / self._sums["n"].sum(2))  # (1 + DRAWS, E)
+        known = np.isfinite(each)
+        return np.asarray(np.where(known, each, 0.0).sum(1) / np.maximum(known.sum(1), 1))
+
+    def rmse(self, kind: str = "sse") -> Estimate:
+        """Return the mean over exercises of the RMSE: the paper's figure; ``kind`` is a field of :class:`Scores`."""
+        return self._estimate(self.mean_exercises(kind))
+
+    def pooled(self) -> Estimate:
+        """Return the RMSE over all windows, frames and channels."""
+        return self._root(self._sums["sse"].sum((1, 2)), self._sums["n"].sum((1, 2)))
+
+    def exercise(self, e: int) -> Estimate:
+        """Return the RMSE in one exercise."""
+        return self._root(self._sums["sse"][:, e].sum(1), self._sums["n"][:, e].sum(1))
+
+    def channel(self, c: int, kind: str = "sse") -> Estimate:
+        """Return the RMSE of one channel, all exercises pooled."""
+        return self._root(self._sums[kind][..., c].sum(1), self._sums["n"][..., c].sum(1))
+
+    def r2(self, c: int) -> Estimate:
+        """Return R2 of one channel, against the test part's own mean."""
+        n, total, square, sse = (self._sums[k][..., c].sum(1) for k in ("n", "total", "square", "sse"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = square - total**2 / n
+            return self._estimate(np.where(spread > 1e-9 * square, 1.0 - sse / spread, np.nan))
+
+    def _root(self, sse: FloatArray, n: FloatArray) -> Estimate:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._estimate(np.sqrt(sse / n))
+
+    def _estimate(self, values: FloatArray) -> Estimate:
+        return interval(values, enough=self.n_recordings > 1)
+
+
+def interval(values: FloatArray, *, enough: bool = True) -> Estimate:
+    """Return the first value with the 2.5th and 97.5th percentile of the others."""
+    if not np.isfinite(values[0]):
+        return Estimate(value=None)
+    drawn = values[1:][np.isfinite(values[1:])]
+    if not enough or not len(drawn):
+        return Estimate(value=float(values[0]))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Estimate(value=float(values[0]), low=float(low), high=float(high))

@@ -1,0 +1,90 @@
+"""The paper's transformer and the plain reference that its speed is measured against are one function."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.step.reference import PlainTransformer
+from model.networks import feedforward
+from model.networks.transformer_paper import TransformerPaper
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def pair() -> tuple[PlainTransformer, TransformerPaper]:
+    torch.manual_seed(3)
+    plain = PlainTransformer()
+    ours = TransformerPaper(n_channels=8, length=30, source="image")
+    ours.load_state_dict(plain.state_dict())
+    return plain, ours
+
+
+def test_both_have_the_same_parameters_and_predict_the_same() -> None:
+    plain, ours = pair()
+    assert [(k, v.shape) for k, v in plain.named_parameters()] == [(k, v.shape) for k, v in ours.named_parameters()]
+    x = torch.rand(7, 30, 25, 2)
+    torch.testing.assert_close(ours.eval()(x), plain.eval()(x), rtol=1e-5, atol=1e-5)
+
+
+def test_without_what_is_drawn_both_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, ours = (network.double() for network in pair())
+    torch.testing.assert_close(ours.positions, plain.positions[:, 0], rtol=0, atol=1e-5)
+    plain.positions = ours.positions[:, None]  # so close that only a ReLU that is all but 0 could tell them apart
+    for module in plain.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(module, torch.nn.MultiheadAttention):
+            module.dropout = 0.0
+    monkeypatch.setattr("model.networks.transformer_paper.DROPOUT", 0.0)
+    x, y = torch.rand(8, 30, 25, 2).double(), 2.0 * torch.rand(8, 30, 8).double()
+    valid, subject = torch.ones(y.shape, dtype=torch.bool), torch.zeros(8, dtype=torch.int64)
+    first = torch.optim.SGD(plain.parameters(), lr=0.01)
+    second = torch.optim.SGD(ours.parameters(), lr=0.01)
+    for _ in range(3):
+        one = torch.mean((plain.train()(x) - y) ** 2)
+        other = ours.train().loss(x, subject, 100.0 * y, valid)
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-9)
+        for loss, optimiser in ((one, first), (other, second)):
+            optimiser.zero_grad()
+            loss.backward()
+        for (name, a), b in zip(plain.named_parameters(), ours.parameters(), strict=True):
+            torch.testing.assert_close(b.grad, a.grad, rtol=1e-4, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}")
+        first.step()
+        second.step()
+
+
+def test_dropout_keeps_as_often_as_it_says_and_keeps_the_mean() -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1000, 1001)
+    y = feedforward.dropout(x, 0.1, training=True)
+    kept = y > 0
+    assert abs(float(kept.double().mean()) - 0.9) < 0.001
+    assert torch.unique(y).tolist() == [0.0, torch.tensor(1.0 / 0.9).item()]
+    # The four values that share one draw are independent of one another.
+    pairs = kept.flatten()[: 1000 * 1000].view(-1, 4).double()
+    correlation = torch.corrcoef(pairs.T)
+    assert float((correlation - torch.eye(4, dtype=torch.float64)).abs().max()) < 0.01
+    assert feedforward.dropout(x, 0.1, training=False) is x
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(1)
+    x, w1, b1, w2, b2 = (
+        torch.randn(shape, dtype=dtype, requires_grad=True) for shape in ((5, 6, 4), (7, 4), (7,), (3, 7), (3,))
+    )
+    mask = torch.rand(30, 7) > 0.4
+    monkeypatch.setattr(feedforward, "kept", lambda like, p: mask)
+    g = torch.randn(5, 6, 3, dtype=dtype)
+    fused = feedforward.feedforward(x, w1, b1, w2, b2, 0.4, training=True)
+    hidden = torch.relu(torch.nn.functional.linear(x, w1, b1)) * mask.view(5, 6, 7) / 0.6
+    plain = torch.nn.functional.linear(hidden, w2, b2)
+    torch.testing.assert_close(fused, plain)
+    wanted = torch.autograd.grad(plain, (x, w1, b1, w2, b2), g)
+    torch.testing.assert_close(torch.autograd.grad(fused, (x, w1, b1, w2, b2), g), wanted)

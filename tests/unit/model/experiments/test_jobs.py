@@ -1,0 +1,129 @@
+"""A run keeps its result, is not done twice, goes on where it was cut off, and never looks at the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from dataset.errors import InputError
+from dataset.session_file import read_session
+from dataset.windows import Windows, windows_from_sessions
+from model import training
+from model.experiments import jobs
+from model.experiments.jobs import Job, load_result, run_job
+from model.experiments.parts import parts_of
+
+Maker = Callable[..., Path]
+JOB = Job(system="cnn-paper", rate="tuned", parts="in-distribution", learning_rate=1e-3, steps=12, batch=8, seed=1,
+          keep=("predicted", "neighbours", "weights"))  # fmt: skip
+
+
+@pytest.fixture
+def windows(make_session: Maker) -> Windows:
+    made = [make_session(f"r{i}", seed=i, passes=3, subject=f"S{i}") for i in range(2)]
+    return windows_from_sessions([read_session(path) for path in made], stride=8)
+
+
+class CutError(Exception):
+    pass
+
+
+def test_a_run_that_was_cut_off_gives_the_same_file(
+    windows: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("whole", "cut"):
+        (tmp_path / folder).mkdir()
+    whole = load_result(tmp_path / "whole", _done(JOB, windows, tmp_path / "whole"))
+    monkeypatch.setattr(training, "_SAVE_EVERY_S", 0.0)
+    save, saved = training.progress_file.save, []
+
+    def cut_after_save(*given: object) -> None:
+        save(*given)
+        saved.append(1)
+        if len(saved) in (4, 6):
+            raise CutError
+
+    monkeypatch.setattr(training.progress_file, "save", cut_after_save)
+    for _ in range(2):
+        with pytest.raises(CutError):
+            run_job(JOB, windows, tmp_path / "cut")
+        assert not list((tmp_path / "cut").glob("*.npz"))
+    again = load_result(tmp_path / "cut", _done(JOB, windows, tmp_path / "cut"))
+    assert len(saved) == 12
+    assert again.about["checks"] == whole.about["checks"]
+    assert np.array_equal(again.predicted, whole.predicted)
+    assert np.array_equal(again.neighbours, whole.neighbours)
+    (a,), (b,) = (list((tmp_path / folder).glob("*.safetensors")) for folder in ("whole", "cut"))
+    assert all(np.array_equal(value, load_file(b)[key]) for key, value in load_file(a).items())
+    assert not list((tmp_path / "cut").glob("*.unfinished"))
+
+
+def _done(job: Job, windows: Windows, folder: Path) -> str:
+    run_job(job, windows, folder)
+    return job.key
+
+
+def test_a_run_that_is_there_is_not_done_again(
+    windows: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_job(JOB, windows, tmp_path)
+    monkeypatch.setattr(jobs, "train_steps", lambda *_, **__: pytest.fail("trained twice"))
+    run_job(JOB, windows, tmp_path)
+
+
+def test_nothing_that_is_chosen_depends_on_the_test_part(windows: Windows, tmp_path: Path) -> None:
+    """Other values and other motions in the test part: the same weights, the same checks."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    run_job(JOB, windows, tmp_path / "a")
+    test = parts_of(windows, JOB.parts).test
+    windows.emg[test] = 900.0
+    windows.keypoints[test] += 3.0
+    if windows.image_xy is not None:
+        windows.image_xy[test] = 0.0
+    run_job(JOB, windows, tmp_path / "b")
+    one, other = (load_result(tmp_path / folder, JOB.key) for folder in ("a", "b"))
+    assert one.about["checks"] == other.about["checks"]
+    first, second = (load_file(tmp_path / folder / f"{JOB.key}.safetensors") for folder in ("a", "b"))
+    assert all(np.array_equal(first[key], second[key]) for key in first)
+    name = JOB.label
+    assert not np.array_equal(one.scores[name].sse, other.scores[name].sse)
+
+
+def test_fine_tuning_starts_from_the_other_runs_weights(windows: Windows, tmp_path: Path) -> None:
+    source = replace(JOB, parts="source:S0", keep=("weights",))
+    tuned = replace(
+        JOB, parts="target:S1:hook_punch,squat", start_from=source.key, steps=1, learning_rate=1e-9, keep=("weights",)
+    )
+    with pytest.raises(InputError, match="cannot be started from"):
+        run_job(tuned, windows, tmp_path)
+    run_job(source, windows, tmp_path)
+    run_job(tuned, windows, tmp_path)
+    a, b = (load_file(tmp_path / f"{job.key}.safetensors") for job in (source, tuned))
+    np.testing.assert_allclose(a["convolutions.0.weight"], b["convolutions.0.weight"], atol=1e-6)
+    result = load_result(tmp_path, tuned.key)
+    assert set(windows.subject[result.test]) == {"S1"}
+    assert set(windows.exercise[result.test]) == set(windows.exercise)
+
+
+def test_floors_of_shorter_windows_are_judged_on_the_same_frames(windows: Windows, tmp_path: Path) -> None:
+    results = []
+    for length in (1, 30):
+        job = Job(system="floors", parts="in-distribution", length=length)
+        run_job(job, windows, tmp_path)
+        results.append(load_result(tmp_path, job.key))
+    assert np.array_equal(results[0].scores["nn"].n, results[1].scores["nn"].n)
+    assert np.array_equal(results[0].scores["nn"].total, results[1].scores["nn"].total)
+    assert not np.allclose(results[0].scores["nn"].sse, results[1].scores["nn"].sse)
+
+
+@pytest.mark.parametrize("content", [b"nothing", b"PK\x03\x04 cut off"])
+def test_a_damaged_result_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / f"{JOB.key}.npz").write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_result(tmp_path, JOB.key)
