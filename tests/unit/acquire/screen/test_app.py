@@ -101,7 +101,7 @@ async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
     app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
     async with app.run_test() as pilot:
         for _ in range(100):
-            if seen(app, SensorCell).count("●") == 2:
+            if seen(app, SensorCell).count("●") == 2 and "2 of 3" in seen(app, CuePanel):
                 break
             await pilot.pause(0.05)
         await pilot.press("r")
