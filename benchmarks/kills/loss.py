@@ -111,8 +111,9 @@ def _tail(arrival: IntArray, sent: IntArray, killed_ns: int) -> tuple[float, int
     """Return the loss at the end in seconds, and how many values are missing before that."""
     if len(arrival) == 0 or len(sent) == 0:
         return (killed_ns - int(sent[0])) * 1e-9 if len(sent) else 0.0, 0
-    first = int(np.argmin(np.abs(sent - arrival[0])))
-    last = int(np.argmin(np.abs(sent - arrival[-1])))
+    # Nothing arrives before it was sent; on a busy machine it may take longer than half the way to the next one.
+    first = max(0, int(np.searchsorted(sent, arrival[0], side="right")) - 1)
+    last = max(0, int(np.searchsorted(sent, arrival[-1], side="right")) - 1)
     holes = max(0, last - first + 1 - len(arrival))
     return ((killed_ns - int(sent[last + 1])) * 1e-9 if last + 1 < len(sent) else 0.0), holes
 
