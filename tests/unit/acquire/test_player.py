@@ -219,7 +219,7 @@ def test_whatever_is_done_between_both_sequences_stay_whole(show: Show) -> None:
         show.player.skip()
     show.player.next()
     show.until_heard("sync_start", times=2)
-    with pytest.raises(InputError, match="closing sync sequence"):
+    with pytest.raises(InputError, match="this is the last"):
         show.player.pause()
     capture = show.end()
     assert_both_sequences_are_whole(capture)
