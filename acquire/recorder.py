@@ -177,10 +177,10 @@ class Recorder:
         writer.clock_anchor(*clock.anchor())
         streams.attach(writer)
         self._began_ns = clock.now_ns()
-        self._phase = "recording"
         detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
         self.journal.log("info", "recording", detail)
         self._player.start(writer, self._began_ns, streams.box or self.flasher)
+        self._phase = "recording"
         return folder
 
     def stop(self) -> None:
@@ -389,6 +389,7 @@ def record(
     stop: threading.Event | None = None,
     on_progress: Callable[[Snapshot], None] | None = None,
     ready_timeout_s: float = READY_TIMEOUT_S,
+    ask_to_flex: Callable[[str, float], None] | None = None,
 ) -> Recording | None:
     """Make one recording without a screen.
 
@@ -402,6 +403,9 @@ def record(
         Called ten times a second with a snapshot.
     ready_timeout_s : float
         How long to wait for the sensors.
+    ask_to_flex : callable, optional
+        Where given, sensors are assigned by flexing first. Told of each step: the channel, or ``""`` for rest, and its
+        seconds.
 
     Returns
     -------
@@ -416,12 +420,17 @@ def record(
         Too little room to begin; where the disk fills up later, the recording ends and says so.
     CaptureError
         Writing failed; what was committed is kept.
+    RefusedError
+        It is not plain which sensor sits where; no capture is left.
     """
     recorder = Recorder(hardware, take)
     stop = stop or threading.Event()
     try:
         recorder.open()
-        if recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress):
+        ready = recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress)
+        if ready and ask_to_flex is not None:
+            ready = recorder.assigning.settle(stop=stop, on_prompt=ask_to_flex)
+        if ready:
             recorder.start()
             while not recorder.finished.wait(0.1) and not stop.is_set():
                 if on_progress is not None:
