@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
@@ -181,7 +182,12 @@ class Recorder:
         self.journal.log("info", "recording", detail)
         self._player.start(writer, self._began_ns, streams.box or self.flasher)
         self._phase = "recording"
+        atexit.register(self._close_at_exit)  # whoever records may crash, or forget
         return folder
+
+    def _close_at_exit(self) -> None:
+        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+            self.close()
 
     def stop(self) -> None:
         """Ask the recording to end; :meth:`close` ends it."""
@@ -213,6 +219,7 @@ class Recorder:
                 raise
             finally:
                 self._control.close()
+                atexit.unregister(self._close_at_exit)
             self._phase = "done"
             return recording
 
