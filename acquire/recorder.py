@@ -376,7 +376,7 @@ class Recorder:
             subject=self.subject,
             folder=self._writer.folder if self._writer else None,
             elapsed_s=elapsed_s,
-            remaining_s=self._player.remaining_s() if recording else self.schedule.duration_s - elapsed_s,
+            remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
             cue=self._player.cue() if recording else None,
             sensors=streams.hub.statuses(),
             camera=streams.camera.status() if streams.camera else None,
