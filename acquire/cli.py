@@ -33,9 +33,10 @@ RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
 ProtocolOption = Annotated[
-    Path | None, typer.Option("--protocol", help="Protocol file, or demo, paper or later; default: demo.")
+    Path | None, typer.Option("--protocol", help="Protocol file, or demo, starter, paper or later; default: demo.")
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the sync sequences; default: drawn.")]
+CalibrateOption = Annotated[bool, typer.Option("--calibrate", help="First rest, contraction and rest of every muscle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
 
@@ -73,6 +74,13 @@ def run_command(
         float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
     ] = None,
     seed: SeedOption = None,
+    assign: Annotated[
+        bool, typer.Option("--assign", help="First ask to flex each muscle, and bind the sensor that answers.")
+    ] = False,
+    calibrate: CalibrateOption = False,
+    setup_id: Annotated[
+        str, typer.Option("--setup-id", help="Name of this placement of the sensors, the same for its recordings.")
+    ] = "",
     transport: TransportOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -102,8 +110,11 @@ def run_command(
             duration_s=duration,
             protocol_toml=plan_toml,
             rig_toml=rig_toml,
+            calibrate=calibrate,
+            setup_id=setup_id,
         )
-        recording = record(hardware, take, stop=stop, on_progress=show)
+        ask = _say_what_to_flex if assign else None
+        recording = record(hardware, take, stop=stop, on_progress=show, ask_to_flex=ask)
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -123,6 +134,7 @@ def simulate_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
+    calibrate: CalibrateOption = False,
     mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
     video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
     stamp: Annotated[
@@ -151,6 +163,7 @@ def simulate_command(
             protocol_text=plan_toml,
             faults=faults,
             mixed=mixed,
+            calibrate=calibrate,
             film=Film() if video else None,
             stamp=stamp,
             progress=advance,
@@ -213,7 +226,40 @@ def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> Non
     print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: every file is as it was")
 
 
+PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the recorder, where several run.")]
+
+
+@app.command("status")
+def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
+    """Say how the recording that runs is doing; it may have a screen or none."""
+    from acquire.control import ask
+    from acquire.status import status_text
+
+    status = ask({"do": "status"}, pid=pid)
+    print_result(status, as_json=as_json, text=status_text(status))
+
+
+@app.command("mark")
+def mark_command(
+    text: Annotated[str, typer.Argument(help="What happened, in a line.")],
+    pid: PidOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set a marker in the recording that runs, at this moment."""
+    from acquire.control import ask
+
+    said = ask({"do": "mark", "text": text}, pid=pid)
+    print_result({"marked": text, "said": said}, as_json=as_json, text=said)
+
+
 add_tools(app)
+
+
+def _say_what_to_flex(channel: str, seconds: float) -> None:
+    from acquire.assigning import flex_prompt
+
+    words = flex_prompt(channel).text if channel else "let everything hang loose"
+    STDERR.print(f"{words} ({seconds:g} s)", markup=False)
 
 
 def _summary(recording: Recording) -> dict[str, Any]:

@@ -7,13 +7,18 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from acquire.epochs import Epoch, expected
+from dataset.arrays import FloatArray, IntArray
 from dataset.profiles import Profile
 
 #: Seconds over which the live rate is counted.
 RATE_WINDOW_S = 3.0
 #: Seconds of values kept for the screen.
 TRACE_S = 60.0
+#: The same, where a sensor's rate is not known.
+TRACE_VALUES = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,9 @@ class SensorHealth:
         self._value: float | None = None
         self._battery_percent: int | None = None
         self._recent: deque[int] = deque()
-        self._trace: deque[float] = deque(maxlen=max(100, round(TRACE_S * self._rate_hz)))
+        n_kept = max(100, round(TRACE_S * self._rate_hz)) if self._rate_hz else TRACE_VALUES
+        self._trace: deque[float] = deque(maxlen=n_kept)
+        self._trace_ns: deque[int] = deque(maxlen=self._trace.maxlen)
         self.last_ns: int | None = None
 
     # -- what happens ---------------------------------------------------------------------------------------------
@@ -162,6 +169,7 @@ class SensorHealth:
             if value is not None:
                 self._value = value
                 self._trace.append(value)
+                self._trace_ns.append(arrival_ns)
 
     def _count(self, number: int, arrival_ns: int, value: float | None) -> None:
         if self._epoch is not None and self._epoch.number == number:
@@ -195,6 +203,14 @@ class SensorHealth:
 
     def _counts(self) -> Counter[str]:
         return self._totals + self._epoch.counts() if self._epoch is not None else self._totals.copy()
+
+    def since(self, host_ns: int) -> tuple[IntArray, FloatArray]:
+        """Return arrivals and values since a host time, shape (N,) each; at most the last minute's."""
+        with self._lock:
+            arrival_ns = np.array(self._trace_ns, dtype=np.int64)
+            value = np.array(self._trace, dtype=np.float64)
+        recent = arrival_ns >= host_ns
+        return arrival_ns[recent], value[recent]
 
     def live(self, now_ns: int, n_values: int = 600) -> LiveHealth:
         """Return what can be said at host time ``now_ns``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from acquire.cues import cue_at
+from acquire.assigning import Assigning
+from acquire.control import ControlServer
 from acquire.disk import DiskStatus, DiskWatch, check_disk
 from acquire.flasher import Flasher
 from acquire.hardware import Hardware
@@ -18,12 +20,14 @@ from acquire.ledbox import SOURCE as BOX_SOURCE
 from acquire.player import SchedulePlayer
 from acquire.schedule import build_schedule
 from acquire.sensors.hub import SensorStatus
+from acquire.status import status_dict
 from acquire.streams import Streams
 from acquire.take import Recording, Snapshot, Take
 from dataset import clock
+from dataset.capture import Sensor
 from dataset.capture_closing import is_disk_full
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder
-from dataset.errors import CaptureError, HardwareError, MiaError
+from dataset.errors import CaptureError, HardwareError, InputError, MiaError
 from dataset.outputs import cannot_write
 
 READY_TIMEOUT_S = 60.0
@@ -41,19 +45,27 @@ class Recorder:
     def __init__(self, hardware: Hardware, take: Take) -> None:
         self.take = take
         self.subject = check_subject(take.subject)
-        self.schedule = build_schedule(take.protocol, take.seed, take.duration_s)
+        channels = tuple(s.channel for s in hardware.sensors) if take.calibrate else ()
+        self.schedule = build_schedule(take.protocol, take.seed, take.duration_s, calibrate=channels)
         self.journal = Journal()
         self.notes: list[str] = []
         self.finished = threading.Event()
         #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
         self.flasher: Flasher | None = None
         self._hardware = hardware
+        if take.sensors:
+            hardware.sensors = take.sensors
         self._streams = Streams(hardware, self.journal, self._note)
         self._writer: CaptureWriter | None = None
         self._disk: DiskStatus | None = None
         self._disk_watch: DiskWatch | None = None
         self._disk_full = ""
         self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
+        #: Finds out by flexing which sensor sits where; between opening and starting.
+        self.assigning = Assigning(self._streams.hub, hardware, self.journal, self._before_recording)
+        self._control = ControlServer(
+            {"status": lambda _: self.status(), "mark": lambda request: self.mark(str(request.get("text", "")))}
+        )
         self._phase = "closed"
         self._began_ns = 0
         self._ended_ns = 0
@@ -83,6 +95,10 @@ class Recorder:
     def _open(self) -> None:
         self._phase = "opening"
         self.journal.log("info", "opening", {"rig": self._hardware.name})
+        try:
+            self._control.start()
+        except (OSError, MiaError) as error:  # a recording needs nobody outside
+            self.journal.log("warning", "no status and marks from outside", {"error": str(error)})
         self._streams.open(self._on_trigger, self.flasher)
         disk = self._check_disk()
         if disk.minutes_left * 60 < self.schedule.duration_s:
@@ -155,17 +171,23 @@ class Recorder:
             sync_seed=take.seed,
             rig_toml=take.rig_toml,
             protocol_toml=take.protocol_toml,
+            setup_id=take.setup_id,
         )
         self._writer = writer
         self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
         writer.clock_anchor(*clock.anchor())
         streams.attach(writer)
         self._began_ns = clock.now_ns()
-        self._phase = "recording"
         detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
         self.journal.log("info", "recording", detail)
         self._player.start(writer, self._began_ns, streams.box or self.flasher)
+        self._phase = "recording"
+        atexit.register(self._close_at_exit)  # whoever records may crash, or forget
         return folder
+
+    def _close_at_exit(self) -> None:
+        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+            self.close()
 
     def stop(self) -> None:
         """Ask the recording to end; :meth:`close` ends it."""
@@ -195,6 +217,9 @@ class Recorder:
             except BaseException:
                 self._phase = "failed"
                 raise
+            finally:
+                self._control.close()
+                atexit.unregister(self._close_at_exit)
             self._phase = "done"
             return recording
 
@@ -274,6 +299,67 @@ class Recorder:
         if self._writer is not None and self._phase == "recording":
             self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
 
+    # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
+
+    def mark(self, text: str) -> str:
+        """Store a marker with a text. Like all that follow: returns what was done, in words.
+
+        Raises
+        ------
+        InputError
+            Nothing is being recorded, or it cannot be done now; the same for all that follow.
+        """
+        return self._player.mark(text)
+
+    def pause(self) -> str:
+        """Stand still between exercises: at once, or when what runs has ended."""
+        return self._player.pause()
+
+    def resume(self) -> str:
+        """Go on after a countdown."""
+        return self._player.resume()
+
+    def redo(self) -> str:
+        """Do the last exercise again, after a countdown; the one that runs is cut short."""
+        return self._player.redo()
+
+    def skip(self) -> str:
+        """Leave out the exercise that runs or the one that comes."""
+        return self._player.skip()
+
+    def next(self) -> str:
+        """End the exercise that runs, or begin the one that comes at once."""
+        return self._player.next()
+
+    def flash(self) -> str:
+        """Flash at once; HardwareError where nothing can."""
+        return self._player.flash()
+
+    def clap_cue(self) -> str:
+        """Ask for a clap at once."""
+        return self._player.clap_cue()
+
+    def reconnect(self, slot: int) -> str:
+        """Make one sensor's connection anew, also before a recording."""
+        self._streams.hub.reconnect(slot)
+        channel = next(s.channel for s in self._streams.hub.sensors if s.slot == slot)
+        if self._phase == "recording":
+            self._player.note("reconnect", channel)
+        return f"slot {slot} {channel} is connected anew"
+
+    def _before_recording(self) -> None:
+        if self._phase not in ("waiting", "ready"):
+            raise InputError("sensors cannot be assigned now", f"the rig is {self._phase}", "assign before recording")
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The slots as they are bound now; a further take in the same placement is given them."""
+        return self._streams.hub.sensors
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``mia-record status --json`` prints."""
+        return status_dict(self.snapshot())
+
     # -- for a screen ---------------------------------------------------------------------------------------------
 
     def elapsed_s(self) -> float:
@@ -290,14 +376,16 @@ class Recorder:
             subject=self.subject,
             folder=self._writer.folder if self._writer else None,
             elapsed_s=elapsed_s,
-            remaining_s=max(0.0, self.schedule.duration_s - elapsed_s),
-            cue=cue_at(self.schedule, elapsed_s) if recording else None,
+            remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
+            cue=self._player.cue() if recording else None,
             sensors=streams.hub.statuses(),
             camera=streams.camera.status() if streams.camera else None,
             sound=streams.microphone.status() if streams.microphone else None,
             box=streams.box is not None and not streams.box.failure,
             disk=self._disk,
             rows=self.journal.recent(20),
+            paused=self._player.paused,
+            pausing=self._player.pausing,
         )
 
 
@@ -308,6 +396,7 @@ def record(
     stop: threading.Event | None = None,
     on_progress: Callable[[Snapshot], None] | None = None,
     ready_timeout_s: float = READY_TIMEOUT_S,
+    ask_to_flex: Callable[[str, float], None] | None = None,
 ) -> Recording | None:
     """Make one recording without a screen.
 
@@ -321,6 +410,9 @@ def record(
         Called ten times a second with a snapshot.
     ready_timeout_s : float
         How long to wait for the sensors.
+    ask_to_flex : callable, optional
+        Where given, sensors are assigned by flexing first. Told of each step: the channel, or ``""`` for rest, and its
+        seconds.
 
     Returns
     -------
@@ -335,12 +427,17 @@ def record(
         Too little room to begin; where the disk fills up later, the recording ends and says so.
     CaptureError
         Writing failed; what was committed is kept.
+    RefusedError
+        It is not plain which sensor sits where; no capture is left.
     """
     recorder = Recorder(hardware, take)
     stop = stop or threading.Event()
     try:
         recorder.open()
-        if recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress):
+        ready = recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress)
+        if ready and ask_to_flex is not None:
+            ready = recorder.assigning.settle(stop=stop, on_prompt=ask_to_flex)
+        if ready:
             recorder.start()
             while not recorder.finished.wait(0.1) and not stop.is_set():
                 if on_progress is not None:

@@ -13,6 +13,7 @@ from acquire.journal import JournalRow
 from acquire.microphone import SoundStatus
 from acquire.protocol import Protocol
 from acquire.sensors.hub import SensorStatus
+from dataset.capture import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,12 @@ class Take:
         Shortens or stretches the exercises.
     protocol_toml, rig_toml : str
         Stored in the capture.
+    setup_id : str
+        Names the placement of the sensors; takes that share it need not be assigned and calibrated again.
+    calibrate : bool
+        Rest, contraction and rest of every muscle are asked for before the first sync sequence.
+    sensors : tuple of Sensor
+        The slots as an earlier take of the same placement bound them; the rig's own where empty.
     """
 
     protocol: Protocol
@@ -40,6 +47,9 @@ class Take:
     duration_s: float | None = None
     protocol_toml: str = ""
     rig_toml: str = ""
+    setup_id: str = ""
+    calibrate: bool = False
+    sensors: tuple[Sensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +62,8 @@ class Snapshot:
         ``closed``, ``opening``, ``waiting`` (for sensors), ``ready``, ``recording``, ``closing``, ``done``, ``failed``.
     cue : Cue or None
         What the person is asked to do; None outside a recording.
+    paused, pausing : bool
+        The schedule stands still; it will when what runs has ended.
     disk : DiskStatus or None
         What is left on the disk; None where nothing is open.
     """
@@ -69,6 +81,8 @@ class Snapshot:
     box: bool
     disk: DiskStatus | None
     rows: tuple[JournalRow, ...]
+    paused: bool = False
+    pausing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

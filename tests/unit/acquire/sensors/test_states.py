@@ -43,8 +43,8 @@ def test_the_whole_life_of_a_sensor() -> None:
     life = {
         State.SCANNING: {"found": "connecting", "not found": "scanning"},
         State.CONNECTING: {"subscribed": "streaming", "failed": "scanning"},
-        State.STREAMING: {"silent": "stale", "disconnected": "lost"},
-        State.STALE: {"heard": "streaming", "disconnected": "lost", "given up": "lost"},
+        State.STREAMING: {"silent": "stale", "disconnected": "lost", "asked": "lost"},
+        State.STALE: {"heard": "streaming", "disconnected": "lost", "given up": "lost", "asked": "lost"},
         State.LOST: {"retry": "reconnecting"},
         State.RECONNECTING: {
             "found": "reconnecting",
@@ -72,8 +72,9 @@ def test_a_sensor_that_streamed_is_looked_for_until_the_hub_stops() -> None:
 
 
 def test_what_a_person_should_act_on_is_a_warning() -> None:
-    for (state, _), step in TABLE.items():
+    for (state, event), step in TABLE.items():
         falls = state in CONNECTED and step.to not in CONNECTED and step.to != State.STOPPED
+        falls &= event != Event.ASKED  # the person wants it
         assert step.level == ("warning" if falls or step.to == State.STALE or "failed" in step.what else "info")
 
 
