@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acquire.cues import cue_at
 from acquire.disk import DiskStatus, DiskWatch, check_disk
 from acquire.flasher import Flasher
@@ -19,6 +22,7 @@ from acquire.player import SchedulePlayer
 from acquire.schedule import build_schedule
 from acquire.sensors.hub import SensorStatus
 from acquire.streams import Streams
+from acquire.subject import LOG_ROW as SUBJECT_ROW
 from acquire.take import Recording, Snapshot, Take
 from dataset import clock
 from dataset.capture_closing import is_disk_full
@@ -153,12 +157,15 @@ class Recorder:
             subject=self.subject,
             sensors=streams.hub.sensors,
             sync_seed=take.seed,
+            setup_id=take.setup_id,
             rig_toml=take.rig_toml,
             protocol_toml=take.protocol_toml,
         )
         self._writer = writer
         self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
         writer.clock_anchor(*clock.anchor())
+        if take.subject_info:
+            writer.log("info", SUBJECT_ROW, dict(take.subject_info))
         streams.attach(writer)
         self._began_ns = clock.now_ns()
         self._phase = "recording"
@@ -299,6 +306,12 @@ class Recorder:
             disk=self._disk,
             rows=self.journal.recent(20),
         )
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        camera = self._streams.camera
+        picture = camera.picture() if camera else None
+        return camera.turn(picture) if camera and picture is not None else None
 
 
 def record(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ class Take:
         Shortens or stretches the exercises.
     protocol_toml, rig_toml : str
         Stored in the capture.
+    subject_info : mapping
+        What is known of the person, by the names of a session's ``/subject``; stored as a row of the log.
+    setup_id : str
+        The same for takes between which no sensor was moved.
     """
 
     protocol: Protocol
@@ -40,6 +45,8 @@ class Take:
     duration_s: float | None = None
     protocol_toml: str = ""
     rig_toml: str = ""
+    subject_info: Mapping[str, str | float] = field(default_factory=dict)
+    setup_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
