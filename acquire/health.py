@@ -7,7 +7,10 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from acquire.epochs import Epoch, expected
+from dataset.arrays import FloatArray, IntArray
 from dataset.profiles import Profile
 
 #: Seconds over which the live rate is counted.
@@ -81,6 +84,7 @@ class SensorHealth:
         self._battery_percent: int | None = None
         self._recent: deque[int] = deque()
         self._trace: deque[float] = deque(maxlen=max(100, round(TRACE_S * self._rate_hz)))
+        self._trace_ns: deque[int] = deque(maxlen=self._trace.maxlen)
         self.last_ns: int | None = None
 
     # -- what happens ---------------------------------------------------------------------------------------------
@@ -162,6 +166,7 @@ class SensorHealth:
             if value is not None:
                 self._value = value
                 self._trace.append(value)
+                self._trace_ns.append(arrival_ns)
 
     def _count(self, number: int, arrival_ns: int, value: float | None) -> None:
         if self._epoch is not None and self._epoch.number == number:
@@ -195,6 +200,14 @@ class SensorHealth:
 
     def _counts(self) -> Counter[str]:
         return self._totals + self._epoch.counts() if self._epoch is not None else self._totals.copy()
+
+    def since(self, host_ns: int) -> tuple[IntArray, FloatArray]:
+        """Return arrivals and values since a host time, shape (N,) each; at most the last minute's."""
+        with self._lock:
+            arrival_ns = np.array(self._trace_ns, dtype=np.int64)
+            value = np.array(self._trace, dtype=np.float64)
+        recent = arrival_ns >= host_ns
+        return arrival_ns[recent], value[recent]
 
     def live(self, now_ns: int, n_values: int = 600) -> LiveHealth:
         """Return what can be said at host time ``now_ns``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dataset.errors import InputError
 from dataset.exercises import canonical_exercise
@@ -15,10 +15,23 @@ _BUILT_IN = resources.files("acquire.protocols")
 
 
 class Exercise(TomlModel):
-    """One exercise: what, for how long, and the words shown."""
+    """One exercise: what, for how long or how often, and the words shown.
+
+    Attributes
+    ----------
+    seconds : float or None
+        How long; or else ``repetitions``.
+    repetitions : int or None
+        How often, each taking ``seconds_each``: the person is counted through them.
+    rest_s : float or None
+        After it; the protocol's where left out.
+    """
 
     name: str
-    seconds: float = Field(gt=0, le=3600)
+    seconds: float | None = Field(default=None, gt=0, le=3600)
+    repetitions: int | None = Field(default=None, ge=1, le=1000)
+    seconds_each: float = Field(default=3.0, gt=0, le=60)
+    rest_s: float | None = Field(default=None, ge=0, le=3600)
     text: str = ""
 
     @field_validator("name")
@@ -28,6 +41,24 @@ class Exercise(TomlModel):
         if not name:
             raise ValueError("an exercise needs a name")
         return name
+
+    @model_validator(mode="after")
+    def _has_one_measure(self) -> Exercise:
+        if (self.seconds is None) == (self.repetitions is None):
+            raise ValueError("an exercise needs seconds or repetitions, and not both")
+        return self
+
+    @property
+    def duration_s(self) -> float:
+        """How long it takes."""
+        return self.seconds if self.seconds is not None else (self.repetitions or 0) * self.seconds_each
+
+
+class CalibrationPart(TomlModel):
+    """Rest, contraction, rest of each muscle before the first sync sequence, where a recording calibrates."""
+
+    rest_s: float = Field(default=3.0, ge=2.5, le=60)
+    contract_s: float = Field(default=3.0, ge=1.5, le=30)
 
 
 class SyncSequence(TomlModel):
@@ -48,6 +79,7 @@ class Protocol(TomlModel):
     rest_s: float = Field(default=1.0, ge=0)
     lead_in_s: float = Field(default=2.0, ge=0)
     sync: SyncSequence = SyncSequence()
+    calibration: CalibrationPart = CalibrationPart()
     exercises: tuple[Exercise, ...] = ()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.cues import cue_at
+from acquire.assigning import Assigning
 from acquire.disk import DiskStatus, DiskWatch, check_disk
 from acquire.flasher import Flasher
 from acquire.hardware import Hardware
@@ -21,13 +21,15 @@ from acquire.ledbox import SOURCE as BOX_SOURCE
 from acquire.player import SchedulePlayer
 from acquire.schedule import build_schedule
 from acquire.sensors.hub import SensorStatus
+from acquire.status import status_dict
 from acquire.streams import Streams
 from acquire.subject import LOG_ROW as SUBJECT_ROW
 from acquire.take import Recording, Snapshot, Take
 from dataset import clock
+from dataset.capture import Sensor
 from dataset.capture_closing import is_disk_full
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder
-from dataset.errors import CaptureError, HardwareError, MiaError
+from dataset.errors import CaptureError, HardwareError, InputError, MiaError
 from dataset.outputs import cannot_write
 
 READY_TIMEOUT_S = 60.0
@@ -45,19 +47,24 @@ class Recorder:
     def __init__(self, hardware: Hardware, take: Take) -> None:
         self.take = take
         self.subject = check_subject(take.subject)
-        self.schedule = build_schedule(take.protocol, take.seed, take.duration_s)
+        channels = tuple(s.channel for s in hardware.sensors) if take.calibrate else ()
+        self.schedule = build_schedule(take.protocol, take.seed, take.duration_s, calibrate=channels)
         self.journal = Journal()
         self.notes: list[str] = []
         self.finished = threading.Event()
         #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
         self.flasher: Flasher | None = None
         self._hardware = hardware
+        if take.sensors:
+            hardware.sensors = take.sensors
         self._streams = Streams(hardware, self.journal, self._note)
         self._writer: CaptureWriter | None = None
         self._disk: DiskStatus | None = None
         self._disk_watch: DiskWatch | None = None
         self._disk_full = ""
         self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
+        #: Finds out by flexing which sensor sits where; between opening and starting.
+        self.assigning = Assigning(self._streams.hub, hardware, self.journal, self._before_recording)
         self._phase = "closed"
         self._began_ns = 0
         self._ended_ns = 0
@@ -157,9 +164,9 @@ class Recorder:
             subject=self.subject,
             sensors=streams.hub.sensors,
             sync_seed=take.seed,
-            setup_id=take.setup_id,
             rig_toml=take.rig_toml,
             protocol_toml=take.protocol_toml,
+            setup_id=take.setup_id,
         )
         self._writer = writer
         self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
@@ -281,6 +288,67 @@ class Recorder:
         if self._writer is not None and self._phase == "recording":
             self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
 
+    # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
+
+    def mark(self, text: str) -> str:
+        """Store a marker with a text. Like all that follow: returns what was done, in words.
+
+        Raises
+        ------
+        InputError
+            Nothing is being recorded, or it cannot be done now; the same for all that follow.
+        """
+        return self._player.mark(text)
+
+    def pause(self) -> str:
+        """Stand still between exercises: at once, or when what runs has ended."""
+        return self._player.pause()
+
+    def resume(self) -> str:
+        """Go on after a countdown."""
+        return self._player.resume()
+
+    def redo(self) -> str:
+        """Do the last exercise again, after a countdown; the one that runs is cut short."""
+        return self._player.redo()
+
+    def skip(self) -> str:
+        """Leave out the exercise that runs or the one that comes."""
+        return self._player.skip()
+
+    def next(self) -> str:
+        """End the exercise that runs, or begin the one that comes at once."""
+        return self._player.next()
+
+    def flash(self) -> str:
+        """Flash at once; HardwareError where nothing can."""
+        return self._player.flash()
+
+    def clap_cue(self) -> str:
+        """Ask for a clap at once."""
+        return self._player.clap_cue()
+
+    def reconnect(self, slot: int) -> str:
+        """Make one sensor's connection anew, also before a recording."""
+        self._streams.hub.reconnect(slot)
+        channel = next(s.channel for s in self._streams.hub.sensors if s.slot == slot)
+        if self._phase == "recording":
+            self._player.note("reconnect", channel)
+        return f"slot {slot} {channel} is connected anew"
+
+    def _before_recording(self) -> None:
+        if self._phase not in ("waiting", "ready"):
+            raise InputError("sensors cannot be assigned now", f"the rig is {self._phase}", "assign before recording")
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The slots as they are bound now; a further take in the same placement is given them."""
+        return self._streams.hub.sensors
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``mia-record status --json`` prints."""
+        return status_dict(self.snapshot())
+
     # -- for a screen ---------------------------------------------------------------------------------------------
 
     def elapsed_s(self) -> float:
@@ -297,14 +365,16 @@ class Recorder:
             subject=self.subject,
             folder=self._writer.folder if self._writer else None,
             elapsed_s=elapsed_s,
-            remaining_s=max(0.0, self.schedule.duration_s - elapsed_s),
-            cue=cue_at(self.schedule, elapsed_s) if recording else None,
+            remaining_s=self._player.remaining_s() if recording else self.schedule.duration_s - elapsed_s,
+            cue=self._player.cue() if recording else None,
             sensors=streams.hub.statuses(),
             camera=streams.camera.status() if streams.camera else None,
             sound=streams.microphone.status() if streams.microphone else None,
             box=streams.box is not None and not streams.box.failure,
             disk=self._disk,
             rows=self.journal.recent(20),
+            paused=self._player.paused,
+            pausing=self._player.pausing,
         )
 
     def picture(self) -> NDArray[np.uint8] | None:

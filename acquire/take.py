@@ -14,6 +14,7 @@ from acquire.journal import JournalRow
 from acquire.microphone import SoundStatus
 from acquire.protocol import Protocol
 from acquire.sensors.hub import SensorStatus
+from dataset.capture import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,11 @@ class Take:
     subject_info : mapping
         What is known of the person, by the names of a session's ``/subject``; stored as a row of the log.
     setup_id : str
-        The same for takes between which no sensor was moved.
+        Names the placement of the sensors; takes that share it need not be assigned and calibrated again.
+    calibrate : bool
+        Rest, contraction and rest of every muscle are asked for before the first sync sequence.
+    sensors : tuple of Sensor
+        The slots as an earlier take of the same placement bound them; the rig's own where empty.
     """
 
     protocol: Protocol
@@ -47,6 +52,8 @@ class Take:
     rig_toml: str = ""
     subject_info: Mapping[str, str | float] = field(default_factory=dict)
     setup_id: str = ""
+    calibrate: bool = False
+    sensors: tuple[Sensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,8 @@ class Snapshot:
         ``closed``, ``opening``, ``waiting`` (for sensors), ``ready``, ``recording``, ``closing``, ``done``, ``failed``.
     cue : Cue or None
         What the person is asked to do; None outside a recording.
+    paused, pausing : bool
+        The schedule stands still; it will when what runs has ended.
     disk : DiskStatus or None
         What is left on the disk; None where nothing is open.
     """
@@ -76,6 +85,8 @@ class Snapshot:
     box: bool
     disk: DiskStatus | None
     rows: tuple[JournalRow, ...]
+    paused: bool = False
+    pausing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from acquire.assign import Samples
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.sensors.battery import follow_battery
@@ -22,7 +23,7 @@ from acquire.sensors.status import SensorStatus
 from dataset import clock
 from dataset.capture import Sensor
 from dataset.capture_writer import CaptureWriter
-from dataset.errors import HardwareError, MiaError
+from dataset.errors import HardwareError, InputError, MiaError
 from dataset.profiles.decode import LiveReader
 
 __all__ = ["SensorHub", "SensorStatus"]
@@ -119,6 +120,45 @@ class SensorHub:
         """Return the manifest's health of each channel for the recording that ended at ``until_ns``."""
         own = {slot.bound.channel: {"slot": slot.bound.slot, **slot.health.summary(until_ns)} for slot in self._slots}
         return own | self._shared.health(until_ns)
+
+    def samples(self, since_ns: int) -> dict[int, Samples]:
+        """Return what every slot has sent since a host time."""
+        own = {slot.bound.slot: slot.health for slot in self._slots} | self._shared.healths()
+        found = {number: health.since(since_ns) for number, health in own.items()}
+        return {number: Samples(arrival_ns=ns, value=value) for number, (ns, value) in found.items()}
+
+    def rebind(self, sensors: Sequence[Sensor]) -> None:
+        """Let the slots' sensors sit on other muscles; the connections stay. Not while a recording runs."""
+        self._in_loop(self._rebind({s.slot: s for s in sensors})).result(timeout=10)
+
+    async def _rebind(self, sensors: Mapping[int, Sensor]) -> None:
+        for slot in self._slots:
+            slot.sit_on(sensors[slot.wanted.slot])
+        self._shared.sit_on(sensors)
+
+    def reconnect(self, number: int) -> None:
+        """End a slot's connection, so that it is made anew.
+
+        Raises
+        ------
+        InputError
+            There is no such slot, or it is not connected: then it is looked for already.
+        """
+        slot = next((s for s in self._slots if s.wanted.slot == self._shared.carrier_of(number)), None)
+        if slot is None:
+            raise InputError(f"there is no slot {number}", f"the rig has {len(self.sensors)}")
+        if not self._in_loop(self._reconnect(slot)).result(timeout=10):
+            raise InputError(
+                f"slot {number} {slot.bound.channel} is not connected", f"it is {slot.state.value}",
+                "it is looked for already: switch it on, or bring it nearer",
+            )  # fmt: skip
+
+    @staticmethod
+    async def _reconnect(slot: Slot) -> bool:
+        if slot.link is None or slot.state not in (State.STREAMING, State.STALE):
+            return False
+        slot.link.give_up(asked=True)
+        return True
 
     def _in_loop(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -217,7 +257,9 @@ class SensorHub:
                 slot.note("error", "the battery cannot be followed", error=repr(failure))
         heard = slot.heard
         slot.end_epoch()
-        if link.given_up:
+        if link.asked:
+            slot.machine.step(Event.ASKED)
+        elif link.given_up:
             slot.machine.step(Event.GIVEN_UP)
         else:
             slot.machine.step(Event.DISCONNECTED, **reason_detail(link.reason))

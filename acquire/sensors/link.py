@@ -68,6 +68,8 @@ class Link:
         Set when the link has ended, or was given up.
     given_up : bool
         Whether :meth:`give_up` ended it.
+    asked : bool
+        Whether a person wanted that.
     """
 
     def __init__(self, device: BLEDevice, profile: Profile, radio: Radio) -> None:
@@ -75,6 +77,7 @@ class Link:
         self.identity = Identity()
         self.lost = asyncio.Event()
         self.given_up = False
+        self.asked = False
         self._profile = profile
         self._radio = radio
         self._started = False
@@ -89,9 +92,10 @@ class Link:
         # BlueZ and WinRT call this for a disconnect of our own too; nobody waits for `lost` any more then.
         self.lost.set()
 
-    def give_up(self) -> None:
-        """End a link that is silent; :meth:`close` must still be awaited."""
+    def give_up(self, *, asked: bool = False) -> None:
+        """End a link that is silent, or one that a person wants made anew; :meth:`close` must still be awaited."""
         self.given_up = True
+        self.asked = asked
         self.lost.set()
 
     @property

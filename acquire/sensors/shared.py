@@ -7,7 +7,7 @@ The others ride: they see the same notifications through a column of their own.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,22 @@ class SharedDevices:
             carriers.append(sensor)
             carrier_of[device] = sensor.slot
         self.carriers = tuple(carriers)
+
+    def carrier_of(self, slot: int) -> int:
+        """Return the slot that carries the device of a slot: itself, where it does not ride."""
+        return next((c for c, riders in self._riders.items() if any(r.sensor.slot == slot for r in riders)), slot)
+
+    def healths(self) -> dict[int, SensorHealth]:
+        """Return what is heard of the slots that ride."""
+        return {rider.sensor.slot: rider.health for rider in self._all()}
+
+    def sit_on(self, places: Mapping[int, Sensor]) -> None:
+        """Let the slots that ride sit on other muscles."""
+        for rider in self._all():
+            place = places[rider.sensor.slot]
+            rider.sensor = replace(
+                rider.sensor, channel=place.channel, muscle=place.muscle, side=place.side, placement=place.placement
+            )
 
     def heard(self, carrier: int, epoch: int, arrival_ns: int, characteristic: str, payload: bytes) -> None:
         """Let the riders of a slot see a notification."""

@@ -90,6 +90,11 @@ class Slot:
         """Free the slot: the device that was meant to sit here never streamed."""
         self.device, self.bound = None, self.wanted
 
+    def sit_on(self, place: Sensor) -> None:
+        """Let the sensor sit on another muscle, in this connection and the later ones."""
+        of_place = {name: getattr(place, name) for name in ("channel", "muscle", "side", "placement")}
+        self.wanted, self.bound = replace(self.wanted, **of_place), replace(self.bound, **of_place)
+
     def silent_s(self, now_ns: int) -> float:
         """Return the seconds since the last value of this connection, or since it began."""
         return (now_ns - max(self._subscribed_ns, self.health.last_ns or 0)) * 1e-9

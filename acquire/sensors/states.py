@@ -30,6 +30,7 @@ class Event(StrEnum):
     SILENT = "silent"  # nothing for the profile's stale_s
     HEARD = "heard"  # a value after that
     GIVEN_UP = "given up"  # nothing for the profile's reconnect_s
+    ASKED = "asked"  # a person wants the connection made anew
     DISCONNECTED = "disconnected"
     RETRY = "retry"  # the back-off is over
     STOP = "stop"
@@ -51,6 +52,8 @@ TABLE: dict[tuple[State, Event], Step] = {
     (State.CONNECTING, Event.FAILED): Step(State.SCANNING, "warning", "connecting failed"),
     (State.STREAMING, Event.SILENT): Step(State.STALE, "warning", "stale"),
     (State.STREAMING, Event.DISCONNECTED): Step(State.LOST, "warning", "disconnected"),
+    (State.STREAMING, Event.ASKED): Step(State.LOST, "info", "reconnection asked for"),
+    (State.STALE, Event.ASKED): Step(State.LOST, "info", "reconnection asked for"),
     (State.STALE, Event.HEARD): Step(State.STREAMING, "info", "back"),
     (State.STALE, Event.DISCONNECTED): Step(State.LOST, "warning", "disconnected"),
     (State.STALE, Event.GIVEN_UP): Step(State.LOST, "warning", "silent: given up"),

@@ -144,7 +144,7 @@ def _schedule(protocol: Protocol, seed: int, minutes: float | None) -> Schedule:
     if minutes is None:
         return plain
     wanted_s = minutes * 60.0
-    pass_s = sum(e.seconds + protocol.rest_s for e in protocol.exercises)
+    pass_s = sum(e.duration_s + (protocol.rest_s if e.rest_s is None else e.rest_s) for e in protocol.exercises)
     if pass_s > 0.0:
         around_s = plain.duration_s - protocol.passes * pass_s
         passes = max(1, round((wanted_s - around_s) / pass_s))

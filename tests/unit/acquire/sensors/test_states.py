@@ -43,8 +43,8 @@ def test_the_whole_life_of_a_sensor() -> None:
     life = {
         State.SCANNING: {"found": "connecting", "not found": "scanning"},
         State.CONNECTING: {"subscribed": "streaming", "failed": "scanning"},
-        State.STREAMING: {"silent": "stale", "disconnected": "lost"},
-        State.STALE: {"heard": "streaming", "disconnected": "lost", "given up": "lost"},
+        State.STREAMING: {"silent": "stale", "disconnected": "lost", "asked": "lost"},
+        State.STALE: {"heard": "streaming", "disconnected": "lost", "given up": "lost", "asked": "lost"},
         State.LOST: {"retry": "reconnecting"},
         State.RECONNECTING: {
             "found": "reconnecting",

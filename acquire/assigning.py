@@ -1,0 +1,139 @@
+"""Assigning by flexing on a rig that streams: tells the person what to flex, and binds who answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from acquire.assign import Answer, Assigned, Flexed, assign, rebound
+from acquire.hardware import Hardware
+from acquire.journal import Journal
+from acquire.schedule import Prompt
+from acquire.sensors.hub import SensorHub
+from dataset import clock
+from dataset.errors import InputError
+
+#: Rest before the first muscle, between two, and how long each is flexed.
+REST_S = 2.0
+FLEX_S = 2.5
+
+
+class Assigning:
+    """Asks for one muscle after the other, between opening a rig and starting to record.
+
+    Parameters
+    ----------
+    hub : SensorHub
+    hardware : Hardware
+        Told of the prompts.
+    journal : Journal
+    may : callable
+        Raises where assigning is not possible now.
+    """
+
+    def __init__(self, hub: SensorHub, hardware: Hardware, journal: Journal, may: Callable[[], None]) -> None:
+        self._hub = hub
+        self._hardware = hardware
+        self._journal = journal
+        self._may = may
+        self._lock = threading.Lock()
+        self._flexed: list[Flexed] = []
+        self._since_ns = 0
+        self._begun: tuple[str, int] | None = None
+
+    def rest(self) -> None:
+        """Begin anew: what the sensors send from now on counts, and nothing is flexed yet."""
+        self._may()
+        with self._lock:
+            self._flexed.clear()
+            self._begun = None
+            self._since_ns = clock.now_ns()
+
+    def flex(self, channel: str) -> None:
+        """Ask for one muscle; :meth:`relax` ends it.
+
+        Raises
+        ------
+        InputError
+            The rig has no such channel, or a recording runs.
+        """
+        self._may()
+        channels = [s.channel for s in self._hub.sensors]
+        if channel not in channels:
+            raise InputError(f"the rig has no {channel}", f"it has {', '.join(channels)}")
+        self.relax()
+        now_ns = clock.now_ns()
+        with self._lock:
+            self._begun = channel, now_ns
+        self._hardware.prompt(Prompt(at_s=0.0, kind="contract_start", label=channel), now_ns)
+
+    def relax(self) -> None:
+        """End the muscle that is being flexed, if one is."""
+        with self._lock:
+            begun, self._begun = self._begun, None
+        if begun is None:
+            return
+        channel, start_ns = begun
+        now_ns = clock.now_ns()
+        self._hardware.prompt(Prompt(at_s=0.0, kind="contract_stop", label=channel), now_ns)
+        with self._lock:
+            self._flexed = [f for f in self._flexed if f.channel != channel]
+            self._flexed.append(Flexed(channel=channel, start_ns=start_ns, stop_ns=now_ns))
+
+    def answers(self) -> dict[str, Answer]:
+        """Return who has answered to the muscles flexed so far; final only when all have been."""
+        with self._lock:
+            flexed, since_ns = list(self._flexed), self._since_ns
+        return assign(flexed, self._hub.samples(since_ns))
+
+    def bind(self, answers: Mapping[str, Answer]) -> None:
+        """Let each sensor that was assigned sit on its muscle, in what is recorded from now on."""
+        self._may()
+        slot_of = {channel: a.slot for channel, a in answers.items() if isinstance(a, Assigned)}
+        before = self._hub.sensors
+        after = rebound(before, slot_of)
+        self._hub.rebind(after)
+        moved = [f"slot {b.slot}: {b.channel} -> {a.channel}" for b, a in zip(before, after, strict=True)
+                 if a.channel != b.channel]  # fmt: skip
+        margins = {channel: round(a.margin, 3) for channel, a in answers.items() if isinstance(a, Assigned)}
+        undecided = {channel: a.why for channel, a in answers.items() if not isinstance(a, Assigned)}
+        self._journal.log(
+            "warning" if undecided else "info",
+            "sensors assigned by flexing",
+            {"slots": slot_of, "margins": margins, "moved": moved, "undecided": undecided},
+        )
+
+    def run(
+        self,
+        channels: Sequence[str] | None = None,
+        *,
+        rest_s: float = REST_S,
+        flex_s: float = FLEX_S,
+        stop: threading.Event | None = None,
+        on_prompt: Callable[[str, float], None] | None = None,
+    ) -> dict[str, Answer]:
+        """Ask for each muscle in turn and return who answered; blocks meanwhile, and binds nothing.
+
+        Parameters
+        ----------
+        channels : sequence of str, optional
+            All of the rig by default.
+        stop : threading.Event, optional
+            Set it to end early.
+        on_prompt : callable, optional
+            Told of each step: the channel, or ``""`` for rest, and its seconds.
+        """
+        stop = stop or threading.Event()
+        tell = on_prompt or (lambda _channel, _seconds: None)
+        self.rest()
+        for channel in channels or [s.channel for s in self._hub.sensors]:
+            tell("", rest_s)
+            if stop.wait(rest_s):
+                break
+            self.flex(channel)
+            tell(channel, flex_s)
+            stopped = stop.wait(flex_s)
+            self.relax()
+            if stopped:
+                break
+        return self.answers()
