@@ -290,15 +290,15 @@ class Recorder:
 
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 
-    def mark(self, text: str) -> str:
-        """Store a marker with a text. Like all that follow: returns what was done, in words.
+    def mark(self, text: str, t_ns: int | None = None) -> str:
+        """Store a marker with a text, now or at an earlier host time. Like all that follow: returns what was done, in words.
 
         Raises
         ------
         InputError
             Nothing is being recorded, or it cannot be done now; the same for all that follow.
         """
-        return self._player.mark(text)
+        return self._player.mark(text, t_ns)
 
     def pause(self) -> str:
         """Stand still between exercises: at once, or when what runs has ended."""
@@ -335,6 +335,20 @@ class Recorder:
         if self._phase == "recording":
             self._player.note("reconnect", channel)
         return f"slot {slot} {channel} is connected anew"
+
+    def calibrate(self, on: bool) -> None:
+        """Ask for rest and contraction of every muscle at the beginning, or not; before :meth:`start`."""
+        if self._phase == "recording":
+            raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
+        channels = tuple(s.channel for s in self.sensors) if on else ()
+        self.schedule = build_schedule(self.take.protocol, self.take.seed, self.take.duration_s, calibrate=channels)
+        self._player = SchedulePlayer(
+            self.schedule, self._hardware, self.journal, finished=self.finished, watch=self._watch
+        )  # fmt: skip
+
+    def calibrating(self) -> str:
+        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        return self._player.calibrating() if self._phase == "recording" else ""
 
     def _before_recording(self) -> None:
         if self._phase not in ("waiting", "ready"):

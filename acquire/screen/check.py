@@ -33,6 +33,7 @@ class CheckScreen(StepScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "Go on"),
         Binding("r", "record_now", "Record at once"),
+        Binding("o", "reopen", "Open again"),
     ]
     body: BodyView | None = None
 
@@ -81,7 +82,11 @@ class CheckScreen(StepScreen):
     def action_go(self) -> None:
         """Go on to assigning, or to the recording where nothing was moved since the last take."""
         if self.capture_app.sensors_ready():
-            self.capture_app.go("record" if self.flow.plan.setup_id else "assign")
+            self.capture_app.go("record" if self.flow.placed else "assign")
+
+    def action_reopen(self) -> None:
+        """Open the rig anew: a cable was put in, a camera was freed."""
+        self.capture_app.reopen_rig()
 
     def action_record_now(self) -> None:
         """Record as soon as every sensor streams."""

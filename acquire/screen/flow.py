@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from acquire.recorder import Recorder
 from acquire.rig import VIRTUAL, VIRTUAL_MIXED
 from acquire.subject import Subject
 from acquire.take import Recording
+from dataset.capture import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Plan:
         As ``--protocol``.
     setup_id : str
         The same for takes between which no sensor was moved.
+    sensors : tuple of Sensor
+        As an earlier take of the same placement bound them; the rig's own where empty.
     """
 
     rig: str = VIRTUAL
@@ -34,6 +38,7 @@ class Plan:
     subject: Subject = field(default_factory=Subject)
     out: Path = Path("captures")
     setup_id: str = ""
+    sensors: tuple[Sensor, ...] = ()
 
 
 #: Makes a recorder on newly opened hardware.
@@ -51,8 +56,8 @@ class Flow:
     """
 
     def __init__(self, make_recorder: MakeRecorder, plan: Plan) -> None:
-        self.plan = plan
-        self.recorder = make_recorder(plan)
+        self.plan = replace(plan, setup_id=plan.setup_id or new_setup_id())
+        self.recorder = make_recorder(self.plan)
         self.recordings: list[Recording] = []
         #: Begin to record as soon as every sensor streams, without another key.
         self.at_once = False
@@ -70,11 +75,27 @@ class Flow:
             self.recorder = self._make_recorder(plan)
             self.plan = plan
 
+    @property
+    def placed(self) -> bool:
+        """Whether the sensors sit as in an earlier take: nothing is to be assigned or calibrated again."""
+        return bool(self.plan.sensors)
+
     def further(self, *, same_placement: bool) -> None:
-        """Prepare another take of the same person; in the same placement it carries the same ``setup_id``."""
-        setup_id = self.plan.setup_id if same_placement else ""
-        self.plan = replace(self.plan, setup_id=setup_id)
+        """Prepare another take; in the same placement it has the same ``setup_id`` and sensors."""
+        if same_placement:
+            self.plan = replace(self.plan, sensors=self.recorder.sensors)
+        else:
+            self.plan = replace(self.plan, sensors=(), setup_id=new_setup_id())
         self.recorder = self._make_recorder(self.plan)
+
+    def anew(self) -> None:
+        """Make the recorder anew: the rig did not open."""
+        self.recorder = self._make_recorder(self.plan)
+
+
+def new_setup_id() -> str:
+    """Return a name for a placement of the sensors."""
+    return secrets.token_hex(4)
 
 
 def rigs(folder: Path, chosen: str) -> tuple[str, ...]:

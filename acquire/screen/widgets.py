@@ -7,6 +7,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from acquire.camera import CameraStatus
+from acquire.cues import Cue
 from acquire.journal import JournalRow
 from acquire.microphone import SoundStatus
 from acquire.screen.drawing import big_text
@@ -18,28 +19,40 @@ from dataset import clock
 class CuePanel(Widget):
     """What to do now in big words, how long still, and what comes next."""
 
+    KINDS = ("idle", "ready", "contact", "exercise", "rest", "contract", "paused", "done")
     snapshot: reactive[Snapshot | None] = reactive(None)
+    #: What a step asks for outside a recording.
+    cue: reactive[Cue | None] = reactive(None)
 
-    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+    def _now(self) -> Cue | None:
+        return self.cue or (self.snapshot.cue if self.snapshot else None)
+
+    def watch_snapshot(self) -> None:
         """Colour the panel by what is asked."""
-        kind = "idle" if snapshot is None or snapshot.cue is None else snapshot.cue.kind
-        for name in ("idle", "ready", "contact", "exercise", "rest", "done"):
+        cue = self._now()
+        kind = "idle" if cue is None else cue.kind
+        for name in self.KINDS:
             self.set_class(name == kind, name)
 
     def render(self) -> Text:
         """Draw."""
-        snapshot = self.snapshot
+        snapshot, cue = self.snapshot, self._now()
         width, height = self.content_size.width, self.content_size.height
         if snapshot is None or width < 10:
             return Text("")
-        if snapshot.cue is not None:
-            cue = snapshot.cue
-            left = f"{cue.left_s:.0f}" if cue.left_s >= 10 else f"{max(0.0, cue.left_s):.1f}"
+        if cue is not None:
+            left = f"{cue.left_s:.0f}" if cue.left_s >= 10 else f"{cue.left_s:.1f}" if cue.left_s > 0.0 else ""
             title, text, coming = cue.title, cue.text, f"next: {cue.next_title}" if cue.next_title else ""
+            if cue.repetitions:
+                left = f"{cue.repetition}/{cue.repetitions}"
+            if cue.kind == "paused":
+                text = "space goes on"
+            elif snapshot.pausing:
+                text = "pauses after this; space takes that back"
         else:
             title, text = idle_words(snapshot)
-            left, coming = "", "r: another take" if snapshot.phase == "done" else ""
-        count = big_text(left, 20)
+            left, coming = "", ""
+        count = big_text(left, 24)
         count_width = max(map(len, count))
         rows = big_text(title, width - count_width - 2)
         body = Text(no_wrap=True)
