@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from dataset.errors import MiaError
 from dataset.skeleton import JOINT
 
 if TYPE_CHECKING:
-    from dataset.keypoints.mediapipe_pose import PoseLandmarker
+    from dataset.keypoints.mediapipe_pose import Body, PoseLandmarker
 
 #: Joints that tell whether a part is in the picture, each with its word.
 PARTS = {
@@ -53,7 +53,7 @@ class BodyFinder:
         self._network: PoseLandmarker | None = None
         self._unavailable = ""
 
-    def look(self, picture: NDArray[np.uint8]) -> tuple[BodyView, Any]:
+    def look(self, picture: NDArray[np.uint8]) -> tuple[BodyView, Body | None]:
         """Return what is seen of the body in an upright picture (height, width, 3; BGR), and the keypoints or None."""
         if self._network is None and not self._unavailable:
             try:

@@ -57,7 +57,7 @@ class BodyView:
 
 
 def preflight(snapshot: Snapshot, body: BodyView | None) -> tuple[Check, ...]:
-    """Return the lines in the order a person mends them: sensors, their batteries, disk, camera, body, sound, light, clock.
+    """Return the lines, in the order in which a person mends them.
 
     Parameters
     ----------

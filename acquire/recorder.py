@@ -291,7 +291,7 @@ class Recorder:
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 
     def mark(self, text: str, t_ns: int | None = None) -> str:
-        """Store a marker with a text, now or at an earlier host time. Like all that follow: returns what was done, in words.
+        """Store a marker with a text, now or at an earlier host time; returns what was done, like all that follow.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Who is recorded: label, consent, build and handedness, as typed; read back from the last capture of the same person."""
+"""Who is recorded: label, consent, build and handedness; read back from the last capture of the same person."""
 
 from __future__ import annotations
 

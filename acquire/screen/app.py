@@ -9,11 +9,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -37,7 +35,7 @@ from acquire.take import Recording, Take
 from acquire.terminal import ending_signals
 from dataset.capture_writer import check_subject
 from dataset.console import STDERR, report_error
-from dataset.errors import InputError, MiaError
+from dataset.errors import MiaError
 
 UPDATE_EVERY_S = 0.1
 LEAVE_TIMEOUT_S = 5.0
@@ -126,13 +124,12 @@ class CaptureApp(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer what the step's keys do in the command palette."""
         for owner in (self.step, self):
-            if owner is None:
-                continue
-            for key, binding in owner._bindings:
-                if binding.description:
-                    yield SystemCommand(binding.description, f"key: {key}", self._runner(owner, binding.action))
+            for binding in [] if owner is None else owner.BINDINGS:
+                if isinstance(binding, Binding):
+                    words = binding.tooltip or binding.description
+                    yield SystemCommand(words, f"key: {binding.key}", self._runner(owner, binding.action))
 
-    def _runner(self, owner: StepScreen | CaptureApp, action: str) -> Callable[[], None]:
+    def _runner(self, owner: StepScreen | CaptureApp | None, action: str) -> Callable[[], None]:
         def run() -> None:
             self.run_worker(self.run_action(action, default_namespace=owner))
 
@@ -177,12 +174,12 @@ class CaptureApp(App[int]):
 
     def _failed(self, error: MiaError) -> None:
         self.error = error
-        self.tell(error, severity="error")
+        self.tell(error, "error")
 
-    def tell(self, error: MiaError, severity: str = "warning") -> None:
+    def tell(self, error: MiaError, level: Literal["warning", "error"] = "warning") -> None:
         """Show an error and what to do about it."""
-        level = "error" if severity == "error" else "warning"
-        self.notify(f"{error}\n{error.hint}".strip(), title=level, severity=level, timeout=30 if level == "error" else 6)
+        words = f"{error}\n{error.hint}".strip()
+        self.notify(words, title=level, severity=level, timeout=30 if level == "error" else 6)
 
     def sensors_ready(self) -> bool:
         """Return whether every sensor streams; else say which do not."""

@@ -153,7 +153,8 @@ def answers_text(channels: list[str], answers: dict[str, Answer], asked: str) ->
         elif isinstance(answer, Assigned):
             text.append(f"sensor {answer.slot}  margin {answer.margin:.2f}", GOOD)
         elif answer is not None:
-            text.append(answer.why, BAD)
+            slots = ", ".join(map(str, answer.slots))
+            text.append(f"sensors {slots} alike" if len(answer.slots) > 1 else "nobody answered", BAD)
         else:
             text.append("-", DIM)
         text.append("\n")

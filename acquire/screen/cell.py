@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from acquire.screen.drawing import binned, braille_trace, nice_range
-from acquire.screen.palette import BAD, BACKGROUND, DIM, GOOD, PLAIN, STATES, TRACE, WARN
+from acquire.screen.palette import BACKGROUND, BAD, DIM, GOOD, PLAIN, STATES, TRACE, WARN
 from acquire.sensors.status import SensorStatus, trouble
 from dataset.muscles import channel_from_name
 from dataset.profiles.profile import find_profile

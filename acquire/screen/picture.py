@@ -63,7 +63,7 @@ class CameraView(Widget):
 
     picture: reactive[NDArray[np.uint8] | None] = reactive(None, always_update=True)
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._strips: list[Strip] = []
 

@@ -27,7 +27,7 @@ FIELDS = (
     ("mass_kg", "Mass (kg)", "70"),
     ("age_years", "Age (years)", "30"),
 )
-_WORDS = "enter: go on   r: record at once with these   tab: next field   esc: leave a field"
+_WORDS = "enter goes on   r records at once   tab to the next field   esc leaves a field"
 
 
 class SetupScreen(StepScreen):

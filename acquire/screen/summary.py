@@ -43,7 +43,7 @@ def read_preview(text: str) -> Preview:
     """Return what ``mia-sync run --json`` printed; an error is a preview without a verdict."""
     try:
         found: dict[str, Any] = json.loads(text)
-        made = found["sessions"][0] if found.get("sessions") else {"error": found.get("error")}
+        made: dict[str, Any] = found["sessions"][0] if found.get("sessions") else {"error": found["error"]}
         if error := made.get("error"):
             return Preview(verdict="", reasons=(f"{error['what']}: {error['why']}",), streams={})
         streams = {name: str(stream["verdict"]) for name, stream in made["streams"].items()}

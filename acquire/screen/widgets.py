@@ -93,7 +93,7 @@ class StatusLine(Widget):
         text = Text(no_wrap=True, overflow="ellipsis")
         if self.snapshot is None:
             return text
-        camera_words(text, self.snapshot.camera)
+        camera_words(text, self.snapshot.camera, with_size=self.size.width >= 100)
         sound_words(text, self.snapshot.sound)
         text.append("  box ", DIM)
         text.append("● ready" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
@@ -139,7 +139,7 @@ def disk_words(text: Text, snapshot: Snapshot) -> None:
         text.append(f"▲ {snapshot.disk.time_left}" if short else snapshot.disk.time_left, WARN if short else DIM)
 
 
-def camera_words(text: Text, camera: CameraStatus | None) -> None:
+def camera_words(text: Text, camera: CameraStatus | None, *, with_size: bool) -> None:
     """Append the camera's state."""
     text.append(" camera ", DIM)
     if camera is None:
@@ -149,7 +149,8 @@ def camera_words(text: Text, camera: CameraStatus | None) -> None:
         text.append(f"● {camera.rate_hz:.1f}/s", GOOD)
     else:
         text.append(f"✖ {camera.state.upper()}", f"bold {BAD}")
-    text.append(f" {camera.width}x{camera.height}", DIM)
+    if with_size:
+        text.append(f" {camera.width}x{camera.height}", DIM)
     if camera.dropped:
         text.append(f" ▲ {camera.dropped} dropped", f"bold {WARN}")
     else:
