@@ -95,8 +95,8 @@ def assign(flexed: Sequence[Flexed], samples: Mapping[int, Samples]) -> dict[str
 
     Notes
     -----
-    A sensor's answer is the mean absolute deviation from its median at rest while the muscle is flexed, so that a level
-    and a raw waveform are judged alike. The score of a pair is the geometric mean of the answer's share of that
+    A sensor's answer is the median absolute deviation from its median at rest while the muscle is flexed, so that a
+    level and a raw waveform are judged alike. The score of a pair is the geometric mean of the answer's share of that
     sensor's largest and of that muscle's largest; the assignment has the greatest sum of scores.
     """
     last = {f.channel: f for f in flexed}
@@ -128,14 +128,14 @@ def _answers(prompts: Sequence[Flexed], every: Sequence[Flexed], own: Samples) -
     for i, f in enumerate(prompts):
         inside = (t >= f.start_ns + REACTS_S * 1e9) & (t <= f.stop_ns)
         if np.any(inside):
-            answers[i] = max(0.0, float(np.mean(np.abs(y[inside] - middle))) - spread)
+            answers[i] = max(0.0, float(np.median(np.abs(y[inside] - middle))) - spread)
     return answers, answers > max(ANSWERS_FROM * spread, LEAST_UNITS)
 
 
 def _scores(answers: FloatArray) -> FloatArray:
     """Return each pair's score, 0-1, shape (muscles, sensors)."""
-    by_sensor = answers / np.maximum(answers.max(axis=0, keepdims=True), 1e-12)
-    by_muscle = answers / np.maximum(answers.max(axis=1, keepdims=True), 1e-12)
+    by_sensor = answers / np.maximum(answers.max(axis=0, keepdims=True, initial=0.0), 1e-12)
+    by_muscle = answers / np.maximum(answers.max(axis=1, keepdims=True, initial=0.0), 1e-12)
     return np.asarray(np.sqrt(by_sensor * by_muscle))
 
 

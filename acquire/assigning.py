@@ -16,6 +16,15 @@ from dataset.errors import InputError
 #: Rest before the first muscle, between two, and how long each is flexed.
 REST_S = 2.0
 FLEX_S = 2.5
+#: Asked of the person: at full effort a sensor with a high level at rest meets the end of its range, and then answers
+#: to the antagonist as to its own muscle.
+EFFORT = 0.5
+
+
+def flex_prompt(channel: str) -> Prompt:
+    """Return what asks for one muscle."""
+    text = f"flex your {channel.replace('_', ' ')}, about half as hard as you can, and hold"
+    return Prompt(at_s=0.0, kind="contract_start", label=channel, text=text, effort=EFFORT)
 
 
 class Assigning:
@@ -65,7 +74,7 @@ class Assigning:
         now_ns = clock.now_ns()
         with self._lock:
             self._begun = channel, now_ns
-        self._hardware.prompt(Prompt(at_s=0.0, kind="contract_start", label=channel), now_ns)
+        self._hardware.prompt(flex_prompt(channel), now_ns)
 
     def relax(self) -> None:
         """End the muscle that is being flexed, if one is."""

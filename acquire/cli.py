@@ -213,6 +213,32 @@ def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> Non
     print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: every file is as it was")
 
 
+PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the recorder, where several run.")]
+
+
+@app.command("status")
+def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
+    """Say how the recording that runs is doing; it may have a screen or none."""
+    from acquire.control import ask
+    from acquire.status import status_text
+
+    status = ask({"do": "status"}, pid=pid)
+    print_result(status, as_json=as_json, text=status_text(status))
+
+
+@app.command("mark")
+def mark_command(
+    text: Annotated[str, typer.Argument(help="What happened, in a line.")],
+    pid: PidOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set a marker in the recording that runs, at this moment."""
+    from acquire.control import ask
+
+    said = ask({"do": "mark", "text": text}, pid=pid)
+    print_result({"marked": text, "said": said}, as_json=as_json, text=said)
+
+
 add_tools(app)
 
 

@@ -25,6 +25,7 @@ ANCHOR_EVERY_S = 10.0
 WATCH_EVERY_S = 0.5
 #: Time to get ready after a pause and before an exercise that is done again.
 COUNTDOWN_S = 3.0
+LONGEST_MARK = 500
 #: Where the events of a person's keys come from.
 SOURCE = "control"
 
@@ -206,10 +207,15 @@ class SchedulePlayer:
     # -- what a person may do -----------------------------------------------------------------------------------
 
     def mark(self, text: str, t_ns: int | None = None) -> str:
-        """Store a marker with a text, now or at an earlier host time: the text was typed after its moment."""
+        """Store a marker with a text of one line, now or at an earlier host time: it was typed after its moment."""
+        words = " ".join(text.split())
+        if not words:
+            raise InputError("a marker needs a text", "it is empty")
+        if len(words) > LONGEST_MARK:
+            raise InputError("the marker's text is too long", f"{len(words)} of at most {LONGEST_MARK} characters")
         with self._lock:
-            self._note(self._recording(), "marker", text, text, t_ns)
-        return f"marked: {text}"
+            self._note(self._recording(), "marker", words, words, t_ns)
+        return f"marked: {words}"
 
     def note(self, what: str, label: str) -> None:
         """Store what a person asked of something that is not in the schedule."""

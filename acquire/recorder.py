@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquire.assigning import Assigning
+from acquire.control import ControlServer
 from acquire.disk import DiskStatus, DiskWatch, check_disk
 from acquire.flasher import Flasher
 from acquire.hardware import Hardware
@@ -65,6 +66,9 @@ class Recorder:
         self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
         #: Finds out by flexing which sensor sits where; between opening and starting.
         self.assigning = Assigning(self._streams.hub, hardware, self.journal, self._before_recording)
+        self._control = ControlServer(
+            {"status": lambda _: self.status(), "mark": lambda request: self.mark(str(request.get("text", "")))}
+        )
         self._phase = "closed"
         self._began_ns = 0
         self._ended_ns = 0
@@ -94,6 +98,10 @@ class Recorder:
     def _open(self) -> None:
         self._phase = "opening"
         self.journal.log("info", "opening", {"rig": self._hardware.name})
+        try:
+            self._control.start()
+        except (OSError, MiaError) as error:  # a recording needs nobody outside
+            self.journal.log("warning", "no status and marks from outside", {"error": str(error)})
         self._streams.open(self._on_trigger, self.flasher)
         disk = self._check_disk()
         if disk.minutes_left * 60 < self.schedule.duration_s:
@@ -209,6 +217,8 @@ class Recorder:
             except BaseException:
                 self._phase = "failed"
                 raise
+            finally:
+                self._control.close()
             self._phase = "done"
             return recording
 

@@ -35,6 +35,8 @@ class Prompt:
         What the person reads.
     repetitions : int
         How often an exercise is asked for; 0 where it is done by time.
+    effort : float
+        Of a contraction, as a share of the greatest.
     """
 
     at_s: float
@@ -42,6 +44,7 @@ class Prompt:
     label: str = ""
     text: str = ""
     repetitions: int = 0
+    effort: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from acquire.sensors.status import trouble
@@ -47,3 +48,25 @@ def status_dict(snapshot: Snapshot) -> dict[str, Any]:
         "led_box": snapshot.box,
         "disk_minutes": None if disk is None or not math.isfinite(disk.minutes_left) else round(disk.minutes_left, 1),
     }  # fmt: skip
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """Return :func:`status_dict`'s object for a person."""
+    phase = "paused" if status["paused"] else status["phase"]
+    lines = [
+        f"{phase}: subject {status['subject']}, {status['elapsed_s']:.0f} s, {status['remaining_s']:.0f} s left",
+        f"  {status['capture'] or 'nothing is stored yet'}",
+    ]
+    if (cue := status["cue"]) is not None:
+        lines.append(f"  {cue['title']}" + (f", then {cue['next']}" if cue["next"] else ""))
+    for sensor in status["sensors"]:
+        battery = "" if sensor["battery_percent"] is None else f"  battery {sensor['battery_percent']} %"
+        lines.append(
+            f"  {sensor['slot']} {sensor['channel']:18} {sensor['state']:12} {sensor['rate_hz']:6.1f}/s{battery}"
+            + (f"  {sensor['trouble']}" if sensor["trouble"] else "")
+        )
+    if (camera := status["camera"]) is not None:
+        lines.append(f"  camera {camera['rate_hz']:.1f}/s, {camera['dropped']} dropped")
+    if status["disk_minutes"] is not None:
+        lines.append(f"  disk for {status['disk_minutes']:.0f} minutes")
+    return "\n".join(lines)

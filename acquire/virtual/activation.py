@@ -7,7 +7,7 @@ from scipy.signal import lfilter
 
 from acquire.virtual.body import Body, posture
 from acquire.virtual.dynamics import joint_torques
-from acquire.virtual.muscles import Muscles, efforts
+from acquire.virtual.muscles import Muscles, efforts, flexing_efforts
 from acquire.virtual.performance import Performance
 from dataset.arrays import FloatArray, IntArray
 
@@ -46,7 +46,7 @@ class Activation:
     def __call__(self, channel: int, host_ns: IntArray) -> FloatArray:
         """Return the activation of one channel, shape like ``host_ns``."""
         if self._origin_ns is None:
-            first_ns = self._performance.first_exercise_ns
+            first_ns = self._performance.first_effort_ns
             if first_ns is None:
                 return np.full(host_ns.shape, self._resting[channel])
             # The muscle leads its torque, so it starts a little before the motion.
@@ -105,7 +105,10 @@ class Activation:
         pose, pushes = performance.working_pose(ahead), performance.pushes(ahead)
         dt_s = STEP_NS * 1e-9
         torques = joint_torques(self._body, posture(self._body, pose), dt_s, pushes)
-        return efforts(self._muscles, torques, pose, dt_s, pushes)
+        effort = efforts(self._muscles, torques, pose, dt_s, pushes)
+        for label, course in performance.flexing(ahead[1:-1]):
+            effort += flexing_efforts(self._muscles, label, course)
+        return effort
 
 
 def _potent(active: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from dataset.muscles import PAPER_CHANNELS
 from dataset.toml import TomlModel, parse_model, read_toml
@@ -55,6 +55,9 @@ class Faults(TomlModel):
         Cues that the person does not follow.
     bangs_per_minute : float
         Sounds like a clap that are none.
+    rest_counts : tuple of float or None
+        Least and greatest level at rest, drawn anew for every sensor, where the person's own placement does not count:
+        bad skin contact reads high.
     """
 
     lost_share: float = Field(default=0.0, ge=0, le=1)
@@ -71,6 +74,14 @@ class Faults(TomlModel):
     hidden_flash_share: float = Field(default=0.0, ge=0, le=1)
     missed_contact_share: float = Field(default=0.0, ge=0, le=1)
     bangs_per_minute: float = Field(default=0.0, ge=0, le=60)
+    rest_counts: tuple[float, float] | None = None
+
+    @field_validator("rest_counts")
+    @classmethod
+    def _in_range(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0.0 <= value[0] <= value[1] <= 1000.0:
+            raise ValueError("least and greatest level at rest, from 0 to 1000")
+        return value
 
 
 def load_faults(path: Path) -> Faults:

@@ -12,8 +12,9 @@ import numpy as np
 
 from acquire.virtual.body import DOF, SIDES
 from acquire.virtual.dynamics import PASSED, Pushes
+from acquire.virtual.placement import ANTAGONIST
 from dataset.arrays import FloatArray
-from dataset.muscles import PAPER_CHANNELS
+from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
 
 # Each joint's angle, and the torque of full effort in flexion and in extension: of unloaded movement, not of a machine.
 # Knees extend, and hips too, more strongly than they flex (Kulig et al. 1984).
@@ -112,6 +113,30 @@ def efforts(
     effort = np.stack([by_name[channel.name] / muscles.strength[i] for i, channel in enumerate(PAPER_CHANNELS)])
     # A muscle cannot work harder than fully: saturate smoothly towards 1.5.
     return np.asarray(1.5 * np.tanh(effort / 1.5), dtype=np.float64)
+
+
+def flexing_efforts(muscles: Muscles, label: str, course: FloatArray) -> FloatArray:
+    """Share the effort of flexing on purpose, without moving: the antagonists hold the joint still.
+
+    Parameters
+    ----------
+    label : str
+        A channel, a muscle, a side, or empty for all.
+    course : ndarray, shape (T,)
+        Effort of the muscles meant.
+
+    Returns
+    -------
+    ndarray, shape (8, T)
+    """
+    effort = np.zeros((len(PAPER_CHANNELS), len(course)))
+    arms, legs = muscles.cocontraction
+    for i, channel in enumerate(PAPER_CHANNELS):
+        if label in ("", "all", channel.name, channel.muscle, channel.side):
+            share = arms if CONTACT_OF_MUSCLE[channel.muscle] == "clap" else legs
+            effort[i] += course
+            effort[ANTAGONIST[i]] += share * course
+    return effort
 
 
 def _stiffness(pushes: Pushes, side: str, joint: str) -> FloatArray | float:

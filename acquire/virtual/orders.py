@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, TextIO
 
 from acquire.schedule import Prompt
@@ -17,15 +18,18 @@ Order = dict[str, Any]
 
 def make_world(seed: int, subject: str, faults: Faults) -> World:
     """Return the hidden truth; every process of one rig makes the same."""
-    return World(seed, subject, missed_contacts=faults.missed_contact_share, dead_channels=faults.dead_channels)
+    return World(
+        seed,
+        subject,
+        missed_contacts=faults.missed_contact_share,
+        dead_channels=faults.dead_channels,
+        rest_counts=faults.rest_counts,
+    )
 
 
 def prompt_order(prompt: Prompt, host_ns: int) -> Order:
     """Return the order that tells the virtual person of a prompt."""
-    return {
-        "prompt": {"at_s": prompt.at_s, "kind": prompt.kind, "label": prompt.label, "text": prompt.text},
-        "host_ns": host_ns,
-    }
+    return {"prompt": asdict(prompt), "host_ns": host_ns}
 
 
 def read_prompt(order: Order) -> tuple[Prompt, int]:

@@ -24,7 +24,7 @@ from dataset.arrays import FloatArray, IntArray
 #: Seconds in which the person goes from standing into an exercise, and back.
 BLEND_S = 0.5
 
-_CONTACT_STREAM, _EXERCISE_STREAM, _REPETITION_STREAM, _SWAY_STREAM = 1, 2, 3, 4
+_CONTACT_STREAM, _EXERCISE_STREAM, _REPETITION_STREAM, _SWAY_STREAM, _FLEX_STREAM = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,36 @@ class ExerciseDone:
     name: str
     start_ns: int
     stop_ns: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Flexing:
+    """A muscle, or several, tensed against each other's pull without moving.
+
+    Attributes
+    ----------
+    label : str
+        A channel, a muscle, a side, or empty for all.
+    start_ns, stop_ns : int
+        When the effort begins and ends; ``stop_ns`` None while it goes on.
+    effort : float
+        Of the muscle, about 1 at the most a person does.
+    """
+
+    label: str
+    start_ns: int
+    stop_ns: int | None
+    effort: float
+
+    def course(self, host_ns: IntArray) -> FloatArray:
+        """Return the effort at host times: it rises and falls within a third of a second, and trembles."""
+        since_s = np.asarray((host_ns - self.start_ns) * 1e-9, dtype=np.float64)
+        weight = minimum_jerk(since_s / 0.33)
+        if self.stop_ns is not None:
+            after_s = np.asarray((host_ns - self.stop_ns) * 1e-9, dtype=np.float64)
+            weight = np.asarray(weight * (1.0 - minimum_jerk(after_s / 0.33)), dtype=np.float64)
+        tremor = 1.0 + 0.04 * np.sin(2.0 * np.pi * 2.3 * since_s)
+        return np.asarray(self.effort * weight * tremor, dtype=np.float64)
 
 
 @dataclass(slots=True)
@@ -73,6 +103,7 @@ class Performance:
         self._missed = missed_contacts
         self._segments: list[_Segment] = []
         self._contacts: list[Contact] = []
+        self._flexings: list[Flexing] = []
         self._n_cues = 0
         self._stand = pose_vector(STAND)
         rng = np.random.default_rng([seed, _SWAY_STREAM])
@@ -93,6 +124,21 @@ class Performance:
             self._segments.append(_Segment(prompt.label, len(self._segments), start_ns))
         elif prompt.kind == "exercise_stop":
             self._stop(host_ns)
+        elif prompt.kind == "contract_start":
+            self._relax(host_ns)
+            rng = np.random.default_rng([self._seed, _FLEX_STREAM, len(self._flexings)])
+            start_ns = host_ns + round(rng.uniform(0.2, 0.5) * 1e9)
+            # Nobody meets half an effort by feel.
+            effort = min(prompt.effort * float(rng.uniform(0.7, 1.3)), 1.1)
+            self._flexings.append(Flexing(label=prompt.label, start_ns=start_ns, stop_ns=None, effort=effort))
+        elif prompt.kind == "contract_stop":
+            self._relax(host_ns)
+
+    def _relax(self, host_ns: int) -> None:
+        if self._flexings and self._flexings[-1].stop_ns is None:
+            last = self._flexings[-1]
+            rng = np.random.default_rng([self._seed, _FLEX_STREAM, len(self._flexings), 1])
+            last.stop_ns = max(last.start_ns, host_ns + round(rng.uniform(0.20, 0.40) * 1e9))
 
     def _react(self, kind: str, host_ns: int) -> None:
         rng = np.random.default_rng([self._seed, _CONTACT_STREAM, self._n_cues])
@@ -119,9 +165,19 @@ class Performance:
         return tuple(ExerciseDone(name=s.name, start_ns=s.start_ns, stop_ns=s.stop_ns) for s in self._segments)
 
     @property
-    def first_exercise_ns(self) -> int | None:
-        """When the first exercise begins."""
-        return self._segments[0].start_ns if self._segments else None
+    def first_effort_ns(self) -> int | None:
+        """When the first exercise or flexing begins."""
+        starts = [s.start_ns for s in self._segments[:1]] + [f.start_ns for f in self._flexings[:1]]
+        return min(starts, default=None)
+
+    def flexing(self, host_ns: IntArray) -> Iterator[tuple[str, FloatArray]]:
+        """Yield the label and the effort, shape like ``host_ns``, of everything that is flexed at some of the times."""
+        if not len(host_ns):
+            return
+        for flexing in self._flexings:
+            over_ns = int(host_ns.max()) if flexing.stop_ns is None else flexing.stop_ns + 1_000_000_000
+            if flexing.start_ns <= int(host_ns.max()) and over_ns >= int(host_ns.min()):
+                yield flexing.label, flexing.course(host_ns)
 
     def working_pose(self, host_ns: IntArray) -> FloatArray:
         """Return the pose without sway and gestures, shape (T, len(DOFS)): what loads the muscles."""

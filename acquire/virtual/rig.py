@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from acquire.assign import rebound
 from acquire.hardware import FrameSource, Radio, SoundSource
 from acquire.schedule import Prompt
+from acquire.virtual import chance
 from acquire.virtual.central import Central
 from acquire.virtual.child import Child
 from acquire.virtual.delivery import FrameRing, VirtualCamera, VirtualMicrophone
@@ -25,6 +29,7 @@ from acquire.virtual.others import drawn_others, mixed_sensors
 from acquire.virtual.radio import make_radio
 from acquire.virtual.sensors import SensorOrders, sensors_child
 from acquire.virtual.truth import sensor_truth, write_truth
+from dataset.capture import Sensor
 from dataset.clock import now_ns
 from dataset.errors import HardwareError
 from dataset.muscles import PAPER_CHANNELS
@@ -61,6 +66,8 @@ class VirtualHardware(SensorOrders):
         What goes wrong beside that; by default what the simulator holds for ordinary.
     mixed : bool
         Some channels sit on devices of other makes: a BITalino with two muscles, a board that writes lines.
+    mixed_up : bool
+        The rig says of every sensor that it sits on another muscle than it does, as before it is assigned.
     sent : Path, optional
         A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
     """
@@ -74,6 +81,7 @@ class VirtualHardware(SensorOrders):
         faults: Faults | None = None,
         *,
         mixed: bool = False,
+        mixed_up: bool = False,
         sent: Path | None = None,
     ) -> None:
         self._seed = seed
@@ -88,6 +96,8 @@ class VirtualHardware(SensorOrders):
         self._camera: VirtualCamera | None = None
         self._unplugged_until_ns = 0
         self.sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
+        if mixed_up:
+            self.sensors = _mixed_up(self.sensors, seed)
 
     # -- acquire.hardware.Hardware --------------------------------------------------------------------------------
 
@@ -316,6 +326,16 @@ class VirtualHardware(SensorOrders):
             if sent["n_sent"]
         }
         write_truth(capture, world, video_truth(capture, scene["camera"]["frames"]), emg)
+
+
+def _mixed_up(sensors: tuple[Sensor, ...], seed: int) -> tuple[Sensor, ...]:
+    """Return the slots with the muscles handed round in a drawn circle, so that none is right."""
+    circle = chance.generator(seed, "mixed up").permutation(len(sensors))
+    slot_of = {
+        sensors[int(one)].channel: sensors[int(other)].slot
+        for one, other in zip(circle, np.roll(circle, 1), strict=True)
+    }
+    return rebound(sensors, slot_of)
 
 
 class _Descriptor:

@@ -109,7 +109,8 @@ class Sensors:
             prompt, host_ns = orders.read_prompt(order)
             self._sent.note("prompt", prompt.kind, host_ns)
             self._world.prompt(prompt, host_ns)
-            self._plan_outages(host_ns - round(prompt.at_s * 1e9))
+            if not prompt.kind.startswith("contract"):  # that may be asked for before a recording begins
+                self._plan_outages(host_ns - round(prompt.at_s * 1e9))
             return
         sensor = self.by_slot[order["slot"]]
         match order["do"], sensor:

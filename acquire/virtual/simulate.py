@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from acquire.virtual.devices import Devices, SensorClock
 from acquire.virtual.faults import Faults, load_faults
 from acquire.virtual.figure import HEIGHT, WIDTH, Figure, expose
 from acquire.virtual.motions import known_motion
+from acquire.virtual.orders import make_world
 from acquire.virtual.others import drawn_others, mixed_sensors
 from acquire.virtual.simulate_others import write_other
 from acquire.virtual.soundtrack import Soundtrack
@@ -40,6 +41,7 @@ from dataset.capture_schema import VIDEO
 from dataset.capture_writer import CaptureWriter, new_capture_folder
 from dataset.clock import anchor
 from dataset.errors import InputError
+from dataset.muscles import PAPER_CHANNELS
 from dataset.profiles.profile import find_profile
 
 #: Called now and then with the share that is done, 0-1.
@@ -83,6 +85,7 @@ def simulate(
     stamp: str | None = None,
     film: Film | None = Film(),
     mixed: bool = False,
+    calibrate: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Write a closed capture of the virtual person, with its ``truth.json``.
@@ -107,6 +110,8 @@ def simulate(
         Size and noise of the picture; None: no picture and no sound, for very long recordings.
     mixed : bool
         Some channels sit on devices of other makes than the M40.
+    calibrate : bool
+        Rest, contraction and rest of every muscle come first.
     progress : callable, optional
 
     Returns
@@ -124,7 +129,7 @@ def simulate(
     given = load_faults(faults) if isinstance(faults, Path) else faults or Faults()
     for exercise in protocol.exercises:
         known_motion(exercise.name)
-    schedule = _schedule(protocol, seed, minutes)
+    schedule = _schedule(protocol, seed, minutes, tuple(c.name for c in PAPER_CHANNELS) if calibrate else ())
     return _Simulation(
         out,
         subject=subject,
@@ -138,9 +143,9 @@ def simulate(
     ).write(progress or (lambda _: None))
 
 
-def _schedule(protocol: Protocol, seed: int, minutes: float | None) -> Schedule:
+def _schedule(protocol: Protocol, seed: int, minutes: float | None, calibrate: Sequence[str]) -> Schedule:
     """Return the prompts, with as many passes as fill the minutes."""
-    plain = build_schedule(protocol, seed)
+    plain = build_schedule(protocol, seed, calibrate=calibrate)
     if minutes is None:
         return plain
     wanted_s = minutes * 60.0
@@ -149,11 +154,11 @@ def _schedule(protocol: Protocol, seed: int, minutes: float | None) -> Schedule:
         around_s = plain.duration_s - protocol.passes * pass_s
         passes = max(1, round((wanted_s - around_s) / pass_s))
         protocol = protocol.model_copy(update={"passes": passes})
-    schedule = build_schedule(protocol, seed, wanted_s)
+    schedule = build_schedule(protocol, seed, wanted_s, calibrate=calibrate)
     if schedule.duration_s > wanted_s + 5.0:
         raise InputError(
             f"{minutes:g} minutes are too few",
-            f"the sync sequences alone take {schedule.duration_s:.0f} s",
+            f"the sync sequences{' and the calibration' if calibrate else ''} alone take {schedule.duration_s:.0f} s",
             "ask for more minutes, or for fewer claps and stomps in the protocol",
         )
     return schedule
@@ -189,9 +194,7 @@ class _Simulation:
         self._faults = faults
         self._rng = chance.generator(seed, "simulate")
         self._devices = Devices.drawn(seed, faults)
-        self._world = World(
-            seed, subject, missed_contacts=faults.missed_contact_share, dead_channels=faults.dead_channels
-        )
+        self._world = make_world(seed, subject, faults)
         self._began_ns = int(self._rng.integers(10**12, 10**14))
         self._ended_ns = self._began_ns + round(schedule.duration_s * 1e9)
         self._folder = new_capture_folder(out, subject, stamp)

@@ -20,7 +20,7 @@ from acquire.virtual.placement import ANTAGONIST, Placement
 from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
 
-_PERSON, _LEVELS, _BURSTS, _EVENT = 11, 12, 13, 14
+_PERSON, _LEVELS, _BURSTS, _EVENT, _RESTS = 11, 12, 13, 14, 15
 _COUNTS_MAX = 1023
 # A raised cosine's half over [0, 1] has its centre here.
 _HALF_COSINE_CENTRE = 0.5 - 2.0 / np.pi**2
@@ -78,10 +78,18 @@ class World:
         Probability that the person does not follow a clap or stomp cue.
     dead_channels : iterable of str
         Channels whose sensor lost its electrode: rest and noise only.
+    rest_counts : (float, float), optional
+        Least and greatest level at rest, drawn for every sensor; by default what the person's placement gives.
     """
 
     def __init__(
-        self, seed: int, subject: str = "S01", *, missed_contacts: float = 0.0, dead_channels: Iterable[str] = ()
+        self,
+        seed: int,
+        subject: str = "S01",
+        *,
+        missed_contacts: float = 0.0,
+        dead_channels: Iterable[str] = (),
+        rest_counts: tuple[float, float] | None = None,
     ) -> None:
         self.seed = seed
         self.subject = subject
@@ -100,6 +108,8 @@ class World:
         n = len(PAPER_CHANNELS)
         # Electrodes settle and skin gets wet: a little differs from recording to recording of one placement.
         self._rest = np.array(self.placement.rest_counts) * np.exp(rng.normal(0.0, 0.02, n))
+        if rest_counts is not None:
+            self._rest = np.random.default_rng([seed, _RESTS]).uniform(*rest_counts, n)
         self._gain = 330.0 * np.array(self.placement.gain) * np.exp(rng.normal(0.0, 0.06, n))
         self._noise_counts = rng.uniform(0.8, 3.0, n)
         self._noise_share = rng.uniform(0.04, 0.09, n)

@@ -138,7 +138,7 @@ class _Pose(Performance):
         self._change = pose_vector({**STAND, **angles}) - pose_vector(STAND)
 
     @property
-    def first_exercise_ns(self) -> int:
+    def first_effort_ns(self) -> int:
         return T0_NS
 
     def working_pose(self, host_ns: IntArray) -> FloatArray:
