@@ -198,7 +198,7 @@ class CaptureApp(App[int]):
             self._end()
         if self.flow.at_once and snapshot.phase == "ready":
             self.start(calibrate=False)
-        if step is not None and step.is_mounted and not self._terminal_lags():
+        if step is not None and step.laid_out and not self._terminal_lags():
             step.show(snapshot)
 
     def _terminal_lags(self) -> bool:

@@ -29,9 +29,9 @@ class AssignScreen(StepScreen):
 
     STEP = "Assign"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "begin", "Begin / again"),
-        Binding("enter", "go", "Accept, go on"),
-        Binding("s", "keep", "Skip: keep the rig's"),
+        Binding("a", "begin", "Begin", tooltip="Begin to assign, or begin again"),
+        Binding("enter", "go", "Accept", tooltip="Accept who answered, go on"),
+        Binding("s", "keep", "Keep the rig's", tooltip="Skip: keep what the rig says of each sensor"),
         Binding("r", "record_now", "Record at once"),
     ]
 

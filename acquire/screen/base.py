@@ -27,11 +27,17 @@ class StepScreen(Screen[None]):
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         self.flow = flow
+        #: Everything is in its place: snapshots can be shown.
+        self.laid_out = False
 
     @property
     def capture_app(self) -> CaptureApp:
         """The app, which moves between the steps."""
         return cast("CaptureApp", self.app)
+
+    def on_mount(self) -> None:
+        """Take snapshots once everything is in its place; Textual calls this beside a subclass's own."""
+        self.call_after_refresh(setattr, self, "laid_out", True)
 
     def compose(self) -> ComposeResult:
         """Lay out."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from acquire.preflight import BodyView, Check, preflight, ready_to_go, sensor_trouble
@@ -42,7 +42,7 @@ class CheckScreen(StepScreen):
         with Horizontal(id="check-top"):
             yield Static(id="check-sensors")
             yield CameraView(id="check-picture")
-        with Vertical(id="check-list"):
+        with VerticalScroll(id="check-list"):
             yield Static(id="checks")
         yield Static(id="check-words", classes="words")
 
@@ -120,5 +120,9 @@ def checks_text(checks: tuple[Check, ...]) -> Text:
         sign, colour = level_style(check.level)
         text.append(f" {sign} {check.name:<11}", f"bold {colour}")
         text.append(f"{check.found:<22} ", PLAIN if check.level != "bad" else f"bold {BAD}")
-        text.append(f"{'→ ' + check.do if check.do else ''}\n", colour)
+        if check.do and check.level == "bad":  # on a line of its own: it must be read
+            text.append(f"\n     → {check.do}", f"bold {colour}")
+        elif check.do:
+            text.append(check.do, colour)
+        text.append("\n")
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -75,18 +76,25 @@ def braille_trace(values: Sequence[float | None], width: int, height: int, low: 
     return rows
 
 
-def binned(values: Sequence[float], n_before: int, size: int) -> list[float]:
+def binned(values: Sequence[float], n_before: int, size: float) -> list[float]:
     """Return the largest value of each bin of ``size`` values; bins keep their edges as values come in.
 
     Parameters
     ----------
     n_before : int
         How many values came before the first of ``values``, so that a bin holds the same values next time.
+    size : float
+        Need not be whole: bins then differ by one value.
     """
     if size <= 1:
         return list(values)
-    first = (-n_before) % size
-    return [max(values[at : at + size]) for at in range(first, len(values), size)]
+    first, last = math.ceil(n_before / size), math.ceil((n_before + len(values)) / size)
+    edges = np.ceil(np.arange(first, last + 1) * size).astype(np.int64) - n_before
+    edges = edges[(edges >= 0) & (edges < len(values))]
+    if not len(edges):
+        return []
+    found: list[float] = np.maximum.reduceat(np.asarray(values, dtype=np.float64), edges).tolist()
+    return found
 
 
 def nice_range(values: Sequence[float], smallest_span: float) -> tuple[float, float]:

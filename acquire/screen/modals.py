@@ -17,20 +17,21 @@ from dataset.muscles import channel_from_name
 
 _HELP = """\
 [b]While recording[/b]
- r stop and save      space pause / go on   m marker with text
- n next               s skip this exercise  d redo the last one
- f flash              c clap cue            k reconnect a sensor
+ r stop and save       spc pause / go on    m marker with text
+ n next                s skip exercise      d redo the last one
+ f flash               c clap cue           k reconnect a sensor
 [b]The picture[/b]
- t 10, 30, 60 s of trace    v camera or traces    p keypoints
+ t 10, 30, 60 s        v camera or traces   p keypoints
 [b]Everywhere[/b]
- q leave; a recording asks first and is saved     ctrl+p all commands
+ q leave; a recording asks first     ctrl+p all commands
 
 [b]Signs[/b]
- ● streaming  ▲ stale  ✖ lost  ○ searching  ◌ reconnecting
- ↓20% of the last second's values did not come   ! too few or too many
- CLIP the sensor is at the end of its range
+ ● streaming  ▲ stale  ✖ lost  ○ searching  ◌ retrying
+ ↓20%  of the last second's values did not come
+ !     too few or too many values since the beginning
+ CLIP  the sensor is at the end of its range
 
-Nothing waits for this screen: what arrives is stored, drawn or not."""
+What arrives is stored, whether it is drawn or not."""
 
 
 class HelpScreen(ModalScreen[None]):

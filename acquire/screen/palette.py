@@ -13,7 +13,7 @@ STATES = {
     "streaming": ("●", GOOD, ""),
     "stale": ("▲", WARN, "STALE"),
     "lost": ("✖", BAD, "LOST"),
-    "reconnecting": ("◌", BAD, "reconnecting"),
+    "reconnecting": ("◌", BAD, "RETRYING"),
     "stopped": ("■", DIM, "stopped"),
 }
 

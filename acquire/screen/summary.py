@@ -76,7 +76,7 @@ class SummaryScreen(StepScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "again(True)", "Another take"),
         Binding("r", "again(True)", "Another take", show=False),
-        Binding("w", "again(False)", "Sensors moved: new placement"),
+        Binding("w", "again(False)", "New placement", tooltip="Another take after sensors were moved"),
         Binding("p", "person", "Next person"),
     ]
     preview: Preview | None = None
@@ -129,7 +129,7 @@ def summary_text(recording: Recording) -> Text:
         text.append(f"{received:>6}" + (f" of {expected:<6}" if expected else " " * 10), PLAIN)
         text.append(f" {100 * share:5.1f} %  largest gap {health['largest_gap_s']:.2f} s", DIM)
         if health["reconnects"]:
-            text.append(f"  ▲ {health['reconnects']} reconnects", WARN)
+            text.append(f"  ▲ {health['reconnects']}x reconnected", WARN)
         text.append("\n")
     dropped = recording.frames_dropped
     text.append(f" {'▲' if dropped else '✔'} {'camera':<14}", WARN if dropped else GOOD)

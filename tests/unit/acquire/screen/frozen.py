@@ -38,7 +38,9 @@ def sensor(slot: int, **fields: Any) -> SensorStatus:
         value=float(hump[-1]), malformed=0, trace=tuple(hump.tolist()),
     )  # fmt: skip
     status = SensorStatus(
-        sensor=Sensor(slot=slot, channel=channel.name, muscle=channel.muscle, side=channel.side, serial=f"M40-000{slot}"),
+        sensor=Sensor(
+            slot=slot, channel=channel.name, muscle=channel.muscle, side=channel.side, serial=f"M40-000{slot}"
+        ),
         state="streaming", reconnects=0, battery_percent=80, health=health, rssi_dbm=-55,
     )  # fmt: skip
     of_health = {k: fields.pop(k) for k in tuple(fields) if k in LiveHealth.__dataclass_fields__}
@@ -79,7 +81,7 @@ def snapshot(phase: str = "recording", **fields: Any) -> Snapshot:
         "elapsed_s": 42.0 if recording else 0.0, "remaining_s": 78.0, "cue": cue if recording else None,
         "sensors": tuple(map(sensor, range(1, 9))),
         "camera": CameraStatus(state="running", width=640, height=480, rate_hz=29.9, written=1255, dropped=0),
-        "sound": SoundStatus(level_db=-30.0), "box": True,
+        "sound": SoundStatus(level_db=-30.0, rate_hz=48000, blocks=2100), "box": True,
         "disk": DiskStatus(free_bytes=10**11, bytes_per_s=3e5, minutes_left=500.0), "rows": rows,
     }  # fmt: skip
     return Snapshot(**{**values, **fields})

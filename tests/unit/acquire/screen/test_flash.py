@@ -20,8 +20,10 @@ from textual.widgets import Static
 from acquire.flasher import Flash
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder
-from acquire.screen.app import CaptureApp, HelpScreen
+from acquire.screen.app import CaptureApp
 from acquire.screen.flash import FlashScreen, TerminalFlasher, over_ssh
+from acquire.screen.flow import Plan
+from acquire.screen.modals import HelpScreen
 from acquire.take import Take
 from dataset import clock
 from dataset.capture import Capture
@@ -123,7 +125,7 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
 ) -> None:
     monkeypatch.setattr("acquire.schedule.SETTLE_S", 0.2)
 
-    def make_recorder() -> Recorder:
+    def make_recorder(_: Plan) -> Recorder:
         return Recorder(
             fakes.hardware(fakes.sensors(1), camera=fakes.camera(30)),
             Take(protocol=parse_protocol(SHORT, "short"), out=tmp_path, subject="S1", seed=4),

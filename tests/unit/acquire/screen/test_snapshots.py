@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.acquire.screen import frozen
 
 from acquire.assign import Assigned, Undecided
 from acquire.looking import BodyView
@@ -18,6 +17,7 @@ from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen
 from acquire.screen.summary import Preview, SummaryScreen, preview_text
 from dataset.muscles import PAPER_CHANNELS
+from tests.unit.acquire.screen import frozen
 
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40))
@@ -49,10 +49,12 @@ async def test_every_screen_looks_as_it_did(
         await pilot.pause()
         if step != "setup":
             app.go(step)
-        await pilot.pause(0.1)
+        await pilot.pause()
         _dress(app, name)
-        for _ in range(4):  # the picture comes with each third update
-            await pilot.pause(0.12)
+        for _ in range(3):  # the picture comes with each third update
+            await pilot.pause()
+            app._draw()
+        await pilot.pause()
         shown = frozen.screen_text(app)
     assert len(shown.splitlines()) == size[1]
     path = FOLDER / f"{name}-{size[0]}x{size[1]}.txt"
