@@ -33,9 +33,10 @@ RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 
 OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
 ProtocolOption = Annotated[
-    Path | None, typer.Option("--protocol", help="Protocol file, or demo, paper or later; default: demo.")
+    Path | None, typer.Option("--protocol", help="Protocol file, or demo, starter, paper or later; default: demo.")
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the sync sequences; default: drawn.")]
+CalibrateOption = Annotated[bool, typer.Option("--calibrate", help="First rest, contraction and rest of every muscle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
 
@@ -73,6 +74,10 @@ def run_command(
         float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
     ] = None,
     seed: SeedOption = None,
+    calibrate: CalibrateOption = False,
+    setup_id: Annotated[
+        str, typer.Option("--setup-id", help="Name of this placement of the sensors, the same for its recordings.")
+    ] = "",
     transport: TransportOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -102,6 +107,8 @@ def run_command(
             duration_s=duration,
             protocol_toml=plan_toml,
             rig_toml=rig_toml,
+            calibrate=calibrate,
+            setup_id=setup_id,
         )
         recording = record(hardware, take, stop=stop, on_progress=show)
     if recording is None:
@@ -123,6 +130,7 @@ def simulate_command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
+    calibrate: CalibrateOption = False,
     mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
     video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
     stamp: Annotated[
@@ -151,6 +159,7 @@ def simulate_command(
             protocol_text=plan_toml,
             faults=faults,
             mixed=mixed,
+            calibrate=calibrate,
             film=Film() if video else None,
             stamp=stamp,
             progress=advance,

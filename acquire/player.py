@@ -228,13 +228,11 @@ class SchedulePlayer:
             writer, running = self._recording(), self._running()
             if self._head.paused:
                 raise InputError("the recording is paused already", "", "resume it")
+            if self._coming() is None:
+                raise InputError("nothing comes that could wait", "this is the last of the recording")
             if running is None:
-                if self._coming() is None:
-                    raise InputError("nothing is left to pause before", "the closing sync sequence has been given")
                 self._begin_pause(writer)
                 return "paused"
-            if self._coming() is None:
-                raise InputError("the closing sync sequence is not paused", "the recording ends with it")
             self._pausing = True
             self._journal.log("info", "pause asked for", {"after": running.label or running.kind})
             return f"pauses after {running.label or 'the sync sequence'}"
@@ -289,7 +287,7 @@ class SchedulePlayer:
             self._refuse_in_sync("go on")
             running = self._running()
             if running is None and self._coming() is None:
-                raise InputError("nothing comes any more", "the closing sync sequence has been given")
+                raise InputError("nothing comes any more", "the recording ends")
             prompt = self._prompts[self._next]
             self._note(writer, "next", prompt.label, f"next {prompt.label}".strip())
             if self._head.paused:

@@ -106,7 +106,7 @@ def load_protocol(path: Path | None) -> tuple[Protocol, str]:
     ----------
     path : Path or None
         A file, or the name of a built-in protocol, such as ``paper``, where there is no file of that name. None: the
-        starter.
+        demo, a minute long.
 
     Raises
     ------

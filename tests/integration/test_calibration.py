@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from acquire.protocol import parse_protocol
-from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate import Film, simulate
 from dataset.session_file import check_sessions, read_session
 from sync.pipeline import run_capture
 from sync.showing import session_as_dict, session_as_text
@@ -99,3 +99,32 @@ def test_they_are_shown(made):
     page = result.report_path.read_text()
     assert "Rest and maximum" in page
     assert f"{told['left_quadriceps']['mvc_counts']:.4g}" in page
+
+
+SHORT = PROTOCOL.replace("squat", "twist") + "\n[calibration]\nrest_s = 2.5\ncontract_s = 1.6\n"
+
+
+def test_what_the_recorder_asks_for_is_written_muscle_by_muscle(tmp_path):
+    """Rest, contraction, rest of each muscle: its own maximum, far above what it shows while others are flexed."""
+    capture = simulate(
+        tmp_path / "captures", subject="M", minutes=None, seed=6, protocol=parse_protocol(SHORT, "short"),
+        protocol_text=SHORT, calibrate=True, film=Film(width=320, height=240),
+    )  # fmt: skip
+    result = run_capture(capture, tmp_path / "sessions", pose=False)
+    session = read_session(result.session_path)
+    rest, maximum = session.calibration.rest_counts, session.calibration.mvc_counts
+    assert np.isfinite(rest).all() and np.isfinite(maximum).all()
+    step = next(s for s in session.provenance if s["step"] == "calibration")
+    assert (step["n_rests"], step["n_contractions"], step["n_marks_without_partner"]) == (16, 8, 0)
+    assert step["labels_of_no_channel"] == []
+    for i, name in enumerate(session.channels.name):
+        stream, events = session.emg[name], session.events
+        span = [
+            next(t for t, k, label in zip(events.time_s, events.kind, events.label, strict=True)
+                 if (k, label) == (f"contract_{end}", name))
+            for end in ("start", "stop")
+        ]  # fmt: skip
+        held = stream.value[(stream.time_s > span[0] + 1.0) & (stream.time_s < span[1])]
+        assert maximum[i] > rest[i] + 30
+        assert maximum[i] == pytest.approx(held.max(), rel=0.35)
+        assert rest[i] == pytest.approx(np.percentile(stream.value, 20), abs=0.15 * (maximum[i] - rest[i]))

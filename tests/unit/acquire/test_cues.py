@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquire.cues import cue_at
-from acquire.protocol import load_protocol
+from acquire.cues import contact_cue, cue_at, waiting_cue
+from acquire.protocol import load_protocol, parse_protocol
 from acquire.schedule import build_schedule
 
 PLAN, _ = load_protocol(None)
@@ -34,3 +34,32 @@ def test_the_words_follow_the_schedule() -> None:
             assert cue.kind != "exercise"
     assert cue_at(schedule, 0.0).kind == "ready"
     assert cue_at(schedule, schedule.duration_s).kind == "done"
+
+
+def test_repetitions_are_counted_in_the_exercises_time() -> None:
+    plan = parse_protocol(
+        "name='x'\nlead_in_s=1\n[sync]\nclaps=0\nstomps=0\n[[exercises]]\nname='squat'\nrepetitions=4\nseconds_each=2",
+        "x",
+    )
+    schedule = build_schedule(plan, 0)
+    shown = [cue_at(schedule, 1.0 + t).repetition for t in (0.1, 1.9, 2.1, 5.0, 7.9)]
+    assert shown == [1, 1, 2, 3, 4]
+    assert cue_at(schedule, 1.5).repetitions == 4 and cue_at(schedule, 0.5).repetitions == 0
+
+
+def test_a_calibration_is_read_as_rest_and_flex() -> None:
+    schedule = build_schedule(PLAN, 1, calibrate=("left_biceps",))
+    shown = [
+        (cue_at(schedule, p.at_s + 0.01).kind, cue_at(schedule, p.at_s + 0.01).title) for p in schedule.prompts[:6:2]
+    ]
+    assert shown == [("rest", "Rest"), ("contract", "Flex: left biceps"), ("rest", "Rest")]
+
+
+def test_standing_still_names_what_comes() -> None:
+    schedule = build_schedule(PLAN, 1)
+    index = next(i for i, p in enumerate(schedule.prompts) if p.kind == "exercise_start")
+    paused, counting = waiting_cue(schedule, index, 0.0), waiting_cue(schedule, index, 2.5)
+    assert (paused.kind, paused.title, paused.next_title) == ("paused", "Paused", "Squat")
+    assert (counting.kind, counting.left_s, counting.next_title) == ("ready", 2.5, "Squat")
+    assert waiting_cue(schedule, len(schedule.prompts), 0.0).next_title == ""
+    assert contact_cue("clap_cue", 0.1) is not None and contact_cue("clap_cue", 5.0) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from acquire.protocol import Exercise, Protocol, SyncSequence, parse_protocol
+from acquire.protocol import CalibrationPart, Exercise, Protocol, SyncSequence, parse_protocol
 from acquire.rig import BoxPart, CameraPart, MicrophonePart, Rig, Slot, parse_rig
 from acquire.schedule import build_schedule
 from dataset.toml import TomlModel
@@ -33,7 +33,10 @@ def test_the_protocol_parses_and_can_be_scheduled() -> None:
 
 @pytest.mark.parametrize(
     ("text", "models"),
-    [(RIG, (Rig, Slot, CameraPart, MicrophonePart, BoxPart)), (PROTOCOL, (Protocol, SyncSequence, Exercise))],
+    [
+        (RIG, (Rig, Slot, CameraPart, MicrophonePart, BoxPart)),
+        (PROTOCOL, (Protocol, SyncSequence, CalibrationPart, Exercise)),
+    ],
 )
 def test_no_field_is_left_out(text: str, models: tuple[type[TomlModel], ...]) -> None:
     shown = set(re.findall(r"^(?:\[+)?(\w+)", text, flags=re.MULTILINE))

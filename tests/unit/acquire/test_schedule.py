@@ -109,3 +109,42 @@ def test_a_file_goes_before_a_built_in_protocol_of_its_name(tmp_path: Path, monk
     assert load_protocol(Path("paper"))[0].name == "mine"
     with pytest.raises(InputError, match="neither a file nor built in"):
         load_protocol(Path("papyrus"))
+
+
+def test_a_calibration_comes_first_muscle_by_muscle_and_moves_nothing_else() -> None:
+    plain, both = build_schedule(DEMO, 4), build_schedule(DEMO, 4, calibrate=("left_biceps", "right_biceps"))
+    own = [(p.kind, p.label) for p in both.prompts if p.kind.startswith(("rest", "contract"))]
+    of_one = ["rest_start", "rest_stop", "contract_start", "contract_stop", "rest_start", "rest_stop"]
+    assert own == [(kind, channel) for channel in ("left_biceps", "right_biceps") for kind in of_one]
+    rest = both.prompts[len(own) :]
+    shift_s = rest[0].at_s - plain.prompts[0].at_s
+    assert [p.at_s - shift_s for p in rest] == pytest.approx([p.at_s for p in plain.prompts])
+    assert all("left biceps" in p.text for p in both.prompts if (p.kind, p.label) == ("contract_start", "left_biceps"))
+
+
+def test_repetitions_take_their_time_and_rests_may_differ() -> None:
+    exercises = (
+        Exercise(name="squat", repetitions=5, seconds_each=2.0, rest_s=7.0),
+        Exercise(name="twist", seconds=3.0),
+    )
+    plan = Protocol(name="p", sync=SyncSequence(claps=0, stomps=0), rest_s=1.0, lead_in_s=2.0, exercises=exercises)
+    schedule = build_schedule(plan, 0)
+    assert [(p.at_s, p.repetitions) for p in schedule.prompts] == [(2.0, 5), (12.0, 0), (19.0, 0), (22.0, 0)]
+    assert schedule.duration_s == 23.0
+    halved = build_schedule(plan, 0, 2.0 + 8.0 + 6.5)
+    assert halved.duration_s == pytest.approx(16.5)
+    assert halved.prompts[0].repetitions == 2  # as many as the shorter time has room for at the same pace
+
+
+@pytest.mark.parametrize("fields", ["", "seconds = 3\nrepetitions = 4", "repetitions = 0"])
+def test_an_exercise_is_timed_or_counted(fields: str) -> None:
+    with pytest.raises(InputError, match=r"exercises\.0"):
+        parse_protocol(f"name = 'x'\n[[exercises]]\nname = 'squat'\n{fields}", "p.toml")
+
+
+def test_the_starter_takes_ten_minutes_and_its_first_pass_trains_for_its_second() -> None:
+    starter, _ = load_protocol(Path("starter"))
+    assert {e.name for e in starter.exercises} <= set(PAPER_EXERCISES)
+    for seed in range(5):
+        assert build_schedule(starter, seed).duration_s == pytest.approx(600.0, abs=10.0)
+    assert starter.passes == 2
