@@ -72,8 +72,9 @@ class Flow:
             The rig, the protocol or the subject is not what it should be.
         """
         if plan != self.plan:
-            self.recorder = self._make_recorder(plan)
-            self.plan = plan
+            made = self._make_recorder(plan)
+            self.recorder.close()  # was never opened: lets go of its loop
+            self.recorder, self.plan = made, plan
 
     @property
     def placed(self) -> bool:

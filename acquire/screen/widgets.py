@@ -96,7 +96,7 @@ class StatusLine(Widget):
         camera_words(text, self.snapshot.camera, with_size=self.size.width >= 100)
         sound_words(text, self.snapshot.sound)
         text.append("  box ", DIM)
-        text.append("● ready" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
+        text.append("●" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
         disk_words(text, self.snapshot)
         if self.snapshot.rows:
             text.append("\n")

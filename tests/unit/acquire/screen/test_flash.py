@@ -133,10 +133,6 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
 
     app = CaptureApp(make_recorder)
     async with app.run_test() as pilot:
-        for _ in range(100):
-            if app.recorder.snapshot().phase == "ready":
-                break
-            await pilot.pause(0.05)
         await pilot.press("r")
         for _ in range(200):
             await pilot.pause(0.05)
