@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from acquire.assign import Answer, Assigned, Flexed, assign, rebound
+from acquire.assign import Answer, Assigned, Flexed, Undecided, assign, rebound
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.schedule import Prompt
 from acquire.sensors.hub import SensorHub
 from dataset import clock
-from dataset.errors import InputError
+from dataset.errors import InputError, RefusedError
 
 #: Rest before the first muscle, between two, and how long each is flexed.
 REST_S = 2.0
@@ -146,3 +146,23 @@ class Assigning:
             if stopped:
                 break
         return self.answers()
+
+    def settle(
+        self, *, stop: threading.Event | None = None, on_prompt: Callable[[str, float], None] | None = None
+    ) -> bool:
+        """Ask for every muscle and bind who answers; False where ``stop`` was set meanwhile.
+
+        Raises
+        ------
+        RefusedError
+            It is not plain which sensor sits where; nothing is bound then.
+        """
+        answers = self.run(rest_s=REST_S, flex_s=FLEX_S, stop=stop, on_prompt=on_prompt)
+        if stop is not None and stop.is_set():
+            return False
+        undecided = [a for a in answers.values() if isinstance(a, Undecided)]
+        if undecided:
+            why = "; ".join(a.why for a in undecided)
+            raise RefusedError("the sensors are not assigned", why, undecided[0].hint)
+        self.bind(answers)
+        return True

@@ -74,6 +74,9 @@ def run_command(
         float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
     ] = None,
     seed: SeedOption = None,
+    assign: Annotated[
+        bool, typer.Option("--assign", help="First ask to flex each muscle, and bind the sensor that answers.")
+    ] = False,
     calibrate: CalibrateOption = False,
     setup_id: Annotated[
         str, typer.Option("--setup-id", help="Name of this placement of the sensors, the same for its recordings.")
@@ -110,7 +113,8 @@ def run_command(
             calibrate=calibrate,
             setup_id=setup_id,
         )
-        recording = record(hardware, take, stop=stop, on_progress=show)
+        ask = _say_what_to_flex if assign else None
+        recording = record(hardware, take, stop=stop, on_progress=show, ask_to_flex=ask)
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -249,6 +253,13 @@ def mark_command(
 
 
 add_tools(app)
+
+
+def _say_what_to_flex(channel: str, seconds: float) -> None:
+    from acquire.assigning import flex_prompt
+
+    words = flex_prompt(channel).text if channel else "let everything hang loose"
+    STDERR.print(f"{words} ({seconds:g} s)", markup=False)
 
 
 def _summary(recording: Recording) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 import time
@@ -183,11 +184,16 @@ class Recorder:
             writer.log("info", SUBJECT_ROW, dict(take.subject_info))
         streams.attach(writer)
         self._began_ns = clock.now_ns()
-        self._phase = "recording"
         detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
         self.journal.log("info", "recording", detail)
         self._player.start(writer, self._began_ns, streams.box or self.flasher)
+        self._phase = "recording"
+        atexit.register(self._close_at_exit)  # whoever records may crash, or forget
         return folder
+
+    def _close_at_exit(self) -> None:
+        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+            self.close()
 
     def stop(self) -> None:
         """Ask the recording to end; :meth:`close` ends it."""
@@ -219,6 +225,7 @@ class Recorder:
                 raise
             finally:
                 self._control.close()
+                atexit.unregister(self._close_at_exit)
             self._phase = "done"
             return recording
 
@@ -389,7 +396,7 @@ class Recorder:
             subject=self.subject,
             folder=self._writer.folder if self._writer else None,
             elapsed_s=elapsed_s,
-            remaining_s=self._player.remaining_s() if recording else self.schedule.duration_s - elapsed_s,
+            remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
             cue=self._player.cue() if recording else None,
             sensors=streams.hub.statuses(),
             camera=streams.camera.status() if streams.camera else None,
@@ -415,6 +422,7 @@ def record(
     stop: threading.Event | None = None,
     on_progress: Callable[[Snapshot], None] | None = None,
     ready_timeout_s: float = READY_TIMEOUT_S,
+    ask_to_flex: Callable[[str, float], None] | None = None,
 ) -> Recording | None:
     """Make one recording without a screen.
 
@@ -428,6 +436,9 @@ def record(
         Called ten times a second with a snapshot.
     ready_timeout_s : float
         How long to wait for the sensors.
+    ask_to_flex : callable, optional
+        Where given, sensors are assigned by flexing first. Told of each step: the channel, or ``""`` for rest, and its
+        seconds.
 
     Returns
     -------
@@ -442,12 +453,17 @@ def record(
         Too little room to begin; where the disk fills up later, the recording ends and says so.
     CaptureError
         Writing failed; what was committed is kept.
+    RefusedError
+        It is not plain which sensor sits where; no capture is left.
     """
     recorder = Recorder(hardware, take)
     stop = stop or threading.Event()
     try:
         recorder.open()
-        if recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress):
+        ready = recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress)
+        if ready and ask_to_flex is not None:
+            ready = recorder.assigning.settle(stop=stop, on_prompt=ask_to_flex)
+        if ready:
             recorder.start()
             while not recorder.finished.wait(0.1) and not stop.is_set():
                 if on_progress is not None:

@@ -159,3 +159,33 @@ def test_a_terminal_that_goes_away_leaves_the_recording_closed_with_its_marks(tm
     with Capture.open(folder) as capture:
         assert [e.label for e in capture.events("marker")] == ["last words"]
     assert not list(runtime.glob("mia-record/*.sock"))
+
+
+CRASHING = """
+import sys, time
+from pathlib import Path
+from acquire.protocol import load_protocol
+from acquire.recorder import Recorder
+from acquire.take import Take
+from acquire.virtual.rig import VirtualHardware
+plan, text = load_protocol(None)
+recorder = Recorder(VirtualHardware(5, "S1"), Take(protocol=plan, out=Path(sys.argv[1]), subject="S1", seed=5))
+recorder.open()
+recorder.wait_ready(90)
+recorder.start()
+time.sleep(2)
+recorder.mark("before the crash")
+raise RuntimeError("the screen crashed")
+"""
+
+
+def test_a_crash_of_whoever_records_leaves_the_recording_closed(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 1 and run.stderr.count("Traceback") == 1 and "the screen crashed" in run.stderr
+    (folder,) = tmp_path.glob("sub-S1/ses-*")
+    assert verify(folder) == ()
+    with Capture.open(folder) as capture:
+        assert [e.label for e in capture.events("marker")] == ["before the crash"]
+        assert (folder / "truth.json").is_file() and len(capture.notifications(1).payload) > 10

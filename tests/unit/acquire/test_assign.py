@@ -24,13 +24,15 @@ SLOTS = tuple(
 )
 
 
-def flexed_by(world: World, channels: list[str], rest_s: float = 2.0, flex_s: float = 2.5) -> tuple[list[Flexed], int]:
+def flexed_by(world: World, channels: list[str], effort: float | None = None) -> tuple[list[Flexed], int]:
     """Let the virtual person flex one muscle after the other; returns the prompts and when it is over."""
+    rest_s, flex_s = 2.0, 2.5
     flexed, at_ns = [], T0_NS
     for channel in channels:
         start_ns = at_ns + round(rest_s * 1e9)
         stop_ns = start_ns + round(flex_s * 1e9)
-        world.prompt(flex_prompt(channel), start_ns)
+        prompt = flex_prompt(channel)
+        world.prompt(prompt if effort is None else replace(prompt, effort=effort), start_ns)
         world.prompt(Prompt(at_s=0.0, kind="contract_stop", label=channel), stop_ns)
         flexed.append(Flexed(channel=channel, start_ns=start_ns, stop_ns=stop_ns))
         at_ns = stop_ns
@@ -66,6 +68,19 @@ def test_right_on_a_hundred_people_with_levels_of_70_to_870_counts() -> None:
     assert min(rests) < 80 and max(rests) > 860
     assert 0.2 <= min(shares) < 0.22 and 0.38 < max(shares) <= 0.4
     assert min(margins) > 0.15
+
+
+def test_at_full_effort_a_limb_at_the_end_of_its_range_is_refused_and_none_is_wrong() -> None:
+    refused = 0
+    for seed in range(55, 75):
+        rng = np.random.default_rng([seed, 78])
+        world = World(seed, f"P{seed}", rest_counts=(70.0, 870.0))
+        order = [CHANNELS[i] for i in rng.permutation(8)]
+        flexed, until_ns = flexed_by(world, [CHANNELS[i] for i in rng.permutation(8)], effort=1.0)
+        for channel, answer in assign(flexed, worn(world, order, until_ns, seed)).items():
+            refused += isinstance(answer, Undecided)
+            assert isinstance(answer, Undecided) or order[answer.slot - 1] == channel
+    assert 2 <= refused <= 8
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -15,10 +15,10 @@ import pytest
 from acquire.assign import Assigned
 from acquire.control import ask, running
 from acquire.protocol import parse_protocol
-from acquire.recorder import Recorder
+from acquire.recorder import Recorder, record
 from acquire.take import Take
 from dataset.capture import Capture
-from dataset.errors import InputError
+from dataset.errors import InputError, RefusedError
 
 PLAN = parse_protocol(
     "name='x'\nlead_in_s=0\n[sync]\nclaps=0\nstomps=0\n[[exercises]]\nname='squat'\nseconds=30\n"
@@ -188,3 +188,18 @@ def test_flexing_tells_the_person_and_can_be_ended_early(make: Callable[..., Rec
         (f"contract_{end}", channel) for channel in ("left_biceps", "right_biceps") for end in ("start", "stop")
     ]
     assert all("half as hard" in p.text for p, _ in heard if p.kind == "contract_start")
+
+
+def test_sensors_that_answer_alike_are_refused_before_anything_is_written(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These sensors count upwards, all the same, whatever is flexed."""
+    monkeypatch.setattr("acquire.assigning.REST_S", 1.5)
+    monkeypatch.setattr("acquire.assigning.FLEX_S", 1.0)
+    hardware, told = fakes.hardware(fakes.sensors(2)), []
+    take = Take(protocol=PLAN, out=tmp_path, subject="S1", seed=1)
+    with pytest.raises(RefusedError, match="the sensors are not assigned") as caught:
+        record(hardware, take, ask_to_flex=lambda channel, _seconds: told.append(channel))
+    assert told == ["", "left_biceps", "", "right_biceps"] and caught.value.exit_code == 3
+    assert caught.value.hint
+    assert not list(tmp_path.iterdir()) and hardware.radio_open == 0
