@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from acquire.looking import BodyFinder
@@ -199,7 +200,8 @@ class CaptureApp(App[int]):
         if self.flow.at_once and snapshot.phase == "ready":
             self.start(calibrate=False)
         if step is not None and step.laid_out and not self._terminal_lags():
-            step.show(snapshot)
+            with contextlib.suppress(NoMatches):  # its widgets are just being taken away: the app ends
+                step.show(snapshot)
 
     def _terminal_lags(self) -> bool:
         """Return whether the terminal has not read what was drawn: then nothing more is, and this loop never waits."""

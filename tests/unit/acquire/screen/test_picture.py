@@ -28,7 +28,7 @@ def test_upper_and_lower_half_have_the_pictures_colours() -> None:
     assert style is not None and style.color is not None and style.bgcolor is not None
     upper, lower = style.color.triplet, style.bgcolor.triplet
     assert upper is not None and lower is not None
-    assert upper.blue > 180 > 60 > upper.red and lower.red > 180 > 60 > lower.blue
+    assert upper.blue > 150 > 60 > upper.red and lower.red > 150 > 60 > lower.blue
 
 
 @given(st.integers(1, 90), st.integers(1, 50))
