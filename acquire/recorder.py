@@ -403,7 +403,7 @@ class Recorder:
             sound=streams.microphone.status() if streams.microphone else None,
             box=streams.box is not None and not streams.box.failure,
             disk=self._disk,
-            rows=self.journal.recent(20),
+            rows=self.journal.recent(60),
             paused=self._player.paused,
             pausing=self._player.pausing,
         )

@@ -80,7 +80,7 @@ class SensorCell(Widget):
         health = status.health
         n_dots = 2 * width
         shown = health.trace[-max(1, round(health.rate_hz * self.trace_s)) :] if health.rate_hz else health.trace
-        size = max(1.0, health.rate_hz * self.trace_s / n_dots)
+        size = (health.rate_hz or 1.0) * self.trace_s / n_dots
         values = binned(shown, max(0, health.received - len(shown)), size)[-n_dots:]
         low, high = nice_range(values, SMALLEST_SPAN)
         if rows >= 3:

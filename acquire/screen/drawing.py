@@ -84,11 +84,11 @@ def binned(values: Sequence[float], n_before: int, size: float) -> list[float]:
     n_before : int
         How many values came before the first of ``values``, so that a bin holds the same values next time.
     size : float
-        Need not be whole: bins then differ by one value.
+        Need not be whole: bins then differ by one value. Below 1 a value fills several bins.
     """
-    if size <= 1:
-        return list(values)
     first, last = math.ceil(n_before / size), math.ceil((n_before + len(values)) / size)
+    if size < 1:
+        return [values[at] for k in range(first, last) if (at := int(k * size) - n_before) < len(values)]
     edges = np.ceil(np.arange(first, last + 1) * size).astype(np.int64) - n_before
     edges = edges[(edges >= 0) & (edges < len(values))]
     if not len(edges):

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from acquire.screen.palette import DIM
+from acquire.screen.palette import BACKGROUND, DIM
 
 #: Steps of each colour: few, so that neighbours are often alike and little is written to a slow terminal.
 _STEP = 16
@@ -79,12 +79,13 @@ class CameraView(Widget):
     def render_line(self, y: int) -> Strip:
         """Return one line, the picture in the middle of its place."""
         width, height = self.size
+        empty = Style(bgcolor=BACKGROUND)
         if not self._strips:
             words = "no picture" if y == height // 2 else ""
             return Strip(Text(words.center(width), DIM).render(self.app.console)).adjust_cell_length(width)
         at = y - (height - len(self._strips)) // 2
         if not 0 <= at < len(self._strips):
-            return Strip.blank(width)
+            return Strip.blank(width, empty)
         strip = self._strips[at]
         left = (width - strip.cell_length) // 2
-        return Strip([Segment(" " * left), *strip]).adjust_cell_length(width)
+        return Strip([Segment(" " * left, empty), *strip]).adjust_cell_length(width, empty)

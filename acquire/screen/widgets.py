@@ -14,6 +14,10 @@ from acquire.screen.drawing import big_text
 from acquire.screen.palette import BAD, DIM, GOOD, WARN, clock_text, level_style
 from acquire.take import Snapshot
 from dataset import clock
+from dataset.muscles import channel_from_name
+
+#: Rows of the log that say no more than the sensors' counts, and would push out the others.
+COUNTED = ("values came late", "overdue: late or lost")
 
 
 class CuePanel(Widget):
@@ -115,7 +119,8 @@ class Events(Widget):
         if self.snapshot is None:
             return text
         now_ns = clock.now_ns()
-        for row in self.snapshot.rows[-max(1, self.size.height) :]:
+        rows = [row for row in self.snapshot.rows if row.what not in COUNTED]
+        for row in rows[-max(1, self.size.height) :]:
             at_s = self.snapshot.elapsed_s - (now_ns - row.t_ns) * 1e-9
             recording = self.snapshot.phase == "recording" and at_s >= 0
             text.append(f" {clock_text(at_s):>5}" if recording else "      ", DIM)
@@ -127,7 +132,7 @@ class Events(Widget):
 def row_words(text: Text, row: JournalRow) -> None:
     """Append one row of the log: sign, channel, words."""
     sign, colour = level_style(row.level)
-    where = f"{row.detail['channel']}: " if "channel" in row.detail else ""
+    where = f"{channel_from_name(row.detail['channel']).label}: " if "channel" in row.detail else ""
     text.append(f" {sign} {where}{row.what}", colour)
 
 

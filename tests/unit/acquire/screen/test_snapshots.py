@@ -36,6 +36,7 @@ async def test_every_screen_looks_as_it_did(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # no rig file lies here
     monkeypatch.setattr("dataset.clock.resolution_ns", lambda: 1)
+    monkeypatch.setattr("dataset.clock.now_ns", lambda: 10**12)  # the log's times are told from now
     monkeypatch.setattr(SummaryScreen, "_ask", _nothing)
     step = name.partition("-")[0] if name not in ("help", "marker", "reconnect", "leave") else "record"
     phase = "recording" if step in ("calibrate", "record") else "ready"
