@@ -277,6 +277,8 @@ class SchedulePlayer:
             self._cut(writer)
             self._next = block.last + 1
             self._head.jump(block.stop_s, clock.now_ns())
+            if self._pausing:
+                self._begin_pause(writer)
             self._wake.set()
             return f"skipped: {block.label}"
 

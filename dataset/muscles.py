@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -59,3 +60,12 @@ def channel_from_name(name: str) -> Channel:
     if side in ("left", "right") and muscle:
         return Channel(muscle=muscle, side=side)
     return Channel(muscle=name, side="")
+
+
+def in_order_of_the_body(names: Iterable[str]) -> tuple[str, ...]:
+    """Return channel names in the paper's order, others after them as they come.
+
+    A session's order does not depend on which sensor happened to be put on which muscle.
+    """
+    paper = {channel.name: i for i, channel in enumerate(PAPER_CHANNELS)}
+    return tuple(sorted(names, key=lambda name: paper.get(name, len(paper))))

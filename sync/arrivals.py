@@ -38,6 +38,8 @@ _JITTERY_S = 0.2
 _BRIDGED_S = 0.015
 #: Values before a lost round that may already be late.
 _NEARBY = 64
+#: Stretches of a recording whose earliest arrivals tell the rate.
+_DRIFT_BLOCKS = 24
 #: Values over which at most the time between two is taken where no rate is known.
 _BASELINE = 1000
 _WHOLE_PACKETS = 0.9
@@ -255,19 +257,18 @@ def unwrap_counter(counter: IntArray, arrival_s: FloatArray, period_s: float, mo
     index = np.concatenate([[0], np.cumsum(np.mod(np.diff(count), modulo))]).astype(np.int64)
     # Lateness comes and goes; a lost round stays. Values of one packet share an arrival, so steps say nothing.
     period_s *= 1.0 + _drift(index, arrival_s, period_s)
-    return _skip_losses(index, arrival_s, period_s, modulo)
+    return _skip_losses(index, arrival_s, period_s, modulo, _PACKET_WINDOW_S)
 
 
 def _drift(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:
-    """Return by which part the period is longer than ``period_s``, from how the earliest arrivals move each second."""
-    n_blocks = min(int(arrival_s[-1] - arrival_s[0]), len(index) // 10)
-    if n_blocks < 8:
+    """Return by which part the period is longer than ``period_s``, robustly from how the earliest arrivals move."""
+    n_blocks = min(_DRIFT_BLOCKS, len(index) // 25)
+    if n_blocks < 4:
         return 0.0
     late = arrival_s - period_s * index
-    blocks = np.array_split(np.arange(len(index)), n_blocks)
-    floor = np.array([late[b].min() for b in blocks])
-    middle = np.array([period_s * index[b].mean() for b in blocks])
-    return float(np.median(np.diff(floor) / np.maximum(np.diff(middle), 1e-3)))
+    lowest = np.array([b[np.argmin(late[b])] for b in np.array_split(np.arange(len(index)), n_blocks)])
+    # From one stretch to the next, so that a lost round in the middle changes one of many.
+    return float(np.median(np.diff(late[lowest]) / np.diff(period_s * index[lowest])))
 
 
 def _packet_size(arrival_s: FloatArray) -> int:

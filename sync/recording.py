@@ -13,6 +13,7 @@ import numpy as np
 from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Capture
 from dataset.errors import CaptureError
+from dataset.muscles import in_order_of_the_body
 from dataset.profiles import decode
 from dataset.profiles.stored import profile_of
 from dataset.sound import Sound, read_sound
@@ -145,7 +146,7 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
                 arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo
             ),
         )
-    return zero_ns, data
+    return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
 
 
 def _read_picture(capture: Capture, path: Path, progress: Progress | None, workers: int | None) -> Picture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from acquire.disk import expected_bytes_per_s, look_at_disk
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.sensors.hub import SensorHub, SensorStatus
@@ -26,8 +26,6 @@ LEAST_SHARE = 0.95
 LOW_BATTERY_PERCENT = 20
 #: Fewer minutes of disk than a session needs.
 FEW_MINUTES = 30.0
-#: What a noisy picture takes in H.264 at the recorder's settings.
-_BITS_PER_PIXEL = 0.15
 _WAIT_EVERY_S = 0.05
 #: How far the two clocks of this computer may move against each other meanwhile.
 _CLOCK_MOVES_S = 0.01
@@ -155,9 +153,8 @@ def check_rig(
     finally:
         hub.stop()
         hardware.finish(None)
-    width, height, rate_hz = picture or (0, 0, 0.0)
-    bytes_per_s += width * height * rate_hz * _BITS_PER_PIXEL / 8 + 2 * sound_rate_hz
-    minutes = disk_minutes(out, bytes_per_s)
+    bytes_per_s += expected_bytes_per_s(n_sensors=0, picture=picture, sound_rate_hz=sound_rate_hz)
+    minutes = look_at_disk(out, bytes_per_s).minutes_left
     moved_s = ((after[1] - before[1]) - (after[0] - before[0])) * 1e-9
     return RigCheck(
         sensors=sensors,
@@ -167,12 +164,6 @@ def check_rig(
         clock_moved_s=round(moved_s, 6),
         notes=_notes(minutes, moved_s),
     )
-
-
-def disk_minutes(out: Path, bytes_per_s: float) -> float:
-    """Return how many minutes of so many bytes a second fit on the disk of ``out``, which need not exist yet."""
-    there = next(path for path in (out, *out.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free / max(bytes_per_s, 1.0) / 60.0
 
 
 def _in_order(sensors: tuple[Sensor, ...]) -> list[Sensor]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
+
 import numpy as np
 from scipy.signal import lfilter
 
@@ -13,6 +16,7 @@ from dataset.arrays import FloatArray, IntArray
 
 STEP_NS = 10_000_000
 _BLOCK = 10
+_STORED = np.dtype(np.float32)
 # A muscle that works gives more force for the same signal (potentiation) within seconds, and less within minutes
 # (fatigue), so that a held pose is loudest at its onset, then quieter, then louder again (Contessa, De Luca & Kline
 # 2016, J Neurophysiol 116:1579). Rest undoes both.
@@ -38,7 +42,9 @@ class Activation:
         self._keep = np.exp(-dt_s / np.array(muscles.activation_s))
         self._keep_state = [float(np.exp(-dt_s / tau_s)) for tau_s in (_POTENTIATION_S, _FATIGUE_S)]
         self._resting = self._efforts(np.zeros(3, dtype=np.int64), standing=True)[:, 0]
-        self._value = np.empty((len(self._resting), 0))
+        # On disk: a day of it would not fit in memory, and any moment may be asked for again.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the person
+        weakref.finalize(self, self._file.close)
         self._last = self._resting.copy()
         # Potentiation and fatigue, each of the eight muscles.
         self._state = np.stack([_potent(self._resting), self._resting])
@@ -54,11 +60,20 @@ class Activation:
         if not host_ns.size:
             return np.zeros(host_ns.shape)
         self._extend(int(host_ns.max()))
-        at = (host_ns - self._origin_ns) / STEP_NS
         if self._n == 0:
             return np.full(host_ns.shape, self._resting[channel])
-        grid = self._value[channel, : self._n]
-        return np.interp(at, np.arange(self._n), grid, left=float(self._resting[channel]))
+        at = (host_ns - self._origin_ns) / STEP_NS
+        first = int(np.clip(np.floor(at.min()), 0, self._n - 1))
+        grid = self._read(first, int(np.clip(np.ceil(at.max()), first, self._n - 1)) + 1)[:, channel]
+        left = float(self._resting[channel]) if first == 0 else None
+        return np.interp(at - first, np.arange(len(grid)), grid, left=left)
+
+    def _read(self, first: int, stop: int) -> FloatArray:
+        """Return rows of the grid, shape (stop - first, channels)."""
+        row = len(self._resting) * _STORED.itemsize
+        self._file.seek(first * row)
+        raw = self._file.read((stop - first) * row)
+        return np.frombuffer(raw, dtype=_STORED).reshape(-1, len(self._resting)).astype(np.float64)
 
     def _extend(self, until_ns: int) -> None:
         if self._origin_ns is None:
@@ -90,13 +105,9 @@ class Activation:
         )
         self._last, self._state = active[:, -1].copy(), states[:, :, -1].copy()
         potent, tired = states
-        if self._n + n > self._value.shape[1]:
-            grown = np.empty((len(effort), max(4096, 2 * (self._n + n))))
-            grown[:, : self._n] = self._value[:, : self._n]
-            self._value = grown
-        self._value[:, self._n : self._n + n] = (
-            active * (1.0 + self._muscles.fatigue * tired / 0.5) / (1.0 + self._muscles.potentiation * potent)
-        )
+        value = active * (1.0 + self._muscles.fatigue * tired / 0.5) / (1.0 + self._muscles.potentiation * potent)
+        self._file.seek(0, 2)
+        self._file.write(np.ascontiguousarray(value.T, dtype=_STORED).tobytes())
         self._n += n
 
     def _efforts(self, host_ns: IntArray, *, standing: bool = False) -> FloatArray:

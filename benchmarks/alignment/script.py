@@ -165,7 +165,9 @@ def _contacts(asked: FloatArray, stratum: Stratum, length_s: float, rng: Generat
         done = asked + rng.uniform(-0.03, 0.03) + rng.normal(0, 0.004, n)
     else:
         done = asked + np.clip(rng.uniform(0.25, 0.6) + rng.normal(0, rng.uniform(0.05, 0.15), n), 0.1, 0.9)
-    kept = done[~_lose(n, rng.uniform(*stratum.missing), False, rng)]
+    # A clap that was left out breaks a metronome's pattern in sound and sensors alike: that would tie them, rightly.
+    share = 0.0 if stratum.contacts == "uniform" else rng.uniform(*stratum.missing)
+    kept = done[~_lose(n, share, False, rng)]
     n_false = int(rng.binomial(n, rng.uniform(*stratum.false))) if stratum.contacts == "irregular" else 0
     twice = rng.permutation(kept)[: n_false // 2] + rng.uniform(0.35, 0.7, min(len(kept), n_false // 2))
     unasked = rng.uniform(2.0, length_s - 2.0, n_false - len(twice))

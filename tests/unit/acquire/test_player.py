@@ -265,6 +265,18 @@ def test_skipping_leaves_out_what_comes_or_cuts_what_runs(plain: Show) -> None:
     assert capture.events("exercise_stop")[-1].detail == {"cut_short": True}
 
 
+def test_skipping_what_a_pause_waits_for_begins_the_pause(plain: Show) -> None:
+    plain.start()
+    plain.until_heard("exercise_start", "squat")
+    plain.player.pause()
+    plain.player.skip()
+    assert plain.player.paused and plain.player.cue().next_title == "Twist"
+    capture = plain.stop()
+    assert kinds(capture, *SPANS) == [
+        ("exercise_start", "squat"), ("exercise_stop", "squat"), ("pause_start", ""), ("pause_stop", "")
+    ]  # fmt: skip
+
+
 def test_going_on_ends_what_runs_begins_what_comes_and_ends_a_pause(plain: Show) -> None:
     plain.start()
     plain.until_heard("exercise_start", "squat")

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from dataset.exercises import PAPER_EXERCISES, canonical_exercise, exercise_title
-from dataset.muscles import CONTACT_OF_MUSCLE, MIA_CHANNELS, PAPER_CHANNELS, channel_from_name
+from dataset.muscles import (
+    CONTACT_OF_MUSCLE,
+    MIA_CHANNELS,
+    PAPER_CHANNELS,
+    channel_from_name,
+    in_order_of_the_body,
+)
 from dataset.skeleton import BODY_25, JOINT, LIMBS, flexion_rad
 
 
@@ -48,3 +54,11 @@ def test_flexion_is_zero_when_straight_and_a_right_angle_when_bent() -> None:
     flexion = flexion_rad(pose, "left_hip", "left_knee", "left_ankle")
     np.testing.assert_allclose(flexion, [0, np.pi / 2], atol=1e-7)
     assert np.isnan(flexion_rad(pose, "right_hip", "right_knee", "right_ankle")).all()
+
+
+def test_channels_stand_in_the_papers_order_whichever_sensor_has_them() -> None:
+    names = [c.name for c in PAPER_CHANNELS]
+    assert list(in_order_of_the_body(reversed(names))) == names
+    assert in_order_of_the_body(["emg2", "left_triceps", "emg1", "left_biceps"]) == (
+        "left_biceps", "left_triceps", "emg2", "emg1"
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.capture import Notifications
@@ -105,6 +105,7 @@ def test_bitalino_loses_a_corrupt_frame_and_shows_a_lost_one() -> None:
     assert samples.value.tolist() == [0, 0] and samples.n_corrupt == 1 and samples.n_malformed == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.booleans())
 def test_every_single_bit_that_turns_over_is_caught_by_the_check(bit: int, other: bool) -> None:
     good = BITALINO_ONE if other else BITALINO_TWO
@@ -161,6 +162,7 @@ def test_nus_vectors_derived_by_hand() -> None:
 LINE = st.lists(st.integers(-9999, 9999), min_size=1, max_size=3).map(lambda v: ",".join(map(str, v)).encode())
 
 
+@settings(deadline=None)
 @given(st.lists(LINE, max_size=30), st.data())
 def test_any_cut_of_the_stream_gives_the_same_lines(lines: list[bytes], data: st.DataObject) -> None:
     whole = b"\n" + b"".join(line + b"\n" for line in lines)
@@ -205,6 +207,7 @@ def test_notifications_of_other_characteristics_are_no_values() -> None:
     assert samples.n_malformed == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 65535)))
 def test_every_sixteen_bit_value_is_decoded_exactly(values: list[int]) -> None:
     samples = decode(M40, notifications([struct.pack("<H", v) for v in values]))
@@ -222,6 +225,7 @@ PAYLOAD = st.one_of(
 
 
 @pytest.mark.parametrize("spec", [*PUBLIC, "float64-le", "bitalino-ble:5", "gforce:7", "myo:3"])
+@settings(deadline=None)
 @given(payloads=st.lists(PAYLOAD, max_size=12))
 def test_whatever_comes_the_live_reader_agrees_with_decoding(spec: str, payloads: list[bytes]) -> None:
     profile = find_profile(spec)

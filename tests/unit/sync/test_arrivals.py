@@ -201,3 +201,20 @@ def test_one_lost_frame_of_a_waveform_is_no_gap_and_one_lost_level_is():
         clock = sensor_clock(index / rate_hz, np.zeros(len(index), dtype=np.int64), rate_hz, index)
         assert clock.n_lost == n_missing
         assert len(np.unique(clock.run)) == n_runs and len(clock.gaps_s) == n_runs - 1
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4])
+@pytest.mark.parametrize("lost", [0, 83])
+def test_a_small_counter_does_not_go_round_because_packets_queue(seed, lost):
+    rng = np.random.default_rng(seed)
+    period_s = (1 + rng.uniform(-0.004, 0.004)) * 1e-3
+    left = np.arange(4500) * 20 * period_s
+    arrival = np.repeat(np.maximum.accumulate(left + 0.03 + rng.gamma(1.7, 0.03, len(left))), 20)
+    keep = np.ones(90_000, dtype=bool)
+    keep[40_000 : 40_000 + lost] = False
+    index = np.flatnonzero(keep)
+    clock = sensor_clock(arrival[keep], np.zeros(len(index), dtype=np.int64), 1000.0, index % 16, 16)
+    # Without a loss nothing is made up. Of a long one among queueing packets, the place and one round are uncertain.
+    assert abs(clock.n_lost - lost) <= (16 if lost else 0)
+    wrong = np.flatnonzero(np.abs(clock.epochs[0].index - index) > 16)
+    assert np.all(np.abs(wrong - 40_000) < 500) and len(wrong) <= (500 if lost else 0)

@@ -7,7 +7,7 @@ import random
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acquire.tools.trial import trial_decodings, what_counts_up
@@ -30,6 +30,7 @@ def test_text_is_told_as_text_and_numbers_in_it_as_numbers() -> None:
     assert trial_decodings([]) == () == what_counts_up([])
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from([(8, "<B"), (16, "<H"), (32, "<I")]),
     st.integers(1, 5),

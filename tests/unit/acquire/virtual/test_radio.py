@@ -121,10 +121,10 @@ async def test_battery_may_be_absent_and_the_led_pattern_is_checked() -> None:
     async with rig(1, battery_percent=None) as r, r.client("C0:00:00:00:00:00") as client:
         assert client.services.get_characteristic(M40.identity.battery) is None
         assert client.mtu_size == 247
-        await client.write_gatt_char(M40.identity.identify, b"\x07", response=True)
-        assert await client.read_gatt_char(M40.identity.identify) == b"\x07"
+        await client.write_gatt_char(M40.identify.characteristic, b"\x07", response=True)
+        assert await client.read_gatt_char(M40.identify.characteristic) == b"\x07"
         with pytest.raises(BleakGATTProtocolError):
-            await client.write_gatt_char(M40.identity.identify, b"\x19", response=True)
+            await client.write_gatt_char(M40.identify.characteristic, b"\x19", response=True)
         assert r.sensors[0].led_pattern == 7
 
 
