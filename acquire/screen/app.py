@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -42,6 +43,9 @@ UPDATE_EVERY_S = 0.1
 LEAVE_TIMEOUT_S = 5.0
 #: Writes that may wait for a terminal that does not read, of the 30 for which Textual has room before it stops.
 WRITES_THAT_MAY_WAIT = 4
+
+#: Drawing is Python and holds the interpreter; whoever stamps a frame or a value waits no longer than this for it.
+SWITCH_INTERVAL_S = 0.0002
 
 STEP_SCREENS: dict[str, type[StepScreen]] = {
     "setup": SetupScreen,
@@ -107,6 +111,7 @@ class CaptureApp(App[int]):
 
     def on_mount(self) -> None:
         """Begin to draw."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._running_loop = asyncio.get_running_loop()
         self._flasher = TerminalFlasher(self)
         self.set_interval(UPDATE_EVERY_S, self._draw)

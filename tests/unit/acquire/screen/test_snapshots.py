@@ -92,7 +92,7 @@ def test_trouble_is_told_by_signs_alone() -> None:
         healthy = (FOLDER / f"record-{size}.txt").read_text(encoding="utf-8")
         trouble = (FOLDER / f"record-trouble-{size}.txt").read_text(encoding="utf-8")
         for sign in (
-            "▲ R biceps",
+            "▲ R biceps        80",
             "STALE 2 s",
             "✖ L triceps",
             "LOST 9 s",
