@@ -27,7 +27,7 @@ from acquire.screen.base import StepScreen
 from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flash import TerminalFlasher
-from acquire.screen.flow import Flow, MakeRecorder, Plan
+from acquire.screen.flow import DEFAULT_PROTOCOL, Flow, MakeRecorder, Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen
 from acquire.screen.record import RecordScreen
 from acquire.screen.setup import SetupScreen
@@ -312,7 +312,8 @@ def make_recorder_for(plan: Plan, transport: str = "") -> Recorder:
     """
     subject = plan.subject
     check_subject(subject.label)
-    protocol, protocol_toml = load_protocol(Path(plan.protocol))
+    # The default by its absence: a folder may have its name.
+    protocol, protocol_toml = load_protocol(None if plan.protocol == DEFAULT_PROTOCOL else Path(plan.protocol))
     seed = secrets.randbits(31)
     hardware, rig_toml = open_hardware(plan.rig, seed=seed, subject=subject.label, transport=transport)
     take = Take(
@@ -330,7 +331,8 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
     InputError
         The rig, the protocol or the subject is not what it should be.
     """
-    plan = Plan(rig=rig, out=out, subject=Subject(label=check_subject(subject)), protocol=str(protocol_path or "demo"))
+    protocol = str(protocol_path or DEFAULT_PROTOCOL)
+    plan = Plan(rig=rig, out=out, subject=Subject(label=check_subject(subject)), protocol=protocol)
     finder = BodyFinder()
     app = CaptureApp(lambda plan: make_recorder_for(plan, transport), plan, finder=finder)
     try:

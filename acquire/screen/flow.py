@@ -16,6 +16,9 @@ from acquire.subject import Subject
 from acquire.take import Recording
 from dataset.capture import Sensor
 
+#: What :func:`acquire.protocol.load_protocol` takes where none is named.
+DEFAULT_PROTOCOL = "demo"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -34,7 +37,7 @@ class Plan:
     """
 
     rig: str = VIRTUAL
-    protocol: str = "demo"
+    protocol: str = DEFAULT_PROTOCOL
     subject: Subject = field(default_factory=Subject)
     out: Path = Path("captures")
     setup_id: str = ""
