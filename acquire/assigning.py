@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from acquire.assign import Answer, Assigned, Flexed, Undecided, assign, rebound
+import numpy as np
+
+from acquire.assign import Answer, Assigned, Flexed, Samples, Undecided, assign, rebound
 from acquire.hardware import Hardware
 from acquire.journal import Journal
 from acquire.schedule import Prompt
@@ -47,6 +49,7 @@ class Assigning:
         self._may = may
         self._lock = threading.Lock()
         self._flexed: list[Flexed] = []
+        self._heard: dict[int, Samples] = {}
         self._since_ns = 0
         self._begun: tuple[str, int] | None = None
 
@@ -55,6 +58,7 @@ class Assigning:
         self._may()
         with self._lock:
             self._flexed.clear()
+            self._heard.clear()
             self._begun = None
             self._since_ns = clock.now_ns()
 
@@ -86,14 +90,27 @@ class Assigning:
         now_ns = clock.now_ns()
         self._hardware.prompt(Prompt(at_s=0.0, kind="contract_stop", label=channel), now_ns)
         with self._lock:
-            self._flexed = [f for f in self._flexed if f.channel != channel]
             self._flexed.append(Flexed(channel=channel, start_ns=start_ns, stop_ns=now_ns))
+            self._collect()
+
+    def _collect(self) -> None:
+        """Keep what has come: the sensors' own traces reach back a minute, and a person may take longer."""
+        for slot, new in self._hub.samples(self._since_ns).items():
+            old = self._heard.get(slot)
+            if old is not None and len(old.arrival_ns):
+                fresh = new.arrival_ns > old.arrival_ns[-1]
+                new = Samples(
+                    arrival_ns=np.concatenate([old.arrival_ns, new.arrival_ns[fresh]]),
+                    value=np.concatenate([old.value, new.value[fresh]]),
+                )
+            self._heard[slot] = new
 
     def answers(self) -> dict[str, Answer]:
         """Return who has answered to the muscles flexed so far; final only when all have been."""
         with self._lock:
-            flexed, since_ns = list(self._flexed), self._since_ns
-        return assign(flexed, self._hub.samples(since_ns))
+            self._collect()
+            flexed, heard = list(self._flexed), dict(self._heard)
+        return assign(flexed, heard)
 
     def bind(self, answers: Mapping[str, Answer]) -> None:
         """Let each sensor that was assigned sit on its muscle, in what is recorded from now on."""
@@ -118,6 +135,7 @@ class Assigning:
         *,
         rest_s: float = REST_S,
         flex_s: float = FLEX_S,
+        afresh: bool = True,
         stop: threading.Event | None = None,
         on_prompt: Callable[[str, float], None] | None = None,
     ) -> dict[str, Answer]:
@@ -127,6 +145,8 @@ class Assigning:
         ----------
         channels : sequence of str, optional
             All of the rig by default.
+        afresh : bool
+            False: some muscles are flexed once more, and the answers to the others still count.
         stop : threading.Event, optional
             Set it to end early.
         on_prompt : callable, optional
@@ -134,7 +154,8 @@ class Assigning:
         """
         stop = stop or threading.Event()
         tell = on_prompt or (lambda _channel, _seconds: None)
-        self.rest()
+        if afresh:
+            self.rest()
         for channel in channels or [s.channel for s in self._hub.sensors]:
             tell("", rest_s)
             if stop.wait(rest_s):

@@ -46,7 +46,7 @@ class ExerciseDone:
 
 
 @dataclass(slots=True, kw_only=True)
-class Flexing:
+class _Flexing:
     """A muscle, or several, tensed against each other's pull without moving.
 
     Attributes
@@ -103,7 +103,7 @@ class Performance:
         self._missed = missed_contacts
         self._segments: list[_Segment] = []
         self._contacts: list[Contact] = []
-        self._flexings: list[Flexing] = []
+        self._flexings: list[_Flexing] = []
         self._n_cues = 0
         self._stand = pose_vector(STAND)
         rng = np.random.default_rng([seed, _SWAY_STREAM])
@@ -130,7 +130,7 @@ class Performance:
             start_ns = host_ns + round(rng.uniform(0.2, 0.5) * 1e9)
             # Nobody meets half an effort by feel.
             effort = min(prompt.effort * float(rng.uniform(0.7, 1.3)), 1.1)
-            self._flexings.append(Flexing(label=prompt.label, start_ns=start_ns, stop_ns=None, effort=effort))
+            self._flexings.append(_Flexing(label=prompt.label, start_ns=start_ns, stop_ns=None, effort=effort))
         elif prompt.kind == "contract_stop":
             self._relax(host_ns)
 

@@ -203,3 +203,22 @@ def test_sensors_that_answer_alike_are_refused_before_anything_is_written(
     assert told == ["", "left_biceps", "", "right_biceps"] and caught.value.exit_code == 3
     assert caught.value.hint
     assert not list(tmp_path.iterdir()) and hardware.radio_open == 0
+
+
+def test_answers_are_kept_beyond_the_sensors_own_traces(
+    make: Callable[..., Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace of a second: what was flexed before it is still there, once and in order."""
+    monkeypatch.setattr("acquire.health.TRACE_S", 0.0)  # then a trace is a hundred values, two seconds here
+    recorder = make(2)
+    recorder.open()
+    recorder.wait_ready(20)
+    assigning = recorder.assigning
+    assigning.run(["left_biceps"], rest_s=0.6, flex_s=0.6)
+    assigning.run(["right_biceps"], rest_s=0.6, flex_s=0.6, afresh=False)
+    assigning.run(["left_biceps"], rest_s=0.6, flex_s=0.6, afresh=False)
+    assert list(assigning.answers()) == ["left_biceps", "right_biceps"]
+    heard = assigning._heard[1]
+    assert len(heard.value) > 120 and len(heard.value) == len(heard.arrival_ns)
+    assert all(b > a for a, b in zip(heard.arrival_ns[:-1], heard.arrival_ns[1:], strict=True))
+    assert all((b - a) % 1024 == 1 for a, b in zip(heard.value[:-1], heard.value[1:], strict=True))
