@@ -20,9 +20,9 @@ from dataset.muscles import channel_from_name
 #: Left out after a prompt, while the person reacts, and after its end, while the muscle lets go.
 REACTS_S = 0.7
 LETS_GO_S = 1.2
-#: An answer exceeds what the sensor does at rest by this factor, and by this many of its units.
-ANSWERS_FROM = 4.0
-LEAST_UNITS = 4.0
+#: An answer is this much of what the sensor does at rest, and this many of the steps in which it counts.
+ANSWERS_FROM = 1.2
+LEAST_STEPS = 4.0
 #: Least rest before anything is told.
 LEAST_REST_S = 1.0
 #: An assignment must be better than the best without it by this much, of at most 1.
@@ -95,9 +95,10 @@ def assign(flexed: Sequence[Flexed], samples: Mapping[int, Samples]) -> dict[str
 
     Notes
     -----
-    A sensor's answer is the median absolute deviation from its median at rest while the muscle is flexed, so that a
-    level and a raw waveform are judged alike. The score of a pair is the geometric mean of the answer's share of that
-    sensor's largest and of that muscle's largest; the assignment has the greatest sum of scores.
+    A sensor's answer is the median absolute deviation from its median at rest while the muscle is flexed, the noise at
+    rest taken off as power, so that a level and a raw waveform are judged alike. The score of a pair is the geometric
+    mean of the answer's share of that sensor's largest and of that muscle's largest; the assignment has the greatest
+    sum of scores.
     """
     last = {f.channel: f for f in flexed}
     channels, slots = list(last), sorted(samples)
@@ -128,8 +129,14 @@ def _answers(prompts: Sequence[Flexed], every: Sequence[Flexed], own: Samples) -
     for i, f in enumerate(prompts):
         inside = (t >= f.start_ns + REACTS_S * 1e9) & (t <= f.stop_ns)
         if np.any(inside):
-            answers[i] = max(0.0, float(np.median(np.abs(y[inside] - middle))) - spread)
-    return answers, answers > max(ANSWERS_FROM * spread, LEAST_UNITS)
+            answers[i] = np.sqrt(max(0.0, float(np.median(np.abs(y[inside] - middle))) ** 2 - spread**2))
+    return answers, answers > max(ANSWERS_FROM * spread, LEAST_STEPS * _step(y))
+
+
+def _step(value: FloatArray) -> float:
+    """Return the smallest step between a sensor's values: 1 for counts, next to nothing for what was computed."""
+    steps = np.diff(np.unique(value))
+    return float(steps.min()) if len(steps) else 0.0
 
 
 def _scores(answers: FloatArray) -> FloatArray:

@@ -77,6 +77,7 @@ class Assigning:
         self.relax()
         now_ns = clock.now_ns()
         with self._lock:
+            self._collect()
             self._begun = channel, now_ns
         self._hardware.prompt(flex_prompt(channel), now_ns)
 

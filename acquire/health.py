@@ -17,6 +17,8 @@ from dataset.profiles import Profile
 RATE_WINDOW_S = 3.0
 #: Seconds of values kept for the screen.
 TRACE_S = 60.0
+#: The same, where a sensor's rate is not known.
+TRACE_VALUES = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,8 @@ class SensorHealth:
         self._value: float | None = None
         self._battery_percent: int | None = None
         self._recent: deque[int] = deque()
-        self._trace: deque[float] = deque(maxlen=max(100, round(TRACE_S * self._rate_hz)))
+        n_kept = max(100, round(TRACE_S * self._rate_hz)) if self._rate_hz else TRACE_VALUES
+        self._trace: deque[float] = deque(maxlen=n_kept)
         self._trace_ns: deque[int] = deque(maxlen=self._trace.maxlen)
         self.last_ns: int | None = None
 

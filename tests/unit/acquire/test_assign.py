@@ -132,13 +132,17 @@ def test_a_muscle_flexed_again_counts_once() -> None:
     assert {c: a.slot for c, a in answers.items() if isinstance(a, Assigned)} == {"left_triceps": 1, "left_biceps": 2}
 
 
-def test_a_raw_waveform_is_judged_like_a_level() -> None:
-    rng, t = np.random.default_rng(0), T0_NS + np.arange(0, 10 * 10**9, 10**6, dtype=np.int64)
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_a_raw_waveform_is_judged_like_a_level_in_any_unit(unit: float) -> None:
+    """Each packet's last value alone is seen, 40 a second, at an effort that is but twice the noise."""
+    rng, t = np.random.default_rng(0), T0_NS + np.arange(0, 10 * 10**9, 25 * 10**6, dtype=np.int64)
     flexed = [Flexed(channel="left_biceps", start_ns=T0_NS + 4 * 10**9, stop_ns=T0_NS + 7 * 10**9)]
     tense = (t > flexed[0].start_ns + 3 * 10**8) & (t < flexed[0].stop_ns)
-    raw = [Samples(arrival_ns=t, value=rng.normal(512.0, np.where(tense, size, 5.0))) for size in (8.0, 120.0)]
+    raw = [Samples(arrival_ns=t, value=unit * rng.normal(512.0, np.where(tense, size, 24.0))) for size in (26.0, 55.0)]
     answer = assign(flexed, {1: raw[0], 2: raw[1]})["left_biceps"]
     assert isinstance(answer, Assigned) and answer.slot == 2
+    nobody = assign(flexed, {1: raw[0]})["left_biceps"]
+    assert isinstance(nobody, Undecided) and nobody.slots == ()
 
 
 @settings(max_examples=60, deadline=None)
