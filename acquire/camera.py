@@ -125,6 +125,7 @@ class Camera:
         self._last_muxer: Muxer | None = None
         self._epoch = 0
         self._arrivals: deque[int] = deque(maxlen=600)
+        self._picture: NDArray[np.uint8] | None = None
         self._cadences: dict[int, Cadence] = {}
         self._cadence = Cadence()
         self._stop = threading.Event()
@@ -185,6 +186,7 @@ class Camera:
                 self._cadence = Cadence()
                 self._journal.log("info", "the camera is back", {"epoch": self._epoch}, t_ns=arrival_ns)
             self._arrivals.append(arrival_ns)
+            self._picture = image
             if self._muxer is not None:
                 self._muxer.frame(self._epoch, arrival_ns, image)
                 self._cadences.setdefault(self._epoch, Cadence()).add(arrival_ns)
@@ -273,6 +275,10 @@ class Camera:
             written=muxer.n_written if muxer else 0,
             dropped=muxer.n_dropped if muxer else 0,
         )
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the last picture as the camera gave it, (height, width, 3; BGR), to look at and not to change."""
+        return self._picture
 
     def health(self) -> dict[str, Any]:
         """Return what the camera gave in each epoch of the recording, for the manifest."""

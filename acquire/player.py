@@ -206,15 +206,15 @@ class SchedulePlayer:
 
     # -- what a person may do -----------------------------------------------------------------------------------
 
-    def mark(self, text: str) -> str:
-        """Store a marker with a text of one line."""
+    def mark(self, text: str, t_ns: int | None = None) -> str:
+        """Store a marker with a text of one line, now or at an earlier host time: it was typed after its moment."""
         words = " ".join(text.split())
         if not words:
             raise InputError("a marker needs a text", "it is empty")
         if len(words) > LONGEST_MARK:
             raise InputError("the marker's text is too long", f"{len(words)} of at most {LONGEST_MARK} characters")
         with self._lock:
-            self._note(self._recording(), "marker", words, words)
+            self._note(self._recording(), "marker", words, words, t_ns)
         return f"marked: {words}"
 
     def note(self, what: str, label: str) -> None:
@@ -325,6 +325,12 @@ class SchedulePlayer:
         with self._lock:
             return self._head.position_s(clock.now_ns())
 
+    def calibrating(self) -> str:
+        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        with self._lock:
+            block = self._running() or self._coming()
+            return block.label if block is not None and block.kind == "calibration" else ""
+
     @property
     def paused(self) -> bool:
         """Whether it stands until :meth:`resume`."""
@@ -373,9 +379,9 @@ class SchedulePlayer:
         if running is not None and running.kind == "sync":
             raise InputError(f"cannot {what} now", "a sync sequence runs and is always given in full", "wait for it")
 
-    def _note(self, writer: CaptureWriter, what: str, label: str, text: str) -> None:
+    def _note(self, writer: CaptureWriter, what: str, label: str, text: str, t_ns: int | None = None) -> None:
         """Store what a person asked for: a marker with a text, and a row of the log."""
-        now_ns = clock.now_ns()
+        now_ns = clock.now_ns() if t_ns is None else t_ns
         writer.event(now_ns, "marker", label=text, source=SOURCE, detail={"asked": what})
         self._journal.log("info", what, {"label": label}, t_ns=now_ns)
 

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acquire.assigning import Assigning
 from acquire.control import ControlServer
 from acquire.disk import DiskStatus, DiskWatch, check_disk
@@ -22,6 +25,7 @@ from acquire.schedule import build_schedule
 from acquire.sensors.hub import SensorStatus
 from acquire.status import status_dict
 from acquire.streams import Streams
+from acquire.subject import LOG_ROW as SUBJECT_ROW
 from acquire.take import Recording, Snapshot, Take
 from dataset import clock
 from dataset.capture import Sensor
@@ -176,6 +180,8 @@ class Recorder:
         self._writer = writer
         self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
         writer.clock_anchor(*clock.anchor())
+        if take.subject_info:
+            writer.log("info", SUBJECT_ROW, dict(take.subject_info))
         streams.attach(writer)
         self._began_ns = clock.now_ns()
         detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
@@ -301,15 +307,15 @@ class Recorder:
 
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 
-    def mark(self, text: str) -> str:
-        """Store a marker with a text. Like all that follow: returns what was done, in words.
+    def mark(self, text: str, t_ns: int | None = None) -> str:
+        """Store a marker with a text, now or at an earlier host time; returns what was done, like all that follow.
 
         Raises
         ------
         InputError
             Nothing is being recorded, or it cannot be done now; the same for all that follow.
         """
-        return self._player.mark(text)
+        return self._player.mark(text, t_ns)
 
     def pause(self) -> str:
         """Stand still between exercises: at once, or when what runs has ended."""
@@ -347,6 +353,20 @@ class Recorder:
             self._player.note("reconnect", channel)
         return f"slot {slot} {channel} is connected anew"
 
+    def calibrate(self, on: bool) -> None:
+        """Ask for rest and contraction of every muscle at the beginning, or not; before :meth:`start`."""
+        if self._phase == "recording":
+            raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
+        channels = tuple(s.channel for s in self.sensors) if on else ()
+        self.schedule = build_schedule(self.take.protocol, self.take.seed, self.take.duration_s, calibrate=channels)
+        self._player = SchedulePlayer(
+            self.schedule, self._hardware, self.journal, finished=self.finished, watch=self._watch
+        )  # fmt: skip
+
+    def calibrating(self) -> str:
+        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        return self._player.calibrating() if self._phase == "recording" else ""
+
     def _before_recording(self) -> None:
         if self._phase not in ("waiting", "ready"):
             raise InputError("sensors cannot be assigned now", f"the rig is {self._phase}", "assign before recording")
@@ -383,10 +403,16 @@ class Recorder:
             sound=streams.microphone.status() if streams.microphone else None,
             box=streams.box is not None and not streams.box.failure,
             disk=self._disk,
-            rows=self.journal.recent(20),
+            rows=self.journal.recent(60),
             paused=self._player.paused,
             pausing=self._player.pausing,
         )
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        camera = self._streams.camera
+        picture = camera.picture() if camera else None
+        return camera.turn(picture) if camera and picture is not None else None
 
 
 def record(

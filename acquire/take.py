@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Take:
         Shortens or stretches the exercises.
     protocol_toml, rig_toml : str
         Stored in the capture.
+    subject_info : mapping
+        What is known of the person, by the names of a session's ``/subject``; stored as a row of the log.
     setup_id : str
         Names the placement of the sensors; takes that share it need not be assigned and calibrated again.
     calibrate : bool
@@ -47,6 +50,7 @@ class Take:
     duration_s: float | None = None
     protocol_toml: str = ""
     rig_toml: str = ""
+    subject_info: Mapping[str, str | float] = field(default_factory=dict)
     setup_id: str = ""
     calibrate: bool = False
     sensors: tuple[Sensor, ...] = ()

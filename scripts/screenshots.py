@@ -1,7 +1,7 @@
 """Make the pictures of the README: the capture screen, the report and a prediction, all of virtual data.
 
-Run `make demo` first; the report and the prediction are those of the newest demo. The screen is the real one, run on
-the virtual rig without a terminal. Needs Chromium.
+Run `make demo` first; the report and the prediction are those of the newest demo. The screens are the real ones, each
+step of the flow, run on the virtual rig without a terminal. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -12,28 +12,37 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from acquire.looking import BodyFinder
 from acquire.protocol import load_protocol
 from acquire.recorder import Recorder
 from acquire.rig import open_hardware
 from acquire.screen.app import CaptureApp
+from acquire.screen.flow import Plan
+from acquire.subject import Subject
 from acquire.take import Take
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 BROWSER_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
                  "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
 SEED = 11
-WAIT_FOR_SENSORS_S = 60.0
-RECORD_S = 26.0
+WAIT_S = 120.0
+#: Into the first exercises.
+RECORD_S = 12.0
 
 
 def main() -> None:
-    """Make all three."""
+    """Make them all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path, help="output folder of a demo; default: the newest under demo/")
-    demo: Path | None = parser.parse_args().demo
-    if demo is None:
+    parser.add_argument("--screens-only", action="store_true", help="the capture screen only; needs no demo")
+    arguments = parser.parse_args()
+    demo: Path | None = arguments.demo
+    if demo is None and not arguments.screens_only:
         made = sorted(Path("demo").glob("*/run"))
         if not made:
             sys.exit("no demo found: run make demo first")
@@ -42,38 +51,94 @@ def main() -> None:
     if browser is None:
         sys.exit("Chromium is missing: sudo apt install chromium")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    report = next((demo / "sessions").glob("*.html"))
-    photograph(browser, report, IMAGES / "report.png", 1160, 1500)
-    plots = sorted((demo / "run").rglob("*.png"))
-    shutil.copyfile(plots[0], IMAGES / "prediction.png")
+    if demo is not None:
+        report = next((demo / "sessions").glob("*.html"))
+        photograph(browser, report, IMAGES / "report.png", 1160, 1500)
+        plots = sorted((demo / "run").rglob("*.png"))
+        shutil.copyfile(plots[0], IMAGES / "prediction.png")
     with tempfile.TemporaryDirectory() as folder:
-        drawing = Path(folder) / "screen.svg"
-        drawing.write_text(asyncio.run(screen_svg(Path(folder))), encoding="utf-8")
-        photograph(browser, drawing, IMAGES / "screen.png", 1480, 1010)
+        for name, svg in asyncio.run(screens(Path(folder))).items():
+            drawing = Path(folder) / f"{name}.svg"
+            drawing.write_text(svg, encoding="utf-8")
+            small = 'viewBox="0 0 994' in svg
+            picture = IMAGES / ("screen.png" if name == "record" else f"screen-{name}.png")
+            photograph(browser, drawing, picture, *((994, 635) if small else (1482, 1026)))
 
 
-async def screen_svg(out: Path) -> str:
-    """Return the capture screen in the middle of a recording."""
+async def screens(out: Path) -> dict[str, str]:
+    """Walk the flow on the virtual rig; returns each step's picture as SVG, by name."""
     protocol, text = load_protocol(None)
 
-    def make_recorder() -> Recorder:
+    def make_recorder(plan: Plan) -> Recorder:
         hardware, rig_toml = open_hardware("virtual", seed=SEED, subject="S01")
         take = Take(
-            protocol=protocol, out=out, subject="S01", seed=SEED, protocol_toml=text, rig_toml=rig_toml
+            protocol=protocol, out=out, subject="S01", seed=SEED, protocol_toml=text, rig_toml=rig_toml,
+            setup_id=plan.setup_id, sensors=plan.sensors,
         )  # fmt: skip
         return Recorder(hardware, take)
 
-    app = CaptureApp(make_recorder)
+    subject = Subject(label="S01", consent_id="C-2026-001", handedness="right", height_m=1.75, mass_kg=70.0)
+    finder = BodyFinder()
+    app = CaptureApp(make_recorder, Plan(out=out, subject=subject), finder=finder)
+    made: dict[str, str] = {}
+
     async with app.run_test(size=(120, 40)) as pilot:
-        waited_s = 0.0
-        while app.recorder.snapshot().phase != "ready" and waited_s < WAIT_FOR_SENSORS_S:
-            await pilot.pause(0.5)
-            waited_s += 0.5
-        await pilot.press("r")
+
+        async def until(condition: Callable[[], object]) -> None:
+            deadline_s = time.monotonic() + WAIT_S
+            while not condition():
+                if time.monotonic() > deadline_s:
+                    sys.exit(f"the screen did not go on after {list(made)}")
+                await pilot.pause(0.1)
+
+        await pilot.pause(0.5)
+        made["setup"] = app.export_screenshot()
+        await pilot.press("enter")
+        step: Any = None
+        await until(lambda: app.recorder.snapshot().phase == "ready" and getattr(app.step, "body", None))
+        await pilot.pause(4.0)
+        made["check"] = app.export_screenshot()
+        await pilot.press("enter")
+        await pilot.pause(0.5)
+        step = app.step
+        await pilot.press("a")
+        await until(lambda: len(step.answers) == 5 and step.asked)
+        await pilot.pause(0.5)
+        made["assign"] = app.export_screenshot()
+        await until(lambda: len(step.answers) == 8 and not step.asked)
+        await pilot.press("enter")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await until(lambda: app.recorder.calibrating() == "right_biceps" and cue_kind(app) == "contract")
+        await pilot.pause(2.0)
+        made["calibrate"] = app.export_screenshot()
+        while app.recorder.calibrating():
+            await pilot.press("s")
+            await pilot.pause(0.3)
+        await until(lambda: cue_kind(app) == "exercise")
         await pilot.pause(RECORD_S)
-        picture = app.export_screenshot()
+        made["record"] = app.export_screenshot()
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause(1.0)
+        made["record-80x24"] = app.export_screenshot()
+        await pilot.press("question_mark")
+        await pilot.pause(0.3)
+        made["help"] = app.export_screenshot()
+        await pilot.press("x")
+        await pilot.resize_terminal(120, 40)
+        await until(lambda: getattr(app.step, "preview", None))  # the schedule ends the recording
+        await pilot.pause(0.5)
+        made["summary"] = app.export_screenshot()
         await pilot.press("q")
-    return picture
+        await pilot.pause(0.5)
+    finder.close()
+    return made
+
+
+def cue_kind(app: CaptureApp) -> str:
+    """Return what is asked for now."""
+    cue = app.recorder.snapshot().cue
+    return cue.kind if cue else ""
 
 
 def photograph(browser: str, page: Path, picture: Path, width_px: int, height_px: int) -> None:

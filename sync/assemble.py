@@ -27,6 +27,7 @@ from dataset.session import (
     Session,
     VideoInfo,
 )
+from dataset.session_schema import SUBJECT_ATTRIBUTES
 from dataset.software import software
 from dataset.video_sequence import describe_files, file_names
 from sync import grid
@@ -162,6 +163,8 @@ def _look(
 
 def _subject_info(capture: Capture) -> dict[str, str | float]:
     info: dict[str, str | float] = {k: v for k in ("take", "setup_id") if (v := capture.meta.get(k, ""))}
+    typed = next((detail for _, _, what, detail in capture.log() if what == "subject"), {})
+    info |= {k: v for k, v in typed.items() if k in SUBJECT_ATTRIBUTES and isinstance(v, str | float)}
     if capture.is_virtual:
         info["notes"] = VIRTUAL_NOTE
     return info

@@ -1,4 +1,4 @@
-"""The capture screen: shows the recorder's snapshot ten times a second, starts and stops it by keys."""
+"""The capture screen's app: moves between the steps, shows the recorder's snapshot, ends everything when it is left."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import asyncio
 import contextlib
 import os
 import secrets
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from rich.text import Text
-from textual import events
-from textual.app import App, ComposeResult
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import Container
-from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.css.query import NoMatches
+from textual.screen import Screen
 
+from acquire.looking import BodyFinder
 from acquire.protocol import load_protocol
 from acquire.recorder import Recorder
 from acquire.rig import open_hardware
+from acquire.screen.assigning import AssignScreen
+from acquire.screen.base import StepScreen
+from acquire.screen.calibrate import CalibrateScreen
+from acquire.screen.check import CheckScreen
 from acquire.screen.flash import TerminalFlasher
-from acquire.screen.widgets import CuePanel, SensorCell, StatusLine, TopBar
+from acquire.screen.flow import DEFAULT_PROTOCOL, Flow, MakeRecorder, Plan
+from acquire.screen.modals import HelpScreen, LeaveScreen
+from acquire.screen.record import RecordScreen
+from acquire.screen.setup import SetupScreen
+from acquire.screen.summary import SummaryScreen
+from acquire.subject import Subject
 from acquire.take import Recording, Take
 from acquire.terminal import ending_signals
 from dataset.capture_writer import check_subject
@@ -32,34 +40,21 @@ from dataset.console import STDERR, report_error
 from dataset.errors import MiaError
 
 UPDATE_EVERY_S = 0.1
-TALL_FROM_ROWS = 34
 LEAVE_TIMEOUT_S = 5.0
+#: Writes that may wait for a terminal that does not read, of the 30 for which Textual has room before it stops.
+WRITES_THAT_MAY_WAIT = 4
 
-_HELP = """\
-[b]Keys[/b]
- r   start a recording; again: stop and save it
- q   leave; a running recording is stopped and saved
- ?   this help; any key closes it
+#: Drawing is Python and holds the interpreter; whoever stamps a frame or a value waits no longer than this for it.
+SWITCH_INTERVAL_S = 0.0002
 
-[b]Signs[/b]
- ● streaming   ▲ stale   ✖ lost   ○ searching   ◌ reconnecting
- ! before a rate: under 95 % of the values came, or too many
-
-Nothing waits for this screen: what arrives is stored
-whether it is drawn or not."""
-
-
-class HelpScreen(ModalScreen[None]):
-    """Keys and signs."""
-
-    def compose(self) -> ComposeResult:
-        """Lay out."""
-        yield Static(Text.from_markup(_HELP), id="help")
-
-    def on_key(self, event: events.Key) -> None:
-        """Any key closes it."""
-        event.stop()
-        self.dismiss()
+STEP_SCREENS: dict[str, type[StepScreen]] = {
+    "setup": SetupScreen,
+    "check": CheckScreen,
+    "assign": AssignScreen,
+    "calibrate": CalibrateScreen,
+    "record": RecordScreen,
+    "summary": SummaryScreen,
+}
 
 
 class CaptureApp(App[int]):
@@ -69,48 +64,58 @@ class CaptureApp(App[int]):
     ----------
     make_recorder : callable
         Makes a recorder on newly opened hardware; called again for each further take.
+    plan : Plan
+        What the setup screen begins with.
+    first : str
+        The step to begin with.
+    finder : BodyFinder, optional
+        Looks whether the whole body is in the picture.
     """
 
     CSS_PATH = "screen.tcss"
     TITLE = "mia-record"
-    ENABLE_COMMAND_PALETTE = False
+    ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "record", "Record / stop"),
         Binding("q", "leave", "Quit"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("ctrl+c", "leave", "Quit", show=False, priority=True),
     ]
 
-    def __init__(self, make_recorder: Callable[[], Recorder]) -> None:
+    def __init__(
+        self,
+        make_recorder: MakeRecorder,
+        plan: Plan | None = None,
+        *,
+        first: str = "setup",
+        finder: BodyFinder | None = None,
+    ) -> None:
         super().__init__()
-        self._make_recorder = make_recorder
-        self.recorder = make_recorder()
-        self.recordings: list[Recording] = []
+        self.flow = Flow(make_recorder, plan or Plan())
+        self.finder = finder
         self.error: MiaError | None = None
-        self._cells: list[SensorCell] = []
+        self._first = first
         self._ending: asyncio.Task[None] | None = None
+        self._leaving = False
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._flasher: TerminalFlasher | None = None
 
-    def compose(self) -> ComposeResult:
-        """Lay out."""
-        yield TopBar()
-        yield CuePanel()
-        self._cells = [SensorCell() for _ in self.recorder.snapshot().sensors]
-        yield Container(*self._cells, id="sensors")
-        yield StatusLine()
-        yield Footer()
+    @property
+    def recorder(self) -> Recorder:
+        """The present take's."""
+        return self.flow.recorder
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """What was recorded."""
+        return self.flow.recordings
 
     def on_mount(self) -> None:
-        """Open the rig and begin to draw."""
+        """Begin to draw."""
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._running_loop = asyncio.get_running_loop()
         self._flasher = TerminalFlasher(self)
         self.set_interval(UPDATE_EVERY_S, self._draw)
-        self._open()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Give traces and words more room where there is some."""
-        self.screen.set_class(event.size.height >= TALL_FROM_ROWS, "tall")
+        self.go(self._first)
 
     def post_display_hook(self) -> None:
         """Tell the flasher what was drawn."""
@@ -122,9 +127,50 @@ class CaptureApp(App[int]):
         if self._flasher is not None:
             self._flasher.on_answer()
 
-    def _open(self) -> None:
-        self.recorder.flasher = self._flasher
-        self.run_worker(self._open_recorder, thread=True, exit_on_error=False, group="rig")
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer what the step's keys do in the command palette."""
+        for owner in (self.step, self):
+            for binding in [] if owner is None else owner.BINDINGS:
+                if isinstance(binding, Binding):
+                    words = binding.tooltip or binding.description
+                    yield SystemCommand(words, f"key: {binding.key}", self._runner(owner, binding.action))
+
+    def _runner(self, owner: StepScreen | CaptureApp | None, action: str) -> Callable[[], None]:
+        def run() -> None:
+            self.run_worker(self.run_action(action, default_namespace=owner))
+
+        return run
+
+    # -- steps ----------------------------------------------------------------------------------------------------
+
+    @property
+    def step(self) -> StepScreen | None:
+        """The step that is shown, perhaps under a flash or a question."""
+        return next((s for s in reversed(self.screen_stack) if isinstance(s, StepScreen)), None)
+
+    def go(self, step: str) -> None:
+        """Show a step in place of the present one; what lies over it goes too."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.push_screen(STEP_SCREENS[step](self.flow))
+
+    def open_rig(self) -> None:
+        """Open the rig of the present take, where it is not open yet."""
+        if self.recorder.snapshot().phase == "closed":
+            self.recorder.flasher = self._flasher
+            self.run_worker(self._open_recorder, thread=True, exit_on_error=False, group="rig")
+
+    def reopen_rig(self) -> None:
+        """Close the rig and open it again; not while a recording runs."""
+        if self.recorder.snapshot().phase != "recording" and (self._ending is None or self._ending.done()):
+            self._ending = asyncio.create_task(self._reopen())
+
+    async def _reopen(self) -> None:
+        with contextlib.suppress(MiaError):  # what did not open may not close either
+            await asyncio.to_thread(self.recorder.close)
+        self.error = None
+        self.flow.anew()
+        self.open_rig()
 
     def _open_recorder(self) -> None:
         try:
@@ -134,20 +180,58 @@ class CaptureApp(App[int]):
 
     def _failed(self, error: MiaError) -> None:
         self.error = error
-        self.notify(f"{error}\n{error.hint}", title="error", severity="error", timeout=30)
+        self.tell(error, "error")
+
+    def tell(self, error: MiaError, level: Literal["warning", "error"] = "warning") -> None:
+        """Show an error and what to do about it."""
+        words = f"{error}\n{error.hint}".strip()
+        self.notify(words, title=level, severity=level, timeout=30 if level == "error" else 6)
+
+    def sensors_ready(self) -> bool:
+        """Return whether every sensor streams; else say which do not."""
+        missing = self.recorder.missing()
+        ready = self.recorder.snapshot().phase == "ready"
+        if not ready:
+            names = ", ".join(s.sensor.channel for s in missing) or "the rig is opening"
+            self.notify(f"not every sensor streams yet: {names}", severity="warning")
+        return ready
 
     def _draw(self) -> None:
-        recorder = self.recorder
+        recorder, step = self.recorder, self.step
         recorder.missing()
         snapshot = recorder.snapshot()
-        base = self.screen_stack[0]
-        base.query_one(TopBar).snapshot = snapshot
-        base.query_one(CuePanel).snapshot = snapshot
-        base.query_one(StatusLine).snapshot = snapshot
-        for cell, status in zip(self._cells, snapshot.sensors, strict=True):
-            cell.status = status
         if snapshot.phase == "recording" and recorder.finished.is_set():
             self._end()
+        if self.flow.at_once and snapshot.phase == "ready":
+            self.start(calibrate=False)
+        if step is not None and step.laid_out and not self._terminal_lags():
+            with contextlib.suppress(NoMatches):  # its widgets are just being taken away: the app ends
+                step.show(snapshot)
+
+    def _terminal_lags(self) -> bool:
+        """Return whether the terminal has not read what was drawn: then nothing more is, and this loop never waits."""
+        writer = getattr(self._driver, "_writer_thread", None)
+        return writer is not None and writer._queue.qsize() >= WRITES_THAT_MAY_WAIT
+
+    # -- recording ------------------------------------------------------------------------------------------------
+
+    def start(self, *, calibrate: bool) -> None:
+        """Begin to record, with rest and contraction of every muscle first or without."""
+        self.flow.at_once = False
+        if not self.sensors_ready():
+            return
+        try:
+            self.recorder.calibrate(calibrate)
+            self.recorder.start()
+        except MiaError as error:
+            self._failed(error)
+
+    def start_or_stop(self) -> None:
+        """Start; or stop and save."""
+        if self.recorder.snapshot().phase == "recording":
+            self._end()
+        elif self._ending is None or self._ending.done():
+            self.start(calibrate=False)
 
     def _end(self) -> asyncio.Task[None]:
         """End and save the running recording, once; the screen goes on drawing meanwhile."""
@@ -156,37 +240,49 @@ class CaptureApp(App[int]):
         return self._ending
 
     async def _close_recorder(self) -> None:
+        recorder = self.recorder
         try:
-            recording = await asyncio.to_thread(self.recorder.close)
+            recording = await asyncio.to_thread(recorder.close)
         except MiaError as error:
             self._failed(error)
             return
         if recording is not None:
             self.recordings.append(recording)
+            if not self._leaving:
+                self.go("summary")
 
-    def action_record(self) -> None:
-        """Start, or stop and save, or open the rig for a further take."""
-        phase = self.recorder.snapshot().phase
-        if phase == "recording":
-            self._end()
-        elif phase == "ready":
-            try:
-                self.recorder.start()
-            except MiaError as error:
-                self._failed(error)
-        elif phase == "waiting":
-            names = ", ".join(s.sensor.channel for s in self.recorder.missing())
-            self.notify(f"not every sensor streams yet: {names}", severity="warning")
-        elif phase in ("done", "failed") and (self._ending is None or self._ending.done()):
-            self.recorder = self._make_recorder()
-            self._open()
+    def further(self, *, same_placement: bool) -> None:
+        """Record another take of the same person."""
+        if self._ending is None or self._ending.done():
+            self.flow.further(same_placement=same_placement)
+            self.go("check")
+
+    def next_person(self) -> None:
+        """Begin with another person."""
+        if self._ending is None or self._ending.done():
+            self.flow.further(same_placement=False)
+            self.go("setup")
+
+    # -- leaving --------------------------------------------------------------------------------------------------
 
     def action_help(self) -> None:
         """Show keys and signs."""
         self.push_screen(HelpScreen())
 
     async def action_leave(self) -> None:
+        """Save what runs, release the rig, leave; a recording is asked about first."""
+        if self.recorder.snapshot().phase == "recording" and not isinstance(self.screen, LeaveScreen):
+            self.push_screen(LeaveScreen(), self._leave_if)
+        else:
+            await self.leave()
+
+    def _leave_if(self, sure: bool | None) -> None:
+        if sure:
+            self.run_worker(self.leave())
+
+    async def leave(self) -> None:
         """Save what runs, release the rig, leave."""
+        self._leaving = True
         await self._end()
         self.exit(0)
 
@@ -195,7 +291,7 @@ class CaptureApp(App[int]):
         if terminal_is_gone:
             threading.Thread(target=self._leave_without_terminal, daemon=True).start()
         elif self._running_loop is not None:
-            self._running_loop.call_soon_threadsafe(lambda: self.run_worker(self.action_leave()))
+            self._running_loop.call_soon_threadsafe(lambda: self.run_worker(self.leave()))
 
     def _leave_without_terminal(self) -> None:
         with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
@@ -206,6 +302,27 @@ class CaptureApp(App[int]):
         os._exit(0)  # the screen waits for its dead terminal for ever; everything is stored and released
 
 
+def make_recorder_for(plan: Plan, transport: str = "") -> Recorder:
+    """Return a recorder for a plan, on newly opened hardware, with a seed that was drawn.
+
+    Raises
+    ------
+    InputError
+        The rig, the protocol or the subject is not what it should be.
+    """
+    subject = plan.subject
+    check_subject(subject.label)
+    # The default by its absence: a folder may have its name.
+    protocol, protocol_toml = load_protocol(None if plan.protocol == DEFAULT_PROTOCOL else Path(plan.protocol))
+    seed = secrets.randbits(31)
+    hardware, rig_toml = open_hardware(plan.rig, seed=seed, subject=subject.label, transport=transport)
+    take = Take(
+        protocol=protocol, out=plan.out, subject=subject.label, seed=seed, protocol_toml=protocol_toml,
+        rig_toml=rig_toml, subject_info=subject.info(), setup_id=plan.setup_id, sensors=plan.sensors,
+    )  # fmt: skip
+    return Recorder(hardware, take)
+
+
 def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None, transport: str = "") -> int:
     """Show the capture screen until the person leaves; returns the exit code.
 
@@ -214,18 +331,10 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
     InputError
         The rig, the protocol or the subject is not what it should be.
     """
-    check_subject(subject)
-    plan, plan_toml = load_protocol(protocol_path)
-
-    def make_recorder() -> Recorder:
-        seed = secrets.randbits(31)
-        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
-        take = Take(
-            protocol=plan, out=out, subject=subject, seed=seed, protocol_toml=plan_toml, rig_toml=rig_toml
-        )  # fmt: skip
-        return Recorder(hardware, take)
-
-    app = CaptureApp(make_recorder)
+    protocol = str(protocol_path or DEFAULT_PROTOCOL)
+    plan = Plan(rig=rig, out=out, subject=Subject(label=check_subject(subject)), protocol=protocol)
+    finder = BodyFinder()
+    app = CaptureApp(lambda plan: make_recorder_for(plan, transport), plan, finder=finder)
     try:
         with ending_signals(app.end_from_signal):
             app.run()
@@ -233,6 +342,7 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
         recording = app.recorder.close()  # also where the terminal went away or the screen crashed
         if recording is not None:
             app.recordings.append(recording)
+        finder.close()
     for made in app.recordings:
         report_saved(made)
     if app.error is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-#: Dots of a braille cell by column and row from the top (Unicode block 2800).
-_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+import numpy as np
+
+#: Braille dots (Unicode block 2800) of a column with 0 to 4 dots lit from the bottom: left and right half of a cell.
+_FILLED = (np.array([0x00, 0x40, 0x44, 0x46, 0x47]), np.array([0x00, 0x80, 0xA0, 0xB0, 0xB8]))
 
 #: Letters five dots high, rows from the top, one binary number a row.
 _FONT = {
@@ -57,35 +60,41 @@ def braille_trace(values: Sequence[float | None], width: int, height: int, low: 
     low, high : float
         Values of the lowest and the highest dot.
     """
-    columns = 2 * width
-    shown: list[float | None] = [None] * max(0, columns - len(values))
-    shown.extend(values[-columns:])
-    cells = [[0x2800] * width for _ in range(height)]
+    shown = np.full(2 * width, np.nan)
+    last = values[-2 * width :]
+    if len(last):
+        shown[-len(last) :] = [np.nan if value is None else value for value in last]
     n_dots = 4 * height
     span = high - low
-    for column, value in enumerate(shown):
-        if value is None:
-            continue
-        part = (value - low) / span if span > 0 else 0.0
-        level = round(min(1.0, max(0.0, part)) * (n_dots - 1))
-        for dot in range(level + 1):
-            row, inside = divmod(n_dots - 1 - dot, 4)
-            cells[row][column // 2] |= _DOTS[column % 2][inside]
-    return ["".join(map(chr, row)) for row in cells]
+    part = np.clip((shown - low) / span, 0.0, 1.0) if span > 0 else np.where(np.isnan(shown), np.nan, 0.0)
+    lit = np.nan_to_num(np.rint(part * (n_dots - 1)) + 1, nan=0.0).astype(np.int64)  # dots from the bottom
+    rows = []
+    for row in range(height):
+        inside = np.clip(lit - 4 * (height - 1 - row), 0, 4)
+        cells = 0x2800 + _FILLED[0][inside[0::2]] + _FILLED[1][inside[1::2]]
+        rows.append(cells.astype("<u4").tobytes().decode("utf-32-le"))
+    return rows
 
 
-def binned(values: Sequence[float], n_before: int, size: int) -> list[float]:
+def binned(values: Sequence[float], n_before: int, size: float) -> list[float]:
     """Return the largest value of each bin of ``size`` values; bins keep their edges as values come in.
 
     Parameters
     ----------
     n_before : int
         How many values came before the first of ``values``, so that a bin holds the same values next time.
+    size : float
+        Need not be whole: bins then differ by one value. Below 1 a value fills several bins.
     """
-    if size <= 1:
-        return list(values)
-    first = (-n_before) % size
-    return [max(values[at : at + size]) for at in range(first, len(values), size)]
+    first, last = math.ceil(n_before / size), math.ceil((n_before + len(values)) / size)
+    if size < 1:
+        return [values[at] for k in range(first, last) if (at := int(k * size) - n_before) < len(values)]
+    edges = np.ceil(np.arange(first, last + 1) * size).astype(np.int64) - n_before
+    edges = edges[(edges >= 0) & (edges < len(values))]
+    if not len(edges):
+        return []
+    found: list[float] = np.maximum.reduceat(np.asarray(values, dtype=np.float64), edges).tolist()
+    return found
 
 
 def nice_range(values: Sequence[float], smallest_span: float) -> tuple[float, float]:

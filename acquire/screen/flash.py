@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
+from textual import events
 from textual.app import App
 from textual.screen import Screen
 
@@ -39,6 +40,20 @@ class FlashScreen(Screen[None]):
         if not self.drawn_from_ns:
             self.drawn_from_ns = clock.now_ns()
         return Text("")
+
+    def on_key(self, event: events.Key) -> None:
+        """Hand a key to what lies under the white, as if it were not there: a key must never be lost to a flash."""
+        stack = self.app.screen_stack
+        below = stack[stack.index(self) - 1]
+        focused = below.focused
+        if focused is not None and focused.check_consume_key(event.key, event.character):
+            focused.post_message(event)
+            return
+        for owner in filter(None, (focused, below)):
+            for binding in owner._bindings.key_to_bindings.get(event.key, ()):
+                event.stop()
+                self.app.run_worker(self.app.run_action(binding.action, default_namespace=owner))
+                return
 
 
 def over_ssh(environment: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""Widgets of the capture screen; each shows a part of the recorder's snapshot and touches no file."""
+"""What to do now, and what else is to know: each widget shows a part of the snapshot and touches no file."""
 
 from __future__ import annotations
 
@@ -7,91 +7,56 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from acquire.camera import CameraStatus
+from acquire.cues import Cue
+from acquire.journal import JournalRow
 from acquire.microphone import SoundStatus
-from acquire.screen.drawing import big_text, binned, braille_trace, nice_range
-from acquire.sensors.status import SensorStatus, trouble
+from acquire.screen.drawing import big_text
+from acquire.screen.palette import BAD, DIM, GOOD, WARN, clock_text, level_style
 from acquire.take import Snapshot
+from dataset import clock
 from dataset.muscles import channel_from_name
 
-#: Seconds of trace that the width of a cell stands for, about.
-TRACE_S = 10.0
-#: A sensor at rest must not look like one in a storm.
-SMALLEST_SPAN = 40.0
-
-GOOD, WARN, BAD, DIM, TRACE, PLAIN = "#56c8b0", "#f2b155", "#ff6f91", "#6f7d8f", "#6aa9ff", "#d8dee9"
-
-#: Sign, colour and word of each state: told apart without colour too.
-STATES = {
-    "scanning": ("○", DIM, "searching"),
-    "connecting": ("◐", DIM, "connecting"),
-    "streaming": ("●", GOOD, ""),
-    "stale": ("▲", WARN, "STALE"),
-    "lost": ("✖", BAD, "LOST"),
-    "reconnecting": ("◌", BAD, "reconnecting"),
-    "stopped": ("■", DIM, "stopped"),
-}
-
-
-def clock_text(seconds: float) -> str:
-    """Return seconds as ``m:ss``."""
-    whole = max(0, round(seconds))
-    return f"{whole // 60}:{whole % 60:02}"
-
-
-class TopBar(Widget):
-    """One line: what is recorded, and how long."""
-
-    snapshot: reactive[Snapshot | None] = reactive(None)
-
-    def render(self) -> Text:
-        """Draw."""
-        snapshot = self.snapshot
-        text = Text(no_wrap=True)
-        text.append(" mia-record ", f"bold {PLAIN}")
-        if snapshot is None:
-            return text
-        if snapshot.rig == "virtual":
-            text.append(" VIRTUAL RIG ", f"bold {WARN}")
-        else:
-            text.append(f" rig {snapshot.rig} ", DIM)
-        text.append(f" subject {snapshot.subject}", DIM)
-        if snapshot.phase == "recording":
-            total_s = snapshot.elapsed_s + snapshot.remaining_s
-            times = (snapshot.elapsed_s, total_s, snapshot.remaining_s)
-            right = "● REC  {} / {}  -{} ".format(*map(clock_text, times))
-            style = f"bold {BAD}"
-        else:
-            right, style = f"{snapshot.phase} ", DIM
-        text.pad_right(max(0, self.size.width - text.cell_len - len(right)))
-        text.append(right, style)
-        return text
+#: Rows of the log that say no more than the sensors' counts, and would push out the others.
+COUNTED = ("values came late", "overdue: late or lost")
 
 
 class CuePanel(Widget):
     """What to do now in big words, how long still, and what comes next."""
 
+    KINDS = ("idle", "ready", "contact", "exercise", "rest", "contract", "paused", "done")
     snapshot: reactive[Snapshot | None] = reactive(None)
+    #: What a step asks for outside a recording.
+    cue: reactive[Cue | None] = reactive(None)
 
-    def watch_snapshot(self, snapshot: Snapshot | None) -> None:
+    def _now(self) -> Cue | None:
+        return self.cue or (self.snapshot.cue if self.snapshot else None)
+
+    def watch_snapshot(self) -> None:
         """Colour the panel by what is asked."""
-        kind = "idle" if snapshot is None or snapshot.cue is None else snapshot.cue.kind
-        for name in ("idle", "ready", "contact", "exercise", "rest", "done"):
+        cue = self._now()
+        kind = "idle" if cue is None else cue.kind
+        for name in self.KINDS:
             self.set_class(name == kind, name)
 
     def render(self) -> Text:
         """Draw."""
-        snapshot = self.snapshot
+        snapshot, cue = self.snapshot, self._now()
         width, height = self.content_size.width, self.content_size.height
         if snapshot is None or width < 10:
             return Text("")
-        if snapshot.cue is not None:
-            cue = snapshot.cue
-            left = f"{cue.left_s:.0f}" if cue.left_s >= 10 else f"{max(0.0, cue.left_s):.1f}"
+        if cue is not None:
+            left = f"{cue.left_s:.0f}" if cue.left_s >= 10 else f"{cue.left_s:.1f}" if cue.left_s > 0.0 else ""
             title, text, coming = cue.title, cue.text, f"next: {cue.next_title}" if cue.next_title else ""
+            if cue.repetitions:
+                left = f"{cue.repetition}/{cue.repetitions}"
+            if cue.kind == "paused":
+                text = "space goes on"
+            elif snapshot.pausing:
+                text = "pauses after this; space takes that back"
         else:
             title, text = idle_words(snapshot)
-            left, coming = "", "r: another take" if snapshot.phase == "done" else ""
-        count = big_text(left, 20)
+            left, coming = "", ""
+        count = big_text(left, 24)
         count_width = max(map(len, count))
         rows = big_text(title, width - count_width - 2)
         body = Text(no_wrap=True)
@@ -122,55 +87,6 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
     }.get(snapshot.phase, ("Failed", last or "see the line below"))
 
 
-class SensorCell(Widget):
-    """One sensor: sign and colour of its state, muscle, last value, received rate, live trace."""
-
-    status: reactive[SensorStatus | None] = reactive(None)
-
-    def render(self) -> Text:
-        """Draw."""
-        status = self.status
-        width, height = self.content_size.width, self.content_size.height
-        if status is None or width < 12 or height < 1:
-            return Text("")
-        text = Text(no_wrap=True)
-        self._headline(text, status, width)
-        if height > 1:
-            n_dots = 2 * width
-            size = max(1, round(status.health.rate_hz * TRACE_S / n_dots))
-            trace = status.health.trace
-            values = binned(trace, max(0, status.health.received - len(trace)), size)[-n_dots:]
-            low, high = nice_range(values, SMALLEST_SPAN)
-            style = TRACE if status.state == "streaming" else DIM
-            for row in braille_trace(values, width, height - 1, low, high):
-                text.append("\n" + row, style)
-        return text
-
-    @staticmethod
-    def _headline(text: Text, status: SensorStatus, width: int) -> None:
-        sign, colour, word = STATES.get(status.state, ("?", BAD, status.state))
-        health = status.health
-        channel = channel_from_name(status.sensor.channel)
-        text.append(f"{sign} ", f"bold {colour}")
-        text.append(f"{channel.label:<13}", f"bold {PLAIN}")
-        value = "----" if health.value is None else f"{health.value:.0f}"
-        text.append(f"{value:>5}", f"bold {PLAIN}" if status.state == "streaming" else DIM)
-        if word:
-            gone = status.state in ("stale", "lost", "reconnecting") and health.silent_s < 1e6
-            silent = f" {health.silent_s:.0f} s" if gone else ""
-            right, style = word + silent, f"bold {colour}"
-        else:
-            wrong = trouble(status)
-            mark = "!" if wrong else ""
-            right, style = f"{mark}{health.rate_hz:.1f}/s", WARN if wrong else GOOD
-            if width >= 44:
-                right += f"  gap {health.largest_gap_s:.2f} s"
-            if width >= 56 and status.battery_percent is not None:
-                right += f"  bat {status.battery_percent} %"
-        text.pad_right(max(1, width - text.cell_len - len(right)))
-        text.append(right, style)
-
-
 class StatusLine(Widget):
     """Camera, sound, LED box, and the last thing that happened."""
 
@@ -181,31 +97,43 @@ class StatusLine(Widget):
         text = Text(no_wrap=True, overflow="ellipsis")
         if self.snapshot is None:
             return text
-        if self.snapshot.phase == "done" and self.snapshot.folder is not None:
-            return saved_words(text, self.snapshot)
-        camera_words(text, self.snapshot.camera)
+        camera_words(text, self.snapshot.camera, with_size=self.size.width >= 100)
         sound_words(text, self.snapshot.sound)
         text.append("  box ", DIM)
-        text.append("● ready" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
+        text.append("●" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
         disk_words(text, self.snapshot)
         if self.snapshot.rows:
-            row = self.snapshot.rows[-1]
-            sign, colour = {"error": ("✖", BAD), "warning": ("▲", WARN)}.get(row.level, ("·", DIM))
-            where = f"{row.detail['channel']}: " if "channel" in row.detail else ""
-            text.append(f"\n {sign} ", colour)
-            text.append(f"{where}{row.what}", colour)
+            text.append("\n")
+            row_words(text, self.snapshot.rows[-1])
         return text
 
 
-def saved_words(text: Text, snapshot: Snapshot) -> Text:
-    """Append what a recording left and the command to run next."""
-    received = sum(s.health.received for s in snapshot.sensors)
-    text.append(f" {clock_text(snapshot.elapsed_s)}  {received} values from {len(snapshot.sensors)} sensors", GOOD)
-    if snapshot.camera is not None:
-        text.append(f", {snapshot.camera.written} frames", GOOD)
-        text.append(f", {snapshot.camera.dropped} dropped", WARN if snapshot.camera.dropped else GOOD)
-    text.append(f"\n next: mia-sync run {snapshot.folder} --out sessions", DIM)
-    return text
+class Events(Widget):
+    """The last things that happened, the newest at the bottom."""
+
+    snapshot: reactive[Snapshot | None] = reactive(None)
+
+    def render(self) -> Text:
+        """Draw."""
+        text = Text(no_wrap=True, overflow="ellipsis")
+        if self.snapshot is None:
+            return text
+        now_ns = clock.now_ns()
+        rows = [row for row in self.snapshot.rows if row.what not in COUNTED]
+        for row in rows[-max(1, self.size.height) :]:
+            at_s = self.snapshot.elapsed_s - (now_ns - row.t_ns) * 1e-9
+            recording = self.snapshot.phase == "recording" and at_s >= 0
+            text.append(f" {clock_text(at_s):>5}" if recording else "      ", DIM)
+            row_words(text, row)
+            text.append("\n")
+        return text
+
+
+def row_words(text: Text, row: JournalRow) -> None:
+    """Append one row of the log: sign, channel, words."""
+    sign, colour = level_style(row.level)
+    where = f"{channel_from_name(row.detail['channel']).label}: " if "channel" in row.detail else ""
+    text.append(f" {sign} {where}{row.what}", colour)
 
 
 def disk_words(text: Text, snapshot: Snapshot) -> None:
@@ -216,7 +144,7 @@ def disk_words(text: Text, snapshot: Snapshot) -> None:
         text.append(f"▲ {snapshot.disk.time_left}" if short else snapshot.disk.time_left, WARN if short else DIM)
 
 
-def camera_words(text: Text, camera: CameraStatus | None) -> None:
+def camera_words(text: Text, camera: CameraStatus | None, *, with_size: bool) -> None:
     """Append the camera's state."""
     text.append(" camera ", DIM)
     if camera is None:
@@ -226,7 +154,8 @@ def camera_words(text: Text, camera: CameraStatus | None) -> None:
         text.append(f"● {camera.rate_hz:.1f}/s", GOOD)
     else:
         text.append(f"✖ {camera.state.upper()}", f"bold {BAD}")
-    text.append(f" {camera.width}x{camera.height}", DIM)
+    if with_size:
+        text.append(f" {camera.width}x{camera.height}", DIM)
     if camera.dropped:
         text.append(f" ▲ {camera.dropped} dropped", f"bold {WARN}")
     else:

@@ -193,7 +193,7 @@ class Finder:
         if slot is None:
             await self.close(link)
         else:
-            slot.device = device
+            slot.device, slot.rssi_dbm = device, rssi_dbm
             self._answer(slot, link)
 
     def _known(self, address: str) -> Slot | None:

@@ -55,6 +55,7 @@ class Slot:
         self.device: BLEDevice | None = None
         self.link: Link | None = None
         self.battery_percent: int | None = None
+        self.rssi_dbm: int | None = None
         self.epoch = -1
         self.base_epoch = 0
         self._journal = journal
@@ -167,4 +168,5 @@ class Slot:
             reconnects=max(0, self.epoch - self.base_epoch),
             battery_percent=self.battery_percent,
             health=self.health.live(now_ns),
+            rssi_dbm=self.rssi_dbm,
         )

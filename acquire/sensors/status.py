@@ -19,6 +19,8 @@ class SensorStatus:
         One of :class:`acquire.sensors.states.State`.
     reconnects : int
         Connections after the first.
+    rssi_dbm : int or None
+        Strength of the last advertisement; a connected sensor tells no more.
     """
 
     sensor: Sensor
@@ -26,6 +28,7 @@ class SensorStatus:
     reconnects: int
     battery_percent: int | None
     health: LiveHealth
+    rssi_dbm: int | None = None
 
 
 def trouble(status: SensorStatus) -> str:

@@ -1,76 +1,126 @@
-"""The capture screen with a pilot: start, record, stop; small and large terminals."""
+"""The capture screen with a pilot on fake hardware: one key records; the steps; leaving; keys that steer."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input, Select, Static
 
-from acquire.protocol import load_protocol
+from acquire.assign import Assigned, Undecided
+from acquire.looking import BodyView
+from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder
-from acquire.screen.app import CaptureApp, HelpScreen
-from acquire.screen.widgets import CuePanel, SensorCell, StatusLine, TopBar
+from acquire.screen.app import CaptureApp
+from acquire.screen.assigning import AssignScreen
+from acquire.screen.bars import TopBar
+from acquire.screen.calibrate import CalibrateScreen
+from acquire.screen.cell import SensorCell
+from acquire.screen.check import CheckScreen
+from acquire.screen.flow import Plan
+from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen
+from acquire.screen.record import RecordScreen
+from acquire.screen.setup import SetupScreen
+from acquire.screen.summary import Preview, SummaryScreen
+from acquire.screen.widgets import CuePanel, StatusLine
+from acquire.subject import Subject
 from acquire.take import Take
 from dataset.capture import Capture
 
-PLAN, PLAN_TOML = load_protocol(None)
+PLAN_TOML = """
+name = "short"
+lead_in_s = 0.5
+[sync]
+claps = 3
+stomps = 0
+[[exercises]]
+name = "squat"
+seconds = 30
+[[exercises]]
+name = "front_kick"
+seconds = 30
+"""
+PLAN = parse_protocol(PLAN_TOML, "short")
 
 
-def make_app(fakes: Any, out: Path, *, n: int = 8, off: tuple[int, ...] = ()) -> tuple[CaptureApp, list[Any]]:
+async def _preview(_: Path) -> Preview:
+    return Preview(verdict="WARNING", reasons=("no LED box",), streams={"video": "WARNING"})
+
+
+@pytest.fixture(autouse=True)
+def _no_alignment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The synchroniser's process is the integration tests'; rig files lie in the folder the screen is started in."""
+    monkeypatch.setattr("acquire.screen.summary.preview_verdict", _preview)
+    monkeypatch.chdir(tmp_path)
+
+
+def make_app(fakes: Any, out: Path, *, n: int = 8, off: tuple[int, ...] = (), **more: Any) -> tuple[CaptureApp, Any]:
     """Return an app on fake hardware and the hardware of each take."""
     made: list[Any] = []
 
-    def make_recorder() -> Recorder:
+    def make_recorder(plan: Plan) -> Recorder:
         sensors = fakes.sensors(n)
         for at in off:
             sensors[at].switched_on = False
         made.append(fakes.hardware(sensors, camera=fakes.camera(30), microphone=fakes.microphone()))
-        return Recorder(made[-1], Take(protocol=PLAN, out=out, subject="S1", seed=3, protocol_toml=PLAN_TOML))
+        subject = plan.subject
+        take = Take(
+            protocol=PLAN, out=plan.out, subject=subject.label, seed=3, protocol_toml=PLAN_TOML,
+            subject_info=subject.info(), setup_id=plan.setup_id, sensors=plan.sensors,
+        )  # fmt: skip
+        return Recorder(made[-1], take)
 
-    return CaptureApp(make_recorder), made
+    return CaptureApp(make_recorder, Plan(out=out, subject=Subject(label="S1")), **more), made
 
 
-async def until(pilot: Pilot[int], phase: str) -> None:
-    """Wait for a phase of the recorder."""
-    app = pilot.app
-    assert isinstance(app, CaptureApp)
-    for _ in range(100):
-        if app.recorder.snapshot().phase == phase:
+async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
+    """Wait for a condition; it is asked twenty times a second."""
+    for _ in range(300):
+        if condition():
             await pilot.pause(0.15)
             return
         await pilot.pause(0.05)
-    raise AssertionError(f"never {phase}, but {app.recorder.snapshot().phase}")
+    raise AssertionError(f"never {what}, but {step_of(pilot)} {phase(pilot)}")
+
+
+def step_of(pilot: Pilot[int]) -> str:
+    assert isinstance(pilot.app, CaptureApp)
+    return type(pilot.app.step).__name__
+
+
+def phase(pilot: Pilot[int]) -> str:
+    assert isinstance(pilot.app, CaptureApp)
+    return pilot.app.recorder.snapshot().phase
 
 
 def seen(app: CaptureApp, kind: type[Any]) -> str:
-    return "\n".join(str(widget.render()) for widget in app.query(kind))
+    assert app.step is not None
+    return "\n".join(str(widget.render()) for widget in app.step.query(kind))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_start_record_stop_and_again(fakes: Any, tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_one_key_records(fakes: Any, tmp_path: Path, size: tuple[int, int]) -> None:
     app, made = make_app(fakes, tmp_path)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, "ready")
-        assert "press r to record" in seen(app, CuePanel)
+        await pilot.pause()
+        assert isinstance(app.step, SetupScreen)
         await pilot.press("r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
         await pilot.pause(1.2)
         assert "● REC" in seen(app, TopBar)
         cells = seen(app, SensorCell)
         assert all(name in cells for name in ("L biceps", "R triceps", "L quadriceps", "R hamstrings"))
         assert cells.count("●") == 8
         assert "camera ●" in seen(app, StatusLine) and "0 dropped" in seen(app, StatusLine)
-        for widget in app.query(SensorCell):
-            assert widget.size.height >= 3, "a headline and a trace fit"
+        for widget in app.step.query(SensorCell):
+            assert widget.size.height >= 4, "a headline, details and a trace fit"
         await pilot.press("r")
-        await until(pilot, "done")
-        assert "█" in seen(app, CuePanel) and "sub-S1/ses-" in seen(app, CuePanel)
-        assert "next: mia-sync run" in seen(app, StatusLine)
-        if size == (80, 24):
-            await pilot.press("r")
-            await until(pilot, "ready")
-            assert len(made) == 2
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen) and app.step.preview, "a summary")
+        summary = seen(app, Static)
+        assert "saved sub-S1/ses-" in summary and "WARNING" in summary and "mia-sync run" in summary
         await pilot.press("q")
         await pilot.pause(0.3)
     assert app.return_code == 0
@@ -82,14 +132,110 @@ async def test_start_record_stop_and_again(fakes: Any, tmp_path: Path, size: tup
         assert len(capture.frames().pts_ns) > 10
 
 
-async def test_quitting_while_recording_saves(fakes: Any, tmp_path: Path) -> None:
-    app, _ = make_app(fakes, tmp_path, n=2)
-    async with app.run_test() as pilot:
-        await until(pilot, "ready")
+async def test_the_whole_flow_and_a_further_take(fakes: Any, tmp_path: Path) -> None:
+    app, made = make_app(fakes, tmp_path, n=2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.step.query_one("#label", Input).value = "P7"  # type: ignore[union-attr]
+        app.step.query_one("#height_m", Input).value = "1,82"  # type: ignore[union-attr]
+        app.step.query_one("#handedness", Input).value = "l"  # type: ignore[union-attr]
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "checked")
+        assert len(made) == 2, "the rig was made anew for another person"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, AssignScreen), "assigning")
+        step = app.step
+        assert isinstance(step, AssignScreen)
+        step.answers = {
+            "left_biceps": Assigned(slot=2, margin=0.9, why=""),
+            "right_biceps": Assigned(slot=1, margin=0.9, why=""),
+        }
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, CalibrateScreen), "rest and contract")
+        await pilot.press("enter")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        assert app.recorder.calibrating() == "right_biceps" and isinstance(app.step, CalibrateScreen)
+        await pilot.pause(0.8)
+        for _ in range(2):
+            await pilot.press("s")
+            await pilot.pause(0.3)
+        await until(pilot, lambda: isinstance(app.step, RecordScreen), "recording after the calibration")
         await pilot.press("r")
-        await pilot.pause(0.5)
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready again")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, RecordScreen), "straight to the recording")
+        await pilot.press("r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording again")
+        await pilot.press("r")
+        await until(pilot, lambda: len(app.recordings) == 2, "saved again")
         await pilot.press("q")
         await pilot.pause(0.3)
+    first, second = (Capture.open(r.folder) for r in app.recordings)
+    assert first.subject == "P7"
+    (info,) = [detail for _, _, what, detail in first.log() if what == "subject"]
+    assert info == {"handedness": "left", "height_m": 1.82}
+    assert first.meta["setup_id"] and first.meta["setup_id"] == second.meta["setup_id"]
+    assert [s.channel for s in first.sensors] == ["right_biceps", "left_biceps"], "who answered sits there"
+    assert [s.channel for s in second.sensors] == ["right_biceps", "left_biceps"], "and stays there"
+    assert {e.label for e in first.events("rest_start", "contract_start")} <= {"left_biceps", "right_biceps"}
+    assert first.events("rest_start") and not second.events("rest_start")
+    first.close()
+    second.close()
+
+
+async def test_keys_steer_the_recording(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        await until(pilot, lambda: "SQUAT" in big(app), "the first exercise")
+        await pilot.press("m")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, MarkerScreen)
+        before_s = app.recorder.elapsed_s()
+        await pilot.press(*"knee", "enter")
+        await pilot.press("s")
+        await until(pilot, lambda: "FRONT" in big(app), "the second exercise")
+        await pilot.press("c", "space")
+        await until(pilot, lambda: app.recorder.snapshot().pausing, "a pause asked for")
+        await pilot.press("n")
+        await until(pilot, lambda: app.recorder.snapshot().paused, "paused")
+        await pilot.press("d")
+        await pilot.press("t", "v")
+        assert app.step is not None and app.step.has_class("camera-only")
+        await pilot.press("r")
+        await until(pilot, lambda: bool(app.recordings), "saved")
+        await pilot.press("q")
+        await pilot.pause(0.2)
+    with Capture.open(app.recordings[0].folder) as capture:
+        markers = {e.label: e.t_ns for e in capture.events("marker")}
+        (began_ns,) = [t for t, _, what, _ in capture.log() if what == "recording"]
+        assert {"knee", "skip squat", "next front_kick", "redo front_kick"} <= set(markers)
+        assert (markers["knee"] - began_ns) * 1e-9 < before_s, "a marker's time is that of its key"
+        assert any(e.source == "control" for e in capture.events("clap_cue"))
+        assert capture.events("pause_start")
+
+
+def big(app: CaptureApp) -> str:
+    cue = app.recorder.snapshot().cue
+    return cue.title.upper() if cue else ""
+
+
+async def test_quitting_while_recording_asks_and_saves(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=2)
+    async with app.run_test() as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        await pilot.press("q")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, LeaveScreen)
+        await pilot.press("n")
+        await pilot.pause(0.1)
+        assert phase(pilot) == "recording" and not isinstance(app.screen, LeaveScreen)
+        await pilot.press("q", "y")
+        await pilot.pause(0.5)
     with Capture.open(app.recordings[0].folder) as capture:
         assert capture.closed
 
@@ -100,17 +246,54 @@ async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
     monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
     app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
     async with app.run_test() as pilot:
-        for _ in range(100):
-            if seen(app, SensorCell).count("●") == 2 and "2 of 3" in seen(app, CuePanel):
-                break
-            await pilot.pause(0.05)
         await pilot.press("r")
-        await pilot.pause(0.2)
-        assert "2 of 3 sensors stream" in seen(app, CuePanel)
+        await until(pilot, lambda: "2 of 3" in seen(app, CuePanel), "two of three")
         assert "○" in seen(app, SensorCell) and "searching" in seen(app, SensorCell)
         await pilot.press("q")
         await pilot.pause(0.2)
-    assert not app.recordings and not list(tmp_path.iterdir())
+    assert not app.recordings and not list(tmp_path.glob("sub-*"))
+
+
+async def test_a_wrong_field_is_named_and_nothing_goes_on(fakes: Any, tmp_path: Path) -> None:
+    app, made = make_app(fakes, tmp_path, n=1)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        step = app.step
+        assert isinstance(step, SetupScreen)
+        step.query_one("#mass_kg", Input).value = "heavy"
+        await pilot.press("enter")
+        await until(pilot, lambda: "mass" in seen(app, Static), "told")
+        step.query_one("#mass_kg", Input).value = ""
+        step.query_one("#label", Input).value = "Jane Doe"
+        await pilot.press("enter")
+        await until(pilot, lambda: "letters and digits" in seen(app, Static), "told")
+        assert app.step is step
+        assert {value for _, value in step.query_one("#rig", Select)._options} == {"virtual", "virtual-mixed"}
+        await pilot.press("q")
+        await pilot.pause(0.2)
+    assert len(made) == 1
+
+
+async def test_the_body_is_looked_for_while_checking(fakes: Any, tmp_path: Path) -> None:
+    class Finder:
+        n = 0
+
+        def look(self, picture: Any) -> tuple[BodyView, None]:
+            self.n += 1
+            assert picture.shape == (48, 64, 3)
+            return BodyView(missing=("left foot",)), None
+
+        def close(self) -> None: ...
+
+    finder: Any = Finder()
+    app, _ = make_app(fakes, tmp_path, n=1, finder=finder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: "left foot" in seen(app, Static), "a foot that is not seen")
+        assert "→ step back" in seen(app, Static)
+        await pilot.press("q")
+        await pilot.pause(0.2)
+    assert finder.n >= 1
 
 
 async def test_help_opens_and_any_key_closes_it(fakes: Any, tmp_path: Path) -> None:
@@ -122,3 +305,69 @@ async def test_help_opens_and_any_key_closes_it(fakes: Any, tmp_path: Path) -> N
         assert not isinstance(app.screen, HelpScreen)
         await pilot.press("q")
         await pilot.pause(0.2)
+
+
+async def test_the_palette_offers_what_the_keys_do(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=1)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        commands = {c.title: c for c in app.get_system_commands(app.screen)}
+        assert {"Record at once", "Go on", "Quit", "Help"} <= set(commands)
+        commands["Help"].callback()
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("x", "q")
+        await pilot.pause(0.2)
+
+
+async def test_who_does_not_answer_is_said(fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _ = make_app(fakes, tmp_path, n=2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: phase(pilot) == "ready", "ready")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, AssignScreen), "assigning")
+        answers = {
+            "left_biceps": Undecided(slots=(1, 2), why="alike", hint="move one"),
+            "right_biceps": Undecided(slots=(), why="nobody", hint="flex harder"),
+        }
+
+        def run(*, stop: Any, on_prompt: Any) -> Any:
+            on_prompt("", 0.1)
+            on_prompt("left_biceps", 0.1)
+            return answers
+
+        monkeypatch.setattr(app.recorder.assigning, "run", run)
+        await pilot.press("a")
+        await until(pilot, lambda: "sensors 1, 2 alike" in seen(app, Static), "refused")
+        assert "move one" in seen(app, Static) and "2 not clear" in seen(app, CuePanel)
+        await pilot.press("q")
+        await pilot.pause(0.2)
+
+
+async def test_a_terminal_that_does_not_read_is_not_drawn_on(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = make_app(fakes, tmp_path, n=1)
+    async with app.run_test() as pilot:
+        await pilot.press("r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        monkeypatch.setattr(app, "_terminal_lags", lambda: True)
+        await pilot.pause(0.3)
+        before = app.step.query_one(TopBar).snapshot  # type: ignore[union-attr]
+        await pilot.pause(0.5)
+        assert app.step.query_one(TopBar).snapshot is before  # type: ignore[union-attr]
+        app.recorder.stop()
+        await until(pilot, lambda: bool(app.recordings), "saved all the same")
+        await pilot.press("q")
+        await pilot.pause(0.2)
+
+
+def test_the_preview_reads_what_the_synchroniser_prints() -> None:
+    from acquire.screen.summary import read_preview
+
+    error = json.dumps({"error": {"code": "x", "what": "no", "why": "because", "hint": ""}})
+    assert read_preview(error) == Preview(verdict="", reasons=("no: because",), streams={})
+    assert read_preview("Traceback\nValueError: x").reasons == ("ValueError: x",)
+    found = {"sessions": [{"verdict": "PASS", "reasons": [], "error": None, "streams": {"video": {"verdict": "PASS"}}}]}
+    assert read_preview(json.dumps(found)) == Preview(verdict="PASS", reasons=(), streams={"video": "PASS"})

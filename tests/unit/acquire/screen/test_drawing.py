@@ -36,8 +36,8 @@ def test_a_value_that_is_not_there_leaves_a_blank() -> None:
     assert heights(braille_trace([5, None, 5, 5], 2, 1, 0, 5)) == [4, 0, 4, 4]
 
 
-@given(st.lists(st.integers(0, 9), min_size=30, max_size=60), st.integers(2, 7), st.integers(0, 20))
-def test_bins_keep_their_edges_while_values_come_in(values: list[int], size: int, n_before: int) -> None:
+@given(st.lists(st.integers(0, 9), min_size=30, max_size=60), st.floats(0.2, 7), st.integers(0, 20))
+def test_bins_keep_their_edges_while_values_come_in(values: list[int], size: float, n_before: int) -> None:
     whole = [float(v) for v in values]
     earlier = binned(whole[:-5], n_before, size)
     later = binned(whole, n_before, size)

@@ -11,17 +11,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from textual.app import App, ComposeResult
-from textual.widgets import Static
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input, Static
 
 from acquire.flasher import Flash
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder
-from acquire.screen.app import CaptureApp, HelpScreen
+from acquire.screen.app import CaptureApp
 from acquire.screen.flash import FlashScreen, TerminalFlasher, over_ssh
+from acquire.screen.flow import Plan
+from acquire.screen.modals import HelpScreen
 from acquire.take import Take
 from dataset import clock
 from dataset.capture import Capture
@@ -67,6 +71,39 @@ async def test_the_screen_is_white_for_as_long_as_asked_and_then_as_before() -> 
     assert flash is not None
     assert before_ns <= flash.t_ns - flash.uncertainty_ns <= flash.t_ns + flash.uncertainty_ns <= after_ns
     assert flash.detail["latency"] == "one-sided, not measured" and flash.detail["over_ssh"] is False
+
+
+class Keyed(Bare):
+    """Has a screen with a key and a field under the flash."""
+
+    class Under(Screen[None]):
+        BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "count", "Count")]
+        n = 0
+
+        def compose(self) -> ComposeResult:
+            yield Input()
+
+        def action_count(self) -> None:
+            self.n += 1
+
+
+@pytest.mark.parametrize("typing", [False, True])
+async def test_a_key_during_the_flash_is_for_the_screen_under_it(typing: bool) -> None:
+    app = Keyed()
+    async with app.run_test() as pilot:
+        under = Keyed.Under()
+        await app.push_screen(under)
+        field = under.query_one(Input)
+        (field.focus if typing else under.set_focus)(*([] if typing else [None]))
+        await pilot.pause()
+        assert app.flasher is not None
+        app.flasher.request_flash(2000, lambda _: None)
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, FlashScreen)
+        await pilot.press("r")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, FlashScreen)
+        assert (under.n, field.value) == ((0, "r") if typing else (1, ""))
 
 
 async def test_a_second_flash_while_one_is_being_drawn_is_refused() -> None:
@@ -123,7 +160,7 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
 ) -> None:
     monkeypatch.setattr("acquire.schedule.SETTLE_S", 0.2)
 
-    def make_recorder() -> Recorder:
+    def make_recorder(_: Plan) -> Recorder:
         return Recorder(
             fakes.hardware(fakes.sensors(1), camera=fakes.camera(30)),
             Take(protocol=parse_protocol(SHORT, "short"), out=tmp_path, subject="S1", seed=4),
@@ -131,10 +168,6 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
 
     app = CaptureApp(make_recorder)
     async with app.run_test() as pilot:
-        for _ in range(100):
-            if app.recorder.snapshot().phase == "ready":
-                break
-            await pilot.pause(0.05)
         await pilot.press("r")
         for _ in range(200):
             await pilot.pause(0.05)

@@ -1,0 +1,128 @@
+"""Second step: connect, and see what stands in the way of a good recording."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Static
+
+from acquire.preflight import BodyView, Check, preflight, ready_to_go, sensor_trouble
+from acquire.screen.base import StepScreen
+from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, STATES, WARN, level_style
+from acquire.screen.picture import CameraView
+from acquire.sensors.status import SensorStatus
+from acquire.take import Snapshot
+from dataset.keypoints.draw import draw_skeleton
+from dataset.muscles import channel_from_name
+
+#: How often the body is looked for; each look takes some hundredths of a second, in a thread.
+LOOK_EVERY_S = 1.0
+
+
+class CheckScreen(StepScreen):
+    """Each sensor's state as it changes, and the preflight's lines."""
+
+    STEP = "Check"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "Go on"),
+        Binding("r", "record_now", "Record at once"),
+        Binding("o", "reopen", "Open again"),
+    ]
+    body: BodyView | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out."""
+        with Horizontal(id="check-top"):
+            yield Static(id="check-sensors")
+            yield CameraView(id="check-picture")
+        with VerticalScroll(id="check-list"):
+            yield Static(id="checks")
+        yield Static(id="check-words", classes="words")
+
+    def on_mount(self) -> None:
+        """Open the rig and begin to look."""
+        self.capture_app.open_rig()
+        if self.capture_app.finder is not None:
+            self.run_worker(self._look(), exclusive=True, group="look")
+
+    async def _look(self) -> None:
+        while True:
+            finder, picture = self.capture_app.finder, self.flow.recorder.picture()
+            if finder is not None and picture is not None:
+                self.body, found = await asyncio.to_thread(finder.look, picture)
+                self._show_picture(picture, found)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _show_picture(self, picture: NDArray[np.uint8], found: Any) -> None:
+        drawn = picture if found is None else draw_skeleton(picture, found.keypoints_2d, found.confidence)
+        self.query_one(CameraView).picture = drawn
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show a snapshot."""
+        super().show(snapshot)
+        checks = preflight(snapshot, self.body)
+        self.query_one("#check-sensors", Static).update(sensors_text(snapshot.sensors))
+        self.query_one("#checks", Static).update(checks_text(checks))
+        bad = sum(c.level == "bad" for c in checks)
+        if ready_to_go(checks):
+            words = "✔ all is well: enter goes on to assigning; r records at once"
+        elif bad:
+            words = f"✖ {bad} to mend; enter goes on all the same"
+        else:
+            words = "◌ waiting"
+        self.query_one("#check-words", Static).update(words)
+
+    def action_go(self) -> None:
+        """Go on to assigning, or to the recording where nothing was moved since the last take."""
+        if self.capture_app.sensors_ready():
+            self.capture_app.go("record" if self.flow.placed else "assign")
+
+    def action_reopen(self) -> None:
+        """Open the rig anew: a cable was put in, a camera was freed."""
+        self.capture_app.reopen_rig()
+
+    def action_record_now(self) -> None:
+        """Record as soon as every sensor streams."""
+        self.flow.at_once = True
+        self.capture_app.go("record")
+
+
+def sensors_text(sensors: tuple[SensorStatus, ...]) -> Text:
+    """Return a line for each sensor: sign, muscle, device, battery, strength, rate."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for status in sensors:
+        sign, colour, word = STATES.get(status.state, ("?", BAD, status.state))
+        text.append(f" {sign} ", f"bold {colour}")
+        text.append(f"{channel_from_name(status.sensor.channel).label:<13}", PLAIN)
+        device = status.sensor.serial or status.sensor.address or "-"
+        text.append(f"{device[-12:]:<13}", DIM)
+        percent = status.battery_percent
+        low = percent is not None and percent < 20
+        text.append("   - %" if percent is None else f"{'▲' if low else ' '}{percent:>3} %", WARN if low else DIM)
+        text.append("        " if status.rssi_dbm is None else f"{status.rssi_dbm:>4} dBm", DIM)
+        trouble = sensor_trouble(status)
+        right = word or f"{status.health.rate_hz:.1f}/s"
+        text.append(f"  {right}\n", f"bold {colour}" if word else WARN if trouble else GOOD)
+    return text
+
+
+def checks_text(checks: tuple[Check, ...]) -> Text:
+    """Return a line for each check: sign, what was found, what to do."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for check in checks:
+        sign, colour = level_style(check.level)
+        text.append(f" {sign} {check.name:<11}", f"bold {colour}")
+        text.append(f"{check.found:<22} ", PLAIN if check.level != "bad" else f"bold {BAD}")
+        if check.do and check.level == "bad":  # on a line of its own: it must be read
+            text.append(f"\n     → {check.do}", f"bold {colour}")
+        elif check.do:
+            text.append(check.do, colour)
+        text.append("\n")
+    return text

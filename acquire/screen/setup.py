@@ -1,0 +1,149 @@
+"""First step: who is recorded, with which rig, doing what."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.suggester import SuggestFromList
+from textual.widgets import Button, Input, Label, Select, Static
+
+from acquire.screen.base import StepScreen
+from acquire.screen.flow import Plan, command, protocols, rigs
+from acquire.subject import Subject, known_subjects, last_subject, read_subject
+from dataset.errors import MiaError
+
+#: Field, its label, and what to type.
+FIELDS = (
+    ("label", "Subject", "letters and digits, no name"),
+    ("consent_id", "Consent", "where the signed form is found"),
+    ("handedness", "Handedness", "right, left or both"),
+    ("height_m", "Height (m)", "1.75"),
+    ("mass_kg", "Mass (kg)", "70"),
+    ("age_years", "Age (years)", "30"),
+)
+_WORDS = "enter goes on   r records at once   tab to the next field   esc leaves a field"
+
+
+class SetupScreen(StepScreen):
+    """Subject, rig and protocol; everything has a default, so one key is enough."""
+
+    STEP = "Setup"
+    AUTO_FOCUS = "#go"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "Go on", priority=False),
+        Binding("r", "record_now", "Record at once"),
+        Binding("n", "new_rig", "New rig file"),
+        Binding("escape", "leave_field", "Leave field", show=False),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out."""
+        plan = self.flow.plan
+        with VerticalScroll(id="form", can_focus=False):
+            for name, words, hint in FIELDS:
+                value = getattr(plan.subject, name)
+                text = "" if value is None else f"{value:g}" if isinstance(value, float) else value
+                suggester = SuggestFromList(known_subjects(plan.out)) if name == "label" else None
+                with Horizontal(classes="field"):
+                    yield Label(words)
+                    yield Input(text, placeholder=hint, id=name, compact=True, suggester=suggester)
+            for name, words, values, chosen in (
+                ("rig", "Rig", rigs(Path(), plan.rig), plan.rig),
+                ("protocol", "Protocol", protocols(Path(), plan.protocol), plan.protocol),
+            ):
+                with Horizontal(classes="field"):
+                    yield Label(words)
+                    yield Select([(v, v) for v in values], value=chosen, allow_blank=False, id=name, compact=True)
+            yield Static("", id="problem")
+            with Horizontal(classes="field"):
+                yield Button("Go on", id="go", compact=True)
+        yield Static(_WORDS, classes="words")
+
+    def plan(self) -> Plan:
+        """Return what the form says.
+
+        Raises
+        ------
+        InputError
+            A field is not what it should be.
+        """
+        subject = read_subject({name: self.query_one(f"#{name}", Input).value for name, _, _ in FIELDS})
+        rig, protocol = (str(self.query_one(f"#{name}", Select).value) for name in ("rig", "protocol"))
+        return replace(self.flow.plan, subject=subject, rig=rig, protocol=protocol)
+
+    def _settled(self) -> bool:
+        try:
+            self.flow.settle(self.plan())
+        except MiaError as error:
+            self.query_one("#problem", Static).update(f"✖ {error}  {error.hint}")
+            return False
+        return True
+
+    def action_go(self) -> None:
+        """Go on to the checks."""
+        if self._settled():
+            self.capture_app.go("check")
+
+    def action_record_now(self) -> None:
+        """Record with what is there as soon as every sensor streams."""
+        if self._settled():
+            self.flow.at_once = True
+            self.capture_app.go("record")
+
+    def action_leave_field(self) -> None:
+        """Let single keys work again."""
+        self.query_one("#go").focus()
+
+    def on_button_pressed(self) -> None:
+        """Go on."""
+        self.action_go()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes on from any field; after the label of a known person, what is known is filled in first."""
+        if event.input.id == "label" and self._fill_in(event.value):
+            self.query_one("#consent_id").focus()
+        else:
+            self.action_go()
+
+    def on_input_blurred(self, event: Input.Blurred) -> None:
+        """Fill in what is known of a known person."""
+        if event.input.id == "label":
+            self._fill_in(event.value)
+
+    def _fill_in(self, label: str) -> bool:
+        """Fill in blank fields from the last capture of a person; returns whether there was anything to fill in."""
+        known: Subject = last_subject(self.flow.plan.out, label) if label.isalnum() else Subject()
+        filled = False
+        for name, value in known.info().items():
+            field = self.query_one(f"#{name}", Input)
+            if not field.value:
+                field.value = f"{value:g}" if isinstance(value, float) else value
+                filled = True
+        return filled
+
+    def action_new_rig(self) -> None:
+        """Write a rig file from the sensors that are there."""
+        self.query_one("#problem", Static).update("◌ looking for sensors: mia-record rig init rig.toml")
+        self.run_worker(self._new_rig(), exclusive=True, group="new rig")
+
+    async def _new_rig(self) -> None:
+        name = next(n for i in range(1, 100) if not Path(n := f"rig{i if i > 1 else ''}.toml").exists())
+        process = await asyncio.create_subprocess_exec(
+            command("mia-record"), "rig", "init", name, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        problem = self.query_one("#problem", Static)
+        if process.returncode != 0 or not Path(name).exists():
+            problem.update("✖ " + " ".join(said.decode(errors="replace").split()))
+            return
+        select = self.query_one("#rig", Select)
+        select.set_options([(v, v) for v in rigs(Path(), name)])
+        select.value = name
+        problem.update(f"✔ wrote {name}; edit it to say which sensor sits where")

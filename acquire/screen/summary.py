@@ -1,0 +1,154 @@
+"""Last step: what the recording left, what the synchroniser will make of it, and the command to run next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from acquire.screen.base import StepScreen
+from acquire.screen.flow import command
+from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, level_style
+from acquire.take import Recording
+from dataset.muscles import channel_from_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What ``mia-sync run`` says of a capture.
+
+    Attributes
+    ----------
+    verdict : str
+        ``PASS``, ``WARNING``, ``FAIL``, or empty where there is none.
+    streams : dict
+        Verdict of each stream.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    streams: dict[str, str]
+
+
+def read_preview(text: str) -> Preview:
+    """Return what ``mia-sync run --json`` printed; an error is a preview without a verdict."""
+    try:
+        found: dict[str, Any] = json.loads(text)
+        made: dict[str, Any] = found["sessions"][0] if found.get("sessions") else {"error": found["error"]}
+        if error := made.get("error"):
+            return Preview(verdict="", reasons=(f"{error['what']}: {error['why']}",), streams={})
+        streams = {name: str(stream["verdict"]) for name, stream in made["streams"].items()}
+        return Preview(verdict=made["verdict"], reasons=tuple(made["reasons"]), streams=streams)
+    except (ValueError, KeyError, TypeError, IndexError):
+        words = text.strip().splitlines()
+        return Preview(verdict="", reasons=(words[-1] if words else "mia-sync said nothing",), streams={})
+
+
+async def preview_verdict(capture: Path) -> Preview:
+    """Align a capture without keypoints into a folder that is thrown away; cancelling it ends the process."""
+    with tempfile.TemporaryDirectory(prefix="mia-preview-") as folder:
+        process = await asyncio.create_subprocess_exec(
+            command("mia-sync"), "run", str(capture), "--out", folder, "--no-pose", "--json",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return read_preview((out or err).decode(errors="replace"))
+
+
+class SummaryScreen(StepScreen):
+    """Health, verdict's preview, next command."""
+
+    STEP = "Summary"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "again(True)", "Another take"),
+        Binding("r", "again(True)", "Another take", show=False),
+        Binding("w", "again(False)", "New placement", tooltip="Another take after sensors were moved"),
+        Binding("p", "person", "Next person"),
+    ]
+    preview: Preview | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out."""
+        with VerticalScroll():
+            yield Static(id="summary")
+            yield Static(id="preview")
+            yield Static(id="next")
+
+    def on_mount(self) -> None:
+        """Say what was recorded, and ask the synchroniser."""
+        recording = self.flow.recordings[-1]
+        self.query_one("#summary", Static).update(summary_text(recording))
+        self.query_one("#preview", Static).update(Text(" ◌ aligning, to see what its verdict will be ...", DIM))
+        words = Text(" next:  ", DIM)
+        words.append(f"mia-sync run {recording.folder} --out sessions", f"bold {PLAIN}")
+        self.query_one("#next", Static).update(words)
+        self.run_worker(self._ask(recording), exclusive=True, group="preview")
+
+    async def _ask(self, recording: Recording) -> None:
+        try:
+            self.preview = await preview_verdict(recording.folder)
+        except OSError as error:
+            self.preview = Preview(verdict="", reasons=(f"mia-sync cannot be run: {error}",), streams={})
+        self.query_one("#preview", Static).update(preview_text(self.preview))
+
+    def action_again(self, same_placement: bool) -> None:
+        """Record another take; in the same placement, assigning and rest/contract are skipped."""
+        self.capture_app.further(same_placement=same_placement)
+
+    def action_person(self) -> None:
+        """Begin with another person."""
+        self.capture_app.next_person()
+
+
+def summary_text(recording: Recording) -> Text:
+    """Return what a recording left: a line for each sensor, frames, notes."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f" ✔ saved {recording.folder.parent.name}/{recording.folder.name}", f"bold {GOOD}")
+    text.append(f"   {clock_text(recording.duration_s)}   seed {recording.seed}\n", DIM)
+    if recording.disk_full:
+        text.append(f" ✖ THE DISK IS FULL: {recording.disk_full}\n", f"bold {BAD}")
+    for channel, health in recording.health.items():
+        expected, received = health["expected"], health["received"]
+        share = received / expected if expected else 1.0
+        sign, colour = level_style("ok" if share >= 0.98 else "warning" if share >= 0.9 else "bad")
+        text.append(f" {sign} {channel_from_name(channel).label:<14}", colour)
+        text.append(f"{received:>6}" + (f" of {expected:<6}" if expected else " " * 10), PLAIN)
+        text.append(f" {100 * share:5.1f} %  largest gap {health['largest_gap_s']:.2f} s", DIM)
+        if health["reconnects"]:
+            text.append(f"  ▲ {health['reconnects']}x reconnected", WARN)
+        text.append("\n")
+    dropped = recording.frames_dropped
+    text.append(f" {'▲' if dropped else '✔'} {'camera':<14}", WARN if dropped else GOOD)
+    text.append(f"{recording.counts.get('frame', 0):>6} frames, {dropped} dropped\n", PLAIN)
+    for note in recording.notes:
+        text.append(f" ▲ {note}\n", WARN)
+    return text
+
+
+def preview_text(preview: Preview) -> Text:
+    """Return the verdict's preview."""
+    text = Text()
+    sign, colour = level_style(preview.verdict or "warning")
+    text.append(f" {sign} {preview.verdict or 'no verdict'}", f"bold {colour}")
+    text.append("  preview of the alignment, without keypoints\n", DIM)
+    for reason in preview.reasons[:4]:
+        text.append(f"   {reason}\n", colour)
+    for name, verdict in preview.streams.items():
+        sign, colour = level_style(verdict)
+        text.append(f" {sign} {name}", colour)
+    text.append("\n")
+    return text

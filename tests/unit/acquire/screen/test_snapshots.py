@@ -1,0 +1,106 @@
+"""Each screen as text at 80 x 24 and 120 x 40, compared with a file; MIA_UPDATE_SNAPSHOTS=1 writes the files anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acquire.assign import Assigned, Undecided
+from acquire.looking import BodyView
+from acquire.screen.app import CaptureApp
+from acquire.screen.assigning import AssignScreen
+from acquire.screen.check import CheckScreen
+from acquire.screen.flow import Plan
+from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen
+from acquire.screen.summary import Preview, SummaryScreen, preview_text
+from dataset.muscles import PAPER_CHANNELS
+from tests.unit.acquire.screen import frozen
+
+FOLDER = Path(__file__).parent / "snapshots"
+SIZES = ((80, 24), (120, 40))
+SCREENS = ("setup", "check", "check-bad", "assign", "calibrate", "record", "record-trouble", "summary",
+           "help", "marker", "reconnect", "leave")  # fmt: skip
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("name", SCREENS)
+async def test_every_screen_looks_as_it_did(
+    name: str, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no rig file lies here
+    monkeypatch.setattr("dataset.clock.resolution_ns", lambda: 1)
+    monkeypatch.setattr("dataset.clock.now_ns", lambda: 10**12)  # the log's times are told from now
+    monkeypatch.setattr(SummaryScreen, "_ask", _nothing)
+    step = name.partition("-")[0] if name not in ("help", "marker", "reconnect", "leave") else "record"
+    phase = "recording" if step in ("calibrate", "record") else "ready"
+    fields: dict[str, Any] = {}
+    if name in ("check-bad", "record-trouble"):
+        fields["sensors"] = frozen.sensors_in_trouble()
+    recorder: Any = frozen.FrozenRecorder(frozen.snapshot(phase, **fields), muscle="right_biceps")
+    app = CaptureApp(lambda _: recorder, Plan(out=tmp_path), first="setup")
+    app.recordings.append(frozen.recording())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        if step != "setup":
+            app.go(step)
+        await pilot.pause()
+        _dress(app, name)
+        for _ in range(3):  # the picture comes with each third update
+            await pilot.pause()
+            app._draw()
+        await pilot.pause()
+        shown = frozen.screen_text(app)
+    assert len(shown.splitlines()) == size[1]
+    path = FOLDER / f"{name}-{size[0]}x{size[1]}.txt"
+    if os.environ.get("MIA_UPDATE_SNAPSHOTS"):
+        FOLDER.mkdir(exist_ok=True)
+        path.write_text(shown, encoding="utf-8")
+    assert shown == path.read_text(encoding="utf-8")
+
+
+def _dress(app: CaptureApp, name: str) -> None:
+    step = app.step
+    if isinstance(step, CheckScreen):
+        step.body = BodyView(missing=("left foot", "right foot") if name == "check-bad" else ())
+    if isinstance(step, AssignScreen):
+        channels = [c.name for c in PAPER_CHANNELS]
+        step.answers = {c: Assigned(slot=n, margin=0.8, why="") for n, c in enumerate(channels[:5], start=1)}
+        step.answers[channels[5]] = Undecided(slots=(6, 8), why="alike", hint="do two sensors sit on one muscle?")
+        step.answers[channels[6]] = Undecided(slots=(), why="nobody", hint="flex it harder")
+    if isinstance(step, SummaryScreen):
+        preview = Preview(
+            verdict="WARNING", reasons=("no LED box",), streams={"video": "WARNING", "left_biceps": "PASS"}
+        )
+        step.query_one("#preview").update(preview_text(preview))  # type: ignore[attr-defined]
+    over: Any = {"help": HelpScreen, "marker": MarkerScreen, "leave": LeaveScreen}.get(name)
+    if name == "reconnect":
+        app.push_screen(ReconnectScreen(frozen.sensors_in_trouble()))
+    elif over is not None:
+        app.push_screen(over())
+
+
+def test_trouble_is_told_by_signs_alone() -> None:
+    """Without colour: a terminal in black and white, a colour-blind person."""
+    for size in ("80x24", "120x40"):
+        healthy = (FOLDER / f"record-{size}.txt").read_text(encoding="utf-8")
+        trouble = (FOLDER / f"record-trouble-{size}.txt").read_text(encoding="utf-8")
+        for sign in (
+            "▲ R biceps        80",
+            "STALE 2 s",
+            "✖ L triceps",
+            "LOST 9 s",
+            "◌ R triceps",
+            "!300/424",
+            "CLIP",
+            "▲9 %",
+            "○ ",
+        ):
+            assert sign in trouble and sign not in healthy, sign
+        assert healthy.count("● ") >= 8
