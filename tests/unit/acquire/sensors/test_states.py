@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquire.screen.widgets import STATES as SIGNS
+from acquire.screen.palette import STATES as SIGNS
 from acquire.sensors.states import TABLE, Event, Machine, State
 
 EVERY = [(state, event) for state in State for event in Event]
