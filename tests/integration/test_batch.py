@@ -97,6 +97,7 @@ def test_two_jobs_try_all_captures_in_the_order_given(captures, tmp_path, call):
     assert told["sessions"][0]["error"]["code"] == "output-exists"
 
 
+@pytest.mark.slow
 def test_a_running_scheduler_does_the_same(captures, tmp_path, call):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
@@ -110,6 +111,7 @@ def test_a_running_scheduler_does_the_same(captures, tmp_path, call):
     assert rows[1]["reasons"]
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_bad_input(captures, tmp_path, call):
     code, told = call("run", captures[0], "--out", tmp_path, "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2

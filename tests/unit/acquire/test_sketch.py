@@ -79,7 +79,7 @@ def board(program: Path) -> Iterator[Board]:
 def test_the_recorder_drives_it_and_dates_its_light(board: Board) -> None:
     box = LedBox(board.port, Journal())
     flashes = []
-    for _ in range(20):
+    while len(flashes) < 20 or (flashes[-1].detail["box_us"] <= 1 << 32 and len(flashes) < 200):
         flashes.append(box.flash(20))
         time.sleep(0.03)
     box.close()
