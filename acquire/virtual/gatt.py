@@ -20,6 +20,7 @@ from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 
 from acquire.virtual.air import Air, VirtualController
+from acquire.virtual.tasks import raise_failure, sleep_until
 from dataset.clock import now_ns
 
 NAME = "ANR Corp M40"
@@ -245,7 +246,7 @@ class VirtualM40:
         self._stop_stream()
         if notify:
             self._streaming = asyncio.get_running_loop().create_task(self._stream())
-            self._streaming.add_done_callback(_raise_failure)
+            self._streaming.add_done_callback(raise_failure)
 
     def _stop_stream(self) -> None:
         if self._streaming is not None:
@@ -258,14 +259,14 @@ class VirtualM40:
             start_ns, stop_ns = self._clock.interval_ns(index)
             due_ns = self._clock.send_ns(index)
             # Computed as soon as the interval is over, so that the value is ready when it is due.
-            await _sleep_until(min(stop_ns + NEWS_NS, due_ns))
+            await sleep_until(min(stop_ns + NEWS_NS, due_ns))
             payload = self._payload(index, start_ns, stop_ns)
             index += 1
             if payload is None or self._takes(Spoil.LOST):
                 self.record.n_lost += 1
                 continue
             payload = self._spoiled(payload)
-            await _sleep_until(due_ns)
+            await sleep_until(due_ns)
             self._latest = payload
             for _ in range(2 if self._takes(Spoil.DOUBLE) else 1):
                 await self.device.notify_subscribers(self._analog, payload)
@@ -289,18 +290,6 @@ class VirtualM40:
         if self._takes(Spoil.SHORT):
             return payload[:1]
         return payload + b"\x00" if self._takes(Spoil.LONG) else payload
-
-
-async def _sleep_until(host_ns: int) -> None:
-    wait_s = (host_ns - now_ns()) * 1e-9
-    if wait_s > 0:
-        await asyncio.sleep(wait_s)
-
-
-def _raise_failure(task: asyncio.Task[None]) -> None:
-    # Raised inside the event loop, so that it is reported instead of the stream just falling silent.
-    if not task.cancelled():
-        task.result()
 
 
 def _constant(key: core.UUID, value: bytes) -> Characteristic[bytes]:

@@ -13,6 +13,7 @@ from bumble.gatt import Characteristic, CharacteristicValue, Service
 from acquire.virtual.air import Air, VirtualController
 from acquire.virtual.gatt import ADVERTISING_INTERVAL_MS, SentRecord
 from acquire.virtual.others import OtherDevice
+from acquire.virtual.tasks import raise_failure, sleep_until
 from dataset.arrays import IntArray
 from dataset.clock import now_ns
 
@@ -142,7 +143,7 @@ class VirtualOther:
 
     def _start_stream(self) -> None:
         self._streaming = asyncio.get_running_loop().create_task(self._stream())
-        self._streaming.add_done_callback(_raise_failure)
+        self._streaming.add_done_callback(raise_failure)
 
     def _stop_stream(self) -> None:
         if self._streaming is not None:
@@ -154,11 +155,11 @@ class VirtualOther:
         first = self.what.first_index(turn)
         while True:
             due_ns = int(self.what.turns_ns(np.array([turn]))[0])
-            await _sleep_until(due_ns - _SEES_AHEAD_NS)
+            await sleep_until(due_ns - _SEES_AHEAD_NS)
             stop = self.what.first_index(turn + 1)
             index = np.arange(first, stop, dtype=np.int64)
             payload = self._payload(index, self._values(index))
-            await _sleep_until(due_ns)
+            await sleep_until(due_ns)
             size = PIECE_BYTES[self.what.kind]
             for at in range(0, len(payload), size):
                 await self.device.notify_subscribers(self._frames, payload[at : at + size])
@@ -173,15 +174,3 @@ class VirtualOther:
         self.record.worst_lateness_s = max(self.record.worst_lateness_s, (sent_ns - due_ns) * 1e-9)
         latency_s = (sent_ns - int(self.what.centres_ns(index[-1:])[0])) * 1e-9
         self.record.least_latency_s = min(self.record.least_latency_s, latency_s)
-
-
-async def _sleep_until(host_ns: int) -> None:
-    wait_s = (host_ns - now_ns()) * 1e-9
-    if wait_s > 0:
-        await asyncio.sleep(wait_s)
-
-
-def _raise_failure(task: asyncio.Task[None]) -> None:
-    # Raised inside the event loop, so that it is reported instead of the stream just falling silent.
-    if not task.cancelled():
-        task.result()

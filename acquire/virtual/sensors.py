@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import socket
+from abc import ABC, abstractmethod
 from asyncio import to_thread
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,12 +29,12 @@ def sensors_child(world: Sequence[str], hci_end: socket.socket) -> Child:
     return Child("acquire.virtual.sensors_process", [*world, "--hci-fd", str(fd)], (fd,))
 
 
-class SensorOrders:
+class SensorOrders(ABC):
     """What tests and benchmarks can order of virtual sensors. Slots count from 1."""
 
+    @abstractmethod
     def order_sensors(self, order: Order) -> None:
         """Send one order to the sensors' process."""
-        raise NotImplementedError
 
     def drop(self, slot: int, reason: int = REMOTE_USER) -> None:
         """Let a sensor hang up with an HCI reason; it advertises again at once."""

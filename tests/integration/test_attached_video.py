@@ -17,18 +17,7 @@ from acquire.virtual.simulate import simulate
 from dataset.capture_writer import seal
 from dataset.files import sha256_of
 from sync.pipeline import run_capture
-
-PROTOCOL = """
-name = "short"
-rest_s = 0.5
-lead_in_s = 1.0
-[sync]
-claps = 4
-stomps = 4
-[[exercises]]
-name = "squat"
-seconds = 3.0
-"""
+from tests.short_protocol import PROTOCOL
 
 
 def split(path: Path, out: Path) -> list[Path]:

@@ -22,18 +22,7 @@ from dataset.profiles.stored import profile_of
 from sync.arrivals import sensor_clock
 from sync.pipeline import run_capture
 from sync.recording import read_recording
-
-PROTOCOL = """
-name = "short"
-rest_s = 0.5
-lead_in_s = 1.0
-[sync]
-claps = 4
-stomps = 4
-[[exercises]]
-name = "squat"
-seconds = 3.0
-"""
+from tests.short_protocol import PROTOCOL
 
 
 def wait_until(condition, timeout_s: float = 30.0) -> None:

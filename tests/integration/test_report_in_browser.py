@@ -17,18 +17,8 @@ import pytest
 from acquire.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from sync.pipeline import run_capture
+from tests.short_protocol import PROTOCOL
 
-PROTOCOL = """
-name = "short"
-rest_s = 0.5
-lead_in_s = 1.0
-[sync]
-claps = 4
-stomps = 4
-[[exercises]]
-name = "squat"
-seconds = 3.0
-"""
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )

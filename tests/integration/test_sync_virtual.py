@@ -14,18 +14,7 @@ from dataset.errors import CaptureCutOffError, OutputExistsError
 from dataset.session_file import read_session
 from sync import recording
 from sync.pipeline import run_capture
-
-PROTOCOL = """
-name = "short"
-rest_s = 0.5
-lead_in_s = 1.0
-[sync]
-claps = 4
-stomps = 4
-[[exercises]]
-name = "squat"
-seconds = 3.0
-"""
+from tests.short_protocol import PROTOCOL
 
 
 @pytest.fixture(scope="module", params=[11, 12])

@@ -84,8 +84,7 @@ def test_the_recorder_drives_it_and_dates_its_light(board: Board) -> None:
         time.sleep(0.03)
     box.close()
     error_ns = np.array([f.t_ns for f in flashes]) - board.went_on_ns()
-    # A machine that stands still in one exchange costs that flash; its own interval, tested elsewhere, says so.
-    assert np.percentile(np.abs(error_ns), 75) < 3_000_000
+    assert np.abs(error_ns).max() < 3_000_000
     # Here nothing is on a wire, so the sketch's wait for the wire's bytes shows: half of it, about half a millisecond.
     assert np.median(error_ns) == pytest.approx(-450_000, abs=450_000)
     assert flashes[-1].detail["box_us"] > 1 << 32
