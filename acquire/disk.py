@@ -108,6 +108,14 @@ def check_disk(folder: Path, bytes_per_s: float) -> DiskStatus:
     return disk
 
 
+def _size(file: Path) -> int:
+    """Return the size in bytes, 0 of one that is gone: the database's journal comes and goes while it is looked at."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class DiskWatch:
     """Watches the disk of one running recording.
 
@@ -131,8 +139,7 @@ class DiskWatch:
     def look(self) -> DiskStatus:
         """Look again; called about twice a second."""
         now_s = time.monotonic()
-        files = [p for p in self._folder.iterdir() if p.name != ROOM]
-        self._sizes.append((now_s, sum(p.stat().st_size for p in files if p.exists())))
+        self._sizes.append((now_s, sum(_size(p) for p in self._folder.iterdir() if p.name != ROOM)))
         while now_s - self._sizes[0][0] > _MEASURED_OVER_S:
             self._sizes.popleft()
         since_s, since = self._sizes[0]

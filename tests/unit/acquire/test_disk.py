@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,6 +61,26 @@ def test_the_measured_rate_replaces_the_expected_one(
         rates.append(watch.look().bytes_per_s)
     assert rates[19] == 1.0 * MB and rates[20] == pytest.approx(2000)
     assert rates[-1] == pytest.approx(4000, rel=0.02)
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path, free: SimpleNamespace) -> None:
+    """The database's journal does, many times a second: a recording ended by that would end at random."""
+    stop, journal = threading.Event(), tmp_path / "capture.sqlite-journal"
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            journal.write_bytes(b"x")
+            journal.unlink()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        watch = disk.DiskWatch(tmp_path, 1.0 * MB, Journal())
+        for _ in range(5000):
+            watch.look()
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_each_warning_is_given_once(tmp_path: Path, free: SimpleNamespace) -> None:
