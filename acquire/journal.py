@@ -17,7 +17,7 @@ KEPT_ROWS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:
-    """One thing that happened, on the host clock."""
+    """One thing that happened, on the host clock; ``level`` is the log's, or ``event`` for one of the capture's."""
 
     t_ns: int
     level: str
@@ -45,6 +45,12 @@ class Journal:
                 self._waiting.append(row)
             else:
                 self._writer.log(row.level, row.what, row.detail, t_ns=row.t_ns)
+
+    def show(self, what: str, label: str = "", *, t_ns: int) -> None:
+        """Show an event of the capture to the person: it is no row of the log, having a table of its own."""
+        row = JournalRow(t_ns=t_ns, level="event", what=what, detail={"label": label} if label else {})
+        with self._lock:
+            self._rows.append(row)
 
     def attach(self, writer: CaptureWriter) -> None:
         """Write what has waited, and from now on every row, to ``writer``."""

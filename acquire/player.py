@@ -182,6 +182,7 @@ class SchedulePlayer:
         host_ns = clock.now_ns()
         self._hardware.prompt(prompt, host_ns)
         writer.event(host_ns, prompt.kind, label=prompt.label, source=source, detail=detail)
+        self._journal.show(prompt.kind, prompt.label, t_ns=host_ns)
         kind, _, end = prompt.kind.rpartition("_")
         if end == "start":
             self._begun[kind] = prompt.label
@@ -203,6 +204,7 @@ class SchedulePlayer:
             source=source,
             detail={**flash.detail, **more},
         )
+        self._journal.show("flash", t_ns=flash.t_ns)
 
     # -- what a person may do -----------------------------------------------------------------------------------
 

@@ -304,6 +304,7 @@ class Recorder:
     def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
         if self._writer is not None and self._phase == "recording":
             self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
+            self.journal.show("trigger", t_ns=t_ns)
 
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 

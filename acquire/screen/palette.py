@@ -25,6 +25,7 @@ LEVELS = {
     "bad": ("✖", BAD),
     "error": ("✖", BAD),
     "info": ("·", DIM),
+    "event": ("▸", TRACE),
     "PASS": ("✔", GOOD),
     "WARNING": ("▲", WARN),
     "FAIL": ("✖", BAD),

@@ -102,9 +102,10 @@ class StatusLine(Widget):
         text.append("  box ", DIM)
         text.append("●" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
         disk_words(text, self.snapshot)
-        if self.snapshot.rows:
+        logged = [row for row in self.snapshot.rows if row.level != "event"]  # a clap hides no warning
+        if logged:
             text.append("\n")
-            row_words(text, self.snapshot.rows[-1])
+            row_words(text, logged[-1])
         return text
 
 
@@ -130,10 +131,11 @@ class Events(Widget):
 
 
 def row_words(text: Text, row: JournalRow) -> None:
-    """Append one row of the log: sign, channel, words."""
+    """Append one row of the log, or one event: sign, channel, words, label."""
     sign, colour = level_style(row.level)
     where = f"{channel_from_name(row.detail['channel']).label}: " if "channel" in row.detail else ""
-    text.append(f" {sign} {where}{row.what}", colour)
+    label = f" {row.detail['label']}" if "label" in row.detail else ""
+    text.append(f" {sign} {where}{row.what.replace('_', ' ')}{label}", colour)
 
 
 def disk_words(text: Text, snapshot: Snapshot) -> None:

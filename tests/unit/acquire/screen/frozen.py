@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,13 @@ def screen_text(app: App[Any]) -> str:
     """Return what the terminal shows, without colours."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips) + "\n"
+
+
+def screen_svg(app: App[Any]) -> str:
+    """Return what the terminal shows as an SVG, which names no font of another host and is the same each time."""
+    svg = app.export_screenshot(simplify=True)
+    svg = re.sub(r"@font-face {.*?}\s*", "", svg, flags=re.DOTALL)
+    return re.sub(r"terminal-\d+", "terminal", svg)
 
 
 def sensor(slot: int, **fields: Any) -> SensorStatus:
@@ -70,7 +78,9 @@ def snapshot(phase: str = "recording", **fields: Any) -> Snapshot:
         JournalRow(
             t_ns=now_ns - 30_000_000_000, level="info", what="values came late", detail={"channel": "left_biceps"}
         ),
+        JournalRow(t_ns=now_ns - 20_000_000_000, level="event", what="exercise_start", detail={"label": "squat"}),
         JournalRow(t_ns=now_ns - 2_000_000_000, level="warning", what="stale", detail={"channel": "right_biceps"}),
+        JournalRow(t_ns=now_ns - 1_000_000_000, level="event", what="flash", detail={}),
     )
     cue = Cue(
         kind="exercise", title="Squat", text="Squat, slowly down and up", left_s=12.0, next_title="Jumping jack",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
@@ -14,7 +15,7 @@ from acquire.assign import Assigned, Undecided
 from acquire.looking import BodyView
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder
-from acquire.screen.app import CaptureApp
+from acquire.screen.app import CaptureApp, run_screen
 from acquire.screen.assigning import AssignScreen
 from acquire.screen.bars import TopBar
 from acquire.screen.calibrate import CalibrateScreen
@@ -28,7 +29,7 @@ from acquire.screen.summary import Preview, SummaryScreen
 from acquire.screen.widgets import CuePanel, StatusLine
 from acquire.subject import Subject
 from acquire.take import Take
-from dataset.capture import Capture
+from dataset.capture import Capture, find_captures
 
 PLAN_TOML = """
 name = "short"
@@ -361,6 +362,37 @@ async def test_a_terminal_that_does_not_read_is_not_drawn_on(
         await until(pilot, lambda: bool(app.recordings), "saved all the same")
         await pilot.press("q")
         await pilot.pause(0.2)
+
+
+def test_a_crash_of_the_screen_leaves_the_capture_closed(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A defect in drawing, in the middle of a recording: the person gets a traceback and the capture."""
+    hardware = fakes.hardware(fakes.sensors(2))
+    take = Take(protocol=PLAN, out=tmp_path, subject="S1", seed=3, protocol_toml=PLAN_TOML)
+    monkeypatch.setattr("acquire.screen.app.make_recorder_for", lambda *_: Recorder(hardware, take))
+    monkeypatch.setattr(CaptureApp, "run", lambda app: App.run(app, headless=True, size=(80, 24)))
+    draw = CaptureApp._draw
+
+    def draw_and_fail(app: CaptureApp) -> None:
+        draw(app)
+        snapshot = app.recorder.snapshot()
+        if snapshot.phase == "ready":
+            app.start(calibrate=False)
+        if isinstance(app.step, SetupScreen) and app.step.laid_out:
+            app.go("record")
+        if snapshot.phase == "recording" and snapshot.elapsed_s > 1.0:
+            raise ZeroDivisionError("a defect of the screen")
+
+    monkeypatch.setattr(CaptureApp, "_draw", draw_and_fail)
+    assert run_screen(rig="virtual", out=tmp_path, subject="S1", protocol_path=None) != 0
+    told = capsys.readouterr().err
+    assert "a defect of the screen" in told and "saved " in told.replace("\n", "")
+    (folder,) = find_captures([tmp_path])
+    with Capture.open(folder) as capture:
+        assert capture.closed
+        assert all(len(capture.notifications(s.slot).arrival_ns) >= 5 for s in capture.sensors)
+    assert hardware.radio_open == 0
 
 
 def test_the_preview_reads_what_the_synchroniser_prints() -> None:

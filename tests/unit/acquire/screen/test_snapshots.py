@@ -1,4 +1,7 @@
-"""Each screen as text at 80 x 24 and 120 x 40, compared with a file; MIA_UPDATE_SNAPSHOTS=1 writes the files anew."""
+"""Each screen at 80 x 24 and 120 x 40, compared with an SVG (all one sees) and a text (which reads well in a diff).
+
+MIA_UPDATE_SNAPSHOTS=1 writes the files anew; look at the SVGs in a browser before they are kept.
+"""
 
 from __future__ import annotations
 
@@ -56,13 +59,14 @@ async def test_every_screen_looks_as_it_did(
             await pilot.pause()
             app._draw()
         await pilot.pause()
-        shown = frozen.screen_text(app)
-    assert len(shown.splitlines()) == size[1]
-    path = FOLDER / f"{name}-{size[0]}x{size[1]}.txt"
-    if os.environ.get("MIA_UPDATE_SNAPSHOTS"):
-        FOLDER.mkdir(exist_ok=True)
-        path.write_text(shown, encoding="utf-8")
-    assert shown == path.read_text(encoding="utf-8")
+        shown = {"txt": frozen.screen_text(app), "svg": frozen.screen_svg(app)}
+    assert len(shown["txt"].splitlines()) == size[1]
+    for kind, now in shown.items():
+        path = FOLDER / f"{name}-{size[0]}x{size[1]}.{kind}"
+        if os.environ.get("MIA_UPDATE_SNAPSHOTS"):
+            FOLDER.mkdir(exist_ok=True)
+            path.write_text(now, encoding="utf-8")
+        assert now == path.read_text(encoding="utf-8"), f"{path.name} is another picture now"
 
 
 def _dress(app: CaptureApp, name: str) -> None:
