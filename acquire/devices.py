@@ -182,6 +182,7 @@ class PortAudioMicrophone:
                 "sound cannot be recorded", str(error), "apt install libportaudio2, or leave out [microphone]"
             ) from error
         self.rate_hz = part.rate_hz
+        self._failure: type[Exception] = sounddevice.PortAudioError
         self._callback: BlockCallback | None = None
         try:
             self._stream = sounddevice.InputStream(
@@ -204,10 +205,16 @@ class PortAudioMicrophone:
     def start(self, callback: BlockCallback) -> None:
         """Begin to deliver blocks."""
         self._callback = callback
-        self._stream.start()
+        try:
+            self._stream.start()
+        except self._failure as error:
+            raise HardwareError("the microphone does not start", str(error), "is it plugged in?") from error
 
     def stop(self) -> None:
         """Stop; no callback comes after it returns."""
-        self._stream.stop()
-        self._stream.close()
         self._callback = None
+        try:
+            self._stream.abort()
+            self._stream.close()
+        except self._failure as error:
+            raise HardwareError("the microphone does not stop", str(error), "was it unplugged?") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +16,17 @@ from acquire.journal import Journal
 from acquire.muxer import Muxer
 from dataset import clock
 from dataset.capture_writer import CaptureWriter
+from dataset.errors import HardwareError, MiaError
 
 #: How fast the line may rise over the arrivals' lower envelope; sound cards are better than this.
 MAX_DRIFT_PPM = 200.0
 #: Arrivals that stay this much behind the line for a while mean that samples were lost.
 LOST_SAMPLES_S = 0.05
 LOST_AFTER_S = 2.0
-#: Without a block for this long the microphone is said to be silent.
+#: Without a block for this long the microphone is said to be silent, and opened again.
 SILENT_S = 2.0
+#: From one try to open it again to the next.
+RETRY_S = 3.0
 
 
 class ArrivalLine:
@@ -80,10 +85,19 @@ class Microphone:
     source : SoundSource
         Started here.
     journal : Journal
+    open_again : callable, optional
+        Opens the microphone anew after it went away; what comes then has an epoch of its own.
     """
 
-    def __init__(self, source: SoundSource, journal: Journal) -> None:
+    def __init__(
+        self, source: SoundSource, journal: Journal, open_again: Callable[[], SoundSource | None] | None = None
+    ) -> None:
         self._source = source
+        self._open_again = open_again
+        self._opening: threading.Thread | None = None
+        self._next_try_ns = 0
+        self._said = False
+        self._closed = False
         self._journal = journal
         self._line = ArrivalLine(source.rate_hz)
         self._n_heard = 0
@@ -150,6 +164,35 @@ class Microphone:
             self._silent = silent
             what = "the microphone is silent: no block comes" if silent else "the microphone is back"
             self._journal.log("warning" if silent else "info", what)
+        # Whoever calls here also gives the prompts: a sound library that hangs must not hold them up.
+        opening = self._opening is not None and self._opening.is_alive()
+        if silent and self._open_again is not None and not opening and clock.now_ns() >= self._next_try_ns:
+            self._opening = threading.Thread(target=self._reopen, args=(self._open_again,), daemon=True)
+            self._opening.start()
+
+    def _reopen(self, open_again: Callable[[], SoundSource | None]) -> None:
+        try:
+            with contextlib.suppress(MiaError):  # it is gone already
+                self._source.stop()
+            source = open_again()
+            if source is None or source.rate_hz != self.rate_hz:
+                raise HardwareError("the microphone came back as another one", "its rate is not the recording's")
+            with self._lock:
+                adopted = not self._closed
+                if adopted:
+                    self._source, self._line = source, ArrivalLine(source.rate_hz)
+                    self._epoch += 1
+            if not adopted:
+                source.stop()
+                return
+            source.start(self._on_block)
+            self._journal.log("info", "the microphone is opened again", {"epoch": self._epoch})
+            self._said = False
+        except MiaError as error:
+            if not self._said:  # the tries go on
+                self._journal.log("warning", "the microphone does not open again", {"error": str(error)})
+            self._said = True
+        self._next_try_ns = clock.now_ns() + round(RETRY_S * 1e9)
 
     def status(self) -> SoundStatus:
         """Return the microphone's state now."""
@@ -157,7 +200,14 @@ class Microphone:
 
     def close(self) -> None:
         """Stop the microphone."""
-        self._source.stop()
+        with self._lock:
+            self._closed = True
+        if self._opening is not None:
+            self._opening.join(SILENT_S)
+        try:
+            self._source.stop()
+        except MiaError as error:  # one that was unplugged; what it gave is stored
+            self._journal.log("warning", "the microphone does not close", {"error": str(error)})
 
 
 def level_db(samples: NDArray[np.int16]) -> float:

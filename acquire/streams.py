@@ -90,7 +90,7 @@ class Streams:
         elif self.camera is None:
             self._note("sound is stored in the video only: without a camera it is not recorded")
         else:
-            self.microphone = Microphone(sound, self._journal)
+            self.microphone = Microphone(sound, self._journal, self._hardware.open_sound)
 
     def expected_bytes_per_s(self) -> float:
         """Return what all of it takes on the disk."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 
 from acquire.journal import Journal
 from acquire.microphone import ArrivalLine, Microphone, level_db
 from acquire.muxer import Muxer
+from dataset import clock
+from dataset.errors import HardwareError
 
 
 def arrivals(rng: np.random.Generator, n: int, drift_ppm: float) -> tuple[np.ndarray[Any, Any], ...]:
@@ -69,8 +73,6 @@ class Encoder:
 
 
 def test_sound_begins_at_the_first_frame_and_has_no_gap(fakes: Any) -> None:
-    from dataset import clock
-
     rows, encoder, source = Rows(), Encoder(), fakes.microphone()
     muxer = Muxer(encoder, rows, Journal())  # type: ignore[arg-type]
     microphone = Microphone(source, Journal())
@@ -112,3 +114,54 @@ def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, mo
     microphone.close()
     rows = [row.what for row in journal.recent(9)]
     assert rows == ["the microphone is silent: no block comes", "the microphone is back"]
+
+
+def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fakes: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("acquire.microphone.SILENT_S", 0.1)
+    monkeypatch.setattr("acquire.microphone.RETRY_S", 0.1)
+    tries: list[str] = []
+    second = fakes.microphone()
+
+    def open_again() -> Any:
+        tries.append("try")
+        if len(tries) < 3:
+            raise HardwareError("the microphone does not open", "no such device")
+        return second
+
+    rows, journal = Rows(), Journal()
+    encoder, source = Encoder(), fakes.microphone()
+    muxer = Muxer(encoder, rows, journal)  # type: ignore[arg-type]
+    microphone = Microphone(source, journal, open_again)
+    microphone.attach(muxer, rows)  # type: ignore[arg-type]
+    muxer.frame(0, clock.now_ns(), np.zeros((4, 4, 3), np.uint8))
+    fakes.wait_until(lambda: len(rows.blocks) > 5)
+    source.stop()
+    gone_ns, n_before = clock.now_ns(), len(rows.blocks)
+    fakes.wait_until(lambda: [microphone.watch(), len(rows.blocks)][1] > n_before + 10)
+    microphone.close()
+    muxer.close()
+    assert {epoch for epoch, _, _, _ in rows.blocks[:n_before]} == {0}
+    assert {epoch for epoch, _, _, _ in rows.blocks[n_before:]} == {1}
+    assert all(a + n == b for (_, a, n, _), (_, b, _, _) in pairwise(rows.blocks)), "no sample is numbered twice"
+    lost_s = (rows.blocks[n_before][3] - gone_ns) * 1e-9
+    pts_s = np.array([p for _, p in encoder.sound]) * 1e-9
+    gap_s = pts_s[n_before] - pts_s[n_before - 1]
+    assert gap_s == pytest.approx(lost_s, abs=0.06), "the file's sound stands still for as long as there was none"
+    assert [row.what for row in journal.recent(9)] == [
+        "the microphone is silent: no block comes", "the microphone does not open again",
+        "the microphone is opened again", "the microphone is back",
+    ]  # fmt: skip
+
+
+def test_a_microphone_that_does_not_close_loses_nothing(fakes: Any) -> None:
+    source, journal = fakes.microphone(), Journal()
+    microphone = Microphone(source, journal)
+    fakes.wait_until(lambda: microphone.status().blocks > 2)
+
+    def stop() -> None:
+        type(source).stop(source)
+        raise HardwareError("the microphone does not stop", "unplugged")
+
+    source.stop = stop
+    microphone.close()
+    assert [row.what for row in journal.recent(9)] == ["the microphone does not close"]
