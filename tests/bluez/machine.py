@@ -37,7 +37,7 @@ def find_kernel() -> Path:
     if not list(root.glob("boot/vmlinuz-*")):
         CACHE.mkdir(parents=True, exist_ok=True)
         try:
-            named = _run("apt-cache", "depends", "linux-image-amd64").split()
+            _itself, *named = _run("apt-cache", "depends", "linux-image-amd64").split()
             package = next(word for word in named if word.startswith("linux-image-"))
             _run("apt-get", "download", package, cwd=CACHE)
             (archive,) = CACHE.glob(f"{package}_*.deb")
