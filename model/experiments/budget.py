@@ -48,8 +48,8 @@ class Budget:
 
 TIERS = {
     "quick": Budget(
-        tier="quick", seeds=2, published_steps=400, tuned_steps=400, tuning_steps=150,
-        learning_rates=(3e-5, 1e-4, 3e-4), most_exercises=4, lengths=(1, 10, 20, 30), most_counts=3,
+        tier="quick", seeds=2, published_steps=300, tuned_steps=300, tuning_steps=150,
+        learning_rates=(3e-5, 1e-4, 3e-4), most_exercises=3, lengths=(1, 15, 30), most_counts=2,
         published_everywhere=False,
     ),
     "full": Budget(
