@@ -23,9 +23,9 @@ MAX_DRIFT_PPM = 200.0
 #: Arrivals that stay this much behind the line for a while mean that samples were lost.
 LOST_SAMPLES_S = 0.05
 LOST_AFTER_S = 2.0
-#: Without a block for this long the microphone is said to be silent, and opened again.
+#: Without a block for this long the microphone is said to be silent.
 SILENT_S = 2.0
-#: From one try to open it again to the next.
+#: From there to the first try to open it again, and from one try to the next.
 RETRY_S = 3.0
 
 
@@ -164,6 +164,8 @@ class Microphone:
             self._silent = silent
             what = "the microphone is silent: no block comes" if silent else "the microphone is back"
             self._journal.log("warning" if silent else "info", what)
+            # A process that stood still finds its blocks waiting: they would be dated wrongly by a new line.
+            self._next_try_ns = clock.now_ns() + round(RETRY_S * 1e9)
         # Whoever calls here also gives the prompts: a sound library that hangs must not hold them up.
         opening = self._opening is not None and self._opening.is_alive()
         if silent and self._open_again is not None and not opening and clock.now_ns() >= self._next_try_ns:
