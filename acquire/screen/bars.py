@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from acquire.screen.lines import TextLines
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text
 from acquire.take import Snapshot
 
@@ -13,10 +14,14 @@ from acquire.take import Snapshot
 STEPS = ("Setup", "Check", "Assign", "Rest/contract", "Record", "Summary")
 
 
-class TopBar(Widget):
+class TopBar(TextLines):
     """One line: what is recorded, and how long."""
 
-    snapshot: reactive[Snapshot | None] = reactive(None)
+    snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
+
+    def watch_snapshot(self) -> None:
+        """Draw what is new."""
+        self.redraw()
 
     def render(self) -> Text:
         """Draw."""

@@ -7,9 +7,9 @@ from collections import deque
 
 from rich.text import Text
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from acquire.screen.drawing import binned, braille_trace, nice_range
+from acquire.screen.lines import TextLines
 from acquire.screen.palette import BACKGROUND, BAD, DIM, GOOD, PLAIN, STATES, TRACE, WARN
 from acquire.sensors.status import SensorStatus, trouble
 from dataset.muscles import channel_from_name
@@ -46,10 +46,10 @@ class Loss:
         return max(0.0, 1.0 - (received - received_then) / due)
 
 
-class SensorCell(Widget):
+class SensorCell(TextLines):
     """Sign and state, muscle, last value, received of expected, loss, battery, strength, trace."""
 
-    status: reactive[SensorStatus | None] = reactive(None)
+    status: reactive[SensorStatus | None] = reactive(None, repaint=False)
     trace_s: reactive[float] = reactive(TRACES_S[0])
 
     def __init__(self) -> None:
@@ -65,6 +65,7 @@ class SensorCell(Widget):
         self._share = self._loss.add(time.monotonic(), health.received, health.expected)
         self.set_class(status.state == "stale", "stale")
         self.set_class(status.state in ("lost", "reconnecting"), "away")
+        self.redraw()
 
     def render(self) -> Text:
         """Draw."""

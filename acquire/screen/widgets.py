@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from acquire.camera import CameraStatus
 from acquire.cues import Cue
 from acquire.journal import JournalRow
 from acquire.microphone import SoundStatus
 from acquire.screen.drawing import big_text
+from acquire.screen.lines import TextLines
 from acquire.screen.palette import BAD, DIM, GOOD, WARN, clock_text, level_style
 from acquire.take import Snapshot
 from dataset import clock
@@ -20,11 +20,11 @@ from dataset.muscles import channel_from_name
 COUNTED = ("values came late", "overdue: late or lost")
 
 
-class CuePanel(Widget):
+class CuePanel(TextLines):
     """What to do now in big words, how long still, and what comes next."""
 
     KINDS = ("idle", "ready", "contact", "exercise", "rest", "contract", "paused", "done")
-    snapshot: reactive[Snapshot | None] = reactive(None)
+    snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
     #: What a step asks for outside a recording.
     cue: reactive[Cue | None] = reactive(None)
 
@@ -37,6 +37,7 @@ class CuePanel(Widget):
         kind = "idle" if cue is None else cue.kind
         for name in self.KINDS:
             self.set_class(name == kind, name)
+        self.redraw()
 
     def render(self) -> Text:
         """Draw."""
@@ -87,10 +88,14 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
     }.get(snapshot.phase, ("Failed", last or "see the line below"))
 
 
-class StatusLine(Widget):
+class StatusLine(TextLines):
     """Camera, sound, LED box, and the last thing that happened."""
 
-    snapshot: reactive[Snapshot | None] = reactive(None)
+    snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
+
+    def watch_snapshot(self) -> None:
+        """Draw what is new."""
+        self.redraw()
 
     def render(self) -> Text:
         """Draw."""
@@ -109,10 +114,14 @@ class StatusLine(Widget):
         return text
 
 
-class Events(Widget):
+class Events(TextLines):
     """The last things that happened, the newest at the bottom."""
 
-    snapshot: reactive[Snapshot | None] = reactive(None)
+    snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
+
+    def watch_snapshot(self) -> None:
+        """Draw what is new."""
+        self.redraw()
 
     def render(self) -> Text:
         """Draw."""
