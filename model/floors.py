@@ -26,8 +26,8 @@ def predict_floors(train: Windows, test: Windows, *, seed: int = 0) -> dict[str,
     window. ``nn_subject``: the same among the windows of the subject (among all where the subject is new). A value
     that the chosen window lacks is taken from the mean.
     """
-    mean = _mean(train.emg)
-    by_subject = {name: _mean(train.emg[train.subject == name], mean) for name in np.unique(train.subject)}
+    mean = channel_means(train.emg)
+    by_subject = {name: channel_means(train.emg[train.subject == name], mean) for name in np.unique(train.subject)}
     everybody = np.arange(len(train))
     shape = test.emg.shape
     nearest = nearest_windows(train, test, everybody, np.arange(len(test)))
@@ -85,7 +85,7 @@ def _random_windows(train: Windows, test: Windows, seed: int) -> IntArray:
     return chosen
 
 
-def _mean(emg: FloatArray, instead: FloatArray | None = None) -> FloatArray:
+def channel_means(emg: FloatArray, instead: FloatArray | None = None) -> FloatArray:
     """Return the mean of each channel, shape (C,); a channel without values takes ``instead``, or 0."""
     count = np.isfinite(emg).sum((0, 1))
     mean = np.nansum(emg, axis=(0, 1)) / np.maximum(count, 1)

@@ -19,6 +19,8 @@ from dataset.windows import Windows
 #: Seconds shown at most; stretches are chosen so that every subject and exercise comes before any comes twice.
 MOST_SECONDS = 36.0
 PAUSE_S = 0.6
+#: Names of exercises that have room beside one another.
+MOST_UPRIGHT = 5
 
 _TRUTH, _PREDICTION = "#333333", "#d1495b"
 _SHADES = ("#e8f0f8", "#fdf3dc", "#e9f5e6", "#f6e9f3")
@@ -185,14 +187,16 @@ def _name_exercises(axes: Axes, shown: list[Stretch], rate_hz: float) -> None:
             groups[-1] = (label, groups[-1][1], stop)
         else:
             groups.append((label, start, stop))
-    size = 8.5 if len(groups) <= 5 else 7.0
+    slanted = len(groups) > MOST_UPRIGHT  # upright names of many would run into one another
     for label, start, stop in groups:
         axes.annotate(
-            label,
+            label.replace("\n", ", ") if slanted else label,
             ((start + stop) / 2, 1.02),
             xycoords=("data", "axes fraction"),
-            ha="center",
+            ha="left" if slanted else "center",
             va="bottom",
-            fontsize=size,
+            rotation=30 if slanted else 0,
+            rotation_mode="anchor",
+            fontsize=8.5,
             annotation_clip=False,
         )

@@ -34,6 +34,7 @@ def draw_activity(
     channels: Sequence[str],
     path: Path,
     *,
+    rest: FloatArray,
     top: FloatArray,
     times_s: Sequence[float],
     title: str,
@@ -48,8 +49,8 @@ def draw_activity(
         y down.
     channels : sequence of str
     path : Path
-    top : ndarray, shape (C,)
-        Activity drawn in full red; 0 is yellow.
+    rest, top : ndarray, shape (C,)
+        Activity drawn in yellow and in full red.
     times_s : sequence of float
     title : str
     """
@@ -60,7 +61,7 @@ def draw_activity(
         for k, axes in enumerate(line):
             _body(axes, keypoints[k])
             for c, channel in enumerate(channels):
-                share = float(np.clip(activity[k, c] / top[c], 0.0, 1.0))
+                share = float(np.clip((activity[k, c] - rest[c]) / (top[c] - rest[c]), 0.0, 1.0))
                 _muscle(axes, keypoints[k], channel, _COLOURS(0.12 + 0.8 * share) if np.isfinite(share) else "white")
         line[0].set_ylabel(name, fontsize=10)
     for axes, t in zip(grid[0], times_s, strict=True):

@@ -17,7 +17,9 @@ class Budget:
     ----------
     tier : str
     seeds : int
-        Each trains anew, from other first weights and in another order.
+        In distribution. Each trains anew, from other first weights and in another order.
+    seeds_elsewhere : int
+        In the other experiments.
     published_steps, tuned_steps : int
         At the published and at the tuned learning rate.
     tuning_steps : int
@@ -36,6 +38,7 @@ class Budget:
 
     tier: str
     seeds: int
+    seeds_elsewhere: int
     published_steps: int
     tuned_steps: int
     tuning_steps: int
@@ -48,12 +51,12 @@ class Budget:
 
 TIERS = {
     "quick": Budget(
-        tier="quick", seeds=2, published_steps=300, tuned_steps=300, tuning_steps=150,
+        tier="quick", seeds=2, seeds_elsewhere=1, published_steps=300, tuned_steps=500, tuning_steps=250,
         learning_rates=(3e-5, 1e-4, 3e-4), most_exercises=3, lengths=(1, 15, 30), most_counts=2,
         published_everywhere=False,
     ),
     "full": Budget(
-        tier="full", seeds=3, published_steps=20_000, tuned_steps=4000, tuning_steps=1000,
+        tier="full", seeds=3, seeds_elsewhere=3, published_steps=20_000, tuned_steps=4000, tuning_steps=1000,
         learning_rates=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3), most_exercises=None, lengths=(1, 5, 10, 15, 20, 25, 30),
         most_counts=None, published_everywhere=True,
     ),
@@ -74,7 +77,7 @@ def budget_of(tier: str, *, seeds: int | None = None, steps: int | None = None) 
         raise InputError(f"no tier {tier!r}", f"there are: {', '.join(TIERS)}")
     budget = TIERS[tier]
     if seeds is not None:
-        budget = replace(budget, seeds=seeds)
+        budget = replace(budget, seeds=seeds, seeds_elsewhere=seeds)
     if steps is not None:
         budget = replace(budget, published_steps=steps, tuned_steps=steps, tuning_steps=max(1, steps // 2))
     return budget

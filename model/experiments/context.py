@@ -70,6 +70,7 @@ class Context:
             system=system, rate=rate, parts=parts, seed=seed, learning_rate=learning_rate, batch=BATCH[system],
             steps=_as_many_windows(steps, system), length=length or self.windows.length, start_from=start_from,
             keep=self._kept(parts, seed, length or self.windows.length),
+            start_at_mean=rate == "tuned" and not start_from,
         )  # fmt: skip
 
     def tuning(self) -> dict[str, list[Job]]:
@@ -79,19 +80,23 @@ class Context:
                 Job(
                     system=system, rate="tuning", parts=IN_DISTRIBUTION, learning_rate=rate, batch=BATCH[system],
                     steps=_as_many_windows(self.budget.tuning_steps, system), length=self.windows.length,
+                    start_at_mean=True,
                 )
                 for rate in self.budget.learning_rates
             ]
             for system in PAPER_NETWORKS
         }  # fmt: skip
 
-    def rates(self, system: str, *, everywhere: bool = False) -> tuple[str, ...]:
-        """Return the rates that a network is run at; ``everywhere``: in an experiment that is not in distribution."""
+    def runs(self, system: str, *, everywhere: bool = False) -> list[tuple[str, int]]:
+        """Return each rate and seed that a network is run with; ``everywhere``: in another experiment than Table 1's
+        first half."""
+        rates: tuple[str, ...] = ("published", "tuned")
         if system == OWN_NETWORK:
-            return ("own",)
-        if everywhere and not self.budget.published_everywhere:
-            return ("tuned",)
-        return ("published", "tuned")
+            rates = ("own",)
+        elif everywhere and not self.budget.published_everywhere:
+            rates = ("tuned",)
+        seeds = self.budget.seeds_elsewhere if everywhere else self.budget.seeds
+        return [(rate, seed) for rate in rates for seed in range(seeds)]
 
     def all_systems(self, parts: str, *, everywhere: bool = False, length: int | None = None) -> list[Job]:
         """Return the floors' job and, for each seed, those of all networks."""
@@ -99,8 +104,7 @@ class Context:
         jobs += [
             self.training(system, rate, parts, seed, length=length)
             for system in NETWORKS
-            for rate in self.rates(system, everywhere=everywhere)
-            for seed in range(self.budget.seeds)
+            for rate, seed in self.runs(system, everywhere=everywhere)
         ]
         return jobs
 

@@ -1,7 +1,8 @@
-"""Figures of experiments: points with intervals by exercise, lines over a number, matrices of retrieval."""
+"""Figures of experiments: means with intervals and a matrix by exercise, lines over a number, matrices of retrieval."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,36 +31,42 @@ def colour_of(system: str) -> str:
 def draw_by_exercise(
     summaries: Mapping[str, Summary], exercises: Sequence[str], path: Path, *, title: str, unit: str
 ) -> Path:
-    """Draw RMSE and interval of every system in every exercise, and their means; write it as PNG."""
+    """Draw each system's mean RMSE with its interval, and below it the RMSE of every exercise; write it as PNG."""
     shown = [e for e in range(len(exercises)) if any(s.exercise(e).value is not None for s in summaries.values())]
-    n, k = len(shown) + 1, len(summaries)
-    figure, axes = _figure(9.0, 1.7 + n * (0.16 * k + 0.12))
-    for i, (system, one) in enumerate(summaries.items()):
-        figures = [*(one.exercise(e) for e in shown), one.rmse()]
-        y = np.arange(n, dtype=np.float64) + 0.8 * ((i + 0.5) / k - 0.5)
-        _points(axes, figures, y, system, hollow="published" in system)
-    for row in range(n):
-        if row % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color="#f4f4f4", zorder=0, linewidth=0)
-    axes.axhline(n - 1.5, color="#333333", linewidth=0.8)
-    names = [*(exercise_title(exercises[e]) or "unlabelled" for e in shown), "mean of exercises"]
-    axes.set_yticks(range(n), names)
-    axes.set_ylim(n - 0.5, -0.5)
-    axes.set_xlim(left=0.0)
-    axes.set_xlabel(f"RMSE ({unit}), 95 % interval over recordings and seeds")
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
-    return _saved(figure, axes, path, title)
+    systems, columns = list(summaries), np.arange(len(summaries), dtype=np.float64)
+    matrix = np.array([[_value(one.exercise(e)) for one in summaries.values()] for e in shown])
+    figure = Figure(figsize=(2.2 + 0.85 * len(systems), 4.4 + 0.27 * len(shown)), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 0.27 * len(shown) + 0.2])
+    value, low, high = _ends([one.rmse() for one in summaries.values()])
+    for x, system, v, down, up in zip(columns, systems, value, low, high, strict=True):
+        colour, hollow = colour_of(system), "published" in system
+        above.errorbar(x, v, yerr=[[v - down], [up - v]], fmt="o", color=colour, markersize=7, linewidth=1.8,
+                       markerfacecolor="white" if hollow else colour)  # fmt: skip
+        above.annotate(f"{v:.1f}", (x, v), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+    above.set_ylim(bottom=0.0)
+    above.set_ylabel(f"mean of exercises,\nRMSE ({unit}), 95 %", fontsize=9)
+    above.grid(axis="y", color="#dddddd", linewidth=0.6)
+    above.spines[["top", "right"]].set_visible(False)
+    above.tick_params(labelbottom=False)
+    above.set_title(title, fontsize=11, loc="left")
+    image = below.imshow(matrix, aspect="auto", cmap="cividis_r", vmin=0.0)
+    middle = 0.55 * float(np.nanmax(matrix))
+    for (row, column), error in np.ndenumerate(matrix):
+        if np.isfinite(error):
+            below.text(column, row, f"{error:.0f}", ha="center", va="center", fontsize=8.5,
+                       color="white" if error > middle else "black")  # fmt: skip
+    below.set_yticks(range(len(shown)), [exercise_title(exercises[e]) or "unlabelled" for e in shown], fontsize=9)
+    below.set_xticks(columns, [name.replace(" (", "\n(") for name in systems], rotation=35, ha="right", fontsize=9)
+    below.tick_params(length=0)
+    below.spines[:].set_visible(False)
+    figure.colorbar(image, ax=below, label=f"RMSE ({unit})", aspect=30)
+    figure.savefig(path, dpi=_DPI)
+    return path
 
 
-def _points(axes: Axes, figures: Sequence[Estimate], y: FloatArray, system: str, *, hollow: bool) -> None:
-    value, low, high = _ends(figures)
-    there = np.isfinite(value)
-    colour = colour_of(system)
-    axes.errorbar(
-        value[there], y[there], xerr=[(value - low)[there], (high - value)[there]], fmt="o", color=colour,
-        markersize=4.5, linewidth=1.2, markerfacecolor="white" if hollow else colour, label=system, zorder=3,
-    )  # fmt: skip
+def _value(estimate: Estimate) -> float:
+    return math.nan if estimate.value is None else estimate.value
 
 
 def _ends(figures: Sequence[Estimate]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -94,7 +101,7 @@ def draw_lines(
         Labels drawn dashed.
     x_ticks : sequence of float, optional
     """
-    figure, axes = _figure(8.5, 4.6)
+    figure, axes = _figure(8.0, 5.2)
     for label, figures in lines.items():
         value, low, high = _ends(figures)
         colour = colour_of(label)
@@ -107,7 +114,7 @@ def draw_lines(
     if x_ticks is not None:
         axes.set_xticks(list(x_ticks))
     axes.grid(color="#dddddd", linewidth=0.6)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return _saved(figure, axes, path, title)
 
 

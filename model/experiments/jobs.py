@@ -24,7 +24,7 @@ from model import networks
 from model.experiments.crops import cropped, joined
 from model.experiments.parts import Parts, parts_of
 from model.experiments.scores import Scores, score
-from model.floors import FLOORS, nearest_windows, predict_floors
+from model.floors import FLOORS, channel_means, nearest_windows, predict_floors
 from model.networks.base import Network
 from model.training import predict, represent, train_steps, with_rate
 
@@ -54,6 +54,8 @@ class Job:
         Frames that a prediction is made from.
     start_from : str
         Key of the job whose weights training starts from; empty: from scratch.
+    start_at_mean : bool
+        The last layer starts at the training mean, not at random.
     keep : tuple of str
         Beside the scores: ``predicted``, ``neighbours`` (by pose for floors, by the network's own account of a window
         for a network), ``weights``.
@@ -68,6 +70,7 @@ class Job:
     batch: int = 0
     length: int = 30
     start_from: str = ""
+    start_at_mean: bool = False
     keep: tuple[str, ...] = ()
 
     @property
@@ -202,6 +205,8 @@ def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Ne
     validation = cropped(windows.take(_spaced(parts.validation, MOST_VALIDATED)), job.length)[0]
     torch.manual_seed(job.seed)
     network = networks.build(job.system, train)
+    if job.start_at_mean:
+        network.start_at(channel_means(train.emg))
     if job.start_from:
         weights = _weights_path(folder, job.start_from)
         try:

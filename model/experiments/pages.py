@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from model.experiments import tables
 from model.experiments.context import Context, Report, Results
@@ -33,14 +33,21 @@ def page(
         f"{len(windows)} windows of {windows.length} frames every {windows.stride}.",
         f"Tier {context.budget.tier}: {len(mine)} runs, {seconds:.0f} s together, one thread each, on a machine of "
         f"{os.cpu_count()} cores ({', '.join(sorted({str(a['device']) for a in about if 'device' in a})) or 'cpu'}); "
-        f"seeds 0 to {context.budget.seeds - 1}; no run saw a window that shares a frame with its test part.",
+        f"seeds {_counted(mine)}; no run saw a window that shares a frame with its test part.",
         *(f"Parts: {how}." for how in parts),
         *_budgets(mine, results),
         *_rates(tuning, context, results),
+        "At the tuned rate the paper's networks start at the training mean, at the published one as published: there "
+        "hundreds of steps go into the output's offset alone.",
         *(f"Note: {note}." for note in notes),
         "Intervals: 95 %, bootstrap over recordings and seeds. Weights: the best of ten checks on the validation part.",
     ]
     return "\n\n".join([*heads, found.markdown, "### Conditions", "\n".join(f"- {line}" for line in lines)]) + "\n"
+
+
+def _counted(jobs: Mapping[str, Job]) -> str:
+    """Return the seeds of the networks' runs."""
+    return ", ".join(str(seed) for seed in sorted({job.seed for job in jobs.values() if job.steps}))
 
 
 def _budgets(jobs: dict[str, Job], results: Results) -> list[str]:

@@ -32,7 +32,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
         f"{len(context.subjects)} subjects, each left out once. Counts do not transfer between people (skin, "
         "placement, strength): *z, each standardised* brings truth and prediction to mean 0 and spread 1 within the "
         "person and muscle before they are compared, so that it judges the course alone; a constant gives 1.00, "
-        " something unrelated 1.41.",
+        "something unrelated 1.41.",
         tables.overall(summaries, channels, unit),
         tables.by_exercise(summaries, exercises, unit),
     ]
@@ -47,6 +47,6 @@ def report(context: Context, results: Results, out: Path) -> Report:
             continue
         mine, mean = summaries[key].mean_exercises("sse_shape"), summaries["mean"].mean_exercises("sse_shape")
         lines.append("- " + below(f"{key} against a constant, course alone", mine, mean, "z",
-                                  enough=summaries[key].n_recordings > 1))  # fmt: skip
+                                  enough=summaries[key].n_recordings > 1, digits=2))  # fmt: skip
     sections += ["\n".join(lines), f"![{title}]({drawn.name})"]
     return Report(markdown="\n\n".join(sections), rows=rows, figures=(drawn,))

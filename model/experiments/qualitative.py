@@ -6,22 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset.arrays import FloatArray, IntArray
 from dataset.errors import InputError
 from dataset.exercises import exercise_title
+from dataset.windows import Windows
 from model import plots
 from model.experiments.bodies import draw_activity
-from model.experiments.context import IN_DISTRIBUTION, Context, Report, Results
+from model.experiments.context import IN_DISTRIBUTION, OWN_NETWORK, Context, Report, Results
 from model.experiments.exercises import spaced
-from model.experiments.jobs import Job
+from model.experiments.jobs import Job, Result
 
-SYSTEM, RATE = "transformer-paper", "tuned"
+#: The paper's, which its Figure 6 shows, and the project's own: their rates and the files of their plots.
+_SHOWN = {"transformer-paper": ("tuned", "qualitative.png"), OWN_NETWORK: ("own", "qualitative-own.png")}
 _FRAMES = (2, 8, 14, 20, 26)
 _MOST_BODIES = 6
 
 
 def jobs(context: Context) -> list[Job]:
-    """Return the run that is shown."""
-    return [context.training(SYSTEM, RATE, IN_DISTRIBUTION, 0)]
+    """Return the runs that are shown."""
+    return [context.training(system, rate, IN_DISTRIBUTION, 0) for system, (rate, _) in _SHOWN.items()]
 
 
 def report(context: Context, results: Results, out: Path) -> Report:
@@ -30,45 +33,67 @@ def report(context: Context, results: Results, out: Path) -> Report:
     Raises
     ------
     InputError
-        The run kept no predictions.
+        A run kept no predictions.
     """
-    (job,) = jobs(context)
-    result = results[job.key]
-    if result.predicted is None:
-        raise InputError(f"{job.key} holds no predictions", "it was made by another version", "run anew")
-    test = context.windows.take(result.test)
+    runs = jobs(context)
+    predicted = {job.label: _kept(job, results[job.key]) for job in runs}
+    tested = results[runs[0].key].test
+    test = context.windows.take(tested)
     end = " - virtual data" if context.virtual else ""
-    plot = out / "qualitative.png"
-    plots.draw_predictions(test, result.predicted, plot, title=f"{job.label}, test part, measured and predicted{end}")
-    sections = [
-        f"{job.label}, seed 0, in distribution, on its test part. Measured dotted, predicted solid:",
-        f"![{job.label} beside the truth]({plot.name})",
-        "On the body: yellow is relaxed, red flexed (the 98th percentile of the muscle in the training part, for this "
-        "subject). Each limb's flexor and extensor lie beside each other; the window shown is the one whose error is "
-        "the median of its exercise.",
-    ]
-    drawn = [plot]
-    known = context.windows
+    sections, drawn = [], []
+    for job in runs:
+        plot = out / _SHOWN[job.system][1]
+        title = f"{job.label}, test part, measured and predicted{end}"
+        plots.draw_predictions(test, predicted[job.label], plot, title=title)
+        drawn.append(plot)
+        sections += [
+            f"{job.label}, seed 0, in distribution, on its test part. Measured dotted, predicted solid:",
+            f"![{job.label} beside the truth]({plot.name})",
+        ]
+    sections.append(
+        "On the body: yellow is relaxed, red flexed (the 5th and the 98th percentile of the muscle in the training "
+        "part, for this subject). Each limb's flexor and extensor lie beside each other; the window shown is the one "
+        f"whose error by {runs[0].label} is the median of its exercise."
+    )
     there = tuple(name for name in context.exercises if (test.exercise == name).any())
     for name in spaced(there, _MOST_BODIES):
-        mine = np.flatnonzero(test.exercise == name)
-        error = np.where(test.valid[mine], result.predicted[mine] - test.emg[mine], 0.0)
-        i = int(mine[np.argsort((error**2).mean((1, 2)))[len(mine) // 2]])
-        theirs = np.setdiff1d(np.flatnonzero(known.subject == test.subject[i]), result.test)
-        emg = known.emg[theirs] if len(theirs) else test.emg
-        top = np.nanpercentile(emg.reshape(-1, emg.shape[-1]), 98, axis=0)
-        frames = np.array([f for f in _FRAMES if f < test.length])
+        i = _median_window(test, predicted[runs[0].label], name)
+        title = f"{exercise_title(name)}, subject {test.subject[i]}{end}"
         path = out / f"qualitative-{name or 'unlabelled'}.png"
-        title = f"{exercise_title(name)}, subject {test.subject[i]}, median error{end}"
+        rest, top = _rest_and_top(context.windows, tested, str(test.subject[i]))
+        frames = np.array([f for f in _FRAMES if f < test.length])
         draw_activity(
-            {"measured": test.emg[i, frames], "predicted": result.predicted[i, frames]},
+            {"measured": test.emg[i, frames]} | {label: emg[i, frames] for label, emg in predicted.items()},
             test.keypoints[i, frames].astype(np.float64),
             test.channels,
             path,
-            top=np.where(top > 0, top, 1.0),
+            rest=rest,
+            top=top,
             times_s=[f / test.rate_hz for f in frames],
             title=title,
         )
         drawn.append(path)
         sections.append(f"![{title}]({path.name})")
     return Report(markdown="\n\n".join(sections), rows=(), figures=tuple(drawn))
+
+
+def _kept(job: Job, result: Result) -> FloatArray:
+    if result.predicted is None:
+        raise InputError(f"{job.key} holds no predictions", "it was made by another version", "run anew")
+    return result.predicted
+
+
+def _median_window(test: Windows, predicted: FloatArray, exercise: str) -> int:
+    """Return the window of an exercise whose error is the median."""
+    mine = np.flatnonzero(test.exercise == exercise)
+    error = np.where(test.valid[mine], predicted[mine] - test.emg[mine], 0.0)
+    return int(mine[np.argsort((error**2).mean((1, 2)))[len(mine) // 2]])
+
+
+def _rest_and_top(windows: Windows, tested: IntArray, subject: str) -> tuple[FloatArray, FloatArray]:
+    """Return the 5th and 98th percentile of each channel in what a subject has outside the test part, shape (C,)."""
+    mine = np.flatnonzero(windows.subject == subject)
+    theirs = np.setdiff1d(mine, tested)
+    emg = windows.emg[theirs if len(theirs) else mine]
+    rest, top = np.nanpercentile(emg.reshape(-1, emg.shape[-1]), (5, 98), axis=0)
+    return rest, np.where(top > rest, top, rest + 1.0)

@@ -72,8 +72,7 @@ def _of(context: Context, length: int) -> list[Job]:
         *(
             context.training(system, rate, IN_DISTRIBUTION, seed, length=length)
             for system in PAPER_NETWORKS
-            for rate in context.rates(system, everywhere=True)
-            for seed in range(context.budget.seeds)
+            for rate, seed in context.runs(system, everywhere=True)
         ),
     ]
 

@@ -23,8 +23,7 @@ def jobs(context: Context) -> list[Job]:
     sources = [
         _source(context, system, rate, seed)
         for system in PAPER_NETWORKS
-        for rate in context.rates(system, everywhere=True)
-        for seed in range(context.budget.seeds)
+        for rate, seed in context.runs(system, everywhere=True)
     ]
     return [*sources, *(job for some in _choices(context) for how in _HOW for job in _of(context, some, how))]
 
@@ -92,8 +91,7 @@ def _of(context: Context, exercises: Sequence[str], how: str) -> list[Job]:
             start_from=_source(context, system, rate, seed).key if how == _HOW[0] else "",
         )
         for system in PAPER_NETWORKS
-        for rate in context.rates(system, everywhere=True)
-        for seed in range(context.budget.seeds)
+        for rate, seed in context.runs(system, everywhere=True)
     ]  # fmt: skip
 
 

@@ -25,15 +25,15 @@ def is_lower(name: str, lower: Summary, other_name: str, other: Summary, unit: s
                  enough=lower.n_recordings > 1)  # fmt: skip
 
 
-def below(what: str, lower: FloatArray, other: FloatArray, unit: str, *, enough: bool) -> str:
+def below(what: str, lower: FloatArray, other: FloatArray, unit: str, *, enough: bool, digits: int = 1) -> str:
     """Return in words whether ``lower`` is below ``other``: draws of both, the figures themselves first."""
     gap = interval(lower - other, enough=enough)
     if gap.value is None:
         return f"{what}: **not known**, one of them has no figure."
-    sizes = f"{lower[0]:.1f} against {other[0]:.1f} {unit}"
+    sizes = f"{lower[0]:.{digits}f} against {other[0]:.{digits}f} {unit}"
     if gap.low is None or gap.high is None:
         return f"{what}: {'lower' if gap.value < 0 else 'not lower'} ({sizes}), from one recording: **no interval**."
-    told = f"{sizes}; difference {gap.value:+.1f}, 95 % interval {gap.low:+.1f} to {gap.high:+.1f}"
+    told = f"{sizes}; difference {gap.value:+.{digits}f}, 95 % interval {gap.low:+.{digits}f} to {gap.high:+.{digits}f}"
     if gap.high < 0:
         return f"{what}: **agrees** ({told})."
     if gap.low > 0:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dataset.arrays import FloatArray
 from dataset.windows import Windows
 
 
@@ -84,6 +85,9 @@ class Network(nn.Module):
     @abstractmethod
     def represent(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return what the last layer is fed, shape (B, L, W): the network's own account of a window."""
+
+    def start_at(self, emg: FloatArray) -> None:
+        """Start from predicting ``emg``, shape (C,), everywhere; those that standardise their targets do so already."""
 
     def n_parameters(self) -> int:
         """Return how many numbers are learned."""

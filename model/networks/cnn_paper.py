@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dataset.arrays import FloatArray
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
-from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source
+from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source, start_layer_at
 
 KERNEL = 9
 WIDTHS = (128, 64, 128, 64)
@@ -78,6 +79,10 @@ class CnnPaper(Network):
                 x = self.norms[i](x)
             x = torch.relu(x)
         return x  # (B, 64, T)
+
+    def start_at(self, emg: FloatArray) -> None:
+        """Start from predicting ``emg``, shape (C,), everywhere."""
+        start_layer_at(self.convolutions[-1], emg)  # type: ignore[arg-type]
 
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
         """Return the mean squared error in hundreds of counts."""

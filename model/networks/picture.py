@@ -8,8 +8,11 @@ metres wide and high, the hip at its centre. A missing keypoint is fed as 0, as 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from dataset.arrays import FloatArray
 from dataset.errors import InputError
 from dataset.skeleton import BODY_25, JOINT
 from dataset.windows import Windows
@@ -31,6 +34,15 @@ def picture_source(train: Windows, name: str) -> str:
     if train.keypoints.shape[-1] == 3:
         return "3d"
     raise InputError(f"{name} needs the size of the picture", "the sessions have 2D keypoints in pixels but no video")
+
+
+def start_layer_at(layer: nn.Linear | nn.Conv1d, emg: FloatArray) -> None:
+    """Set a last layer so that it predicts ``emg``, shape (C,), in counts, whatever it is fed."""
+    if layer.bias is None:
+        raise InputError("a layer without offsets cannot predict a constant")
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(torch.from_numpy(emg / COUNTS_PER_UNIT))
 
 
 def picture_features(windows: Windows, source: str, length: int) -> NDArray[np.float32]:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dataset.arrays import FloatArray
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
 from model.networks.feedforward import dropout, feedforward
-from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source
+from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source, start_layer_at
 
 WIDTH = 128
 HEADS = 8
@@ -103,6 +104,10 @@ class TransformerPaper(Network):
         mixed = dropout(weight, p, training=self.training) @ v  # (B, 8, T, 16)
         out: Tensor = attention.out_proj(mixed.transpose(1, 2).reshape(b, t, width))  # (B, T, 128)
         return out
+
+    def start_at(self, emg: FloatArray) -> None:
+        """Start from predicting ``emg``, shape (C,), everywhere."""
+        start_layer_at(self.head, emg)
 
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
         """Return the mean squared error in hundreds of counts."""

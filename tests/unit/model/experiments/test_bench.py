@@ -23,8 +23,8 @@ Cli = Callable[..., tuple[int, str, str]]
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tier of a few steps: what is tested is the bench, not the networks."""
     tiny = dataclasses.replace(
-        budget.TIERS["quick"], seeds=1, published_steps=2, tuned_steps=2, tuning_steps=1, learning_rates=(1e-4, 1e-3),
-        most_exercises=1, lengths=(1, 30), most_counts=2,
+        budget.TIERS["quick"], seeds=1, seeds_elsewhere=1, published_steps=2, tuned_steps=2, tuning_steps=1,
+        learning_rates=(1e-4, 1e-3), most_exercises=1, lengths=(1, 30), most_counts=2,
     )  # fmt: skip
     monkeypatch.setitem(budget.TIERS, "quick", tiny)
     monkeypatch.setattr("model.experiments.scores.DRAWS", 100)

@@ -13,10 +13,13 @@ from safetensors.numpy import load_file
 from dataset.errors import InputError
 from dataset.session_file import read_session
 from dataset.windows import Windows, windows_from_sessions
-from model import training
+from model import networks, training
 from model.experiments import jobs
+from model.experiments.budget import TIERS
+from model.experiments.context import PAPER_NETWORKS, Context
 from model.experiments.jobs import Job, load_result, run_job
 from model.experiments.parts import parts_of
+from model.floors import channel_means
 
 Maker = Callable[..., Path]
 JOB = Job(system="cnn-paper", rate="tuned", parts="in-distribution", learning_rate=1e-3, steps=12, batch=8, seed=1,
@@ -109,6 +112,29 @@ def test_fine_tuning_starts_from_the_other_runs_weights(windows: Windows, tmp_pa
     result = load_result(tmp_path, tuned.key)
     assert set(windows.subject[result.test]) == {"S1"}
     assert set(windows.exercise[result.test]) == set(windows.exercise)
+
+
+@pytest.mark.parametrize("system", ["cnn-paper", "transformer-paper", "mia"])
+def test_a_network_that_starts_at_the_mean_predicts_it_whatever_it_is_fed(system: str, windows: Windows) -> None:
+    network = networks.build(system, windows)
+    mean = channel_means(windows.emg)
+    network.start_at(mean)
+    found = training.predict(network, windows)
+    if system == "mia":  # it standardises by subject: near each one's own mean, nearer than its spread
+        assert np.sqrt(np.mean((found - windows.emg)[windows.valid] ** 2)) < 1.3 * np.nanstd(windows.emg)
+    else:
+        assert np.allclose(found, mean, atol=1e-3)
+
+
+def test_only_the_tuned_rate_starts_at_the_mean(windows: Windows) -> None:
+    context = Context(windows=windows, budget=TIERS["quick"], tuned=dict.fromkeys(PAPER_NETWORKS, 1e-4), virtual=True)
+    made = context.all_systems("in-distribution")
+    assert {job.rate for job in made if job.start_at_mean} == {"tuned"}
+    assert all(job.start_at_mean for each in context.tuning().values() for job in each)
+    assert not context.training("cnn-paper", "tuned", "in-distribution", 0, start_from="other").start_at_mean
+    assert len({job.seed for job in made if job.steps}) == TIERS["quick"].seeds
+    elsewhere = context.all_systems("exercise:squat", everywhere=True)
+    assert len({job.seed for job in elsewhere if job.steps}) == TIERS["quick"].seeds_elsewhere
 
 
 def test_floors_of_shorter_windows_are_judged_on_the_same_frames(windows: Windows, tmp_path: Path) -> None:
