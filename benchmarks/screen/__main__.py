@@ -22,6 +22,7 @@ from typing import Any
 
 #: The screen is allowed so much of one core.
 LIMIT = 0.25
+PATIENCE_S = 60.0
 
 
 def main() -> None:
@@ -55,9 +56,12 @@ def measure(columns: int, rows: int, seconds: float) -> dict[str, Any]:
             env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"},
         )  # fmt: skip
         os.close(slave)
-        pressed, n_bytes, began_s = False, 0, time.monotonic()
+        shown, pressed, n_bytes, began_s = False, False, 0, time.monotonic()
         seen = b""
         while child.poll() is None:
+            if time.monotonic() - began_s > seconds + PATIENCE_S:
+                child.kill()
+                sys.exit(f"the screen did not come to its end in {seconds + PATIENCE_S:.0f} s")
             if select.select([master], [], [], 0.2)[0]:
                 try:
                     data = os.read(master, 1 << 16)
@@ -65,7 +69,8 @@ def measure(columns: int, rows: int, seconds: float) -> dict[str, Any]:
                     break
                 n_bytes += len(data)
                 seen = (seen + data)[-4000:]
-            if not pressed and b"Setup" in seen and time.monotonic() - began_s > 2.0:
+                shown = shown or b"Setup" in seen  # it is painted once
+            if not pressed and shown and time.monotonic() - began_s > 2.0:
                 os.write(master, b"r")
                 pressed, n_bytes, began_s = True, 0, time.monotonic()
         span_s = time.monotonic() - began_s
