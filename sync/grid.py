@@ -142,7 +142,8 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
 def _through(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:
     if len(time_s) < 4 or not np.isfinite(values).all():
         return _on_line(time_s, values, at_s)
-    return np.asarray(CubicSpline(time_s, values)(at_s))
+    # One joint after the other: a spline of all of an hour's keypoints takes hundreds of megabytes.
+    return np.stack([CubicSpline(time_s, values[:, j])(at_s) for j in range(values.shape[1])], axis=1)
 
 
 def _on_line(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:
