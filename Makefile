@@ -51,7 +51,6 @@ virtual-set: install
 screenshots: install
 	$(BIN)/python scripts/screenshots.py
 
-TIER ?= quick
 JOBS ?= 2
 SESSIONS ?= virtual-set/$(TIER)/sessions
 experiments: install

@@ -46,7 +46,7 @@ def client(jobs: int, scheduler: str | None) -> Iterator[Client]:
         "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": f"{_PATIENCE_S}s",
         # Not MALLOC_TRIM_THRESHOLD_, which Dask sets: every large array is then new memory, and a training step takes
-        # 1.7 times as long.
+        # half as long again.
         "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1},
     }  # fmt: skip
     with dask.config.set(settings):

@@ -47,9 +47,8 @@ class TextLines(Widget):
         """Return one line."""
         if self._drawn_for != self.size:
             self._strips, self._drawn_for = self._drawn(), self.size
-        return self._strips[y] if y < len(self._strips) else self._blank()
-
-    def _blank(self) -> Strip:
+        if y < len(self._strips):
+            return self._strips[y]
         return Strip.blank(self.size.width, self.visual_style.rich_style)
 
     def _drawn(self) -> tuple[Strip, ...]:

@@ -149,6 +149,6 @@ def preview_text(preview: Preview) -> Text:
         text.append(f"   {reason}\n", colour)
     for name, verdict in preview.streams.items():
         sign, colour = level_style(verdict)
-        text.append(f" {sign} {name}", colour)
+        text.append(f" {sign}\N{NO-BREAK SPACE}{name}", colour)  # a line breaks between streams only
     text.append("\n")
     return text

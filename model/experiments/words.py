@@ -32,7 +32,9 @@ def below(what: str, lower: FloatArray, other: FloatArray, unit: str, *, enough:
         return f"{what}: **not known**, one of them has no figure."
     sizes = f"{lower[0]:.{digits}f} against {other[0]:.{digits}f} {unit}"
     if gap.low is None or gap.high is None:
-        return f"{what}: {'lower' if gap.value < 0 else 'not lower'} ({sizes}), from one recording: **no interval**."
+        alike = f"{abs(gap.value):.{digits}f}" == f"{0.0:.{digits}f}"
+        word = "alike" if alike else "lower" if gap.value < 0 else "not lower"
+        return f"{what}: {word} ({sizes}), from one recording: **no interval**."
     told = f"{sizes}; difference {gap.value:+.{digits}f}, 95 % interval {gap.low:+.{digits}f} to {gap.high:+.{digits}f}"
     if gap.high < 0:
         return f"{what}: **agrees** ({told})."

@@ -15,13 +15,18 @@ from torch import Tensor
 from torch.nn import functional
 
 _LEVELS = 2**16
+#: Of the hidden layer: what is drawn for them stays in the processor's cache.
+_ROWS_AT_ONCE = 128
 
 
 def kept(like: Tensor, p: float) -> Tensor:
-    """Return a mask of ``like``'s shape, True with probability ``1 - p`` (to 1 in 65,536)."""
+    """Return 1 with probability ``1 - p`` (to 1 in 65,536), else 0, in ``like``'s shape and type.
+
+    Numbers and not truth values, which PyTorch would turn into numbers before it multiplies, at three times the cost.
+    """
     words = torch.empty((like.numel() + 3) // 4, dtype=torch.int64, device=like.device).random_(-(2**63), None)
     bits = words.view(torch.int16)[: like.numel()].view(like.shape)
-    return bits >= round(p * _LEVELS) - _LEVELS // 2
+    return bits.float().ge_(round(p * _LEVELS) - _LEVELS // 2).to(like.dtype)
 
 
 def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
@@ -30,7 +35,7 @@ def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu":
         return functional.dropout(x, p)
-    return x * (kept(x, p) * (1.0 / (1.0 - p)))
+    return x * kept(x, p).mul_(1.0 / (1.0 - p))
 
 
 def feedforward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: float, *, training: bool) -> Tensor:
@@ -63,7 +68,8 @@ class _FeedForward(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: float) -> Tensor:
         hidden = _linear(x, w1, b1).relu_()  # (N, H)
         if p > 0.0:
-            hidden.mul_(kept(hidden, p))
+            for rows in torch.tensor_split(hidden, -(-len(hidden) // _ROWS_AT_ONCE)):
+                rows.mul_(kept(rows, p))
         ctx.save_for_backward(x, w1, w2, hidden)
         ctx.scale = 1.0 / (1.0 - p)
         return _linear(hidden, w2 * ctx.scale, b2)
