@@ -21,6 +21,9 @@ from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, leve
 from acquire.take import Recording
 from dataset.muscles import channel_from_name
 
+#: So many fit into 80 columns.
+_STREAMS_A_LINE = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
@@ -147,8 +150,9 @@ def preview_text(preview: Preview) -> Text:
     text.append("  preview of the alignment, without keypoints\n", DIM)
     for reason in preview.reasons[:4]:
         text.append(f"   {reason}\n", colour)
-    for name, verdict in preview.streams.items():
+    for n, (name, verdict) in enumerate(preview.streams.items()):
         sign, colour = level_style(verdict)
-        text.append(f" {sign}\N{NO-BREAK SPACE}{name}", colour)  # a line breaks between streams only
+        text.append("\n" if n and n % _STREAMS_A_LINE == 0 else "")
+        text.append(f" {sign} {name:<19}", colour)
     text.append("\n")
     return text
