@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from dataset.arrays import FloatArray
 from dataset.windows import Windows
+from model.networks.attention import attend
 from model.networks.base import Network, Recipe, masked_mean_square
 from model.networks.feedforward import dropout, feedforward
 from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source, start_layer_at
@@ -97,12 +98,9 @@ class TransformerPaper(Network):
         return out
 
     def _attend(self, x: Tensor, attention: nn.MultiheadAttention, p: float) -> Tensor:
-        b, t, width = x.shape
         qkv = functional.linear(x, attention.in_proj_weight, attention.in_proj_bias)  # (B, T, 3 * 128)
-        q, k, v = qkv.view(b, t, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)  # (B, 8, T, 16) each
-        weight = torch.softmax(q @ k.transpose(-1, -2) * (width // HEADS) ** -0.5, -1)  # (B, 8, T, T), no mask
-        mixed = dropout(weight, p, training=self.training) @ v  # (B, 8, T, 16)
-        out: Tensor = attention.out_proj(mixed.transpose(1, 2).reshape(b, t, width))  # (B, T, 128)
+        mixed = attend(qkv, HEADS, p, training=self.training)  # (B, T, 128)
+        out: Tensor = attention.out_proj(mixed)
         return out
 
     def start_at(self, emg: FloatArray) -> None:

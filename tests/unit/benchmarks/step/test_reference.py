@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.step.reference import PlainTransformer
-from model.networks import feedforward
+from model.networks import attention, feedforward
 from model.networks.transformer_paper import TransformerPaper
 
 
@@ -59,16 +59,24 @@ def test_without_what_is_drawn_both_learn_the_same(monkeypatch: pytest.MonkeyPat
 
 def test_dropout_keeps_as_often_as_it_says_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    x = torch.ones(1000, 1001)
-    y = feedforward.dropout(x, 0.1, training=True)
-    kept = y > 0
-    assert abs(float(kept.double().mean()) - 0.9) < 0.001
+    x = torch.ones(50, 101)
+    y = torch.stack([feedforward.dropout(x, 0.1, training=True) for _ in range(400)])
+    kept = (y > 0).flatten(1)
+    assert abs(float(kept.double().mean()) - 0.9) < 0.0006
     assert torch.unique(y).tolist() == [0.0, torch.tensor(1.0 / 0.9).item()]
-    # The four values that share one draw are independent of one another.
-    pairs = kept.flatten()[: 1000 * 1000].view(-1, 4).double()
-    correlation = torch.corrcoef(pairs.T)
-    assert float((correlation - torch.eye(4, dtype=torch.float64)).abs().max()) < 0.01
+    # The eight values that share one draw are independent of one another.
+    together = kept[:, : 50 * 101 // 8 * 8].reshape(-1, 8).double()
+    correlation = torch.corrcoef(together.T)
+    assert float((correlation - torch.eye(8, dtype=torch.float64)).abs().max()) < 0.01
     assert feedforward.dropout(x, 0.1, training=False) is x
+
+
+@pytest.mark.parametrize("p", [0.001, 0.25, 0.6])
+def test_each_value_is_dropped_as_often_as_any_other(p: float) -> None:
+    torch.manual_seed(2)
+    dropped = sum((feedforward.drop_(torch.ones(20), p) == 0).double() for _ in range(20_000)) / 20_000
+    assert isinstance(dropped, torch.Tensor)
+    assert float((dropped - p).abs().max()) < 5.0 * (p * (1.0 - p) / 20_000) ** 0.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -80,7 +88,7 @@ def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(
         torch.randn(shape, dtype=dtype, requires_grad=True) for shape in ((5, 6, 4), (7, 4), (7,), (3, 7), (3,))
     )
     mask = torch.rand(30, 7) > 0.4
-    monkeypatch.setattr(feedforward, "kept", lambda like, p: mask)
+    monkeypatch.setattr(feedforward, "drop_", lambda values, p: values.mul_(mask))
     g = torch.randn(5, 6, 3, dtype=dtype)
     fused = feedforward.feedforward(x, w1, b1, w2, b2, 0.4, training=True)
     hidden = torch.relu(torch.nn.functional.linear(x, w1, b1)) * mask.view(5, 6, 7) / 0.6
@@ -88,3 +96,17 @@ def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(
     torch.testing.assert_close(fused, plain)
     wanted = torch.autograd.grad(plain, (x, w1, b1, w2, b2), g)
     torch.testing.assert_close(torch.autograd.grad(fused, (x, w1, b1, w2, b2), g), wanted)
+
+
+def test_the_gradient_of_the_fused_attention_is_that_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    qkv = torch.randn(3, 5, 24, dtype=torch.float64, requires_grad=True)  # two heads of four
+    mask = torch.rand(6, 5, 5) > 0.4
+    monkeypatch.setattr(attention, "drop_", lambda values, p: values.mul_(mask))
+    fused = attention.attend(qkv, 2, 0.4, training=True)
+    q, k, v = qkv.view(3, 5, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    weight = torch.softmax(q @ k.mT / 2.0, -1) * mask.view(3, 2, 5, 5) / 0.6
+    plain = (weight @ v).transpose(1, 2).reshape(3, 5, 8)
+    torch.testing.assert_close(fused, plain)
+    g = torch.randn(3, 5, 8, dtype=torch.float64)
+    torch.testing.assert_close(torch.autograd.grad(fused, qkv, g), torch.autograd.grad(plain, qkv, g))
