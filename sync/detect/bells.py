@@ -69,3 +69,37 @@ WITH_TAIL = Bell(
     slope=lambda width, tail: np.array([1.0, 0.0, tail]),
 )
 BELLS = (TWO_SIDED, WITH_TAIL)
+
+
+def centroid_sd_s(
+    bell: Bell, widths_s: tuple[float, float], jacobian: FloatArray, residual: FloatArray, spread_s: float
+) -> float:
+    """Return the standard deviation of a fitted centroid: the larger of what noise and what the pieces' misfits say.
+
+    Parameters
+    ----------
+    bell : Bell
+    widths_s : (float, float)
+        As fitted.
+    jacobian : ndarray, shape (P * M + R, 3)
+        Of residuals in standard deviations, and of R further rows, by the widths' logarithms and the place.
+    residual : ndarray, shape (P, M)
+        What is left of each of P contacts' values.
+    spread_s : float
+        By which single contacts scatter.
+
+    Notes
+    -----
+    The misfits' is the sandwich estimator with one cluster a contact (Liang & Zeger 1986): it sees leads that differ,
+    heights that do, and movement under a response, which independent noise does not.
+    """
+    n, width = residual.shape
+    by_place, *by_widths = bell.slope(*widths_s)
+    slope = np.array([*by_widths, by_place])
+    bread = np.linalg.pinv(jacobian.T @ jacobian)
+    pulls = np.einsum("pmk,pm->pk", jacobian[: n * width].reshape(n, width, 3), residual)
+    known = 1.0 / (float(jacobian[:, 2] @ jacobian[:, 2]) + 1e-12)
+    lead = max(0.0, spread_s**2 - n * known) / n
+    noise = float(slope @ bread @ slope) + lead
+    misfit = float(slope @ bread @ pulls.T @ pulls @ bread @ slope) * n / max(1, n - 2)
+    return math.sqrt(max(noise, misfit))

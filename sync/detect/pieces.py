@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.arrays import BoolArray, FloatArray, IntArray
 
 #: Values looked at about each contact.
 BEFORE_S, AFTER_S = 0.5, 1.0
@@ -37,12 +37,15 @@ class Pieces:
         Values less their piece's mean; 0 where padded.
     weight : ndarray, shape (P, M)
         1 where there is a value, 0 where padded.
+    mean : ndarray, shape (P,)
+        Of each piece's values, which ``y`` lacks.
     """
 
     contact: IntArray
     t: FloatArray
     y: FloatArray
     weight: FloatArray
+    mean: FloatArray
 
     def __len__(self) -> int:
         """Return the number of pieces."""
@@ -52,6 +55,18 @@ class Pieces:
     def energy(self) -> FloatArray:
         """Sum of squares of each piece about its mean, shape (P,)."""
         return np.asarray(np.sum(self.y**2, axis=1))
+
+    @property
+    def whole(self) -> FloatArray:
+        """The values as they were, shape (P, M); 0 where padded."""
+        return np.asarray((self.y + self.mean[:, None]) * self.weight)
+
+    def only(self, chosen: BoolArray) -> Pieces:
+        """Return some of the pieces."""
+        rows = np.flatnonzero(chosen)
+        return Pieces(
+            contact=self.contact[rows], t=self.t[rows], y=self.y[rows], weight=self.weight[rows], mean=self.mean[rows]
+        )
 
     def centred(self, bell: FloatArray) -> FloatArray:
         """Return ``bell`` less its mean over each piece, shape (P, M)."""
@@ -79,8 +94,9 @@ class Pieces:
         """Return the pieces without what comes later after the contact."""
         weight = self.weight * (self.t < last_s)
         count = np.maximum(1.0, weight.sum(axis=1))
-        y = (self.y - (np.sum(self.y * weight, axis=1) / count)[:, None]) * weight
-        return Pieces(contact=self.contact, t=self.t, y=y, weight=weight)
+        off = np.sum(self.y * weight, axis=1) / count
+        y = (self.y - off[:, None]) * weight
+        return Pieces(contact=self.contact, t=self.t, y=y, weight=weight, mean=self.mean + off)
 
 
 def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -97,7 +113,7 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
     if rate_hz < WAVEFORM_HZ:
         return time_s, value
     low = signal.butter(2, _POWER_HZ, "lowpass", fs=rate_hz, output="sos")
-    power = np.maximum(signal.sosfiltfilt(low, _band(value, rate_hz) ** 2), 0.0)
+    power = np.maximum(signal.sosfiltfilt(low, band(value, rate_hz)[0] ** 2), 0.0)
     level = np.sqrt(np.maximum(power - np.percentile(power, _REST_PERCENT), 0.0))
     step = max(1, int(rate_hz // 100))
     return time_s[::step], level[::step]
@@ -114,13 +130,15 @@ def envelope(value: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray:
         Of the low-pass.
     """
     low = signal.butter(2, cutoff_hz, "lowpass", fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(low, np.abs(_band(value, rate_hz))))
+    return np.asarray(signal.sosfiltfilt(low, np.abs(band(value, rate_hz)[0])))
 
 
-def _band(value: FloatArray, rate_hz: float) -> FloatArray:
+def band(value: FloatArray, rate_hz: float) -> tuple[FloatArray, float]:
+    """Return raw sEMG within its own band, 20-450 Hz where the rate allows, and that band's share of what it allows."""
     high = min(450.0, 0.45 * rate_hz)
-    band = signal.butter(2, (min(20.0, 0.4 * high), high), "bandpass", fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(band, value - np.median(value)))
+    low = min(20.0, 0.4 * high)
+    sos = signal.butter(2, (low, high), "bandpass", fs=rate_hz, output="sos")
+    return np.asarray(signal.sosfiltfilt(sos, value - np.median(value))), (high - low) / (0.5 * rate_hz)
 
 
 def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, alone: bool = False) -> Pieces:
@@ -150,11 +168,13 @@ def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, 
             spans.append((int(first), int(stop)))
     width = max((b - a for a, b in spans), default=0)
     t, y, weight = (np.zeros((len(spans), width)) for _ in range(3))
+    mean = np.zeros(len(spans))
     for k, (i, (a, b)) in enumerate(zip(chosen, spans, strict=True)):
         t[k, : b - a] = time_s[a:b] - contact_s[i]
-        y[k, : b - a] = value[a:b] - np.mean(value[a:b])
+        mean[k] = np.mean(value[a:b])
+        y[k, : b - a] = value[a:b] - mean[k]
         weight[k, : b - a] = 1.0
-    return Pieces(contact=np.array(chosen, dtype=np.int64), t=t, y=y, weight=weight)
+    return Pieces(contact=np.array(chosen, dtype=np.int64), t=t, y=y, weight=weight, mean=mean)
 
 
 def explained(pieces: Pieces, shapes: Callable[[FloatArray, float], FloatArray], delay_s: FloatArray) -> FloatArray:

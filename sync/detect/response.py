@@ -17,8 +17,9 @@ from scipy import stats
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
-from sync.detect.bells import BELLS, TWO_SIDED, Bell
+from sync.detect.bells import BELLS, TWO_SIDED, Bell, centroid_sd_s
 from sync.detect.pieces import Pieces, cut_pieces, explained, level_of
+from sync.detect.waveform import PowerFit, fit_powers
 
 #: Responses searched for: from a burst that leads by a lot to a slow sensor.
 _SEARCH_S = (-0.25, 0.65)
@@ -128,7 +129,22 @@ def measure_responses(
             continue
         margin = _margin(contact_s, levels[name], answering[name])
         results[name] = replace(_measure(parts, answering[name], pooled), ambiguity_margin=margin)
+    answered = {n: (r.response_s, r.contact) for n, r in results.items() if len(r.contact)}
+    for name, fit in fit_powers(contact_s, streams, answered).items():
+        results[name] = _by_power(results[name], fit)
     return results
+
+
+def _by_power(response: Response, fit: PowerFit) -> Response:
+    """Return a raw stream's response with its centroid where the power's likelihood puts it."""
+    each_s = response.each_s + fit.centroid_s - response.response_s
+    scatter_sd, caution, spread = _scatter(each_s)
+    total_sd = max(scatter_sd, caution * fit.sd_s(spread))
+    own_sd = math.hypot(math.sqrt(total_sd**2 - scatter_sd**2), _FAMILY_SHARE * math.hypot(*fit.widths_s))
+    return replace(
+        response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), each_s=each_s,
+        shape_sd_s=own_sd, shape_s=fit.widths_s, shape=TWO_SIDED.name,
+    )  # fmt: skip
 
 
 def explained_alone(contact_s: FloatArray, level: tuple[FloatArray, FloatArray], delay_s: FloatArray) -> FloatArray:
@@ -237,6 +253,11 @@ class _Fit:
     def centroid_s(self) -> float:
         return self.bell.centroid_s(self.at_s, *self.widths_s)
 
+    def sd_s(self, spread_s: float) -> float:
+        """Return the centroid's standard deviation where single contacts scatter by ``spread_s``."""
+        residual = self.result.fun[: self.left.size].reshape(self.left.shape)
+        return centroid_sd_s(self.bell, self.widths_s, self.result.jac, residual, spread_s)
+
 
 def _fit(bell: Bell, parts: Pieces, start_s: float, pooled: FloatArray) -> _Fit:
     scale = _scale(parts)
@@ -291,13 +312,9 @@ def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) ->
     if answered.sum() < MIN_RESPONSES:
         return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / best.noise)
     each_s = each[answered] - best.at_s + centre
-    n = len(each_s)
-    spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
-    spread = max(spread, float(stats.trim_mean(np.abs(each_s - np.median(each_s)), 0.1)))
     # Contacts differ in lead, so their scatter tells how well their mean is known; the shape's freedom comes on top.
-    caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
-    scatter_sd = caution * spread / math.sqrt(n)
-    total_sd = max(scatter_sd, caution * float(likely @ [_centroid_sd_s(f, parts, spread) for f in fits]))
+    scatter_sd, caution, spread = _scatter(each_s)
+    total_sd = max(scatter_sd, caution * float(likely @ [f.sd_s(spread) for f in fits]))
     between_sd = math.sqrt(float(likely @ (centres - centre) ** 2))
     strange_sd = 0.5 * max(0.0, abs(centre - _with_limbs_shape(best, parts, pooled[best.bell.name])) - _STRANGE_S)
     family_sd = _FAMILY_SHARE * math.hypot(*best.widths_s)
@@ -315,6 +332,15 @@ def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) ->
     )
 
 
+def _scatter(each_s: FloatArray) -> tuple[float, float, float]:
+    """Return the standard deviation of the answers' mean, by how much so few make it wider, and their spread."""
+    n = len(each_s)
+    spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
+    spread = max(spread, float(stats.trim_mean(np.abs(each_s - np.median(each_s)), 0.1)))
+    caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
+    return caution * spread / math.sqrt(n), caution, spread
+
+
 def _with_limbs_shape(fit: _Fit, parts: Pieces, pooled: FloatArray) -> float:
     """Return the centroid where this sensor had exactly its limb's shape: movement may pass for a strange one."""
     first, second = math.exp(pooled[0]), math.exp(pooled[1])
@@ -322,27 +348,6 @@ def _with_limbs_shape(fit: _Fit, parts: Pieces, pooled: FloatArray) -> float:
     places = fit.centroid_s - offset_s + np.arange(-0.25, 0.2501, 0.01)
     share = explained(parts, lambda t, at: fit.bell.shape(t, at, first, second), places) * parts.energy[:, None]
     return float(places[int(np.argmax(share.sum(axis=0)))]) + offset_s
-
-
-def _centroid_sd_s(fit: _Fit, parts: Pieces, spread: float) -> float:
-    """Return the centroid's standard deviation: the larger of what the noise and what the contacts' own misfits say.
-
-    Notes
-    -----
-    The second is the sandwich estimator with one cluster a contact (Liang & Zeger 1986): it sees leads that differ,
-    heights that do, and movement under a response, which independent noise does not.
-    """
-    n, width = parts.t.shape
-    jacobian, residual = fit.result.jac, fit.result.fun[: n * width].reshape(n, width)
-    by_place, *by_widths = fit.bell.slope(*fit.widths_s)
-    slope = np.array([*by_widths, by_place])
-    bread = np.linalg.pinv(jacobian.T @ jacobian)
-    pulls = np.einsum("pmk,pm->pk", jacobian[: n * width].reshape(n, width, 3), residual)
-    known = 1.0 / (float(jacobian[:, 2] @ jacobian[:, 2]) + 1e-12)
-    lead = max(0.0, spread**2 - n * known) / n
-    noise = float(slope @ bread @ slope) + lead
-    misfit = float(slope @ bread @ pulls.T @ pulls @ bread @ slope) * n / max(1, n - 2)
-    return math.sqrt(max(noise, misfit))
 
 
 def _each(parts: Pieces, fit: _Fit) -> tuple[FloatArray, FloatArray]:
