@@ -10,7 +10,7 @@ import numpy as np
 
 from dataset.arrays import FloatArray
 from dataset.session import StreamSync
-from sync.answering import answered_by_sensors, answered_cues
+from sync.answering import answered_by_sensors, answered_cues, answered_unasked
 from sync.contacts_only import close_by_contacts, fit_contacts, without_rate
 from sync.detect.contact import Contact
 from sync.detect.response import Response
@@ -18,7 +18,6 @@ from sync.fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lat
 from sync.joint import Answers, Constant, JointFit, fit_jointly
 from sync.match import Pairing
 from sync.parts import Picture, VideoMapped
-from sync.priors import ACOUSTIC
 from sync.recording import CONTACT_KINDS, FrameStamps, Recording
 from sync.sensors import (
     Closure,
@@ -220,13 +219,15 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
     if picture is None or mapped is None or mapped.sound is None:
         return {}, {}
     # The contact itself, not its sound's arrival at the microphone.
-    host_s = mapped.sound.line(np.array([c.time_s for c in picture.contacts])) - ACOUSTIC.value_s
+    host_s = mapped.sound.line(np.array([c.time_s for c in picture.contacts])) - mapped.sound.acoustic.value_s
     chosen: dict[str, list[int]] = {}
     heard: dict[str, Contacts] = {}
     for kind in CONTACT_KINDS:
         cues = recording.cues.get(kind, np.zeros(0))
         if len(cues):
-            indices = answered_cues(cues, kind, picture.contacts, host_s)
+            asked = answered_cues(cues, kind, picture.contacts, host_s)
+            unasked = answered_unasked(kind, asked, picture.contacts, host_s, recording.sensors)
+            indices = sorted(asked + unasked, key=lambda j: host_s[j])
         else:
             indices = answered_by_sensors(kind, picture.contacts, host_s, recording.sensors)
         if indices:

@@ -18,7 +18,16 @@ from sync.detect.contact import Contact
 from sync.detect.flash import Brightness, Flash, detect_flashes
 from sync.detect.regions import looks
 from sync.match import MAX_RATE_PPM, Pairing, match_events
-from sync.priors import ACOUSTIC, AV_SKEW, LIGHT_LATENCY, MICROPHONE, SOUND_RATE_SD, light_source
+from sync.priors import (
+    ACOUSTIC,
+    ACOUSTIC_BEYOND_BOX,
+    AV_SKEW,
+    LIGHT_LATENCY,
+    MICROPHONE,
+    SOUND_RATE_SD,
+    Prior,
+    light_source,
+)
 from sync.shutter import VideoMap, fit_video
 
 _BEEP_SD_S = 0.0015
@@ -122,6 +131,11 @@ class SoundFit:
     av_skew_sd_s: float
     beep_s: FloatArray = field(default_factory=lambda: np.zeros(0))
     light_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def acoustic(self) -> Prior:
+        """From a contact to its sound at the microphone, beyond what the map holds."""
+        return ACOUSTIC_BEYOND_BOX if self.method == "beeps" else ACOUSTIC
 
 
 def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> HostFlashes:
@@ -332,7 +346,7 @@ def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: Line) -> Line:
         weight = 1.0 / (1.0 + (residual / (2 * scale)) ** 2)
     spread = max(_BEEP_SD_S, float(np.sqrt(np.average(residual**2, weights=weight))))
     # The box stands nearer to the microphone than the person does, or farther: that distance is not measured.
-    height_sd = math.hypot(spread / math.sqrt(float(weight.sum())), ACOUSTIC.sd_s)
+    height_sd = math.hypot(spread / math.sqrt(float(weight.sum())), ACOUSTIC_BEYOND_BOX.sd_s)
     return Line(
         offset_s=height - rate * middle, rate=rate, middle_s=middle, height_sd_s=height_sd,
         rate_sd=spread / math.sqrt(float(np.sum(weight * (beep_s - middle) ** 2)) + ridge),

@@ -130,7 +130,7 @@ def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answer
     _add_sound(system, video, sound)
     lead_sd_s = shared_sd_s(answers)
     for name, answer in answers.items():
-        _add_answers(system, name, answer, video, sound.line, lead_sd_s)
+        _add_answers(system, name, answer, video, sound, lead_sd_s)
     for event in sorted({int(e) for a in answers.values() for e in a.event}):
         system.add({("lead", event): 1.0}, 0.0, lead_sd_s)
     solution = system.solve()
@@ -141,7 +141,7 @@ def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answer
         skew_sd_s=math.sqrt(solution.variance(at_skew, at_skew)),
         sound=_line(video, solution, {"height": 1.0, "skew": -1.0}, {"rate": 1.0, "sound rate": 1.0}),
         acoustic_s=solution.of({"air": 1.0})[0],
-        constants={name: _constant(name, answer, solution, video, sound.line) for name, answer in answers.items()},
+        constants={name: _constant(name, answer, solution, video, sound) for name, answer in answers.items()},
     )
 
 
@@ -228,7 +228,7 @@ def _line(video: Line, solution: _Solution, height: Mapping[Hashable, float], ra
 
 def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
     system.add({"sound rate": 1.0}, 0.0, SOUND_RATE_SD)
-    system.add({"air": 1.0}, ACOUSTIC.value_s, ACOUSTIC.sd_s)
+    system.add({"air": 1.0}, sound.acoustic.value_s, sound.acoustic.sd_s)
     if sound.method == "beeps":
         system.add({"skew": 1.0}, AV_SKEW.value_s, 1.0)
         off = sound.light_s - sound.line(sound.beep_s)
@@ -248,12 +248,12 @@ def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
         system.add({"skew": 1.0}, AV_SKEW.value_s, AV_SKEW.sd_s)
 
 
-def _add_answers(system: _System, name: str, answer: Answers, video: Line, sound: Line, lead_sd_s: float) -> None:
+def _add_answers(system: _System, name: str, answer: Answers, video: Line, sound: SoundFit, lead_sd_s: float) -> None:
     # The shapes' fit is the better mean; single answers tell how they scatter and how they drift.
     shift = answer.response_s - float(np.mean(answer.each_s))
     total_sd_s, _ = _scatter(answer.each_s)
     own_sd_s = math.sqrt(max(_LEAST_SD_S**2, total_sd_s**2 - lead_sd_s**2))
-    first_s = sound(answer.pts_s) - video(answer.pts_s) - ACOUSTIC.value_s
+    first_s = sound.line(answer.pts_s) - video(answer.pts_s) - sound.acoustic.value_s
     for p, event, each, epoch, first in zip(
         answer.pts_s, answer.event, answer.each_s, answer.epoch, first_s, strict=True
     ):
@@ -295,7 +295,7 @@ def _scatter(each_s: FloatArray) -> tuple[float, FloatArray]:
     return spread * caution, drawn
 
 
-def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: Line) -> Constant:
+def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit) -> Constant:
     share = np.bincount(answer.epoch, minlength=answer.n_epochs) / len(answer.epoch)
     mean: dict[Hashable, float] = {("response", name): 1.0}
     mean.update({("step", name, k): float(s) for k, s in enumerate(share)})
@@ -305,7 +305,7 @@ def _constant(name: str, answer: Answers, solution: _Solution, video: Line, soun
     moved = np.array([
         solution.of({"height": 1.0, "rate": float(v), "skew": -1.0, "sound rate": float(v), "air": -1.0})[0] for v in x
     ])  # fmt: skip
-    first = sound(answer.pts_s) - video(answer.pts_s) - ACOUSTIC.value_s
+    first = sound.line(answer.pts_s) - video(answer.pts_s) - sound.acoustic.value_s
     return Constant(
         response_s=response,
         sd_s=math.sqrt(solution.variance(at, at)),

@@ -37,10 +37,13 @@ AV_SKEW = Prior(value_s=0.0, sd_s=0.020)
 #: hold 10 to 80 ms.
 MICROPHONE = Prior(value_s=0.035, sd_s=0.025)
 
-#: Sound needs 2.9 ms a metre: a person who fills the picture stands some two metres farther from the microphone than
-#: a box does, and from the picture's point of view two to three metres away.
-ACOUSTIC = Prior(value_s=0.006, sd_s=0.004)
+#: From a contact to its sound at the microphone, at 2.9 ms a metre: whom the picture shows whole stands two to three
+#: metres away.
+ACOUSTIC = Prior(value_s=0.0075, sd_s=0.003)
 
+#: The same beyond what a box's beep takes, which is in the map that beeps give: a box that the picture shows stands
+#: anywhere between the microphone and the person, or a little behind.
+ACOUSTIC_BEYOND_BOX = Prior(value_s=0.0035, sd_s=0.0035)
 
 #: A sensor that connects anew may find another place among its radio's intervals: its delay may step by this much.
 EPOCH_STEP = Prior(value_s=0.0, sd_s=0.010)

@@ -12,7 +12,6 @@ from sync import verdict as gates
 from sync.detect.contact import Contact
 from sync.fit import HostFlashes, Line, SoundFit
 from sync.match import Pairing
-from sync.priors import ACOUSTIC
 from sync.shutter import VideoMap
 from sync.verdict import FAIL, PASS, WARNING
 
@@ -149,8 +148,8 @@ def sound_sync(
         constants={
             "av_skew_s": sound.av_skew_s,
             "av_skew_sd_s": sound.av_skew_sd_s,
-            "acoustic_delay_s": ACOUSTIC.value_s,
-            "acoustic_delay_sd_s": ACOUSTIC.sd_s,
+            "acoustic_delay_s": sound.acoustic.value_s,
+            "acoustic_delay_sd_s": sound.acoustic.sd_s,
         },
         matches=pairing.pairs if pairing is not None else np.zeros((0, 2), dtype=np.int64),
         residual_s=residual,

@@ -9,7 +9,7 @@ import pytest
 
 from sync.fit import Line, SoundFit
 from sync.joint import Answers, fit_jointly, shared_sd_s
-from sync.priors import ACOUSTIC
+from sync.priors import ACOUSTIC, ACOUSTIC_BEYOND_BOX
 
 SPAN_S = 600.0
 
@@ -19,7 +19,8 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
     rng = np.random.default_rng(seed)
     offset, rate = 1e4 * rng.uniform(-1, 1), 1e-6 * rng.uniform(-100, 100)
     skew, sound_rate = rng.normal(0, 0.02), rng.normal(0, 5e-6)
-    air, latency = rng.normal(ACOUSTIC.value_s, ACOUSTIC.sd_s), rng.normal(0, 0.0005)
+    first_air = ACOUSTIC_BEYOND_BOX if method == "beeps" else ACOUSTIC
+    air, latency = rng.normal(first_air.value_s, first_air.sd_s), rng.normal(0, 0.0005)
     middle = 30.0 if one_end else SPAN_S / 2
     height_sd, rate_sd = 0.002, 60e-6 if one_end else 8e-6
     # The first map errs by as much as it says it may.
@@ -52,7 +53,7 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
         steps = rng.normal(0, 0.008, n_epochs) * (n_epochs > 1)
         constant = rng.uniform(0.05, 0.2)
         burst = sound(claps) - air + constant + steps[epoch] + leads + rng.normal(0, 0.008, len(claps))
-        each = burst - (start(claps) - ACOUSTIC.value_s)
+        each = burst - (start(claps) - first_air.value_s)
         answers[f"s{k}"] = Answers(
             pts_s=claps, event=np.arange(len(claps)), each_s=each, epoch=epoch, n_epochs=n_epochs,
             response_s=float(np.mean(each)),
