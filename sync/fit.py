@@ -259,7 +259,8 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
     middle = shutter.middle_s
     if shutter.covariance[1, 1] > 0:
         middle -= float(shutter.covariance[0, 1] / shutter.covariance[1, 1])
-    # Frames of a busy machine are stamped late at random, which no shutter explains: it shows in the residuals.
+    # Frames of a busy machine are stamped late at random, which no shutter explains: it shows in the residuals. What a
+    # shutter does explain shows there as well, so the larger of the two counts, not both.
     stamp_sd_s = _scatter_s(shutter.residual_s)
     at = np.array([f.time_s for f in matched]) - middle
     formal_sd_s = float(shutter.half_width_s(np.array([middle]))[0]) / 1.96
@@ -267,8 +268,8 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
         offset_s=shutter.offset_s,
         rate=shutter.rate_ppm * 1e-6,
         middle_s=middle,
-        height_sd_s=math.hypot(formal_sd_s, stamp_sd_s / math.sqrt(len(at))),
-        rate_sd=math.hypot(
+        height_sd_s=max(formal_sd_s, stamp_sd_s / math.sqrt(len(at))),
+        rate_sd=max(
             math.sqrt(float(shutter.covariance[1, 1])),
             min(stamp_sd_s / math.sqrt(float(np.sum(at**2)) + 1e-9), MAX_RATE_PPM * 1e-6),
         ),

@@ -1,16 +1,18 @@
 """The video's clock against the host's from flashes: offset, rate and the camera's shutter, estimated together.
 
-A row of a rolling shutter is lit in the share of its exposure that lies after the flash's onset. Readout time and
-exposure are unknown, but they are the same for every flash, and the flashes' host times are known: so one posterior
-over (offset, rate, readout, exposure) uses every partly lit row, and where nothing is partly lit the same posterior
-becomes the intersection of the frames' intervals. Compare Smid & Matas 2017, *Rolling shutter camera
-synchronization with sub-millisecond accuracy*.
+A row of a rolling shutter is lit in the share of its exposure that lies after the flash's onset. Readout time,
+exposure and tone curve are unknown, but they are the same for every flash, and the flashes' host times are known: so
+one posterior over (offset, rate, readout, exposure, tone) uses every partly lit row, and where nothing is partly lit
+the same posterior becomes the intersection of the frames' intervals. Compare Smid & Matas 2017, *Rolling shutter
+camera synchronization with sub-millisecond accuracy*.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,8 +25,11 @@ _MODEL_NOISE = 0.04
 _CORRELATED_BANDS = 4.0
 #: Share of matched flashes allowed to be something else.
 _OUTLIERS = 0.02
-#: Unknown tone curve (gamma): a partly lit row looks brighter than it was lit, up to this part of an exposure.
-_TONE_SHARE = 0.04
+#: A row lit for part of its exposure looks lit by that part to a power: linear light, and cameras' tone curves, which
+#: show half lit as more than half.
+_TONES = (1.0, 0.7, 0.45)
+#: The first look takes the middle one for all, and lets a row be so far off it.
+_FIRST_TONE, _FIRST_NOISE = 0.7, 0.12
 _STEP_S = 0.0005
 #: Quartz of a camera against quartz of a computer.
 _RATE_SD_PPM = 60.0
@@ -96,7 +101,7 @@ def fit_video(
     # Light's onset on the video clock relative to the whole-frame guess, where nothing is corrected.
     base = host_s - (middle_s + offset_s) - x
     shutters = [
-        (float(readout), float(exposure))
+        _Shutter(float(readout), float(exposure), _FIRST_TONE)
         for readout in np.linspace(-1.0, 1.0, 21) * frame_s
         for exposure in np.linspace(0.02, 1.0, 9) * frame_s
     ]
@@ -104,19 +109,27 @@ def fit_video(
     rates = np.linspace(-200e-6, 200e-6, _odd_count(4e-4 * span_s / 0.004, 41, _MOST_RATES))
     # A first look, blurred so that nothing falls between its points, then a close one about what it leaves.
     blur_s = 0.5 * math.hypot(offsets[1] - offsets[0], (rates[1] - rates[0]) * 0.5 * span_s)
-    found = _look(base, x, flashes, onset_grid, shutters, offsets, rates, np.hypot(host_sd_s, blur_s))
+
+    def blurred(i: int, shutter: _Shutter) -> FloatArray:
+        return _onset_curve(flashes[i], onset_grid, shutter, math.hypot(host_sd_s[i], blur_s), _FIRST_NOISE)
+
+    @functools.cache
+    def sharp(i: int, shutter: _Shutter) -> FloatArray:
+        return _onset_curve(flashes[i], onset_grid, shutter, float(host_sd_s[i]), _MODEL_NOISE)
+
+    found = _look(base, x, blurred, onset_grid, shutters, offsets, rates)
+    shutters = [replace(shutter, tone=tone) for shutter in found.likely for tone in _TONES]
     for _ in range(_CLOSE_LOOKS):
         offsets, rates = _about(found.offset_s, found.covariance[0, 0]), _about(found.rate, found.covariance[1, 1])
         rates = rates[np.abs(rates) <= 200e-6] if np.any(np.abs(rates) <= 200e-6) else rates
+        found = _look(base, x, sharp, onset_grid, shutters, offsets, rates)
         shutters = found.likely
-        found = _look(base, x, flashes, onset_grid, shutters, offsets, rates, host_sd_s)
-    o_mean, r_mean, covariance = found.offset_s, found.rate, found.covariance.copy()
-    readout_s, exposure_s = found.readout_s, found.exposure_s
-    covariance[0, 0] += (_TONE_SHARE * exposure_s) ** 2
+    # Frames without a partly lit row leave an interval within which all is alike: a normal one would be too wide.
+    o_mean, r_mean, covariance = found.offset_s, found.rate, found.covariance * np.outer(found.tails, found.tails)
     expected = base - o_mean - x * r_mean
     likely = np.array([
-        onset_grid[np.argmax(_onset_curve(f, onset_grid, readout_s, exposure_s, 0.0) - 1e-3 * np.abs(onset_grid - e))]
-        for f, e in zip(flashes, expected, strict=True)
+        onset_grid[np.argmax(_onset_curve(flash, onset_grid, found.mean, 0.0, _MODEL_NOISE) - 1e-3 * off)]
+        for flash, off in zip(flashes, np.abs(onset_grid - expected[:, None]), strict=True)
     ])  # fmt: skip
     return VideoMap(
         offset_s=offset_s + o_mean - r_mean * middle_s,
@@ -126,9 +139,18 @@ def fit_video(
         middle_s=middle_s,
         covariance=covariance,
         residual_s=expected - likely,
-        readout_s=readout_s,
-        exposure_s=exposure_s,
+        readout_s=found.mean.readout_s,
+        exposure_s=found.mean.exposure_s,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shutter:
+    """What turns a flash's onset into rows that are partly lit."""
+
+    readout_s: float
+    exposure_s: float
+    tone: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,30 +160,29 @@ class _Posterior:
     offset_s: float
     rate: float
     covariance: FloatArray
-    readout_s: float
-    exposure_s: float
-    likely: list[tuple[float, float]]
+    #: Of offset and rate: 95 % interval against that of a normal distribution with the same variance.
+    tails: FloatArray
+    mean: _Shutter
+    likely: list[_Shutter]
 
 
 def _look(
     base: FloatArray,
     x: FloatArray,
-    flashes: tuple[Flash, ...],
+    curve: Callable[[int, _Shutter], FloatArray],
     onset_grid: FloatArray,
-    shutters: list[tuple[float, float]],
+    shutters: list[_Shutter],
     offsets: FloatArray,
     rates: FloatArray,
-    host_sd_s: FloatArray,
 ) -> _Posterior:
-    """Return the posterior over a grid of offsets and rates, summed over shutters."""
+    """Return the posterior over a grid of offsets and rates, summed over shutters; ``curve`` is that of one flash."""
     shift = base[:, None, None] - offsets[None, :, None] - x[:, None, None] * rates[None, None, :]
     prior = np.broadcast_to(-0.5 * (rates / (_RATE_SD_PPM * 1e-6)) ** 2, (len(offsets), len(rates)))
     totals = np.empty((len(shutters), len(offsets), len(rates)))
-    for k, (readout, exposure) in enumerate(shutters):
+    for k, shutter in enumerate(shutters):
         totals[k] = prior
-        for i, flash in enumerate(flashes):
-            curve = _onset_curve(flash, onset_grid, readout, exposure, float(host_sd_s[i]))
-            totals[k] += np.interp(shift[i], onset_grid, curve)
+        for i in range(len(base)):
+            totals[k] += np.interp(shift[i], onset_grid, curve(i, shutter))
     part = np.exp(totals - totals.max())
     part /= part.sum()
     share = part.sum(axis=(1, 2))
@@ -170,14 +191,22 @@ def _look(
     o_mean, r_mean = float(of_offset @ offsets), float(of_rate @ rates)
     d_o, d_r = offsets - o_mean, rates - r_mean
     cross = float(d_o @ posterior @ d_r)
+    covariance = np.array([[float(of_offset @ d_o**2), cross], [cross, float(of_rate @ d_r**2)]])
     return _Posterior(
         offset_s=o_mean,
         rate=r_mean,
-        covariance=np.array([[float(of_offset @ d_o**2), cross], [cross, float(of_rate @ d_r**2)]]),
-        readout_s=float(share @ np.array([s[0] for s in shutters])),
-        exposure_s=float(share @ np.array([s[1] for s in shutters])),
+        covariance=covariance,
+        tails=np.array([_tail(d_o, of_offset, covariance[0, 0]), _tail(d_r, of_rate, covariance[1, 1])]),
+        mean=_Shutter(*(share @ np.array([(s.readout_s, s.exposure_s, s.tone) for s in shutters])).tolist()),
         likely=[shutters[k] for k in np.flatnonzero(share > _UNLIKELY * share.max())],
     )
+
+
+def _tail(off: FloatArray, share: FloatArray, variance: float) -> float:
+    """Return how wide a distribution's 95 % interval is against a normal one's of the same variance."""
+    order = np.argsort(np.abs(off))
+    half_width = float(np.interp(0.95, np.cumsum(share[order]), np.abs(off)[order]))
+    return half_width / (1.96 * math.sqrt(variance)) if variance > 0 else 1.0
 
 
 def _about(centre: float, variance: float) -> FloatArray:
@@ -186,15 +215,15 @@ def _about(centre: float, variance: float) -> FloatArray:
 
 
 def _onset_curve(
-    flash: Flash, onset_s: FloatArray, readout_s: float, exposure_s: float, host_sd_s: float
+    flash: Flash, onset_s: FloatArray, shutter: _Shutter, host_sd_s: float, model_noise: float
 ) -> FloatArray:
     """Return the log likelihood of each onset (relative to the whole-frame guess) under one shutter."""
     rows = (np.arange(N_BANDS) + 0.5) / N_BANDS - 0.5
     # A band is an average over rows, so it is never sharper than its own share of the readout.
-    width = math.hypot(exposure_s, readout_s / N_BANDS)
-    centre = flash.frame_time_s[:, None] + rows[None, :] * readout_s - flash.time_s
-    predicted = np.clip(0.5 + (centre[None] - onset_s[:, None, None]) / width, 0.0, 1.0)
-    sd = math.hypot(_MODEL_NOISE, flash.noise)
+    width = math.hypot(shutter.exposure_s, shutter.readout_s / N_BANDS)
+    centre = flash.frame_time_s[:, None] + rows[None, :] * shutter.readout_s - flash.time_s
+    predicted = np.clip(0.5 + (centre[None] - onset_s[:, None, None]) / width, 0.0, 1.0) ** shutter.tone
+    sd = math.hypot(model_noise, flash.noise)
     error = (predicted - flash.lit[None]) / sd
     # Student's t with 4 degrees of freedom: a row with a moving arm in it does not decide.
     log_density = -2.5 * np.log1p(error**2 / 4.0)
