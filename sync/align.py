@@ -35,8 +35,6 @@ from sync.verdict import FAIL, Judgement, judge_whole
 #: So many contacts that no sensor answers are no accident of weak claps.
 _MANY_CONTACTS = 6
 _BY_CHANCE = 0.25
-#: Frames that a recorder dates by their arrival stay so close behind their presentation times.
-_DATED_BY_ARRIVAL_S = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,11 +184,7 @@ def _moved(contacts: Contacts, joint: JointFit) -> Contacts:
 
 def _lateness_s(frames: FrameStamps | None, picture: Picture) -> FloatArray | None:
     """Return how late each frame of the capture's own video was stamped; the frames it had to drop tell that too."""
-    if frames is None or len(frames.written.pts_s) != len(picture.brightness.pts_s):
-        return None
-    # Only where frames are dated by their arrival does their arrival tell by how much they are dated wrongly.
-    behind_s = frames.written.arrival_s - frames.written.pts_s
-    if float(np.ptp(np.percentile(behind_s, (5, 95)))) > _DATED_BY_ARRIVAL_S:
+    if frames is None or len(frames.written.pts_s) != len(picture.brightness.pts_s) or not frames.dated_by_arrival:
         return None
     late_s = frame_lateness_s(frames.arrival_s - frames.arrival_s[0], frames.epoch)
     return late_s[np.isfinite(frames.pts_s)]

@@ -27,6 +27,8 @@ from sync.parts import Picture, Progress
 from sync.sensors import SensorData
 
 CONTACT_KINDS = ("clap", "stomp")
+#: So alike are delays from presentation time to arrival where the one is the other.
+_DATED_BY_ARRIVAL_S = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,15 @@ class FrameStamps:
         """The frames that are in the file."""
         rows = np.isfinite(self.pts_s)
         return FrameStamps(arrival_s=self.arrival_s[rows], pts_s=self.pts_s[rows], epoch=self.epoch[rows])
+
+    @property
+    def dated_by_arrival(self) -> bool:
+        """Whether presentation times are arrivals, so that a late arrival is a frame dated too late."""
+        written = self.written
+        if len(written.pts_s) == 0:
+            return False
+        behind_s = written.arrival_s - written.pts_s
+        return float(np.ptp(np.percentile(behind_s, (5, 95)))) < _DATED_BY_ARRIVAL_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,77 @@
+"""Raw sEMG's answers by the likelihood of their power, against bursts whose centroids are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from dataset.arrays import FloatArray, IntArray
+from sync.detect.waveform import PowerFit, fit_powers
+
+RATE_HZ = 1000.0
+CENTROID_S = 0.055
+
+
+def triangle(t: FloatArray, rise_s: float, fall_s: float) -> FloatArray:
+    """Return a burst of height 1 that rises and falls in straight lines, its centroid at 0."""
+    top = (rise_s - fall_s) / 3.0
+    return np.clip(np.where(t < top, 1 + (t - top) / rise_s, 1 - (t - top) / fall_s), 0.0, None)
+
+
+def raw(
+    seed: int, height: float, *, rise_s: float = 0.06, fall_s: float = 0.16, lead_sd_s: float = 0.0, n: int = 12
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return contacts and one raw stream whose bursts are ``height`` times its rest."""
+    rng = np.random.default_rng(seed)
+    contacts = 2.0 + np.cumsum(rng.uniform(1.2, 2.5, n))
+    t = np.arange(0.0, contacts[-1] + 2.0, 1.0 / RATE_HZ)
+    sos = signal.butter(2, [20.0, 450.0], "bandpass", fs=RATE_HZ, output="sos")
+    muscle, skin = (signal.sosfilt(sos, rng.standard_normal(len(t))) for _ in range(2))
+    level = sum(
+        triangle(t - at - CENTROID_S - lead, rise_s, fall_s)
+        for at, lead in zip(contacts, rng.normal(0.0, lead_sd_s, n), strict=True)
+    )
+    return contacts, t, 7.0 * (skin + height * level * muscle)
+
+
+def fit(contacts: FloatArray, time_s: FloatArray, value: FloatArray, start_s: float = 0.08) -> PowerFit:
+    everyone: IntArray = np.arange(len(contacts))
+    return fit_powers(contacts, {"one": (time_s, value)}, {"one": (start_s, everyone)})["one"]
+
+
+@pytest.mark.parametrize("height", [2.0, 4.0, 12.0])
+def test_a_burst_is_found_where_it_is_however_weak_beside_its_rest(height: float) -> None:
+    error = np.array([fit(*raw(seed, height)).centroid_s - CENTROID_S for seed in range(10)])
+    assert abs(float(error.mean())) < 0.004
+    assert float(np.abs(error).max()) < 0.014
+
+
+def test_its_standard_deviation_is_what_the_errors_show() -> None:
+    fits = [fit(*raw(seed, 6.0, lead_sd_s=0.012)) for seed in range(30)]
+    error = np.array([f.centroid_s - CENTROID_S for f in fits])
+    stated = np.array([f.sd_s(0.012) for f in fits])
+    assert 0.6 < float(np.sqrt(np.mean((error / stated) ** 2))) < 1.4
+
+
+def test_sensors_of_a_limb_lend_each_other_their_shape() -> None:
+    contacts, t, strong = raw(3, 10.0)
+    weak = 7.0 * np.random.default_rng(4).standard_normal(len(t)) + 0.25 * strong
+    everyone = {"strong": (0.05, np.arange(len(contacts))), "weak": (0.05, np.arange(len(contacts)))}
+    found = fit_powers(contacts, {"strong": (t, strong), "weak": (t, weak)}, everyone)
+    assert found["weak"].centroid_s == pytest.approx(CENTROID_S, abs=0.012)
+    assert found["weak"].widths_s == pytest.approx(found["strong"].widths_s, rel=0.6)
+
+
+def test_a_slow_stream_is_left_to_others() -> None:
+    t = np.arange(0.0, 30.0, 0.1)
+    contacts = np.array([5.0, 9.0, 14.0, 20.0])
+    assert fit_powers(contacts, {"slow": (t, np.sin(t))}, {"slow": (0.1, np.arange(4))}) == {}
+
+
+def test_a_contact_that_fell_into_a_gap_is_not_used() -> None:
+    contacts, t, value = raw(5, 6.0)
+    there = np.abs(t - contacts[4] - 0.05) > 0.12
+    whole, gap = fit(contacts, t, value), fit(contacts, t[there], value[there])
+    assert gap.residual.shape[0] == whole.residual.shape[0] - 1
+    assert gap.centroid_s == pytest.approx(whole.centroid_s, abs=0.008)
