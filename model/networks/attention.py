@@ -57,8 +57,7 @@ class _Attention(torch.autograd.Function):
         q, k, v = qkv
         g_mixed = g.reshape(q.shape)
         g_weight = _product(g_mixed, v.mT, ctx.kept)
-        if dropped is not weight:
-            torch.ops.aten.threshold_backward.grad_input(g_weight, dropped, 0.0, grad_input=g_weight)
+        torch.ops.aten.threshold_backward.grad_input(g_weight, dropped, 0.0, grad_input=g_weight)  # 0 where dropped
         g_score = torch._softmax_backward_data(g_weight, weight, -1, weight.dtype)
         out = torch.empty_like(qkv)
         _product(g_score, k, ctx.scale, out[0])

@@ -30,6 +30,7 @@ _EARLIEST_S, _LATEST_S = -0.4, 0.7
 _START_S = 0.08
 #: How far one sensor's shape may differ from its limb's (standard deviation of the logarithm).
 _SHAPE_SD = 0.25
+_FEWEST_PIECES = 3
 _ROUNDS = 6
 #: Bins further off than so many standard deviations weigh less.
 _FAR_SD = 3.0
@@ -76,7 +77,7 @@ def fit_powers(
     streams: Mapping[str, tuple[FloatArray, FloatArray]],
     answered: Mapping[str, tuple[float, IntArray]],
 ) -> dict[str, PowerFit]:
-    """Return the common answer of each sensor of a limb whose values are a waveform.
+    """Return the common answer of each sensor of a limb whose values are a waveform without too many gaps.
 
     Parameters
     ----------
@@ -92,7 +93,9 @@ def fit_powers(
         time_s, value = streams[name]
         rate_hz = 1.0 / float(np.median(np.diff(time_s)))
         if rate_hz >= WAVEFORM_HZ:
-            powers[name] = _powers(contact_s, contact, time_s, value, rate_hz)
+            found = _powers(contact_s, contact, time_s, value, rate_hz)
+            if len(found.t) >= _FEWEST_PIECES:
+                powers[name] = found
     if not powers:
         return {}
     start = np.full(2, math.log(_START_S))

@@ -75,3 +75,5 @@ def test_a_contact_that_fell_into_a_gap_is_not_used() -> None:
     whole, gap = fit(contacts, t, value), fit(contacts, t[there], value[there])
     assert gap.residual.shape[0] == whole.residual.shape[0] - 1
     assert gap.centroid_s == pytest.approx(whole.centroid_s, abs=0.008)
+    few = np.abs(t[:, None] - contacts[2:] - 0.05).min(axis=1) > 0.12
+    assert fit_powers(contacts, {"one": (t[few], value[few])}, {"one": (0.08, np.arange(12))}) == {}
