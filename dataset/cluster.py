@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -33,11 +35,18 @@ def client(jobs: int, scheduler: str | None) -> Iterator[Client]:
     """
     try:
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, WorkerPlugin
     except ImportError as error:
         raise MissingDependencyError(
             "dask is not installed", str(error), "pip install 'muscles-in-action[cluster]'"
         ) from error
+
+    class Quiet(WorkerPlugin):
+        """Lets a worker of ours go without a word at Ctrl-C, which a terminal sends to all."""
+
+        def setup(self, worker: object) -> None:
+            signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
     # Workers that start and are told to go say so in many lines; what befalls a task is told from its result.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     settings = {
@@ -69,6 +78,7 @@ def client(jobs: int, scheduler: str | None) -> Iterator[Client]:
                     )
                 )
                 found = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]
+                found.register_plugin(Quiet())
             except (OSError, RuntimeError, TimeoutError) as error:
                 raise MiaError(
                     f"{jobs} worker processes could not be started", str(error), "run with fewer --jobs, or with none"
