@@ -34,9 +34,6 @@ _BEEP_SD_S = 0.0015
 _MIN_BEEPS = 3
 #: A look that finds so many of the logged flashes is the last one.
 _NEARLY_ALL = 0.8
-#: What the flashes' fit says of itself is wider than its errors, whatever the shutter: in 1,000 synthetic sessions
-#: (``python -m benchmarks.alignment``) 98.3 % of the truths lay in its 95 % intervals, and 96.8 % with this factor.
-_CALIBRATION = 0.85
 #: Stamps that scatter by less than this need no help from the frames' even spacing.
 _EVEN_ENOUGH_S = 0.0015
 _CLEARLY_BETTER = 0.7
@@ -271,9 +268,8 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
         offset_s=shutter.offset_s,
         rate=shutter.rate_ppm * 1e-6,
         middle_s=middle,
-        height_sd_s=_CALIBRATION * max(formal_sd_s, stamp_sd_s / math.sqrt(len(at))),
-        rate_sd=_CALIBRATION
-        * max(
+        height_sd_s=max(formal_sd_s, stamp_sd_s / math.sqrt(len(at))),
+        rate_sd=max(
             math.sqrt(float(shutter.covariance[1, 1])),
             min(stamp_sd_s / math.sqrt(float(np.sum(at**2)) + 1e-9), MAX_RATE_PPM * 1e-6),
         ),
