@@ -91,8 +91,12 @@ class Cadence:
         if len(self._recent) <= _MIN_INTERVALS or now_ns - self._recent[0] < 0.8 * WINDOW_S * 1e9:
             return None
         before_ns, told_ns = self._period_ns, self._told_ns
-        self._period_ns = period_ns = float(np.median(np.diff(np.array(self._recent, dtype=np.int64))))
-        if told_ns and abs(period_ns / told_ns - 1.0) <= CHANGE:
+        intervals_ns = np.diff(np.array(self._recent, dtype=np.int64))
+        self._period_ns = period_ns = float(np.median(intervals_ns))
+        # Half old and half new, a window's median lies between the two: a rate that never was.
+        latest_ns = float(np.median(intervals_ns[len(intervals_ns) // 2 :]))
+        settled = abs(period_ns / latest_ns - 1.0) <= CHANGE
+        if told_ns and (abs(period_ns / told_ns - 1.0) <= CHANGE or not settled):
             while self._gaps and now_ns - self._gaps[0][0] > WINDOW_S * 1e9:
                 self._gaps.popleft()
             return None
