@@ -22,7 +22,7 @@ STAGES = (
     ("  contacts", "sync.recording", "detect_contacts", "reading"),
     ("aligning", "sync.pipeline", "align", ""),
     ("assembling", "sync.pipeline", "build_session", ""),
-    ("  checksum of the video", "sync.assemble", "sha256_of", "assembling"),
+    ("  checksum of the video", "sync.assemble", "describe_files", "assembling"),
     ("  keypoints", "dataset.keypoints", "extract_pose", "assembling"),
     ("report", "sync.report", "write_report", ""),
     ("session file", "sync.pipeline", "write_session", ""),
