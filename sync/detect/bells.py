@@ -87,6 +87,26 @@ def centroid_sd_s(
         What is left of each of P contacts' values.
     spread_s : float
         By which single contacts scatter.
+    """
+    n = len(residual)
+    by_place, *by_widths = bell.slope(*widths_s)
+    noise, misfit = variances_of(np.array([*by_widths, by_place]), jacobian, residual)
+    known = 1.0 / (float(jacobian[:, 2] @ jacobian[:, 2]) + 1e-12)
+    lead = max(0.0, spread_s**2 - n * known) / n
+    return math.sqrt(max(noise + lead, misfit))
+
+
+def variances_of(slope: FloatArray, jacobian: FloatArray, residual: FloatArray) -> tuple[float, float]:
+    """Return the variance of a combination of fitted parameters, by independent noise and by the pieces' misfits.
+
+    Parameters
+    ----------
+    slope : ndarray, shape (K,)
+        The combination.
+    jacobian : ndarray, shape (P * M + R, K)
+        Of residuals in standard deviations, and of R further rows.
+    residual : ndarray, shape (P, M)
+        What is left of each of P contacts' values.
 
     Notes
     -----
@@ -94,12 +114,7 @@ def centroid_sd_s(
     heights that do, and movement under a response, which independent noise does not.
     """
     n, width = residual.shape
-    by_place, *by_widths = bell.slope(*widths_s)
-    slope = np.array([*by_widths, by_place])
-    bread = np.linalg.pinv(jacobian.T @ jacobian)
-    pulls = np.einsum("pmk,pm->pk", jacobian[: n * width].reshape(n, width, 3), residual)
-    known = 1.0 / (float(jacobian[:, 2] @ jacobian[:, 2]) + 1e-12)
-    lead = max(0.0, spread_s**2 - n * known) / n
-    noise = float(slope @ bread @ slope) + lead
-    misfit = float(slope @ bread @ pulls.T @ pulls @ bread @ slope) * n / max(1, n - 2)
-    return math.sqrt(max(noise, misfit))
+    bread = slope @ np.linalg.pinv(jacobian.T @ jacobian)
+    pulls = np.einsum("pmk,pm->pk", jacobian[: n * width].reshape(n, width, -1), residual)
+    misfit = float(np.sum((pulls @ bread) ** 2)) * n / max(1, n - 2)
+    return float(bread @ slope), misfit

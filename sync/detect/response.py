@@ -17,7 +17,7 @@ from scipy import stats
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
-from sync.detect.bells import BELLS, TWO_SIDED, Bell, centroid_sd_s
+from sync.detect.bells import BELLS, TWO_SIDED, WITH_TAIL, Bell, centroid_sd_s
 from sync.detect.pieces import Pieces, cut_pieces, explained, level_of
 from sync.detect.waveform import PowerFit, fit_powers
 
@@ -136,14 +136,12 @@ def measure_responses(
 
 
 def _by_power(response: Response, fit: PowerFit) -> Response:
-    """Return a raw stream's response with its centroid where the power's likelihood puts it."""
-    each_s = response.each_s + fit.centroid_s - response.response_s
-    scatter_sd, caution, spread = _scatter(each_s)
-    total_sd = max(scatter_sd, caution * fit.sd_s(spread))
-    own_sd = math.hypot(math.sqrt(total_sd**2 - scatter_sd**2), _FAMILY_SHARE * math.hypot(*fit.widths_s))
+    """Return a raw stream's response with its answers where the power's likelihood puts them."""
+    scatter_sd, caution, _ = _scatter(fit.each_s)
+    own_sd = math.hypot(caution * fit.sd_s, _FAMILY_SHARE * math.hypot(*fit.widths_s))
     return replace(
-        response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), each_s=each_s,
-        shape_sd_s=own_sd, shape_s=fit.widths_s, shape=TWO_SIDED.name,
+        response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), contact=fit.contact,
+        each_s=fit.each_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=WITH_TAIL.name,
     )  # fmt: skip
 
 

@@ -1,8 +1,12 @@
 """The response of raw sEMG to contacts, by the likelihood of its power.
 
-Raw sEMG is noise that a muscle makes louder. The powers of burst and rest add up, and a mean of a few squares scatters
-in proportion to itself, as a gamma distribution says. A burst's feet, where the rest is still seen, then tell as much
-as its top, and its height beside the rest no longer moves its centroid, as it does where an envelope is fitted.
+Raw sEMG is noise that a muscle makes louder as it is driven harder. A contact's burst is driven on top of the tone that
+the muscle has anyway, and both together are louder than the sensor's own noise: amplitudes of drive add up, powers of
+muscle and sensor do. A mean of a few squares scatters in proportion to itself, as a gamma distribution says, so a
+burst's feet, where the rest is still seen, tell as much as its top.
+
+Contacts differ in lead by more than a burst is known to, and a shape fitted to all of them at one place would be
+smeared by it to one side. So every contact has a place of its own.
 
 Source: Kay (1993), *Fundamentals of Statistical Signal Processing: Estimation Theory*, 3.9 (variance as signal);
 McCullagh and Nelder (1989), *Generalized Linear Models*, 8 (gamma errors, deviance, reweighting).
@@ -18,58 +22,69 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import FloatArray, IntArray
-from sync.detect.bells import TWO_SIDED, centroid_sd_s
+from sync.detect.bells import WITH_TAIL, variances_of
 from sync.detect.pieces import WAVEFORM_HZ, band, cut_pieces
 
 #: Squares are averaged over so long: short against any burst.
 _BIN_S = 0.005
-#: Raw sEMG has no filter's tail, so only the two-sided bell is tried. What its widths and place may be.
-_BELL = TWO_SIDED
+#: The sensor's own noise is what is left in the quietest of so long stretches.
+_QUIET_S, _QUIET_PERCENT = 1.0, 5
+#: Drive rises within the reaction's scatter and dies away: a bell with a tail. What its widths and place may be.
+_BELL = WITH_TAIL
 _NARROWEST_S, _WIDEST_S = 0.01, 0.40
 _EARLIEST_S, _LATEST_S = -0.4, 0.7
 _START_S = 0.08
 #: How far one sensor's shape may differ from its limb's (standard deviation of the logarithm).
 _SHAPE_SD = 0.25
+#: How far single contacts lie from their mean (standard deviation), and at most.
+_CONTACT_SD_S, _FARTHEST_S = 0.03, 0.15
+#: Tone is at most so many times a burst's height.
+_MOST_TONE = 3.0
 _FEWEST_PIECES = 3
-_ROUNDS = 6
+_ROUNDS = 8
 #: Bins further off than so many standard deviations weigh less.
 _FAR_SD = 3.0
-#: Places are fitted as 1 s later, since the solver's steps are relative and a place may be 0.
-_LATER_S = 1.0
-_STEPS = 1e-3
+_STEP = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class PowerFit:
-    """One sensor's common answer: its centroid after the contact, its bell's widths, and what the fit left.
+    """One sensor's answers: the centroid of each after its contact, their bell's widths, and how well they are known.
 
     Attributes
     ----------
-    centroid_s : float
+    contact : ndarray of int64, shape (P,)
+        Which contacts they answer.
+    each_s : ndarray, shape (P,)
+        Centroid of each answer after its contact.
     widths_s : (float, float)
-    jacobian, residual : ndarray
-        As :func:`sync.detect.bells.centroid_sd_s` takes them.
+    sd_s : float
+        Of the mean of ``each_s`` by noise and misfit; how contacts differ is not in it.
     """
 
-    centroid_s: float
+    contact: IntArray
+    each_s: FloatArray
     widths_s: tuple[float, float]
-    jacobian: FloatArray
-    residual: FloatArray
+    sd_s: float
 
-    def sd_s(self, spread_s: float) -> float:
-        """Return the centroid's standard deviation where single contacts scatter by ``spread_s``."""
-        return centroid_sd_s(_BELL, self.widths_s, self.jacobian, self.residual, spread_s)
+    @property
+    def centroid_s(self) -> float:
+        """Mean centroid after the contact."""
+        return float(np.mean(self.each_s))
 
 
 @dataclass(frozen=True, slots=True)
 class _Powers:
     """Mean squares about P answered contacts: their times after it, values and whether they count, shape (P, M)."""
 
+    contact: IntArray
     t: FloatArray
     power: FloatArray
     weight: FloatArray
     #: Independent values in a bin, halved: the shape of the gamma distribution.
     shape: float
+    #: Power of the sensor's own noise.
+    noise: float
 
 
 def fit_powers(
@@ -77,7 +92,7 @@ def fit_powers(
     streams: Mapping[str, tuple[FloatArray, FloatArray]],
     answered: Mapping[str, tuple[float, IntArray]],
 ) -> dict[str, PowerFit]:
-    """Return the common answer of each sensor of a limb whose values are a waveform without too many gaps.
+    """Return the answers of each sensor of a limb whose values are a waveform without too many gaps.
 
     Parameters
     ----------
@@ -101,17 +116,7 @@ def fit_powers(
     start = np.full(2, math.log(_START_S))
     alone = {name: _fit(p, start, answered[name][0], None) for name, p in powers.items()}
     limb = np.median([fit.x[:2] for fit in alone.values()], axis=0)
-    fits: dict[str, PowerFit] = {}
-    for name, p in powers.items():
-        result = _fit(p, limb, _centroid_s(alone[name].x), limb)
-        n, width = p.t.shape
-        fits[name] = PowerFit(
-            centroid_s=_centroid_s(result.x),
-            widths_s=(math.exp(result.x[0]), math.exp(result.x[1])),
-            jacobian=result.jac,
-            residual=result.fun[: n * width].reshape(n, width),
-        )
-    return fits
+    return {name: _told(p, _fit(p, limb, float(_each_s(alone[name].x).mean()), limb)) for name, p in powers.items()}
 
 
 def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> _Powers:
@@ -126,46 +131,96 @@ def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value:
     pieces = pieces.only(np.isin(pieces.contact, contact))
     inside = pieces.weight > 0
     least = 1e-6 * float(np.max(power, initial=0.0)) + 1e-30
-    return _Powers(pieces.t, np.where(inside, np.maximum(pieces.whole, least), 1.0), pieces.weight, 0.5 * share * size)
+    return _Powers(
+        contact=pieces.contact,
+        t=pieces.t,
+        power=np.where(inside, np.maximum(pieces.whole, least), 1.0),
+        weight=pieces.weight,
+        shape=0.5 * share * size,
+        noise=_quietest(power, max(1, round(_QUIET_S * rate_hz / size))),
+    )
 
 
-def _centroid_s(x: FloatArray) -> float:
-    return _BELL.centroid_s(float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1]))
+def _quietest(power: FloatArray, size: int) -> float:
+    """Return the mean power of a quiet stretch of ``size`` bins."""
+    n = max(1, len(power) // size)
+    return float(np.percentile([np.mean(stretch) for stretch in np.array_split(power, n)], _QUIET_PERCENT))
+
+
+def _each_s(x: FloatArray) -> FloatArray:
+    """Return the centroids of all answers: ``x`` holds two widths' logarithms, a place, and each answer's step."""
+    return _BELL.centroid_s(float(x[2]), math.exp(x[0]), math.exp(x[1])) + x[3:]
 
 
 def _fit(p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | None) -> OptimizeResult:
-    """Fit logarithms of widths, drawn to the limb's, and a place to all pieces."""
+    """Fit logarithms of widths, drawn to the limb's, a place, and the steps of the pieces from it, drawn to 0."""
+    n, width = p.t.shape
+
+    def misfit(x: FloatArray) -> FloatArray:
+        at = (x[2] + x[3:])[:, None]
+        bell = _BELL.shape(p.t - at, 0.0, math.exp(x[0]), math.exp(x[1])) * p.weight
+        return _deviance(p, _expected(p, bell)) * p.weight
 
     def residuals(x: FloatArray) -> FloatArray:
-        bell = _BELL.shape(p.t, float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])) ** 2 * p.weight
-        left = (_deviance(p, _expected(p, bell)) * p.weight).ravel()
-        return left if limb is None else np.concatenate([left, (x[:2] - limb) / _SHAPE_SD])
+        drawn = [] if limb is None else [(x[:2] - limb) / _SHAPE_SD]
+        return np.concatenate([misfit(x).ravel(), x[3:] / _CONTACT_SD_S, *drawn])
+
+    def jacobian(x: FloatArray) -> FloatArray:
+        here = misfit(x)
+        rows = np.zeros((n * width + n + (0 if limb is None else 2), 3 + n))
+        for k in range(3):
+            there = x.copy()
+            there[k] += _STEP
+            slope = (misfit(there) - here) / _STEP
+            rows[: n * width, k] = slope.ravel()
+        # The place is moved last, and a step moves its own piece as the place moves all.
+        for i in range(n):
+            rows[i * width : (i + 1) * width, 3 + i] = slope[i]
+        rows[n * width : n * width + n, 3:] = np.eye(n) / _CONTACT_SD_S
+        rows[n * width + n :, :2] = np.eye(2)[: 0 if limb is None else 2] / _SHAPE_SD
+        return rows
 
     place = centroid_s - _BELL.centroid_s(0.0, math.exp(widths[0]), math.exp(widths[1]))
-    low = np.array([math.log(_NARROWEST_S)] * 2 + [_LATER_S + _EARLIEST_S])
-    high = np.array([math.log(_WIDEST_S)] * 2 + [_LATER_S + _LATEST_S])
-    x = np.clip(np.array([*widths, place + _LATER_S]), low + 1e-6, high - 1e-6)
-    return least_squares(residuals, x, bounds=(low, high), loss="soft_l1", f_scale=2.0, x_scale=0.1, diff_step=_STEPS)
+    reach = np.full(n, _FARTHEST_S)
+    low = np.array([*[math.log(_NARROWEST_S)] * 2, _EARLIEST_S, *-reach])
+    high = np.array([*[math.log(_WIDEST_S)] * 2, _LATEST_S, *reach])
+    x = np.clip(np.array([*widths, place, *np.zeros(n)]), low + 1e-6, high - 1e-6)
+    scale = np.array([1.0, 1.0, 0.05, *np.full(n, 0.02)])
+    return least_squares(residuals, x, jacobian, bounds=(low, high), loss="soft_l1", f_scale=2.0, x_scale=scale)
+
+
+def _told(p: _Powers, fit: OptimizeResult) -> PowerFit:
+    n = len(p.t)
+    widths = math.exp(fit.x[0]), math.exp(fit.x[1])
+    by_place, *by_widths = _BELL.slope(*widths)
+    slope = np.array([*by_widths, by_place, *np.full(n, 1.0 / n)])
+    noise, misfit = variances_of(slope, fit.jac, fit.fun[: p.t.size].reshape(p.t.shape))
+    return PowerFit(contact=p.contact, each_s=_each_s(fit.x), widths_s=widths, sd_s=math.sqrt(max(noise, misfit)))
 
 
 def _expected(p: _Powers, bell: FloatArray) -> FloatArray:
-    """Return each piece's rest plus its height times ``bell``, as likely as can be, shape (P, M).
+    """Return the power of each piece's rest and burst, as likely as can be, shape (P, M).
 
-    Reweighted least squares: a bin's variance is its expectation squared.
+    Its rest holds the sensor's noise and the muscle's tone; with ``bell`` the burst's drive, its power is that of tone
+    and drive together less the tone's. Reweighted least squares: a bin's variance is its expectation squared.
     """
     count = np.maximum(1.0, p.weight.sum(axis=1))
     mean = np.sum(p.power * p.weight, axis=1) / count
     expected: FloatArray = np.repeat(mean[:, None], p.t.shape[1], axis=1)
+    tone = np.zeros(len(p.t))
     for _ in range(_ROUNDS):
+        burst = bell**2 + 2.0 * tone[:, None] * bell
         far = np.abs(p.power / expected - 1.0) * math.sqrt(p.shape)
         weight = p.weight / expected**2 * np.minimum(1.0, _FAR_SD / np.maximum(far, 1e-9))
-        one, b, bb = (np.sum(weight * bell**k, axis=1) for k in range(3))
-        y, by = np.sum(weight * p.power, axis=1), np.sum(weight * bell * p.power, axis=1)
+        one, b, bb = (np.sum(weight * burst**k, axis=1) for k in range(3))
+        y, by = np.sum(weight * p.power, axis=1), np.sum(weight * burst * p.power, axis=1)
         determinant = one * bb - b * b
         solved = determinant > 1e-12 * one * bb
         height = np.maximum(0.0, np.where(solved, (one * by - b * y) / np.where(solved, determinant, 1.0), 0.0))
         rest = np.maximum((y - b * height) / one, 1e-3 * mean)
-        expected = rest[:, None] + height[:, None] * bell
+        expected = rest[:, None] + height[:, None] * burst
+        # Of one height, as amplitude.
+        tone = np.minimum(np.sqrt(np.maximum(rest - p.noise, 0.0) / np.maximum(height, 1e-6 * mean)), _MOST_TONE)
     return expected
 
 
