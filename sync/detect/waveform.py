@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.arrays import BoolArray, FloatArray, IntArray
 from sync.detect.bells import WITH_TAIL, variances_of
 from sync.detect.pieces import WAVEFORM_HZ, band, cut_pieces
 
@@ -36,11 +36,15 @@ _EARLIEST_S, _LATEST_S = -0.4, 0.7
 _START_S = 0.08
 #: How far one sensor's shape may differ from its limb's (standard deviation of the logarithm).
 _SHAPE_SD = 0.25
+#: The same where the shape is held to the limb's to see what does not fit it.
+_HELD_SD = 0.01
 #: How far single contacts lie from their mean (standard deviation), and at most.
 _CONTACT_SD_S, _FARTHEST_S = 0.03, 0.15
 #: Tone is at most so many times a burst's height.
 _MOST_TONE = 3.0
 _FEWEST_PIECES = 3
+#: A piece that is fitted so many times worse than is usual is not used.
+_DISTURBED = 3.0
 _ROUNDS = 8
 #: Bins further off than so many standard deviations weigh less.
 _FAR_SD = 3.0
@@ -86,6 +90,12 @@ class _Powers:
     #: Power of the sensor's own noise.
     noise: float
 
+    def only(self, chosen: BoolArray) -> _Powers:
+        """Return some of the pieces."""
+        return replace(
+            self, contact=self.contact[chosen], t=self.t[chosen], power=self.power[chosen], weight=self.weight[chosen]
+        )
+
 
 def fit_powers(
     contact_s: FloatArray,
@@ -116,7 +126,13 @@ def fit_powers(
     start = np.full(2, math.log(_START_S))
     alone = {name: _fit(p, start, answered[name][0], None) for name, p in powers.items()}
     limb = np.median([fit.x[:2] for fit in alone.values()], axis=0)
-    return {name: _told(p, _fit(p, limb, float(_each_s(alone[name].x).mean()), limb)) for name, p in powers.items()}
+    result: dict[str, PowerFit] = {}
+    for name, p in powers.items():
+        # One movement that falls into one answer can bend the whole sensor's shape to it; the limb's shows it up.
+        held = _fit(p, limb, float(_each_s(alone[name].x).mean()), limb, _HELD_SD)
+        clean = p.only(_undisturbed(p, held))
+        result[name] = _told(clean, _fit(clean, limb, float(_each_s(held.x).mean()), limb))
+    return result
 
 
 def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> _Powers:
@@ -152,7 +168,9 @@ def _each_s(x: FloatArray) -> FloatArray:
     return _BELL.centroid_s(float(x[2]), math.exp(x[0]), math.exp(x[1])) + x[3:]
 
 
-def _fit(p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | None) -> OptimizeResult:
+def _fit(
+    p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | None, shape_sd: float = _SHAPE_SD
+) -> OptimizeResult:
     """Fit logarithms of widths, drawn to the limb's, a place, and the steps of the pieces from it, drawn to 0."""
     n, width = p.t.shape
 
@@ -162,7 +180,7 @@ def _fit(p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | N
         return _deviance(p, _expected(p, bell)) * p.weight
 
     def residuals(x: FloatArray) -> FloatArray:
-        drawn = [] if limb is None else [(x[:2] - limb) / _SHAPE_SD]
+        drawn = [] if limb is None else [(x[:2] - limb) / shape_sd]
         return np.concatenate([misfit(x).ravel(), x[3:] / _CONTACT_SD_S, *drawn])
 
     def jacobian(x: FloatArray) -> FloatArray:
@@ -177,7 +195,7 @@ def _fit(p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | N
         for i in range(n):
             rows[i * width : (i + 1) * width, 3 + i] = slope[i]
         rows[n * width : n * width + n, 3:] = np.eye(n) / _CONTACT_SD_S
-        rows[n * width + n :, :2] = np.eye(2)[: 0 if limb is None else 2] / _SHAPE_SD
+        rows[n * width + n :, :2] = np.eye(2)[: 0 if limb is None else 2] / shape_sd
         return rows
 
     place = centroid_s - _BELL.centroid_s(0.0, math.exp(widths[0]), math.exp(widths[1]))
@@ -187,6 +205,13 @@ def _fit(p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | N
     x = np.clip(np.array([*widths, place, *np.zeros(n)]), low + 1e-6, high - 1e-6)
     scale = np.array([1.0, 1.0, 0.05, *np.full(n, 0.02)])
     return least_squares(residuals, x, jacobian, bounds=(low, high), loss="soft_l1", f_scale=2.0, x_scale=scale)
+
+
+def _undisturbed(p: _Powers, fit: OptimizeResult) -> BoolArray:
+    """Return which pieces the common shape fits about as well as most; into the others some other movement fell."""
+    misfit = np.sum(fit.fun[: p.t.size].reshape(p.t.shape) ** 2, axis=1) / np.maximum(1.0, p.weight.sum(axis=1))
+    good: BoolArray = misfit < _DISTURBED * max(1.0, float(np.median(misfit)))
+    return good if good.sum() >= _FEWEST_PIECES else np.ones(len(good), dtype=bool)
 
 
 def _told(p: _Powers, fit: OptimizeResult) -> PowerFit:
