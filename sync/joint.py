@@ -46,6 +46,10 @@ class Answers:
     n_epochs : int
     response_s : float
         What the fit of their common shape gives for all of them.
+    each_sd_s : float
+        How well one answer's own time is known; NaN where it cannot be told from how contacts differ.
+    n_made : int
+        Contacts that were made, as far as one knows: those asked for, or those heard where they are more.
     """
 
     pts_s: FloatArray
@@ -54,11 +58,13 @@ class Answers:
     epoch: IntArray
     n_epochs: int
     response_s: float
+    each_sd_s: float = math.nan
+    n_made: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """One sensor's response over the recording and in each epoch, with standard deviations.
+    """One sensor's response to the recording's contacts and in each epoch, with standard deviations.
 
     Attributes
     ----------
@@ -116,6 +122,9 @@ def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answer
     -----
     An answer is the sum of its sensor's constant, its epoch's step, its contact's own lead, and noise. The leads are
     unknowns too, with a spread that the data tell, so that sensors which answer one odd clap do not outvote the rest.
+
+    A response speaks of the contacts that were made in this recording. How these differ among each other is known, as
+    far as their answers are: as in a sample from a finite population, only what was missed adds to the uncertainty.
     """
     system = _System()
     system.add({"height": 1.0, "latency": -1.0}, 0.0, video.height_sd_s)
@@ -141,7 +150,10 @@ def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answer
         skew_sd_s=math.sqrt(solution.variance(at_skew, at_skew)),
         sound=_line(video, solution, {"height": 1.0, "skew": -1.0}, {"rate": 1.0, "sound rate": 1.0}),
         acoustic_s=solution.of({"air": 1.0})[0],
-        constants={name: _constant(name, answer, solution, video, sound) for name, answer in answers.items()},
+        constants={
+            name: _constant(name, answer, solution, video, sound, _Leads.of(name, answers, lead_sd_s))
+            for name, answer in answers.items()
+        },
     )
 
 
@@ -251,8 +263,7 @@ def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
 def _add_answers(system: _System, name: str, answer: Answers, video: Line, sound: SoundFit, lead_sd_s: float) -> None:
     # The shapes' fit is the better mean; single answers tell how they scatter and how they drift.
     shift = answer.response_s - float(np.mean(answer.each_s))
-    total_sd_s, _ = _scatter(answer.each_s)
-    own_sd_s = math.sqrt(max(_LEAST_SD_S**2, total_sd_s**2 - lead_sd_s**2))
+    own_sd_s = _own_sd_s(answer, lead_sd_s)
     first_s = sound.line(answer.pts_s) - video(answer.pts_s) - sound.acoustic.value_s
     for p, event, each, epoch, first in zip(
         answer.pts_s, answer.event, answer.each_s, answer.epoch, first_s, strict=True
@@ -295,21 +306,54 @@ def _scatter(each_s: FloatArray) -> tuple[float, FloatArray]:
     return spread * caution, drawn
 
 
-def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit) -> Constant:
+def _own_sd_s(answer: Answers, lead_sd_s: float) -> float:
+    """Return by how much a sensor's answers scatter beyond what sensors share."""
+    return math.sqrt(max(_LEAST_SD_S**2, _scatter(answer.each_s)[0] ** 2 - lead_sd_s**2))
+
+
+@dataclass(frozen=True, slots=True)
+class _Leads:
+    """The contacts of a limb as one of its sensors is judged by: which were heard, and what was missed of them."""
+
+    events: list[int]
+    #: To be added to a response's variance for contacts that were made and not heard, less what is known of its own.
+    extra: float
+
+    @classmethod
+    def of(cls, name: str, answers: Mapping[str, Answers], lead_sd_s: float) -> _Leads:
+        mine = answers[name]
+        own = set(mine.event.tolist())
+        events = sorted(own.union(*(e for a in answers.values() if own & (e := set(a.event.tolist())))))
+        n_made = max(mine.n_made, len(events))
+        extra = lead_sd_s**2 * (1.0 / len(events) - 1.0 / n_made)
+        if math.isfinite(mine.each_sd_s):
+            extra -= max(0.0, _own_sd_s(mine, lead_sd_s) ** 2 - mine.each_sd_s**2) / n_made
+        return cls(events=events, extra=extra)
+
+
+def _constant(
+    name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads
+) -> Constant:
     share = np.bincount(answer.epoch, minlength=answer.n_epochs) / len(answer.epoch)
     mean: dict[Hashable, float] = {("response", name): 1.0}
-    mean.update({("step", name, k): float(s) for k, s in enumerate(share)})
-    response, at = solution.of(mean)
-    epochs = [solution.of({("response", name): 1.0, ("step", name, k): 1.0}) for k in range(answer.n_epochs)]
+    mean.update({("lead", event): 1.0 / len(leads.events) for event in leads.events})
+    steps = [{("step", name, k): 1.0} for k in range(answer.n_epochs)]
+    response, at = solution.of({**mean, **{("step", name, k): float(s) for k, s in enumerate(share)}})
+    epochs = [solution.of({**mean, **step}) for step in steps]
     x = answer.pts_s - video.middle_s
     moved = np.array([
         solution.of({"height": 1.0, "rate": float(v), "skew": -1.0, "sound rate": float(v), "air": -1.0})[0] for v in x
     ])  # fmt: skip
     first = sound.line(answer.pts_s) - video(answer.pts_s) - sound.acoustic.value_s
+
+    def sd_s(v: FloatArray) -> float:
+        variance = solution.variance(v, v)
+        return math.sqrt(max(0.1 * variance, variance + leads.extra))
+
     return Constant(
         response_s=response,
-        sd_s=math.sqrt(solution.variance(at, at)),
+        sd_s=sd_s(at),
         epoch_response_s=np.array([value for value, _ in epochs]),
-        epoch_sd_s=np.array([math.sqrt(solution.variance(v, v)) for _, v in epochs]),
+        epoch_sd_s=np.array([sd_s(v) for _, v in epochs]),
         each_s=np.asarray(answer.each_s + first - moved),
     )

@@ -84,12 +84,15 @@ class Contacts:
         Its number among all that was heard.
     ci95_s : float
         Half-width of what all of them share: the sound's map.
+    n_made : int
+        How many were made, as far as one knows: those asked for, or those heard where they are more.
     """
 
     host_s: FloatArray
     pts_s: FloatArray
     index: IntArray
     ci95_s: float
+    n_made: int = 0
 
 
 def respond(data: Mapping[str, SensorData], contacts: Mapping[str, Contacts]) -> dict[str, tuple[str, Response]]:
@@ -141,6 +144,8 @@ def trusted_answers(
             epoch=np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(epochs) - 1).astype(np.int64),
             n_epochs=len(epochs),
             response_s=response.response_s,
+            each_sd_s=response.each_sd_s,
+            n_made=heard.n_made,
         )
     return answers
 

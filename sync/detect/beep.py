@@ -8,11 +8,13 @@ import numpy as np
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from dataset.arrays import FloatArray, stretches
+from dataset.arrays import BoolArray, FloatArray, stretches
 
 _BAND_HZ = (1500.0, 4000.0)
 _SHORTEST_S = 0.03
 _CONTRAST = 6.0
+#: What sounds at least so long is the tone; its own echo may cancel it for so long.
+_SOUNDING_S, _CANCELLED_S = 0.005, 0.04
 #: Frames of a spectrogram in memory at a time.
 _FRAMES = 2500
 
@@ -69,7 +71,7 @@ def _tones(
 
 def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: float, frequency_hz: float) -> Beep:
     """Refine a beep's onset: where its tone's envelope passes half of its height."""
-    a, b = max(0, round((first_s - 0.06) * rate_hz)), min(len(samples), round((last_s + 0.06) * rate_hz))
+    a, b = max(0, round((first_s - 0.12) * rate_hz)), min(len(samples), round((last_s + 0.06) * rate_hz))
     envelope = _tone_envelope(samples[a:b], rate_hz, frequency_hz)
     middle = envelope[
         round((first_s * rate_hz) - a) : max(round(last_s * rate_hz) - a, 1 + round(first_s * rate_hz) - a)
@@ -81,9 +83,20 @@ def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: flo
     off_before = np.flatnonzero(~above[:centre])
     off_after = np.flatnonzero(~above[centre:])
     start = (int(off_before[-1]) + 1) if len(off_before) else 0
+    start = _before_its_echo(above, start, rate_hz)
     stop = centre + int(off_after[0]) if len(off_after) else len(above)
     before = float(np.median(envelope[: max(1, start - round(0.01 * rate_hz))]))
     return Beep((a + start) / rate_hz, (a + stop) / rate_hz, frequency_hz, level, level / (before + 1e-6))
+
+
+def _before_its_echo(above: BoolArray, start: int, rate_hz: int) -> int:
+    """Return where a tone began that met its own echo: the two may cancel for a while soon after it began."""
+    runs = [run for run in stretches(above[:start]) if run[1] - run[0] >= _SOUNDING_S * rate_hz]
+    for first, stop in reversed(runs):
+        if start - stop > _CANCELLED_S * rate_hz:
+            break
+        start = first
+    return start
 
 
 def _tone_envelope(samples: FloatArray, rate_hz: int, frequency_hz: float) -> FloatArray:

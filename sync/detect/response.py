@@ -17,7 +17,7 @@ from scipy import stats
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
-from sync.detect.bells import BELLS, TWO_SIDED, WITH_TAIL, Bell, centroid_sd_s
+from sync.detect.bells import BELLS, TWO_SIDED, Bell, centroid_sd_s
 from sync.detect.pieces import Pieces, cut_pieces, explained, level_of
 from sync.detect.waveform import PowerFit, fit_powers
 
@@ -64,6 +64,8 @@ class Response:
         Indices of the contacts that were answered.
     each_s : ndarray, shape (E,)
         The response of each of them.
+    each_sd_s : float
+        How well one of them is known; NaN where that cannot be told from how the contacts differ.
     n_contacts : int
         Contacts that fell where the sensor delivered values.
     shape_sd_s : float
@@ -84,6 +86,7 @@ class Response:
     ci95_s: float = math.nan
     contact: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     each_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    each_sd_s: float = math.nan
     n_contacts: int = 0
     shape_sd_s: float = math.nan
     contrast: float = 0.0
@@ -141,7 +144,7 @@ def _by_power(response: Response, fit: PowerFit) -> Response:
     own_sd = math.hypot(caution * fit.sd_s, _FAMILY_SHARE * math.hypot(*fit.widths_s))
     return replace(
         response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), contact=fit.contact,
-        each_s=fit.each_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=WITH_TAIL.name,
+        each_s=fit.each_s, each_sd_s=fit.each_sd_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=fit.bell.name,
     )  # fmt: skip
 
 

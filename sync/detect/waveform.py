@@ -22,15 +22,14 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
-from sync.detect.bells import WITH_TAIL, variances_of
+from sync.detect.bells import BELLS, Bell, variances_of
 from sync.detect.pieces import WAVEFORM_HZ, band, cut_pieces
 
 #: Squares are averaged over so long: short against any burst.
 _BIN_S = 0.005
 #: The sensor's own noise is what is left in the quietest of so long stretches.
 _QUIET_S, _QUIET_PERCENT = 1.0, 5
-#: Drive rises within the reaction's scatter and dies away: a bell with a tail. What its widths and place may be.
-_BELL = WITH_TAIL
+#: What a bell's widths and place may be.
 _NARROWEST_S, _WIDEST_S = 0.01, 0.40
 _EARLIEST_S, _LATEST_S = -0.4, 0.7
 _START_S = 0.08
@@ -44,7 +43,7 @@ _CONTACT_SD_S, _FARTHEST_S = 0.03, 0.15
 _MOST_TONE = 3.0
 _FEWEST_PIECES = 3
 #: A piece that is fitted so many times worse than is usual is not used.
-_DISTURBED = 3.0
+_DISTURBED = 2.0
 _ROUNDS = 8
 #: Bins further off than so many standard deviations weigh less.
 _FAR_SD = 3.0
@@ -53,7 +52,7 @@ _STEP = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class PowerFit:
-    """One sensor's answers: the centroid of each after its contact, their bell's widths, and how well they are known.
+    """One sensor's answers: the centroid of each after its contact, their common shape, and how well they are known.
 
     Attributes
     ----------
@@ -61,14 +60,19 @@ class PowerFit:
         Which contacts they answer.
     each_s : ndarray, shape (P,)
         Centroid of each answer after its contact.
+    bell : Bell
     widths_s : (float, float)
+    each_sd_s : float
+        Of a single one under their common shape, by noise and misfit.
     sd_s : float
-        Of the mean of ``each_s`` by noise and misfit; how contacts differ is not in it.
+        Of the mean of ``each_s``, shape and all; how contacts differ is not in it.
     """
 
     contact: IntArray
     each_s: FloatArray
+    bell: Bell
     widths_s: tuple[float, float]
+    each_sd_s: float
     sd_s: float
 
     @property
@@ -124,14 +128,17 @@ def fit_powers(
     if not powers:
         return {}
     start = np.full(2, math.log(_START_S))
-    alone = {name: _fit(p, start, answered[name][0], None) for name, p in powers.items()}
+    tried = [
+        (bell, {name: _fit(bell, p, start, answered[name][0], None) for name, p in powers.items()}) for bell in BELLS
+    ]
+    bell, alone = min(tried, key=lambda t: sum(fit.cost for fit in t[1].values()))
     limb = np.median([fit.x[:2] for fit in alone.values()], axis=0)
     result: dict[str, PowerFit] = {}
     for name, p in powers.items():
         # One movement that falls into one answer can bend the whole sensor's shape to it; the limb's shows it up.
-        held = _fit(p, limb, float(_each_s(alone[name].x).mean()), limb, _HELD_SD)
+        held = _fit(bell, p, limb, float(_each_s(bell, alone[name].x).mean()), limb, _HELD_SD)
         clean = p.only(_undisturbed(p, held))
-        result[name] = _told(clean, _fit(clean, limb, float(_each_s(held.x).mean()), limb))
+        result[name] = _told(bell, clean, _fit(bell, clean, limb, float(_each_s(bell, held.x).mean()), limb))
     return result
 
 
@@ -163,21 +170,21 @@ def _quietest(power: FloatArray, size: int) -> float:
     return float(np.percentile([np.mean(stretch) for stretch in np.array_split(power, n)], _QUIET_PERCENT))
 
 
-def _each_s(x: FloatArray) -> FloatArray:
+def _each_s(bell: Bell, x: FloatArray) -> FloatArray:
     """Return the centroids of all answers: ``x`` holds two widths' logarithms, a place, and each answer's step."""
-    return _BELL.centroid_s(float(x[2]), math.exp(x[0]), math.exp(x[1])) + x[3:]
+    return bell.centroid_s(float(x[2]), math.exp(x[0]), math.exp(x[1])) + x[3:]
 
 
 def _fit(
-    p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | None, shape_sd: float = _SHAPE_SD
+    bell: Bell, p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | None, shape_sd: float = _SHAPE_SD
 ) -> OptimizeResult:
     """Fit logarithms of widths, drawn to the limb's, a place, and the steps of the pieces from it, drawn to 0."""
     n, width = p.t.shape
 
     def misfit(x: FloatArray) -> FloatArray:
         at = (x[2] + x[3:])[:, None]
-        bell = _BELL.shape(p.t - at, 0.0, math.exp(x[0]), math.exp(x[1])) * p.weight
-        return _deviance(p, _expected(p, bell)) * p.weight
+        drive = bell.shape(p.t - at, 0.0, math.exp(x[0]), math.exp(x[1])) * p.weight
+        return _deviance(p, _expected(p, drive)) * p.weight
 
     def residuals(x: FloatArray) -> FloatArray:
         drawn = [] if limb is None else [(x[:2] - limb) / shape_sd]
@@ -198,7 +205,7 @@ def _fit(
         rows[n * width + n :, :2] = np.eye(2)[: 0 if limb is None else 2] / shape_sd
         return rows
 
-    place = centroid_s - _BELL.centroid_s(0.0, math.exp(widths[0]), math.exp(widths[1]))
+    place = centroid_s - bell.centroid_s(0.0, math.exp(widths[0]), math.exp(widths[1]))
     reach = np.full(n, _FARTHEST_S)
     low = np.array([*[math.log(_NARROWEST_S)] * 2, _EARLIEST_S, *-reach])
     high = np.array([*[math.log(_WIDEST_S)] * 2, _LATEST_S, *reach])
@@ -214,27 +221,37 @@ def _undisturbed(p: _Powers, fit: OptimizeResult) -> BoolArray:
     return good if good.sum() >= _FEWEST_PIECES else np.ones(len(good), dtype=bool)
 
 
-def _told(p: _Powers, fit: OptimizeResult) -> PowerFit:
+def _told(bell: Bell, p: _Powers, fit: OptimizeResult) -> PowerFit:
     n = len(p.t)
     widths = math.exp(fit.x[0]), math.exp(fit.x[1])
-    by_place, *by_widths = _BELL.slope(*widths)
+    by_place, *by_widths = bell.slope(*widths)
     slope = np.array([*by_widths, by_place, *np.full(n, 1.0 / n)])
-    noise, misfit = variances_of(slope, fit.jac, fit.fun[: p.t.size].reshape(p.t.shape))
-    return PowerFit(contact=p.contact, each_s=_each_s(fit.x), widths_s=widths, sd_s=math.sqrt(max(noise, misfit)))
+    misfit = fit.fun[: p.t.size].reshape(p.t.shape)
+    # Misfits are larger than noise alone; a piece's place is known as well as its misfits let it be.
+    excess = max(1.0, float(np.sum(misfit**2) / max(1.0, p.weight.sum())))
+    information = np.sum(fit.jac[: p.t.size, 3:] ** 2, axis=0)
+    return PowerFit(
+        contact=p.contact,
+        each_s=_each_s(bell, fit.x),
+        bell=bell,
+        widths_s=widths,
+        each_sd_s=math.sqrt(excess / (float(np.median(information)) + 1e-12)),
+        sd_s=math.sqrt(max(variances_of(slope, fit.jac, misfit))),
+    )
 
 
-def _expected(p: _Powers, bell: FloatArray) -> FloatArray:
+def _expected(p: _Powers, drive: FloatArray) -> FloatArray:
     """Return the power of each piece's rest and burst, as likely as can be, shape (P, M).
 
-    Its rest holds the sensor's noise and the muscle's tone; with ``bell`` the burst's drive, its power is that of tone
-    and drive together less the tone's. Reweighted least squares: a bin's variance is its expectation squared.
+    Its rest holds the sensor's noise and the muscle's tone; with ``drive`` the burst's, its power is that of both
+    together less the tone's. Reweighted least squares: a bin's variance is its expectation squared.
     """
     count = np.maximum(1.0, p.weight.sum(axis=1))
     mean = np.sum(p.power * p.weight, axis=1) / count
     expected: FloatArray = np.repeat(mean[:, None], p.t.shape[1], axis=1)
     tone = np.zeros(len(p.t))
     for _ in range(_ROUNDS):
-        burst = bell**2 + 2.0 * tone[:, None] * bell
+        burst = drive**2 + 2.0 * tone[:, None] * drive
         far = np.abs(p.power / expected - 1.0) * math.sqrt(p.shape)
         weight = p.weight / expected**2 * np.minimum(1.0, _FAR_SD / np.maximum(far, 1e-9))
         one, b, bb = (np.sum(weight * burst**k, axis=1) for k in range(3))
