@@ -141,10 +141,10 @@ def measure_responses(
 def _by_power(response: Response, fit: PowerFit) -> Response:
     """Return a raw stream's response with its answers where the power's likelihood puts them."""
     scatter_sd, caution, _ = _scatter(fit.each_s)
-    own_sd = math.hypot(caution * fit.sd_s, _FAMILY_SHARE * math.hypot(*fit.widths_s))
+    own_sd = caution * fit.sd_s
     return replace(
         response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), contact=fit.contact,
-        each_s=fit.each_s, each_sd_s=fit.each_sd_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=fit.bell.name,
+        each_s=fit.each_s, each_sd_s=fit.each_sd_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=TWO_SIDED.name,
     )  # fmt: skip
 
 

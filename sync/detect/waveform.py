@@ -6,7 +6,8 @@ muscle and sensor do. A mean of a few squares scatters in proportion to itself, 
 burst's feet, where the rest is still seen, tell as much as its top.
 
 Contacts differ in lead by more than a burst is known to, and a shape fitted to all of them at one place would be
-smeared by it to one side. So every contact has a place of its own.
+smeared by it to one side. So every contact has a place of its own. What the shape is nobody knows; two families that
+err to different sides are fitted, and the answer is laid between them.
 
 Source: Kay (1993), *Fundamentals of Statistical Signal Processing: Estimation Theory*, 3.9 (variance as signal);
 McCullagh and Nelder (1989), *Generalized Linear Models*, 8 (gamma errors, deviance, reweighting).
@@ -52,7 +53,7 @@ _STEP = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class PowerFit:
-    """One sensor's answers: the centroid of each after its contact, their common shape, and how well they are known.
+    """One sensor's answers: the centroid of each after its contact, their bell's widths, and how well they are known.
 
     Attributes
     ----------
@@ -60,8 +61,8 @@ class PowerFit:
         Which contacts they answer.
     each_s : ndarray, shape (P,)
         Centroid of each answer after its contact.
-    bell : Bell
     widths_s : (float, float)
+        Of the two-sided bell.
     each_sd_s : float
         Of a single one under their common shape, by noise and misfit.
     sd_s : float
@@ -70,7 +71,6 @@ class PowerFit:
 
     contact: IntArray
     each_s: FloatArray
-    bell: Bell
     widths_s: tuple[float, float]
     each_sd_s: float
     sd_s: float
@@ -127,11 +127,15 @@ def fit_powers(
                 powers[name] = found
     if not powers:
         return {}
+    places = {name: place for name, (place, _) in answered.items()}
+    families = [_fit_family(bell, powers, places) for bell in BELLS]
+    return {name: _between(*(family[name] for family in families)) for name in powers}
+
+
+def _fit_family(bell: Bell, powers: Mapping[str, _Powers], places: Mapping[str, float]) -> dict[str, PowerFit]:
+    """Return each sensor's answers under one family of shapes, drawn to what its limb has in common."""
     start = np.full(2, math.log(_START_S))
-    tried = [
-        (bell, {name: _fit(bell, p, start, answered[name][0], None) for name, p in powers.items()}) for bell in BELLS
-    ]
-    bell, alone = min(tried, key=lambda t: sum(fit.cost for fit in t[1].values()))
+    alone = {name: _fit(bell, p, start, places[name], None) for name, p in powers.items()}
     limb = np.median([fit.x[:2] for fit in alone.values()], axis=0)
     result: dict[str, PowerFit] = {}
     for name, p in powers.items():
@@ -140,6 +144,22 @@ def fit_powers(
         clean = p.only(_undisturbed(p, held))
         result[name] = _told(bell, clean, _fit(bell, clean, limb, float(_each_s(bell, held.x).mean()), limb))
     return result
+
+
+def _between(one: PowerFit, other: PowerFit) -> PowerFit:
+    """Return the answers half way between two families: bursts neither end as soon as one nor die away as the other."""
+    contact, mine, its = np.intersect1d(one.contact, other.contact, return_indices=True)
+    if len(contact) < _FEWEST_PIECES:
+        return one
+    apart_s = float(np.mean(one.each_s[mine] - other.each_s[its]))
+    return PowerFit(
+        contact=contact,
+        each_s=0.5 * (one.each_s[mine] + other.each_s[its]),
+        widths_s=one.widths_s,
+        each_sd_s=max(one.each_sd_s, other.each_sd_s),
+        # The centroid may lie anywhere between the two.
+        sd_s=math.hypot(max(one.sd_s, other.sd_s), apart_s / math.sqrt(12.0)),
+    )
 
 
 def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> _Powers:
@@ -233,7 +253,6 @@ def _told(bell: Bell, p: _Powers, fit: OptimizeResult) -> PowerFit:
     return PowerFit(
         contact=p.contact,
         each_s=_each_s(bell, fit.x),
-        bell=bell,
         widths_s=widths,
         each_sd_s=math.sqrt(excess / (float(np.median(information)) + 1e-12)),
         sd_s=math.sqrt(max(variances_of(slope, fit.jac, misfit))),
