@@ -235,7 +235,10 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
             width = float(mapped.sound.line.half_width_s(pts).max())
             chosen[kind] = indices
             heard[kind] = Contacts(
-                host_s=host_s[indices], pts_s=pts, index=np.array(indices, dtype=np.int64), ci95_s=width,
+                host_s=host_s[indices],
+                pts_s=pts,
+                index=np.array(indices, dtype=np.int64),
+                ci95_s=width,
                 n_made=max(len(cues), len(indices)),
             )
     return chosen, heard

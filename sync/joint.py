@@ -331,15 +331,13 @@ class _Leads:
         return cls(events=events, extra=extra)
 
 
-def _constant(
-    name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads
-) -> Constant:
+def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads) -> Constant:
     share = np.bincount(answer.epoch, minlength=answer.n_epochs) / len(answer.epoch)
     mean: dict[Hashable, float] = {("response", name): 1.0}
     mean.update({("lead", event): 1.0 / len(leads.events) for event in leads.events})
-    steps = [{("step", name, k): 1.0} for k in range(answer.n_epochs)]
-    response, at = solution.of({**mean, **{("step", name, k): float(s) for k, s in enumerate(share)}})
-    epochs = [solution.of({**mean, **step}) for step in steps]
+    epochs = [solution.of(mean | {("step", name, k): 1.0}) for k in range(answer.n_epochs)]
+    mean.update({("step", name, k): float(s) for k, s in enumerate(share)})
+    response, at = solution.of(mean)
     x = answer.pts_s - video.middle_s
     moved = np.array([
         solution.of({"height": 1.0, "rate": float(v), "skew": -1.0, "sound rate": float(v), "air": -1.0})[0] for v in x

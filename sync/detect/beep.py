@@ -8,7 +8,7 @@ import numpy as np
 from scipy import signal
 from scipy.ndimage import uniform_filter1d
 
-from dataset.arrays import BoolArray, FloatArray, stretches
+from dataset.arrays import FloatArray, stretches
 
 _BAND_HZ = (1500.0, 4000.0)
 _SHORTEST_S = 0.03
@@ -48,7 +48,19 @@ def find_beeps(samples: FloatArray, rate_hz: int) -> list[Beep]:
             continue
         found.append(_measure_beep(samples, rate_hz, float(times[first]), float(times[stop - 1]),
                                    float(np.median(peak_hz[first:stop]))))  # fmt: skip
-    return [beep for beep in found if beep.contrast > _CONTRAST]
+    return _without_echoes([beep for beep in found if beep.contrast > _CONTRAST])
+
+
+def _without_echoes(beeps: list[Beep]) -> list[Beep]:
+    """Return the beeps without those that begin within a louder one: its echo swells and fades too."""
+    return [
+        beep
+        for beep in beeps
+        if not any(
+            other.level > beep.level and other.start_s - _CANCELLED_S < beep.start_s < other.stop_s + _CANCELLED_S
+            for other in beeps
+        )
+    ]
 
 
 def _tones(
@@ -83,19 +95,24 @@ def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: flo
     off_before = np.flatnonzero(~above[:centre])
     off_after = np.flatnonzero(~above[centre:])
     start = (int(off_before[-1]) + 1) if len(off_before) else 0
-    start = _before_its_echo(above, start, rate_hz)
+    start = _before_its_echo(envelope, level, start, rate_hz)
     stop = centre + int(off_after[0]) if len(off_after) else len(above)
-    before = float(np.median(envelope[: max(1, start - round(0.01 * rate_hz))]))
+    until = max(1, start - round(0.01 * rate_hz))
+    since = min(round((first_s - 0.06) * rate_hz) - a, until - round(0.05 * rate_hz))
+    before = float(np.median(envelope[max(0, since) : until]))
     return Beep((a + start) / rate_hz, (a + stop) / rate_hz, frequency_hz, level, level / (before + 1e-6))
 
 
-def _before_its_echo(above: BoolArray, start: int, rate_hz: int) -> int:
-    """Return where a tone began that met its own echo: the two may cancel for a while soon after it began."""
-    runs = [run for run in stretches(above[:start]) if run[1] - run[0] >= _SOUNDING_S * rate_hz]
-    for first, stop in reversed(runs):
+def _before_its_echo(envelope: FloatArray, level: float, start: int, rate_hz: int) -> int:
+    """Return where a tone began that met its own echo: the two may cancel for a while soon after it began.
+
+    Until its echo came it was as loud as it ever is, which a voice that rises to a tone is not.
+    """
+    for first, stop in reversed(stretches(envelope[:start] > 0.5 * level)):
         if start - stop > _CANCELLED_S * rate_hz:
             break
-        start = first
+        if stop - first >= _SOUNDING_S * rate_hz and float(envelope[first:stop].max()) > level:
+            start = int(first)
     return start
 
 
