@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -137,3 +138,18 @@ def test_without_sound_the_lights_latency_widens_the_video_and_nothing_else_chan
     assert fit.sound is None
     assert fit.video.offset_s == pytest.approx(first.offset_s, abs=1e-6)
     assert fit.video.height_sd_s == pytest.approx(math.hypot(first.height_sd_s, 0.020), rel=1e-6)
+
+
+def test_contacts_that_were_missed_make_a_response_less_certain_and_those_measured_do_not():
+    first, first_sound, answers, *_ = draw(11)
+    sure = {name: replace(a, each_sd_s=0.001) for name, a in answers.items()}
+
+    def sd_s(given):
+        return fit_jointly(first, 0.0005, first_sound, given).constants["s0"].sd_s
+
+    missed = {name: replace(a, n_made=36) for name, a in sure.items()}
+    # By how much answers scatter for the contacts' sake is known where single answers are well dated, and not else.
+    assert sd_s(sure) < 0.95 * sd_s(answers)
+    assert sd_s(sure) < 0.95 * sd_s(missed)
+    all_same = {name: replace(a, each_sd_s=1.0) for name, a in answers.items()}
+    assert sd_s(all_same) == pytest.approx(sd_s(answers))

@@ -22,9 +22,20 @@ def triangle(t: FloatArray, rise_s: float, fall_s: float) -> FloatArray:
 
 
 def raw(
-    seed: int, height: float, *, rise_s: float = 0.06, fall_s: float = 0.16, lead_sd_s: float = 0.0, n: int = 12
+    seed: int,
+    height: float,
+    *,
+    rise_s: float = 0.06,
+    fall_s: float = 0.16,
+    lead_sd_s: float = 0.0,
+    n: int = 12,
+    tone: float = 0.0,
+    movement: float = 0.0,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return contacts and one raw stream whose bursts are ``height`` times its rest."""
+    """Return contacts and one raw stream whose bursts are ``height`` times its rest.
+
+    The muscle's ``tone`` comes and goes and a ``movement`` follows the fifth contact, both as parts of a burst's height.
+    """
     rng = np.random.default_rng(seed)
     contacts = 2.0 + np.cumsum(rng.uniform(1.2, 2.5, n))
     t = np.arange(0.0, contacts[-1] + 2.0, 1.0 / RATE_HZ)
@@ -34,6 +45,7 @@ def raw(
         triangle(t - at - CENTROID_S - lead, rise_s, fall_s)
         for at, lead in zip(contacts, rng.normal(0.0, lead_sd_s, n), strict=True)
     )
+    level = level + tone * (1.0 + np.sin(2 * np.pi * t / 9.0)) + movement * triangle(t - contacts[4] - 0.4, 0.1, 0.1)
     return contacts, t, 7.0 * (skin + height * level * muscle)
 
 
@@ -79,3 +91,32 @@ def test_a_contact_that_fell_into_a_gap_is_not_used() -> None:
     assert gap.centroid_s == pytest.approx(whole.centroid_s, abs=0.008)
     few = np.abs(t[:, None] - contacts[2:] - 0.05).min(axis=1) > 0.12
     assert fit_powers(contacts, {"one": (t[few], value[few])}, {"one": (0.08, np.arange(12))}) == {}
+
+
+def test_every_contact_has_its_own_place() -> None:
+    seed, spread_s = 6, 0.025
+    contacts, t, value = raw(seed, 10.0, lead_sd_s=spread_s)
+    same, _, still = raw(seed, 10.0)
+    np.testing.assert_array_equal(contacts, same)
+    found, without = fit(contacts, t, value), fit(contacts, t, still)
+    rng = np.random.default_rng(seed)
+    rng.uniform(1.2, 2.5, len(contacts))
+    [rng.standard_normal(len(t)) for _ in range(2)]
+    lead = rng.normal(0.0, spread_s, len(contacts))
+    assert np.std(found.each_s - lead) < 0.4 * spread_s
+    assert found.centroid_s - np.mean(lead) == pytest.approx(without.centroid_s, abs=0.005)
+
+
+def test_a_muscle_s_tone_is_not_taken_for_a_tail() -> None:
+    error = [fit(*raw(seed, 12.0, tone=0.08)).centroid_s - fit(*raw(seed, 12.0)).centroid_s for seed in range(6)]
+    assert abs(float(np.mean(error))) < 0.004
+
+
+def test_a_movement_that_falls_into_one_answer_leaves_the_sensor_s_shape_as_it_is() -> None:
+    streams, everyone = {}, {}
+    for seed, name in ((3, "one"), (3, "two"), (3, "moved")):
+        contacts, t, value = raw(seed, 10.0, movement=2.0 if name == "moved" else 0.0)
+        streams[name], everyone[name] = (t, value), (0.05, np.arange(len(contacts)))
+    found = fit_powers(contacts, streams, everyone)
+    assert 4 not in found["moved"].contact
+    assert found["moved"].centroid_s == pytest.approx(found["one"].centroid_s, abs=0.003)
