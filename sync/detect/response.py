@@ -40,6 +40,8 @@ _EACH_PULL_S = 0.06
 #: Neighbouring values err together: this many count as one when shapes are compared.
 _CORRELATED = 3.0
 _FEW_VALUES = 12
+#: A contact looked at for itself: up to here, where there are so many values.
+_ALONE_UNTIL_S, _FEWEST_ALONE = 0.8, 4
 #: True shapes belong to neither family: their centroid lies off by about this share of the width.
 _FAMILY_SHARE = 0.02
 #: A sensor's own shape that moves the centroid by more than this against its limb's is doubted.
@@ -164,9 +166,11 @@ def explained_alone(contact_s: FloatArray, level: tuple[FloatArray, FloatArray],
         0 to 1; NaN where there are no values about the contact.
     """
     result = np.full((len(contact_s), len(delay_s)), np.nan)
-    parts = cut_pieces(contact_s, *level, alone=True)
+    parts = cut_pieces(contact_s, *level, alone=True).until(_ALONE_UNTIL_S)
+    # Values that begin only later tell nothing.
+    parts = parts.only(parts.weight.sum(axis=1) >= _FEWEST_ALONE)
     if len(parts):
-        result[parts.contact] = explained(parts.until(0.8), _plain, delay_s)
+        result[parts.contact] = explained(parts, _plain, delay_s)
     return result
 
 

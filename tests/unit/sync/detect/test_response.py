@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sync.detect.pieces import envelope, level_of
-from sync.detect.response import measure_responses
+from sync.detect.response import explained_alone, measure_responses
 
 FINE_S = 0.001
 
@@ -120,3 +120,9 @@ def test_movement_that_makes_one_sensors_shape_strange_widens_its_interval():
         wider.append(moved.ci95_s / clean.ci95_s)
         assert abs(moved.response_s - truth["s0"]) < 3 * moved.ci95_s
     assert np.median(wider) > 1.5
+
+
+def test_a_sensor_whose_values_begin_late_after_a_contact_tells_nothing_of_it():
+    time_s = 5.85 + np.arange(0.0, 3.0, 0.01)
+    share = explained_alone(np.array([5.0]), (time_s, np.sin(time_s)), np.array([0.1, 0.2]))
+    assert np.all(np.isnan(share))
