@@ -27,6 +27,8 @@ _LEAST_SD_S = 0.002
 _BEEP_SD_S = 0.0015
 #: Answers further off than this many standard deviations do not tell how answers scatter.
 _WINSOR = 2.5
+#: How answers scatter is itself an estimate: what is known of it takes at most the rest from a response's variance.
+_LEAST_LEFT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +348,7 @@ def _constant(name: str, answer: Answers, solution: _Solution, video: Line, soun
 
     def sd_s(v: FloatArray) -> float:
         variance = solution.variance(v, v)
-        return math.sqrt(max(0.1 * variance, variance + leads.extra))
+        return math.sqrt(max(_LEAST_LEFT * variance, variance + leads.extra))
 
     return Constant(
         response_s=response,
