@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +14,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import Plan, command, protocols, rigs
+from acquire.screen.process import run_beside
 from acquire.subject import Subject, known_subjects, last_subject, read_subject
 from dataset.errors import MiaError
 
@@ -134,14 +134,10 @@ class SetupScreen(StepScreen):
 
     async def _new_rig(self) -> None:
         name = next(n for i in range(1, 100) if not Path(n := f"rig{i if i > 1 else ''}.toml").exists())
-        process = await asyncio.create_subprocess_exec(
-            command("mia-record"), "rig", "init", name, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await process.communicate()
+        said = await run_beside([command("mia-record"), "rig", "init", name])
         problem = self.query_one("#problem", Static)
-        if process.returncode != 0 or not Path(name).exists():
-            problem.update("✖ " + " ".join(said.decode(errors="replace").split()))
+        if said.returncode != 0 or not Path(name).exists():
+            problem.update("✖ " + " ".join((said.out + said.err).split()))
             return
         select = self.query_one("#rig", Select)
         select.set_options([(v, v) for v in rigs(Path(), name)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from textual.widgets import Static
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import command
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, level_style
+from acquire.screen.process import run_beside
 from acquire.take import Recording
 from dataset.muscles import channel_from_name
 
@@ -59,17 +59,8 @@ def read_preview(text: str) -> Preview:
 async def preview_verdict(capture: Path) -> Preview:
     """Align a capture without keypoints into a folder that is thrown away; cancelling it ends the process."""
     with tempfile.TemporaryDirectory(prefix="mia-preview-") as folder:
-        process = await asyncio.create_subprocess_exec(
-            command("mia-sync"), "run", str(capture), "--out", folder, "--no-pose", "--json",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return read_preview((out or err).decode(errors="replace"))
+        said = await run_beside([command("mia-sync"), "run", str(capture), "--out", folder, "--no-pose", "--json"])
+        return read_preview(said.out or said.err)
 
 
 class SummaryScreen(StepScreen):
