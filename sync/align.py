@@ -10,7 +10,7 @@ import numpy as np
 
 from dataset.arrays import FloatArray
 from dataset.session import StreamSync
-from sync.answering import answered_by_sensors, answered_cues, answered_unasked
+from sync.answering import answered_besides, answered_by_sensors, answered_cues
 from sync.contacts_only import close_by_contacts, fit_contacts, without_rate
 from sync.detect.contact import Contact
 from sync.detect.response import Response
@@ -225,11 +225,11 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
     for kind in CONTACT_KINDS:
         cues = recording.cues.get(kind, np.zeros(0))
         if len(cues):
-            asked = answered_cues(cues, kind, picture.contacts, host_s)
-            unasked = answered_unasked(kind, asked, picture.contacts, host_s, recording.sensors)
-            indices = sorted(asked + unasked, key=lambda j: host_s[j])
+            known = answered_cues(cues, kind, picture.contacts, host_s)
         else:
-            indices = answered_by_sensors(kind, picture.contacts, host_s, recording.sensors)
+            known = answered_by_sensors(kind, picture.contacts, host_s, recording.sensors)
+        besides = answered_besides(kind, cues, known, picture.contacts, host_s, recording.sensors)
+        indices = sorted(known + besides, key=lambda j: host_s[j])
         if indices:
             pts = np.array([picture.contacts[i].time_s for i in indices])
             width = float(mapped.sound.line.half_width_s(pts).max())

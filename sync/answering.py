@@ -1,12 +1,14 @@
 """Which of the sounds heard are the contacts that count: by the cues given, and by the sensors that answer them.
 
 A room is full of sounds that begin like a clap. Where cues were given, a contact follows its cue; a clap too many is
-known by sensors that answer it as they answer those. Where no cue was given, the limb's sensors tell alone: they
-answer contacts, all at one delay, and do not answer a consonant or a cup set down.
+known by sensors that answer it as they answer those, and so is one that sounded like a snap or a door. Where no cue
+was given, the limb's sensors tell alone: they answer contacts, all at one delay, and do not answer a consonant or a
+cup set down.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,9 +25,16 @@ _REACTION_S = (-0.3, 1.4)
 #: Delays at which an answer is looked for, and how much of the limb's values one must explain.
 _DELAYS_S = np.arange(-0.2, 0.6, 0.03)
 _ANSWERED = 0.45
-#: The same where nobody asked for the contact: movement is about.
+#: The same where nobody asked for the contact: movement is about; where one was asked for and none was heard;
+#: and as part of what is usual for those that count already.
 _ANSWERED_UNASKED = 0.6
+_ANSWERED_EXPECTED = 0.3
+_AS_USUAL = 0.75
 _LEAST = 3
+#: What a contact of each kind is taken for where its sound alone cannot tell.
+_ALIKE = {"clap": "snap", "stomp": "door"}
+#: What is dated worse than this began with another sound.
+_SHARP_S = 0.005
 #: Contacts of one train are about equally loud; what is this much softer is another sound.
 _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
@@ -44,16 +53,20 @@ def answered_cues(cue_s: FloatArray, kind: str, contacts: tuple[Contact, ...], h
         Host time of each contact.
     """
     chosen: list[int] = []
-    for i, cue in enumerate(cue_s):
-        last = min(_REACTION_S[1], float(cue_s[i + 1] - cue) - 0.05) if i + 1 < len(cue_s) else _REACTION_S[1]
-        near = [
-            j
-            for j, c in enumerate(contacts)
-            if cue + _REACTION_S[0] <= host_s[j] <= cue + last and c.kind == kind and j not in chosen
-        ]
+    for low, high in _windows(cue_s):
+        near = [j for j, c in enumerate(contacts) if low <= host_s[j] <= high and c.kind == kind and j not in chosen]
         if near:
             chosen.append(max(near, key=lambda j: contacts[j].loudness))
     return chosen
+
+
+def _windows(cue_s: FloatArray) -> list[tuple[float, float]]:
+    """Return the time in which a contact answers each cue."""
+    following = [*cue_s[1:].tolist(), math.inf][: len(cue_s)]
+    return [
+        (cue + _REACTION_S[0], min(cue + _REACTION_S[1], after - 0.05))
+        for cue, after in zip(cue_s.tolist(), following, strict=True)
+    ]
 
 
 def answered_by_sensors(
@@ -76,34 +89,54 @@ def answered_by_sensors(
     return answered if len(answered) >= _LEAST else candidates
 
 
-def answered_unasked(
-    kind: str, asked: list[int], contacts: tuple[Contact, ...], host_s: FloatArray, data: Mapping[str, SensorData]
+def answered_besides(
+    kind: str,
+    cue_s: FloatArray,
+    known: list[int],
+    contacts: tuple[Contact, ...],
+    host_s: FloatArray,
+    data: Mapping[str, SensorData],
 ) -> list[int]:
-    """Return further contacts of a kind, that no cue asked for, which the limb's sensors answer as those asked for.
+    """Return further contacts that the limb's sensors answer as they answer those known.
+
+    They are the ones that no cue asked for, and the ones that sounded like a snap or a door. Where such a sound
+    answers a cue that nothing else answers it was expected, and counts sooner.
 
     Parameters
     ----------
     kind : {"clap", "stomp"}
-    asked : list of int
-        The contacts that answer cues.
+    cue_s : ndarray, shape (N,)
+        Host times at which ``kind`` was asked for.
+    known : list of int
+        The contacts that count already.
     contacts : tuple of Contact
     host_s : ndarray
         Host time of each contact.
     data : mapping by channel
     """
-    softest = min((contacts[j].loudness for j in asked), default=0.0)
+    softest = min((contacts[j].loudness for j in known), default=0.0)
     others = [
         j
         for j, c in enumerate(contacts)
-        if c.kind == kind and j not in asked and c.loudness > _SOFTER_UNASKED * softest
+        if j not in known and c.loudness > _SOFTER_UNASKED * softest
+        if c.kind == kind or (c.kind == _ALIKE[kind] and c.uncertainty_s < _SHARP_S)
     ]
-    pooled = _explained_by_answers(kind, host_s[asked + others], data) if others and len(asked) >= _LEAST else None
+    pooled = _explained_by_answers(kind, host_s[known + others], data) if others and len(known) >= _LEAST else None
     if pooled is None:
         return []
-    usual = _usual_delay(pooled[: len(asked)])
-    typical = float(np.median(pooled[: len(asked), usual].max(axis=1)))
-    shares = pooled[len(asked) :, usual].max(axis=1)
-    return [j for j, share in zip(others, shares, strict=True) if share > max(_ANSWERED_UNASKED, 0.75 * typical)]
+    usual = _usual_delay(pooled[: len(known)])
+    typical = float(np.median(pooled[: len(known), usual].max(axis=1)))
+    share = dict(zip(others, pooled[len(known) :, usual].max(axis=1).tolist(), strict=True))
+    # Best first, so that of two sounds that answer one cue the better answered counts.
+    open_windows = [(low, high) for low, high in _windows(cue_s) if not any(low <= host_s[j] <= high for j in known)]
+    found: list[int] = []
+    for j in sorted(share, key=lambda j: -share[j]):
+        answers = [window for window in open_windows if window[0] <= host_s[j] <= window[1]]
+        least = _ANSWERED_EXPECTED if answers else _ANSWERED_UNASKED
+        if share[j] > max(least, _AS_USUAL * typical):
+            found.append(j)
+            open_windows = [window for window in open_windows if window not in answers]
+    return sorted(found)
 
 
 def _explained_by_answers(kind: str, at: FloatArray, data: Mapping[str, SensorData]) -> FloatArray | None:
