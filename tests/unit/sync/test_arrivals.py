@@ -29,6 +29,31 @@ def test_ticks_are_found_below_the_arrivals_at_any_rate(seed, rate_error, n):
     assert abs(clock.period_s / (0.1 * (1 + rate_error)) - 1) < 3e-4
 
 
+@pytest.mark.parametrize(("shape", "line_ms"), [(1.0, 0.1), (2.0, 1.2)])
+def test_the_earliest_arrivals_own_lateness_is_taken_off(shape, line_ms):
+    """Where few come punctually the line below them lies late; the clock does not, and where many do, hardly early."""
+    errors, lines = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        ticks = 0.1 * np.arange(300) + rng.uniform(0, 50)
+        arrival = ticks + rng.gamma(shape, 0.03 / shape, 300)
+        clock = sensor_clock(arrival, np.zeros(300, dtype=np.int64), 10.0)
+        intercept, period_s = lower_envelope(np.arange(300), arrival)
+        errors.append(1e3 * np.median(clock.time_s - ticks))
+        lines.append(1e3 * np.median(intercept + period_s * np.arange(300) - ticks))
+    assert np.mean(lines) > line_ms
+    assert abs(np.mean(errors)) < 0.5
+    assert np.sqrt(np.mean(np.square(errors))) < max(0.5, 0.8 * np.sqrt(np.mean(np.square(lines))))
+
+
+def test_arrivals_that_are_often_punctual_are_left_where_they_are():
+    rng = np.random.default_rng(3)
+    ticks = 0.1 * np.arange(600)
+    arrival = ticks + np.where(rng.random(600) < 0.3, 0.0, rng.uniform(0, 0.03, 600))
+    clock = sensor_clock(arrival, np.zeros(600, dtype=np.int64), 10.0)
+    np.testing.assert_allclose(clock.time_s, ticks, atol=1e-6)
+
+
 def test_late_values_that_catch_up_are_not_taken_for_lost():
     _, ticks, arrival = stream(1, 600)
     stalled = (ticks > ticks[200]) & (ticks < ticks[200] + 0.8)
