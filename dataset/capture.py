@@ -197,8 +197,14 @@ class Capture:
             raise _damaged(self.folder, error) from error
 
     def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[IntArray]:
-        rows = self._rows(sql, *parameters)
-        table = np.array(rows, dtype=np.int64).reshape(len(rows), n_columns)
+        # Row by row into what is kept: as tuples, an hour's rows take tens of megabytes.
+        numbers = array("q")
+        try:
+            for row in self._db.execute(sql, parameters):
+                numbers.extend(row)
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.folder, error) from error
+        table = np.array(numbers, dtype=np.int64).reshape(-1, n_columns)
         return [np.ascontiguousarray(table[:, i]) for i in range(n_columns)]
 
     @property

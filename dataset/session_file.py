@@ -29,6 +29,7 @@ from dataset.session import (
     VideoInfo,
     provenance_lines,
 )
+from dataset.spilled import let_go
 
 _NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
 
@@ -127,6 +128,7 @@ def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: 
     dataset = file.create_dataset(path, data=data, dtype=dtype, **options)
     dataset.attrs["unit"] = spec.unit
     dataset.attrs["description"] = spec.description
+    let_go(data)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -41,13 +42,23 @@ def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = N
     Exception
         What ``work`` raised first, in the items' order; what has not begun by then is left undone.
     """
+    return list(each_in_order(work, items, workers))
+
+
+def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Generator[R, None, None]:
+    """Yield ``work`` of each item in the items' order and keep none; see :func:`in_order`.
+
+    Whoever leaves off early closes it, so that what has not begun is left undone.
+    """
     workers = default_workers() if workers is None else workers
     if workers <= 1:
-        return [work(item) for item in items]
+        yield from map(work, items)
+        return
     with ThreadPoolExecutor(workers, thread_name_prefix="worker") as pool:
-        begun = [pool.submit(work, item) for item in items]
+        begun = deque(pool.submit(work, item) for item in items)
         try:
-            return [future.result() for future in begun]
+            while begun:
+                yield begun.popleft().result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise

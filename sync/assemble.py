@@ -29,6 +29,7 @@ from dataset.session import (
 )
 from dataset.session_schema import SUBJECT_ATTRIBUTES
 from dataset.software import software
+from dataset.spilled import let_go
 from dataset.video_sequence import describe_files, file_names
 from sync import grid
 from sync.align import Alignment
@@ -156,6 +157,7 @@ def _look(
         found = _find_pose(picture, grid.frames_to_look_at(grid_s, frame_time_s), pose_model, workers, progress)
         keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
         rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
+        let_go(keypoints["keypoints_2d"])
     return _Seen(
         rows=grid.close_short_gaps(rows), video=video, pose=found, frame_index=frame_index, keypoints=keypoints
     )

@@ -9,6 +9,7 @@ from scipy.interpolate import CubicSpline
 
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
+from dataset.spilled import let_go, spilled
 from sync.detect.pieces import WAVEFORM_HZ, envelope
 
 RATE_HZ = 10.0
@@ -112,8 +113,10 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
     found = np.zeros(len(pose.frame_index), dtype=bool)
     for values in sources.values():
         found |= np.isfinite(values).any(axis=(1, 2))
-    result = {name: np.full((len(grid_s), *values.shape[1:]), np.nan) for name, values in sources.items()}
-    result["confidence"] = np.zeros((len(grid_s), 25))
+        let_go(values)
+    # In files, as what they are taken from: an hour of either is 43 MB.
+    result = {name: spilled((len(grid_s), *values.shape[1:]), np.nan) for name, values in sources.items()}
+    result["confidence"] = spilled((len(grid_s), 25), 0.0)
     sources["confidence"] = pose.confidence
     rows = np.flatnonzero(found)
     time_s = frame_time_s[pose.frame_index[rows]]
@@ -134,16 +137,17 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
         at = np.flatnonzero(seen & (grid_s >= t[0] - near_s) & (grid_s <= t[-1] + near_s))
         where = np.clip(grid_s[at], t[0], t[-1])
         for name, values in sources.items():
-            y = values[rows[run]]
-            result[name][at] = _through(t, y, where) if name != "confidence" else _on_line(t, y, where)
+            cubic = name != "confidence" and len(t) >= 4 and _all_finite(values, rows[run])
+            # One joint after the other: a spline of all of an hour's keypoints takes hundreds of megabytes.
+            for joint in range(values.shape[1]):
+                y = values[rows[run], joint]
+                result[name][at, joint] = CubicSpline(t, y)(where) if cubic else _on_line(t, y, where)
+            let_go(values, result[name])
     return result
 
 
-def _through(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:
-    if len(time_s) < 4 or not np.isfinite(values).all():
-        return _on_line(time_s, values, at_s)
-    # One joint after the other: a spline of all of an hour's keypoints takes hundreds of megabytes.
-    return np.stack([CubicSpline(time_s, values[:, j])(at_s) for j in range(values.shape[1])], axis=1)
+def _all_finite(values: FloatArray, rows: IntArray) -> bool:
+    return all(np.isfinite(values[rows, joint]).all() for joint in range(values.shape[1]))
 
 
 def _on_line(time_s: FloatArray, values: FloatArray, at_s: FloatArray) -> FloatArray:

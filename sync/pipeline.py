@@ -15,6 +15,7 @@ from dataset.errors import OutputExistsError, VideoError
 from dataset.outputs import cannot_write, check_writable
 from dataset.session_file import write_session
 from dataset.video_sequence import as_one_video
+from dataset.workers import release_memory
 from sync.align import Alignment, align
 from sync.assemble import build_session
 from sync.evidence import contact_evidence, sensor_evidence
@@ -130,6 +131,7 @@ def _run(
 ) -> SyncResult:
     zero_ns, recording = read_recording(capture, video, progress, workers=workers)
     alignment = align(recording)
+    release_memory()
     session = build_session(
         capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
     )

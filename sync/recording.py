@@ -14,12 +14,13 @@ from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Capture
 from dataset.errors import CaptureError
 from dataset.muscles import in_order_of_the_body
-from dataset.profiles import decode
+from dataset.profiles import Samples, decode
 from dataset.profiles.stored import profile_of
 from dataset.sound import Sound, read_sound
+from dataset.spilled import put_away
 from dataset.video import probe_video
-from dataset.workers import default_workers
-from sync.arrivals import sensor_clock
+from dataset.workers import default_workers, release_memory
+from sync.arrivals import SensorClock, sensor_clock
 from sync.detect.contact import Contact, detect_contacts
 from sync.detect.flash import read_brightness
 from sync.fit import HostFlashes, host_flashes
@@ -125,7 +126,7 @@ def read_recording(
     zero_ns, sensors = _read_sensors(capture)
     picture = _read_picture(capture, video, progress, workers) if video is not None else None
     frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
-    return zero_ns, Recording(
+    recording = Recording(
         sensors=sensors,
         flashes=_host_flashes(capture, zero_ns),
         cues={kind: _event_times_s(capture, f"{kind}_cue", zero_ns) for kind in CONTACT_KINDS},
@@ -134,6 +135,8 @@ def read_recording(
         own_sound=frames is not None and len(capture.audio_blocks().arrival_ns) > 0,
         file_zero_s=-zero_ns * 1e-9 if capture.meta.get("host_clock") == "file" else 0.0,
     )
+    release_memory()
+    return zero_ns, recording
 
 
 def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
@@ -148,16 +151,24 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     data: dict[str, SensorData] = {}
     for sensor, profile, samples in decoded:
         arrival_s: FloatArray = np.asarray((samples.arrival_ns - zero_ns) * 1e-9, dtype=np.float64)
+        clock = sensor_clock(arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo)
+        samples, clock = _lightened(samples, clock)
         data[sensor.channel] = SensorData(
-            sensor=sensor,
-            profile=profile,
-            samples=samples,
-            arrival_s=arrival_s,
-            clock=sensor_clock(
-                arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo
-            ),
+            sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
         )
     return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
+
+
+def _lightened(samples: Samples, clock: SensorClock) -> tuple[Samples, SensorClock]:
+    """Return both with what only the clock was made from, or holds twice, out of memory: half of all columns."""
+    arrival_ns, epoch, *of_epochs = put_away(
+        samples.arrival_ns, samples.epoch, *(a for e in clock.epochs for a in (e.index, e.time_s, e.lateness_s))
+    )
+    epochs = tuple(
+        replace(e, index=of_epochs[3 * k], time_s=of_epochs[3 * k + 1], lateness_s=of_epochs[3 * k + 2])
+        for k, e in enumerate(clock.epochs)
+    )
+    return replace(samples, arrival_ns=arrival_ns, epoch=epoch), replace(clock, epochs=epochs)
 
 
 def _read_picture(capture: Capture, path: Path, progress: Progress | None, workers: int | None) -> Picture:

@@ -183,7 +183,9 @@ def _look(
         totals[k] = prior
         for i in range(len(base)):
             totals[k] += np.interp(shift[i], onset_grid, curve(i, shutter))
-    part = np.exp(totals - totals.max())
+    # In place: for a long session these are the largest arrays of all.
+    totals -= totals.max()
+    part = np.exp(totals, out=totals)
     part /= part.sum()
     share = part.sum(axis=(1, 2))
     posterior = part.sum(axis=0)

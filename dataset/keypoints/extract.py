@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from dataset.arrays import IntArray
 from dataset.files import sha256_of
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.session import Pose
+from dataset.spilled import compacted, let_go, spilled
 from dataset.video import frame_pts_ns, iter_frames
 from dataset.workers import default_workers, in_order, release_memory
 
@@ -72,9 +74,10 @@ def extract_pose(
         for network in networks:
             idle.put(network)
 
-        # Results are laid into these: small arrays kept among pictures that come and go would hold their memory.
-        flat, world = np.full((len(wanted), 25, 2), np.nan), np.full((len(wanted), 25, 3), np.nan)
-        confidence, decoded = np.zeros((len(wanted), 25)), np.zeros(len(wanted), dtype=bool)
+        # Results are laid into these: small arrays kept among pictures that come and go would hold their memory. They
+        # lie in files: an hour of them is 43 MB.
+        flat, world = spilled((len(wanted), 25, 2), math.nan), spilled((len(wanted), 25, 3), math.nan)
+        confidence, decoded = spilled((len(wanted), 25), 0.0), np.zeros(len(wanted), dtype=bool)
 
         def look(stretch: IntArray) -> None:
             network = idle.get()
@@ -90,14 +93,17 @@ def extract_pose(
                         progress(1)
             finally:
                 idle.put(network)
+                let_go(flat, world, confidence)
                 release_memory()
 
         in_order(look, stretches, workers)
     release_memory()
+    flat, world, confidence = (compacted(values, decoded) for values in (flat, world, confidence))
+    let_go(flat, world, confidence)
     return Pose(
-        keypoints_2d=flat[decoded],
-        keypoints_3d=world[decoded],
-        confidence=confidence[decoded],
+        keypoints_2d=flat,
+        keypoints_3d=world,
+        confidence=confidence,
         frame_index=np.asarray(wanted[decoded], dtype=np.int64),
         backend=networks[0].backend,
         model_sha256=sha256_of(networks[0].model_path),

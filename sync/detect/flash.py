@@ -6,7 +6,8 @@ begins is lit only in part. Which part tells the onset to a fraction of a frame;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from dataset.arrays import FloatArray, stretches
+from dataset.arrays import FloatArray, IntArray, stretches
+from dataset.row_file import RowFile, in_blocks
 from dataset.video import CannotEnterError, iter_luma, probe_video
-from dataset.workers import default_workers, in_order, release_memory
+from dataset.workers import default_workers, each_in_order, release_memory
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
 N_BANDS = 16
@@ -36,6 +38,9 @@ _FOOT = 0.3
 #: Share of its height from which a band counts as lit throughout.
 _FULLY_LIT = 0.9
 
+#: Presentation times in nanoseconds, and tiles, of successive frames.
+_Block = tuple[IntArray, NDArray[np.float32]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brightness:
@@ -45,13 +50,13 @@ class Brightness:
     ----------
     pts_s : ndarray, shape (F,)
         Presentation time of each frame, the centre of its exposure.
-    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES)
+    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES), or RowFile
         Mean luma (0-255) of the picture as stored: the first axis runs along the sensor's readout, also in a turned
-        video.
+        video. Has a length and is sliced by frames.
     """
 
     pts_s: FloatArray
-    tiles: NDArray[np.float32]
+    tiles: NDArray[np.float32] | RowFile[np.float32]
 
     @property
     def level(self) -> FloatArray:
@@ -116,45 +121,45 @@ def read_brightness(
     if workers > 1 and meta.duration_s > 2 * _STRETCH_S:
         edges_ns = (np.arange(_STRETCH_S, meta.duration_s - 0.5 * _STRETCH_S, _STRETCH_S) * 1e9).astype(np.int64)
         bounds: list[int | None] = [None, *edges_ns.tolist(), None]
+
+        def read(k: int) -> list[_Block]:
+            return list(_read_stretch(video, bounds[k], bounds[k + 1], 1, progress))
+
         try:
-            parts = in_order(
-                lambda k: _read_stretch(video, bounds[k], bounds[k + 1], 1, progress), range(len(bounds) - 1), workers
-            )
-            return _joined(parts)
+            with closing(each_in_order(read, range(len(bounds) - 1), workers)) as parts:
+                return _in_file(block for part in parts for block in part)
         except CannotEnterError:
             pass  # a file without an index, or cut off: from its beginning then
-    return _joined([_read_stretch(video, None, None, 1 if workers == 1 else 0, progress)])
+    return _in_file(_read_stretch(video, None, None, 1 if workers == 1 else 0, progress))
 
 
 def _read_stretch(
     video: Path, start_ns: int | None, stop_ns: int | None, threads: int, progress: Callable[[float], None] | None
-) -> tuple[list[int], NDArray[np.float32]]:
-    pts_ns: list[int] = []
+) -> Iterator[_Block]:
     # In blocks: small arrays kept among pictures that come and go would hold their memory.
-    blocks: list[NDArray[np.float32]] = []
+    pts_ns, tiles = np.empty(_BLOCK, dtype=np.int64), np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32)
+    n = 0
     for pts, luma in iter_luma(video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
-        at = len(pts_ns) % _BLOCK
-        if at == 0:
-            blocks.append(np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32))
-        blocks[-1][at] = luma
-        pts_ns.append(pts)
-        if progress and len(pts_ns) % _REPORT_EVERY == 0:
+        pts_ns[n], tiles[n] = pts, luma
+        n += 1
+        if progress and n % _REPORT_EVERY == 0:
             progress(_REPORT_EVERY)
+        if n == _BLOCK:
+            yield pts_ns, tiles
+            pts_ns, tiles, n = np.empty_like(pts_ns), np.empty_like(tiles), 0
     release_memory()
     if progress:
-        progress(len(pts_ns) % _REPORT_EVERY)
-    tiles = np.concatenate(blocks)[: len(pts_ns)] if blocks else np.zeros((0, N_BANDS, N_TILES), dtype=np.float32)
-    return pts_ns, tiles
+        progress(n % _REPORT_EVERY)
+    yield pts_ns[:n], tiles[:n]
 
 
-def _joined(parts: list[tuple[list[int], NDArray[np.float32]]]) -> Brightness:
-    pts_ns = [np.array(pts, dtype=np.int64) for pts, _ in parts]
-    tiles = np.empty((sum(len(pts) for pts in pts_ns), N_BANDS, N_TILES), dtype=np.float32)
-    at = 0
-    while parts:  # each is let go once it is copied, so that no film is held twice
-        _, piece = parts.pop(0)
-        tiles[at : at + len(piece)] = piece
-        at += len(piece)
+def _in_file(blocks: Iterable[_Block]) -> Brightness:
+    """Return the blocks' brightness, its tiles in a temporary file: an hour of them is 55 MB."""
+    tiles = RowFile((N_BANDS, N_TILES), np.float32)
+    pts_ns: list[IntArray] = []
+    for of_block, piece in blocks:
+        pts_ns.append(of_block)
+        tiles.append(piece)
     return Brightness(pts_s=np.concatenate(pts_ns).astype(np.float64) * 1e-9, tiles=tiles)
 
 
@@ -192,10 +197,9 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
     )
 
 
-def _mean_level(tiles: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
+def _mean_level(tiles: NDArray[np.float32] | RowFile[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
     """Return the mean of the mask's tiles in every frame, block by block: a film's worth of copies takes memory."""
-    starts = range(0, len(tiles), _BLOCK)
-    parts = [tiles[start : start + _BLOCK, mask].mean(axis=1, dtype=np.float64) for start in starts]
+    parts = [block[:, mask].mean(axis=1, dtype=np.float64) for block in in_blocks(tiles, _BLOCK)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

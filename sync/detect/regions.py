@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dataset.arrays import FloatArray
+from dataset.row_file import RowFile, in_blocks
 from sync.detect.flash import LONGEST_FLASH_S, N_BANDS, N_TILES, Brightness
 
 #: A place is offered where short rises stand so far out of the noise; it holds what stands out half as far as its best.
@@ -83,12 +84,16 @@ def find_regions(brightness: Brightness) -> tuple[NDArray[np.bool_], ...]:
 
 def against_rows(brightness: Brightness) -> Brightness:
     """Return the film with each tile divided by its row's median, at the film's usual level."""
-    tiles = np.empty_like(brightness.tiles)
-    usual = np.median(np.median(brightness.tiles[:: max(1, len(tiles) // _BLOCK)], axis=2), axis=0)[:, None]
-    for start in range(0, len(tiles), _BLOCK):
-        piece = brightness.tiles[start : start + _BLOCK]
+    every = max(1, len(brightness.tiles) // _BLOCK)
+    some = [
+        np.median(piece[-k * _BLOCK % every :: every], axis=2)
+        for k, piece in enumerate(in_blocks(brightness.tiles, _BLOCK))
+    ]
+    usual = np.median(np.concatenate(some), axis=0)[:, None]
+    tiles = RowFile((N_BANDS, N_TILES), brightness.tiles.dtype.type)
+    for piece in in_blocks(brightness.tiles, _BLOCK):
         row = np.median(piece, axis=2, keepdims=True)
-        tiles[start : start + _BLOCK] = piece * (usual / np.maximum(row, _DARK))
+        tiles.append((piece * (usual / np.maximum(row, _DARK))).astype(tiles.dtype, copy=False))
     return Brightness(pts_s=brightness.pts_s, tiles=tiles)
 
 
@@ -96,13 +101,23 @@ def _abruptness(brightness: Brightness) -> FloatArray:
     """Return, for each tile, how far its rises that come within two frames and end soon stand out of its noise."""
     longest = max(2, round(LONGEST_FLASH_S / brightness.frame_s))
     score = np.empty((N_BANDS, N_TILES))
-    for place in np.ndindex(N_BANDS, N_TILES):
-        level = np.ascontiguousarray(brightness.tiles[:, *place])
+    for (band, tile), level in _levels(brightness):
         two_ago = np.concatenate([level[:2], level[:-2]])
         # The lowest level of the time in which a flash is over; a window that looks ahead only.
         soon = ndimage.minimum_filter1d(level, longest, origin=-(longest // 2), mode="nearest")
         rise = level - np.maximum(two_ago, soon)
         change = level - two_ago
         noise = 1.4826 * float(np.median(np.abs(change - np.median(change)))) / np.sqrt(2.0) + 0.2
-        score[place] = np.partition(rise, -_RISES)[-_RISES] / noise
+        score[band, tile] = np.partition(rise, -_RISES)[-_RISES] / noise
     return score
+
+
+def _levels(brightness: Brightness) -> Iterator[tuple[tuple[int, int], NDArray[np.float32]]]:
+    """Yield each tile's place and its brightness in every frame; a band at a time is in memory."""
+    tiles = brightness.tiles
+    for band in range(N_BANDS):
+        levels = np.empty((N_TILES, len(tiles)), dtype=tiles.dtype)
+        for k, piece in enumerate(in_blocks(tiles, _BLOCK)):
+            levels[:, k * _BLOCK : k * _BLOCK + len(piece)] = piece[:, band].T
+        for tile in range(N_TILES):
+            yield (band, tile), levels[tile]

@@ -12,6 +12,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -20,10 +21,13 @@ from dataset.exercises import exercise_title
 from dataset.keypoints.draw import draw_skeleton
 from dataset.muscles import channel_from_name
 from dataset.session import Aligned, ExerciseTable
+from dataset.workers import release_memory
 from sync.result import ContactEvidence
 
 #: Lines of more points than this are drawn as pixels: a long session's report stays small.
 _MOST_POINTS = 4000
+#: A long line is drawn by the extremes of so many stretches, at least; a figure is 1,400 pixels wide.
+_MOST_DRAWN = 6000
 #: Exercises named in a figure at most; more would overlap.
 _MOST_NAMES = 16
 
@@ -57,7 +61,11 @@ def _figure(
     # A Figure of its own, without pyplot: no global state, safe in threads and in worker processes.
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        yield figure, figure.subplots(rows, columns, squeeze=False, **kw)
+        try:
+            yield figure, figure.subplots(rows, columns, squeeze=False, **kw)
+        finally:
+            figure.clear()  # a figure is a ring of references, which would keep its values for a while
+            release_memory()
 
 
 def _uri(figure: Figure) -> str:
@@ -67,10 +75,37 @@ def _uri(figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def _outline(time_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the points of a line that show: of a long one the lowest and the highest of every few, gaps left open.
+
+    There are several such pairs to a pixel, so that the line looks the same and takes no more memory than a short one.
+    """
+    several = len(values) // _MOST_DRAWN
+    if several < 2:
+        return time_s, values
+    n = -(-len(values) // several)
+    rows = np.minimum(np.arange(n * several), len(values) - 1).reshape(n, several)
+    piece = values[rows]
+    absent = np.isnan(piece)
+    lowest = np.where(absent, np.inf, piece).argmin(axis=1)
+    highest = np.where(absent, -np.inf, piece).argmax(axis=1)
+    chosen = np.stack([lowest, highest, np.where(absent.any(axis=1), absent.argmax(axis=1), lowest)], axis=1)
+    kept = np.unique(np.take_along_axis(rows, chosen, axis=1))
+    return time_s[kept], values[kept]
+
+
 def _shade_exercises(axes: Axes, exercises: ExerciseTable, *, names: bool) -> None:
-    for i, (name, start, stop) in enumerate(zip(exercises.name, exercises.start_s, exercises.stop_s, strict=True)):
-        axes.axvspan(start, stop, color=BLUE, alpha=0.07 if i % 2 else 0.13, linewidth=0)
-        if names and len(exercises.name) <= _MOST_NAMES:
+    # Two artists, not one an exercise: a long session has hundreds in each of eight panels.
+    bars = [[(a, 0), (a, 1), (b, 1), (b, 0)] for a, b in zip(exercises.start_s, exercises.stop_s, strict=True)]
+    for first, alpha in ((0, 0.13), (1, 0.07)):
+        shade = PolyCollection(
+            bars[first::2], transform=axes.get_xaxis_transform(), facecolors=BLUE, alpha=alpha, linewidths=0
+        )
+        axes.add_collection(shade, autolim=False)
+    if bars:
+        axes.update_datalim([corner for bar in bars for corner in bar], updatey=False)
+    if names and len(exercises.name) <= _MOST_NAMES:
+        for name, start, stop in zip(exercises.name, exercises.start_s, exercises.stop_s, strict=True):
             axes.annotate(
                 exercise_title(name), ((start + stop) / 2, 1.02), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", fontsize=7, color="#374151", rotation=25,
@@ -92,8 +127,7 @@ def grid_figure(aligned: Aligned, channels: Sequence[str], units: Sequence[str],
             axes = panels[i, 0]
             _shade_exercises(axes, exercises, names=i == 0)
             axes.plot(
-                aligned.time_s,
-                aligned.emg[:, i],
+                *_outline(aligned.time_s, aligned.emg[:, i]),
                 color=BLUE,
                 linewidth=1,
                 rasterized=len(aligned.time_s) > _MOST_POINTS,
@@ -122,7 +156,7 @@ def brightness_figure(frame_time_s: FloatArray, brightness: FloatArray, sent_s: 
     with _figure(10.5, 2.2) as (figure, panels):
         axes = panels[0, 0]
         axes.plot(
-            frame_time_s, brightness, color=GREY, linewidth=0.8, label="mean brightness",
+            *_outline(frame_time_s, brightness), color=GREY, linewidth=0.8, label="mean brightness",
             rasterized=len(frame_time_s) > _MOST_POINTS,
         )  # fmt: skip
         top = float(np.nanmax(brightness)) if len(brightness) else 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dataset.session import Session
+from dataset.spilled import let_go
 from sync.lag import LagProbe, probe_lag
 from sync.priors import MOTION_LAG
 from sync.report import figures
@@ -20,6 +21,7 @@ def lag_section(session: Session) -> Section | None:
     if aligned.keypoints_2d is None and aligned.keypoints_3d is None:
         return None
     probe = probe_lag(session)
+    let_go(aligned.keypoints_2d, aligned.keypoints_3d)
     shown = [(name, c.curve, c.lag_s, c.motion) for name, c in probe.channels.items() if len(c.curve)]
     if not shown:
         return None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.row_file import RowFile
+from dataset.spilled import let_go
 from dataset.video import iter_frames
+from dataset.workers import release_memory
 from sync.report.section import spread, telling
 from sync.result import SyncResult
 
@@ -36,13 +40,36 @@ class FlashChoice:
     false: tuple[int, ...] = ()
 
 
+class Pictures(Mapping[int, NDArray[np.uint8]]):
+    """Frames by index, in a temporary file until they are drawn: in 4K they would take a gigabyte."""
+
+    def __init__(self) -> None:
+        self._bytes = RowFile((), np.uint8)
+        self._places: dict[int, tuple[int, tuple[int, ...]]] = {}
+
+    def add(self, index: int, image: NDArray[np.uint8]) -> None:
+        """Keep one more."""
+        self._places[index] = len(self._bytes), image.shape
+        self._bytes.append(image.reshape(-1))
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        first, shape = self._places[index]
+        return self._bytes[first : first + math.prod(shape)].reshape(shape)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnails:
     """Frames by index, which flashes they show, and which rows of the pose table."""
 
     flashes: FlashChoice = field(default_factory=FlashChoice)
     pose_rows: tuple[tuple[int, int], ...] = ()
-    images: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    images: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 def decode_thumbnails(result: SyncResult) -> Thumbnails:
@@ -71,11 +98,15 @@ def frame_at(result: SyncResult, time_s: float) -> int:
     return int(np.argmin(np.abs(times - time_s))) if len(times) else 0
 
 
-def _decode(result: SyncResult, wanted: Iterable[int]) -> dict[int, NDArray[np.uint8]]:
+def _decode(result: SyncResult, wanted: Iterable[int]) -> Mapping[int, NDArray[np.uint8]]:
     indices = np.array(sorted(i for i in wanted if i >= 0), dtype=np.int64)
     if result.video_path is None or not len(indices):
         return {}
-    return {frame.index: frame.image for frame in iter_frames(result.video_path, indices=indices)}
+    images = Pictures()
+    for frame in iter_frames(result.video_path, indices=indices):
+        images.add(frame.index, frame.image)
+    release_memory()
+    return images
 
 
 def _choose_flashes(result: SyncResult) -> FlashChoice:
@@ -101,6 +132,7 @@ def _pose_rows(result: SyncResult) -> tuple[tuple[int, int], ...]:
     if pose is None or video is None or pose.keypoints_2d is None:
         return ()
     found = np.flatnonzero(np.isfinite(pose.keypoints_2d).any(axis=(1, 2)))
+    let_go(pose.keypoints_2d)
     exercises = result.session.exercises
     if len(found) and len(exercises.name):
         middle_s = 0.5 * (exercises.start_s + exercises.stop_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_every_row_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         assert capture.log() == [(5, "info", "a thing", {"n": 1})]
         assert capture.clock_anchors() == [(1, 2)]
         assert capture.manifest["health"] == {"1": {"received": 2}}
+
+
+def test_an_hours_frames_are_read_without_an_hour_of_tuples(tmp_path: Path) -> None:
+    folder = write_capture(tmp_path)
+    db = sqlite3.connect(folder / schema.DATABASE)
+    db.executemany("INSERT INTO frame VALUES (0, ?, ?, ?)", ((k, 10**15 + k, 10**12 + k) for k in range(2, 100_000)))
+    db.commit()
+    db.close()
+    with Capture.open(folder) as capture:
+        tracemalloc.start()
+        frames = capture.frames()
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert frames.arrival_ns[-1] == 10**15 + 99_999
+    assert peak_bytes < 4 * sum(c.nbytes for c in (frames.epoch, frames.frame_index, frames.arrival_ns, frames.pts_ns))
 
 
 def test_the_manifest_holds_checksums_and_counts(tmp_path: Path) -> None:

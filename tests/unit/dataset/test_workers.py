@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
+from contextlib import closing
 
 import pytest
 
-from dataset.workers import default_workers, in_order
+from dataset.workers import default_workers, each_in_order, in_order
 
 
 @pytest.mark.parametrize("workers", [None, 1, 2, 5])
@@ -45,3 +47,33 @@ def test_a_failure_is_raised_and_the_rest_left_undone():
 
 def test_there_is_at_least_one_worker():
     assert 1 <= default_workers() <= 4
+
+
+class _Result:
+    """Something that can be watched."""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_yielded_is_not_kept(workers):
+    watched = []
+    for result in each_in_order(lambda _: _Result(), range(20), workers):
+        watched.append(weakref.ref(result))
+        del result
+        assert watched[-1]() is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_leaves_off_early_leaves_the_rest_undone(workers):
+    done = []
+
+    def work(k):
+        time.sleep(0.005)
+        done.append(k)
+        return k
+
+    with closing(each_in_order(work, range(200), workers)) as results:
+        assert next(results) == 0
+    n = len(done)
+    assert n < 100
+    time.sleep(0.05)
+    assert len(done) == n

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -171,6 +172,18 @@ def test_confidence_stays_within_its_bounds():
     found = grid.pose_on_grid(grid.grid_times(0.5, 3.5), frames, pose)["confidence"]
     assert found.min() >= 0.0
     assert found.max() <= 1.0
+
+
+def test_half_an_hours_keypoints_take_little_memory_on_their_way_to_the_grid():
+    frames = np.arange(0, 1800, 1 / 10)
+    pose = pose_of(frames, missing=[500])
+    at = grid.grid_times(1, 1799)
+    tracemalloc.start()
+    found = grid.pose_on_grid(at, frames, pose)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < found["keypoints_2d"].nbytes, "what it gives lies in files"
+    assert found["keypoints_2d"][9000, 3, 0] == pytest.approx(100 + 30 * at[9000], abs=0.1)
 
 
 @given(usable=st.lists(st.booleans(), max_size=40))

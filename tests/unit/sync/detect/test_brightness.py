@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 
 from dataset import video as video_module
-from dataset.video import CannotEnterError, frame_pts_ns
+from dataset.video import CannotEnterError, frame_pts_ns, probe_video
 from sync.detect import flash
-from sync.detect.flash import N_BANDS, N_TILES, read_brightness
+from sync.detect.flash import N_BANDS, N_TILES, Brightness, detect_flashes, read_brightness
+from sync.detect.regions import against_rows, find_regions
 
 
 @pytest.fixture
@@ -64,3 +67,33 @@ def test_a_file_that_breaks_off_gives_what_it_has(film, monkeypatch):
     assert 50 < len(alone.pts_s) < 300
     monkeypatch.setattr(flash, "_STRETCH_S", 1.7)
     np.testing.assert_array_equal(read_brightness(film, workers=3).pts_s, alone.pts_s)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(film, monkeypatch, workers):
+    n, fps = 60_000, 30
+    rng = np.random.default_rng(6)
+    tiles = rng.normal(90, 1, (n, N_BANDS, N_TILES)).astype(np.float32)
+    tiles[:, 2, 3] += np.where(np.arange(n) % 800 < 6, 25, 0)  # a lamp in the corner
+
+    def frames(_video, _rows, _columns, *, start_ns, stop_ns, threads):
+        first, stop = (None if t is None else round(t * 1e-9 * fps) for t in (start_ns, stop_ns))
+        for k in range(first or 0, n if stop is None else stop):
+            yield round(k / fps * 1e9), tiles[k]
+
+    monkeypatch.setattr(flash, "iter_luma", frames)
+    monkeypatch.setattr(flash, "probe_video", lambda path: replace(probe_video(path), duration_s=n / fps))
+    tracemalloc.start()
+    read = read_brightness(film, workers=workers)
+    places = find_regions(read)
+    rows = against_rows(read)
+    found = detect_flashes(read, places[0])
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 0.4 * tiles.nbytes
+    whole = Brightness(pts_s=np.arange(n) / fps, tiles=tiles)
+    np.testing.assert_array_equal(read.tiles, tiles)
+    np.testing.assert_array_equal(read.level, whole.level)
+    np.testing.assert_array_equal(rows.tiles, against_rows(whole).tiles)
+    np.testing.assert_array_equal(places, find_regions(whole))
+    assert len(found) == len(detect_flashes(whole, places[0])) == n // 800 - 1

@@ -1,0 +1,76 @@
+"""Arrays that lie in a temporary file: what grows with a recording's length need not stay in memory."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import tempfile
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.arrays import BoolArray, FloatArray
+
+#: Numbers written, or rows moved, at once.
+_NUMBERS, _ROWS = 1 << 17, 1024
+
+
+class _Spill(mmap.mmap):
+    """The file behind a spilled array."""
+
+
+def spilled(shape: tuple[int, ...], fill: float) -> FloatArray:
+    """Return an array filled with one number, as ``numpy.full`` does, in a temporary file that goes with it.
+
+    It is used like any other. What was touched of it stays in memory until :func:`let_go`.
+    """
+    n = math.prod(shape)
+    if n == 0:
+        return np.full(shape, fill, dtype=np.float64)
+    block = np.full(min(n, _NUMBERS), fill, dtype=np.float64)
+    with tempfile.TemporaryFile() as file:
+        # Written, and not just made long: a disk that is full says so here, and not by a signal later.
+        for first in range(0, n, _NUMBERS):
+            file.write(block[: n - first].data)
+        file.flush()
+        mapped = _Spill(file.fileno(), 8 * n)
+    return np.ndarray(shape, dtype=np.float64, buffer=mapped)
+
+
+def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the same arrays, in one temporary file and out of memory: for what is hardly looked at again."""
+    ends = [0, *accumulate(array.nbytes for array in arrays)]
+    if ends[-1] == 0:
+        return list(arrays)
+    with tempfile.TemporaryFile() as file:
+        for array in arrays:
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        file.flush()
+        mapped = _Spill(file.fileno(), ends[-1])
+    raw = np.frombuffer(mapped, dtype=np.uint8)
+    return [
+        raw[first:stop].view(array.dtype).reshape(array.shape)
+        for array, (first, stop) in zip(arrays, pairwise(ends), strict=True)
+    ]
+
+
+def let_go(*arrays: NDArray[np.generic] | None) -> None:
+    """Take spilled arrays out of memory until they are looked at again; others are left as they are."""
+    for array in arrays:
+        base: object = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, _Spill) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            base.madvise(mmap.MADV_DONTNEED)
+
+
+def compacted(rows: FloatArray, keep: BoolArray) -> FloatArray:
+    """Return the rows to keep, moved to the beginning of the same array: ``rows[keep]`` without a copy."""
+    kept = np.flatnonzero(keep)
+    if len(kept) < len(rows):
+        for first in range(0, len(kept), _ROWS):
+            piece = kept[first : first + _ROWS]
+            rows[first : first + len(piece)] = rows[piece]
+    return rows[: len(kept)]

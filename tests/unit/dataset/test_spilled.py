@@ -1,0 +1,83 @@
+"""A spilled array is an array like any other, out of memory until it is looked at."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset.spilled import compacted, let_go, put_away, spilled
+
+
+def resident_bytes():
+    kilobytes = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return 1024 * int(kilobytes.split()[1])
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("shape", [(0, 25, 3), (7,), (200_000,), (9000, 25, 3)])
+@pytest.mark.parametrize("fill", [0.0, np.nan])
+def test_it_is_filled_and_written_like_an_array(shape, fill):
+    array = spilled(shape, fill)
+    np.testing.assert_array_equal(array, np.full(shape, fill))
+    assert type(array) is np.ndarray and array.dtype == np.float64
+    values = np.random.default_rng(2).normal(size=shape)
+    array[:] = values
+    let_go(array, array[:1], None)
+    np.testing.assert_array_equal(array, values)
+
+
+def test_other_arrays_are_left_as_they_are(tmp_path):
+    path = tmp_path / "own"
+    np.zeros(5000).tofile(path)
+    plain, copied = np.arange(9.0), np.memmap(path, dtype=np.float64, mode="c")
+    copied[:] = 3.0  # in memory only: letting it go would lose it
+    let_go(plain, plain[2:], copied)
+    assert plain.tolist() == list(range(9)) and (copied == 3.0).all()
+
+
+def test_what_is_put_away_is_the_same():
+    rng = np.random.default_rng(4)
+    arrays = [rng.normal(size=(500, 3)), np.arange(9)[::2], np.zeros(0), np.array([True, False, True]), np.arange(7.0)]
+    same = put_away(*arrays)
+    for array, put in zip(arrays, same, strict=True):
+        np.testing.assert_array_equal(put, array)
+        assert (put.dtype, put.shape) == (array.dtype, array.shape)
+    same[0][:] = 5.0
+    let_go(*same)
+    assert (same[0] == 5.0).all()
+    assert [a.tolist() for a in put_away(np.zeros(0), np.zeros(0))] == [[], []]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.9, 1.0])
+def test_compacting_keeps_what_a_mask_keeps(share):
+    rng = np.random.default_rng(3)
+    rows = spilled((5000, 4), 0.0)
+    rows[:] = rng.normal(size=rows.shape)
+    keep = rng.random(5000) < share
+    expected = rows[keep]
+    result = compacted(rows, keep)
+    np.testing.assert_array_equal(result, expected)
+    assert np.shares_memory(result, rows) or not keep.any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system tells memory and files in its own way")
+def test_what_is_let_go_takes_no_memory_and_the_file_goes_with_the_array():
+    before = resident_bytes()
+    files = open_files()
+    array = spilled((100, 100_000), 1.0)
+    for row in array:
+        row *= 2.0
+    assert resident_bytes() - before > 60e6
+    let_go(array)
+    assert resident_bytes() - before < 20e6
+    assert array[::7, ::1000].sum() == 2.0 * array[::7, ::1000].size
+    del array, row
+    gc.collect()
+    assert open_files() == files
