@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import weakref
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dataset.scratch import scratch_file, scratch_room
 
 T = TypeVar("T", bound=np.generic)
 
@@ -28,7 +29,7 @@ class RowFile(Generic[T]):
     """
 
     def __init__(self, row_shape: tuple[int, ...], dtype: type[T]) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the rows
+        self._file = scratch_file()
         self._row_shape = row_shape
         self._dtype = np.dtype(dtype)
         self._row_bytes = math.prod(row_shape) * self._dtype.itemsize
@@ -49,11 +50,19 @@ class RowFile(Generic[T]):
         return self._dtype
 
     def append(self, rows: NDArray[T]) -> None:
-        """Add rows, shape (N, *row_shape), at the end."""
+        """Add rows, shape (N, *row_shape), at the end.
+
+        Raises
+        ------
+        DiskFullError
+            There is no room for them.
+        """
         if rows.shape[1:] != self._row_shape or rows.dtype != self._dtype:
             raise ValueError(f"rows of {rows.shape[1:]} {rows.dtype} do not go with {self._row_shape} {self._dtype}")
-        self._file.seek(self._n * self._row_bytes)
-        self._file.write(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+        with scratch_room():
+            self._file.seek(self._n * self._row_bytes)
+            self._file.write(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+            self._file.flush()
         self._n += len(rows)
 
     def __getitem__(self, piece: slice) -> NDArray[T]:

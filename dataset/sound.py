@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import VideoError
+from dataset.scratch import scratch_file, scratch_room
 from dataset.video import PLAYLIST, PLAYLIST_OPTIONS
 
 _FULL_SCALE = 32768.0
@@ -129,7 +129,7 @@ class _Track:
     """Lays blocks at their own times; small disagreements (rounded stamps) are joined, holes stay silent."""
 
     def __init__(self, rate_hz: int, start_s: float) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the sound
+        self._file = scratch_file()
         self._rate_hz = rate_hz
         self._start_s = start_s
         self._tolerance = round(_ROUNDING_S * rate_hz)
@@ -158,5 +158,7 @@ class _Track:
 
     def _write(self) -> None:
         if self._waiting:
-            self._file.write(np.concatenate(self._waiting).tobytes())
+            with scratch_room():
+                self._file.write(np.concatenate(self._waiting).tobytes())
+                self._file.flush()
         self._waiting, self._n_waiting = [], 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import tempfile
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.arrays import BoolArray, FloatArray
+from dataset.scratch import scratch_file, scratch_room
 
 #: Numbers written, or rows moved, at once.
 _NUMBERS, _ROWS = 1 << 17, 1024
@@ -25,12 +25,17 @@ def spilled(shape: tuple[int, ...], fill: float) -> FloatArray:
     """Return an array filled with one number, as ``numpy.full`` does, in a temporary file that goes with it.
 
     It is used like any other. What was touched of it stays in memory until :func:`let_go`.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for it.
     """
     n = math.prod(shape)
     if n == 0:
         return np.full(shape, fill, dtype=np.float64)
     block = np.full(min(n, _NUMBERS), fill, dtype=np.float64)
-    with tempfile.TemporaryFile() as file:
+    with scratch_room(), scratch_file() as file:
         # Written, and not just made long: a disk that is full says so here, and not by a signal later.
         for first in range(0, n, _NUMBERS):
             file.write(block[: n - first].data)
@@ -40,11 +45,17 @@ def spilled(shape: tuple[int, ...], fill: float) -> FloatArray:
 
 
 def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return the same arrays, in one temporary file and out of memory: for what is hardly looked at again."""
+    """Return the same arrays, in one temporary file and out of memory: for what is hardly looked at again.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for them.
+    """
     ends = [0, *accumulate(array.nbytes for array in arrays)]
     if ends[-1] == 0:
         return list(arrays)
-    with tempfile.TemporaryFile() as file:
+    with scratch_room(), scratch_file() as file:
         for array in arrays:
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         file.flush()

@@ -1,0 +1,49 @@
+"""Temporary files that find no room say what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from dataset.errors import DiskFullError
+from dataset.scratch import scratch_file
+
+#: A file may grow to a megabyte here, as on a disk that is nearly full.
+LIMITED = """
+import resource
+import numpy as np
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+from dataset.errors import DiskFullError
+from dataset.row_file import RowFile
+from dataset.spilled import put_away, spilled
+small, large = np.zeros(1000), np.zeros(10**6)
+rows = RowFile((), np.float64)
+rows.append(small)
+put_away(small)
+spilled((1000,), 0.0)
+for work in (lambda: rows.append(large), lambda: put_away(small, large), lambda: spilled((10**6,), 0.0)):
+    try:
+        work()
+    except DiskFullError as error:
+        print(error.what, "|", error.why, "|", error.hint)
+print(len(rows), rows[:].sum())
+"""
+
+
+def test_no_room_says_where_and_what_to_do() -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=60, check=True)
+    *told, kept = done.stdout.splitlines()
+    assert len(told) == 3
+    for line in told:
+        assert line.startswith(f"cannot write temporary files into {tempfile.gettempdir()} | File too large | ")
+        assert "TMPDIR" in line
+    assert kept == "1000 0.0"
+
+
+def test_a_folder_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
+    with pytest.raises(DiskFullError, match="/no/such/folder"):
+        scratch_file()
