@@ -32,8 +32,9 @@ lint: .venv/.installed
 types: .venv/.installed
 	$(BIN)/mypy
 
+# Two at a time: one after the other they take twelve minutes. What waits for real time is in test-full.
 test: install lint types
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 test-full: install lint types
 	$(BIN)/pytest -m 'slow or not slow'
