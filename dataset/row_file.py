@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.scratch import scratch_file, scratch_room
+from dataset.scratch import close_quietly, scratch_errors, scratch_file
 
 T = TypeVar("T", bound=np.generic)
 
@@ -34,7 +34,7 @@ class RowFile(Generic[T]):
         self._dtype = np.dtype(dtype)
         self._row_bytes = math.prod(row_shape) * self._dtype.itemsize
         self._n = 0
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, close_quietly, self._file)
 
     def __len__(self) -> int:
         return self._n
@@ -59,7 +59,7 @@ class RowFile(Generic[T]):
         """
         if rows.shape[1:] != self._row_shape or rows.dtype != self._dtype:
             raise ValueError(f"rows of {rows.shape[1:]} {rows.dtype} do not go with {self._row_shape} {self._dtype}")
-        with scratch_room():
+        with scratch_errors():
             self._file.seek(self._n * self._row_bytes)
             self._file.write(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
             self._file.flush()
@@ -77,7 +77,9 @@ class RowFile(Generic[T]):
         return rows
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Return all rows at once."""
+        """Return all rows at once, always a copy."""
+        if copy is False:
+            raise ValueError("rows in a file come as a copy")
         rows = self[:]
         return rows if dtype is None else rows.astype(dtype, copy=False)
 

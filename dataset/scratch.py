@@ -1,13 +1,17 @@
-"""Temporary files for what is too large for memory, and what to say where there is no room for them."""
+"""Temporary files for what is too large for memory, and what to say where they cannot be had."""
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedRandom
 
-from dataset.errors import DiskFullError
+from dataset.errors import DiskFullError, InputError
+
+#: To whoever waits, a file that may grow no further is a full disk.
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 def scratch_file() -> BufferedRandom:
@@ -15,27 +19,36 @@ def scratch_file() -> BufferedRandom:
 
     Raises
     ------
-    DiskFullError
+    InputError, DiskFullError
         None can be made.
     """
-    with scratch_room():
+    with scratch_errors():
         return tempfile.TemporaryFile()
 
 
 @contextmanager
-def scratch_room() -> Iterator[None]:
+def scratch_errors() -> Iterator[None]:
     """Say what to do where writing into a temporary file fails.
 
     Raises
     ------
     DiskFullError
-        It failed.
+        There is no room.
+    InputError
+        The folder of temporary files cannot be used.
     """
     try:
         yield
     except OSError as error:
-        raise DiskFullError(
-            f"cannot write temporary files into {tempfile.gettempdir()}",
-            error.strerror or str(error),
-            "free some space there, or let TMPDIR name a folder on a larger disk",
-        ) from error
+        what = f"cannot write temporary files into {tempfile.tempdir or 'any of the usual folders'}"
+        why = error.strerror or str(error)
+        if error.errno in _NO_ROOM:
+            hint = "free some space there, or let TMPDIR name a folder on a larger disk"
+            raise DiskFullError(what, why, hint) from error
+        raise InputError(what, why, "let TMPDIR name a folder that can be written into") from error
+
+
+def close_quietly(file: BufferedRandom) -> None:
+    """Close a file whose last bytes may have found no room, which was said when they were written."""
+    with suppress(OSError):
+        file.close()

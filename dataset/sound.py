@@ -5,8 +5,9 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import av
 import av.error
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.errors import VideoError
-from dataset.scratch import scratch_file, scratch_room
+from dataset.scratch import close_quietly, scratch_errors, scratch_file
 from dataset.video import PLAYLIST, PLAYLIST_OPTIONS
 
 _FULL_SCALE = 32768.0
@@ -35,10 +36,10 @@ class SampleFile:
         Native 16-bit integers.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BufferedRandom) -> None:
         self._file = file
         self._n = file.seek(0, 2) // 2
-        weakref.finalize(self, file.close)
+        weakref.finalize(self, close_quietly, file)
 
     def __len__(self) -> int:
         return self._n
@@ -154,11 +155,11 @@ class _Track:
         return Sound(samples=SampleFile(self._file), rate_hz=self._rate_hz, start_s=self._start_s)
 
     def discard(self) -> None:
-        self._file.close()
+        close_quietly(self._file)
 
     def _write(self) -> None:
         if self._waiting:
-            with scratch_room():
+            with scratch_errors():
                 self._file.write(np.concatenate(self._waiting).tobytes())
                 self._file.flush()
         self._waiting, self._n_waiting = [], 0

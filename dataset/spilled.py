@@ -1,4 +1,7 @@
-"""Arrays that lie in a temporary file: what grows with a recording's length need not stay in memory."""
+"""Arrays that lie in a temporary file: what grows with a recording's length need not stay in memory.
+
+Where the folder of temporary files is itself in memory (a tmpfs), ``TMPDIR`` has to name another.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.arrays import BoolArray, FloatArray
-from dataset.scratch import scratch_file, scratch_room
+from dataset.scratch import scratch_errors, scratch_file
 
 #: Numbers written, or rows moved, at once.
 _NUMBERS, _ROWS = 1 << 17, 1024
@@ -35,8 +38,8 @@ def spilled(shape: tuple[int, ...], fill: float) -> FloatArray:
     if n == 0:
         return np.full(shape, fill, dtype=np.float64)
     block = np.full(min(n, _NUMBERS), fill, dtype=np.float64)
-    with scratch_room(), scratch_file() as file:
-        # Written, and not just made long: a disk that is full says so here, and not by a signal later.
+    with scratch_errors(), scratch_file() as file:
+        # Written, and not just made long: on most file systems a full disk says so here, and not by a signal later.
         for first in range(0, n, _NUMBERS):
             file.write(block[: n - first].data)
         file.flush()
@@ -55,12 +58,12 @@ def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
     ends = [0, *accumulate(array.nbytes for array in arrays)]
     if ends[-1] == 0:
         return list(arrays)
-    with scratch_room(), scratch_file() as file:
+    with scratch_errors(), scratch_file() as file:
         for array in arrays:
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         file.flush()
         mapped = _Spill(file.fileno(), ends[-1])
-    raw = np.frombuffer(mapped, dtype=np.uint8)
+    raw = np.ndarray(ends[-1], dtype=np.uint8, buffer=mapped)
     return [
         raw[first:stop].view(array.dtype).reshape(array.shape)
         for array, (first, stop) in zip(arrays, pairwise(ends), strict=True)

@@ -52,7 +52,8 @@ def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | Non
     """
     workers = default_workers() if workers is None else workers
     if workers <= 1:
-        yield from map(work, items)
+        for item in items:  # not map, which a StopIteration of ``work`` would end silently
+            yield work(item)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="worker") as pool:
         begun = deque(pool.submit(work, item) for item in items)

@@ -33,8 +33,10 @@ _AS_USUAL = 0.75
 _LEAST = 3
 #: What a contact of each kind is taken for where its sound alone cannot tell.
 _ALIKE = {"clap": "snap", "stomp": "door"}
-#: What is dated worse than this began with another sound.
+#: A sound dated worse than this is two sounds in one, and its onset is the other's.
 _SHARP_S = 0.005
+#: Hands and heels do not meet twice within this.
+_APART_S = 0.2
 #: Contacts of one train are about equally loud; what is this much softer is another sound.
 _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
@@ -121,22 +123,41 @@ def answered_besides(
         if j not in known and c.loudness > _SOFTER_UNASKED * softest
         if c.kind == kind or (c.kind == _ALIKE[kind] and c.uncertainty_s < _SHARP_S)
     ]
+    others = [j for j in others if _apart(host_s[j], host_s[known])]
     pooled = _explained_by_answers(kind, host_s[known + others], data) if others and len(known) >= _LEAST else None
     if pooled is None:
         return []
     usual = _usual_delay(pooled[: len(known)])
-    typical = float(np.median(pooled[: len(known), usual].max(axis=1)))
-    share = dict(zip(others, pooled[len(known) :, usual].max(axis=1).tolist(), strict=True))
+    shares = pooled[:, usual].max(axis=1)
+    if np.count_nonzero(shares[: len(known)] > _ANSWERED_EXPECTED) < _LEAST:
+        return []  # nobody knows how this limb answers
+    typical = float(np.median(shares[: len(known)]))
+    share = dict(zip(others, shares[len(known) :].tolist(), strict=True))
+    windows, found = _windows(cue_s), list[int]()
     # Best first, so that of two sounds that answer one cue the better answered counts.
-    open_windows = [(low, high) for low, high in _windows(cue_s) if not any(low <= host_s[j] <= high for j in known)]
-    found: list[int] = []
     for j in sorted(share, key=lambda j: -share[j]):
-        answers = [window for window in open_windows if window[0] <= host_s[j] <= window[1]]
-        least = _ANSWERED_EXPECTED if answers else _ANSWERED_UNASKED
-        if share[j] > max(least, _AS_USUAL * typical):
+        counted = known + found
+        expected = _n_answered(windows, host_s[[*counted, j]]) > _n_answered(windows, host_s[counted])
+        least = max(_ANSWERED_EXPECTED if expected else _ANSWERED_UNASKED, _AS_USUAL * typical)
+        if share[j] > least and _apart(host_s[j], host_s[found]):
             found.append(j)
-            open_windows = [window for window in open_windows if window not in answers]
     return sorted(found)
+
+
+def _apart(at_s: float, others_s: FloatArray) -> bool:
+    return bool(np.all(np.abs(others_s - at_s) > _APART_S))
+
+
+def _n_answered(windows: list[tuple[float, float]], at_s: FloatArray) -> int:
+    """Return how many cues are answered where each contact answers one: windows overlap where cues are close."""
+    left = sorted(at_s.tolist())
+    n = 0
+    for low, high in windows:
+        inside = next((i for i, at in enumerate(left) if low <= at <= high), None)
+        if inside is not None:
+            del left[inside]
+            n += 1
+    return n
 
 
 def _explained_by_answers(kind: str, at: FloatArray, data: Mapping[str, SensorData]) -> FloatArray | None:

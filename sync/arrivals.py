@@ -47,9 +47,12 @@ _DRIFT_BLOCKS = 24
 #: Values over which at most the time between two is taken where no rate is known.
 _BASELINE = 1000
 _WHOLE_PACKETS = 0.9
-#: Which of the earliest arrivals tells how close together they lie, one of at most so many a value; at least the
-#: sixth, or nothing is told.
-_EARLIEST, _OF_VALUES, _FEWEST_EARLIEST = 12, 8, 5
+#: Which of the earliest arrivals above the line tells how close together they lie, and which two whether they lie
+#: evenly: times them apart by less than one early outlier leaves, or by more than a radio's steps do.
+_EARLIEST = 12
+_EVENLY, _TIMES_APART = (6, 24), (2.0, 10.0)
+#: No fewer values than so many times the last of them have a tail to speak of.
+_OF_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +225,6 @@ def fit_epoch(
             index = infer_index(relative, period_s)
             intercept, period_s = lower_envelope(index, relative)
     ticks: FloatArray = intercept + period_s * index.astype(np.float64)
-    ticks -= _least_lateness_s(relative, relative - ticks)
     lateness: FloatArray = relative - ticks
     if np.median(np.abs(lateness)) > max(period_s, _JITTERY_S) and counter is None:
         # Not a regular stream at all: its times are better as they came than on a wrong line.
@@ -233,15 +235,17 @@ def fit_epoch(
             ci95_s=float(np.median(np.abs(lateness))), n_lost=0,
         )  # fmt: skip
     ci95_s, rate_ci95_ppm = _uncertainty(ticks, lateness)
+    late_s = _line_lateness_s(relative, lateness)
     return EpochClock(
         epoch=epoch,
         first=first,
         index=index,
-        time_s=start_s + ticks,
-        lateness_s=lateness,
+        time_s=start_s + ticks - late_s,
+        lateness_s=lateness + late_s,
         period_s=period_s,
         rate_ci95_ppm=rate_ci95_ppm,
-        ci95_s=ci95_s,
+        # What is taken off is known to about half of it.
+        ci95_s=math.hypot(ci95_s, 1.96 * 0.5 * late_s),
         n_lost=int(index[-1] - index[0] + 1 - n),
     )
 
@@ -425,7 +429,7 @@ def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
     raise ValueError("a line needs two different indices")
 
 
-def _least_lateness_s(arrival_s: FloatArray, above_s: FloatArray) -> float:
+def _line_lateness_s(arrival_s: FloatArray, above_s: FloatArray) -> float:
     """Return how late the arrivals on the envelope are themselves, from how far above it the next ones lie.
 
     Notes
@@ -433,17 +437,21 @@ def _least_lateness_s(arrival_s: FloatArray, above_s: FloatArray) -> float:
     Of ``n`` latenesses whose density near zero is level, as exponential ones', the k-th smallest is about k steps of
     one n-th; where it rises from zero, about the square root of k steps (the limits of smallest values, Fisher &
     Tippett 1928). The envelope, a line through two of them, lies about two steps above zero in the first case and 1.25
-    in the second. Half way between the two is taken, since the lateness of a radio may be of either kind.
+    in the second. Half way between the two is taken, since the lateness of a radio may be of either kind. Where the
+    earliest follow neither, as with one that is too early or with a radio's own steps, nothing is concluded.
     """
     # Values of one packet share an arrival: the last of them is the latest taken, and the least late.
     last = np.append(np.flatnonzero(np.diff(arrival_s) > 0), len(arrival_s) - 1)
     above_s = above_s[last]
     above_s = above_s[above_s > -_ROUNDING_S]
-    k = min(_EARLIEST, len(above_s) // _OF_VALUES)
-    if k < _FEWEST_EARLIEST:
+    near, far = _EVENLY
+    if len(above_s) < _OF_VALUES * far:
         return 0.0
-    level, rising = 2.0 / (k - 1), 1.25 / (math.sqrt(k + 1) - 1.25)
-    return 0.5 * (level + rising) * max(0.0, float(np.partition(above_s, k)[k]))
+    earliest = np.sort(np.partition(above_s, far)[: far + 1])
+    if not _TIMES_APART[0] * earliest[near] < earliest[far] < _TIMES_APART[1] * earliest[near]:
+        return 0.0
+    level, rising = 2.0 / (_EARLIEST - 1), 1.25 / (math.sqrt(_EARLIEST + 1) - 1.25)
+    return 0.5 * (level + rising) * max(0.0, float(earliest[_EARLIEST]))
 
 
 def _uncertainty(ticks: FloatArray, lateness: FloatArray) -> tuple[float, float]:

@@ -27,7 +27,8 @@ async def run_beside(words: Sequence[str]) -> Said:
     """Run a command to its end without holding up the screen.
 
     What it writes goes to files and its end is asked for: pipes and child watchers of the event loop stay behind
-    where a wait is cancelled twice, as it is by a screen that is left while the program ends.
+    where a wait is cancelled twice, as it is by a screen that is left while the program ends. Whoever cancels waits
+    for the moment in which the killed process ends.
 
     Parameters
     ----------

@@ -56,6 +56,9 @@ class Pictures(Mapping[int, NDArray[np.uint8]]):
         first, shape = self._places[index]
         return self._bytes[first : first + math.prod(shape)].reshape(shape)
 
+    def __contains__(self, index: object) -> bool:
+        return index in self._places
+
     def __iter__(self) -> Iterator[int]:
         return iter(self._places)
 

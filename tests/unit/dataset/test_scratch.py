@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-from dataset.errors import DiskFullError
+from dataset.errors import InputError
 from dataset.scratch import scratch_file
 
 #: A file may grow to a megabyte here, as on a disk that is nearly full.
@@ -24,26 +24,33 @@ rows = RowFile((), np.float64)
 rows.append(small)
 put_away(small)
 spilled((1000,), 0.0)
-for work in (lambda: rows.append(large), lambda: put_away(small, large), lambda: spilled((10**6,), 0.0)):
+near = RowFile((), np.uint8)
+near.append(np.zeros(2**20 - 100, dtype=np.uint8))  # so that a small write, which is kept back, finds no room
+for work in (
+    lambda: rows.append(large), lambda: put_away(small, large), lambda: spilled((10**6,), 0.0),
+    lambda: near.append(np.zeros(3000, dtype=np.uint8)),
+):
     try:
         work()
     except DiskFullError as error:
         print(error.what, "|", error.why, "|", error.hint)
 print(len(rows), rows[:].sum())
+del near
 """
 
 
 def test_no_room_says_where_and_what_to_do() -> None:
     done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, timeout=60, check=True)
     *told, kept = done.stdout.splitlines()
-    assert len(told) == 3
+    assert len(told) == 4
     for line in told:
         assert line.startswith(f"cannot write temporary files into {tempfile.gettempdir()} | File too large | ")
         assert "TMPDIR" in line
     assert kept == "1000 0.0"
+    assert done.stderr == ""
 
 
 def test_a_folder_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
-    with pytest.raises(DiskFullError, match="/no/such/folder"):
+    with pytest.raises(InputError, match="/no/such/folder"):
         scratch_file()

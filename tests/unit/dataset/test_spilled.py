@@ -55,6 +55,16 @@ def test_what_is_put_away_is_the_same():
     assert [a.tolist() for a in put_away(np.zeros(0), np.zeros(0))] == [[], []]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_put_away_leaves_memory_when_let_go():
+    (put,) = put_away(np.ones(8_000_000))
+    before = resident_bytes()
+    assert put.sum() == 8e6
+    assert resident_bytes() > before + 40e6
+    let_go(put)
+    assert resident_bytes() < before + 10e6
+
+
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.9, 1.0])
 def test_compacting_keeps_what_a_mask_keeps(share):
     rng = np.random.default_rng(3)

@@ -113,6 +113,32 @@ def test_of_two_sounds_in_one_cue_s_time_the_better_answered_counts() -> None:
     assert answered_besides("clap", CUES_S, known, contacts, times(contacts), arms(ASKED_S)) == [2]
 
 
+@pytest.mark.parametrize("later_s", [0.06, 0.12, 0.18])
+def test_what_rattles_right_after_a_clap_is_no_second_one(later_s: float) -> None:
+    """One answer would explain both."""
+    contacts = (*(sound(at) for at in ASKED_S), *(sound(at + later_s, kind="snap") for at in ASKED_S))
+    assert answered_besides("clap", CUES_S, list(range(8)), contacts, times(contacts), arms(ASKED_S)) == []
+
+
+@pytest.mark.parametrize("reaction_s", [0.4, 0.65, 0.9])
+def test_a_late_clap_answers_its_own_cue_and_not_the_next(reaction_s: float) -> None:
+    """Cues a second apart: the time in which a contact may answer one reaches into the next one's."""
+    cues = np.array([4.0, 5.1, 6.1, 7.3, 40.0, 41.0, 42.2, 43.4])
+    contacts = tuple(sound(at, kind="snap" if i == 5 else "clap") for i, at in enumerate(cues + reaction_s))
+    known = answered_cues(cues, "clap", contacts, times(contacts))
+    data = arms(cues + reaction_s, noise=50.0)
+    assert answered_besides("clap", cues, known, contacts, times(contacts), data) == [5]
+
+
+@pytest.mark.parametrize("cue_s", [CUES_S, NO_CUES])
+def test_where_no_sensor_answers_those_known_nothing_is_added(cue_s: FloatArray) -> None:
+    """Arms that move before each of some snaps, and answer nothing: that is no delay of theirs."""
+    words, snaps = ASKED_S[:5], ASKED_S[5:] + 0.3
+    contacts = (*(sound(at) for at in words), *(sound(at, kind="snap") for at in snaps))
+    data = arms(snaps - 0.25)
+    assert answered_besides("clap", cue_s, list(range(5)), contacts, times(contacts), data) == []
+
+
 def test_without_cues_the_sensors_tell_alone(heard: tuple[tuple[Contact, ...], FloatArray]) -> None:
     contacts, host_s = heard
     assert answered_by_sensors("clap", contacts, host_s, arms(np.append(ASKED_S, UNASKED_S))) == list(range(9))

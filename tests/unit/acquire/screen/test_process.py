@@ -41,8 +41,9 @@ time.sleep(60)
 
     async def left() -> None:
         task = asyncio.create_task(run_beside([sys.executable, "-c", script]))
-        while not told.exists():
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not told.exists():
+                await asyncio.sleep(0.01)
         for _ in range(cancels):
             task.cancel()
             await asyncio.sleep(0.1)
