@@ -44,7 +44,8 @@ class FlashScreen(Screen[None]):
     def on_key(self, event: events.Key) -> None:
         """Hand a key to what lies under the white, as if it were not there: a key must never be lost to a flash."""
         stack = self.app.screen_stack
-        below = stack[stack.index(self) - 1]
+        # One pressed at the white's end arrives when it is gone already.
+        below = stack[stack.index(self) - 1] if self in stack else stack[-1]
         focused = below.focused
         if focused is not None and focused.check_consume_key(event.key, event.character):
             focused.post_message(event)

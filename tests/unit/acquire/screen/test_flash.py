@@ -10,12 +10,15 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Key
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
@@ -26,6 +29,7 @@ from acquire.screen.app import CaptureApp
 from acquire.screen.flash import FlashScreen, TerminalFlasher, over_ssh
 from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen
+from acquire.screen.summary import Preview, SummaryScreen
 from acquire.take import Take
 from dataset import clock
 from dataset.capture import Capture
@@ -73,6 +77,15 @@ async def test_the_screen_is_white_for_as_long_as_asked_and_then_as_before() -> 
     assert flash.detail["latency"] == "one-sided, not measured" and flash.detail["over_ssh"] is False
 
 
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Wait for a condition, on a busy machine for long."""
+    for _ in range(600):
+        if condition():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it never came")
+
+
 class Keyed(Bare):
     """Has a screen with a key and a field under the flash."""
 
@@ -97,13 +110,25 @@ async def test_a_key_during_the_flash_is_for_the_screen_under_it(typing: bool) -
         (field.focus if typing else under.set_focus)(*([] if typing else [None]))
         await pilot.pause()
         assert app.flasher is not None
-        app.flasher.request_flash(2000, lambda _: None)
-        await pilot.pause(0.1)
-        assert isinstance(app.screen, FlashScreen)
+        app.flasher.request_flash(5000, lambda _: None)
+        await until(pilot, lambda: isinstance(app.screen, FlashScreen))
         await pilot.press("r")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: under.n or field.value)
         assert isinstance(app.screen, FlashScreen)
         assert (under.n, field.value) == ((0, "r") if typing else (1, ""))
+
+
+async def test_a_key_that_arrives_when_the_white_is_gone_is_not_lost() -> None:
+    app = Keyed()
+    async with app.run_test() as pilot:
+        under, white = Keyed.Under(), FlashScreen()
+        await app.push_screen(under)
+        await app.push_screen(white)
+        await app.pop_screen()
+        await pilot.pause()
+        under.set_focus(None)
+        white.on_key(Key("r", "r"))
+        await until(pilot, lambda: under.n)
 
 
 async def test_a_second_flash_while_one_is_being_drawn_is_refused() -> None:
@@ -144,6 +169,10 @@ async def test_over_ssh_the_source_says_so() -> None:
         assert TerminalFlasher(app, {}).source == "terminal"
 
 
+async def _no_preview(_: Path) -> Preview:
+    return Preview(verdict="WARNING", reasons=(), streams={})
+
+
 SHORT = """
 name = "short"
 lead_in_s = 0.2
@@ -159,6 +188,7 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("acquire.schedule.SETTLE_S", 0.2)
+    monkeypatch.setattr("acquire.screen.summary.preview_verdict", _no_preview)
 
     def make_recorder(_: Plan) -> Recorder:
         return Recorder(
@@ -169,10 +199,8 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
     app = CaptureApp(make_recorder)
     async with app.run_test() as pilot:
         await pilot.press("r")
-        for _ in range(200):
-            await pilot.pause(0.05)
-            if app.recordings:
-                break
+        # Whole, so that the app does not end while it comes up.
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen) and app.step.query("#next"))
     (made,) = app.recordings
     assert any("the terminal flashes" in note and "WARNING at best" in note for note in made.notes)
     with Capture.open(made.folder) as capture:
