@@ -32,9 +32,10 @@ lint: .venv/.installed
 types: .venv/.installed
 	$(BIN)/mypy
 
-# Two at a time: one after the other they take twelve minutes. What waits for real time is in test-full.
+# Two at a time: one after the other all take twelve minutes. What meets virtual hardware in real time is alone.
 test: install lint types
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 tests/unit
+	$(BIN)/pytest tests/integration
 
 test-full: install lint types
 	$(BIN)/pytest -m 'slow or not slow'

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,6 +16,8 @@ R = TypeVar("R")
 
 #: Each holds a decoder and a pose network, 80 MB: more would not fit under a gigabyte, and share one memory bus.
 _MOST = 4
+#: Items begun for each worker.
+_AHEAD = 2
 
 
 def default_workers() -> int:
@@ -56,9 +59,12 @@ def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | Non
             yield work(item)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="worker") as pool:
-        begun = deque(pool.submit(work, item) for item in items)
+        left = iter(items)
+        # No more is begun than a little ahead of what is taken: whoever is slow to take results need not hold them all.
+        begun = deque(pool.submit(work, item) for item in islice(left, _AHEAD * workers))
         try:
             while begun:
+                begun.extend(pool.submit(work, item) for item in islice(left, 1))
                 yield begun.popleft().result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)

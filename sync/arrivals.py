@@ -48,7 +48,8 @@ _DRIFT_BLOCKS = 24
 _BASELINE = 1000
 _WHOLE_PACKETS = 0.9
 #: Which of the earliest arrivals above the line tells how close together they lie, and which two whether they lie
-#: evenly: times them apart by less than one early outlier leaves, or by more than a radio's steps do.
+#: evenly: the second is so many times as far above as the first. It is less where one outlier lies too early, and more
+#: where a radio is late in steps.
 _EARLIEST = 12
 _EVENLY, _TIMES_APART = (6, 24), (2.0, 10.0)
 #: No fewer values than so many times the last of them have a tail to speak of.

@@ -77,3 +77,13 @@ def test_who_leaves_off_early_leaves_the_rest_undone(workers):
     assert n < 100
     time.sleep(0.05)
     assert len(done) == n
+
+
+def test_no_more_is_begun_than_a_little_ahead_of_what_is_taken():
+    begun = []
+    results = each_in_order(begun.append, range(1000), 2)
+    for n in range(1, 50):
+        next(results)
+        assert len(begun) <= n + 4
+    results.close()
+    assert len(begun) < 60
