@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
 import os
@@ -10,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.alignment.kept import keep, kept
 from benchmarks.alignment.run import OURS, run_one
 from benchmarks.alignment.score import Score, Summary, summarise
 from benchmarks.alignment.strata import STRATA, plan
@@ -35,25 +34,35 @@ def main(
     seed: Annotated[int, typer.Option(help="First seed.")] = 0,
     stratum: Annotated[list[str] | None, typer.Option(help="Only these strata.")] = None,
     rivals: Annotated[bool, typer.Option(help="Also run the rivals.")] = True,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all scores to this file.")] = None,
+    scores_file: Annotated[
+        Path | None,
+        typer.Option("--scores", help="Keep scores in this file (JSON lines); those in it are not made again."),
+    ] = None,
 ) -> None:
     """Score the alignment on synthetic sessions, ours beside rivals in one run."""
     began = time.monotonic()
     counts = {n: c for n, c in plan(sessions).items() if not stratum or n in stratum}
     work = [(name, seed + k) for name, count in counts.items() for k in range(count)]
     scores: list[Score] = []
-    crashes: list[str] = []
+    for name, number, found in kept(scores_file) if scores_file else ():
+        if (name, number) in work:
+            work.remove((name, number))
+            scores += found
+    n_kept, crashes = sum(counts.values()) - len(work), list[str]()
     context = multiprocessing.get_context("spawn")
     with Progress(console=_ERR) as bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
         task = bar.add_task("sessions", total=len(work))
-        for done in as_completed([pool.submit(run_one, name, number, rivals) for name, number in work]):
+        begun = {pool.submit(run_one, name, number, rivals): (name, number) for name, number in work}
+        for done in as_completed(begun):
             found, crash = done.result()
             scores += found
             crashes += [crash] if crash else []
+            if scores_file and not crash:
+                keep(scores_file, *begun[done], found)
             bar.advance(task)
     _OUT.print(
-        f"{len(work)} synthetic sessions, seeds from {seed}; {os.cpu_count()} cores, {jobs} workers; "
-        f"{time.monotonic() - began:.0f} s"
+        f"{n_kept + len(work)} synthetic sessions, seeds from {seed}; {os.cpu_count()} cores, {jobs} workers; "
+        f"{time.monotonic() - began:.0f} s" + (f" for all but {n_kept} kept from before" if n_kept else "")
     )
     print_tables(scores)
     print_clocks(scores)
@@ -61,9 +70,6 @@ def main(
     for crash in crashes:
         _ERR.print(crash, markup=False)
     _OUT.print(f"crashes: {len(crashes)}")
-    if json_file is not None:
-        rows = [{**asdict(s), "error_s": s.error_s.tolist(), "half_width_s": s.half_width_s.tolist()} for s in scores]
-        json_file.write_text(json.dumps(rows))
 
 
 def print_tables(scores: Sequence[Score]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dataset.errors import InputError, MissingDependencyError
 from dataset.keypoints import extract, extract_pose
@@ -74,6 +75,31 @@ def test_the_keypoints_do_not_depend_on_how_many_work(shared_data: Path, monkeyp
     assert np.isfinite(alone.keypoints_2d).all(axis=(1, 2)).mean() > 0.9
     np.testing.assert_array_equal(alone.keypoints_2d, together.keypoints_2d)
     np.testing.assert_allclose(alone.confidence, together.confidence, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_without_the_layers_of_a_mask_keypoints_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_data: Path
+) -> None:
+    frames = [f.image for f in iter_frames(shared_data / "video/mrpose/squat.mp4", indices=np.arange(60, 90, 3))]
+
+    def bodies(cache: Path) -> list[NDArray[np.float64]]:
+        monkeypatch.setenv("MIA_CACHE", str(cache))
+        with PoseLandmarker() as landmarker:
+            found = [landmarker.find(frame) for frame in frames]
+        return [np.column_stack([b.keypoints_2d, b.keypoints_3d, b.confidence]) for b in found if b is not None]
+
+    try:
+        without = bodies(tmp_path / "without")
+        monkeypatch.setattr("dataset.keypoints.pose_model._leave_out_mask", lambda model: None)
+        whole = bodies(tmp_path / "whole")
+    except MissingDependencyError as error:
+        pytest.skip(f"the networks cannot be had anew: {error.why}")
+    sizes = [(tmp_path / name / "pose_landmarker_full_no_mask.task").stat().st_size for name in ("whole", "without")]
+    assert sizes[0] > sizes[1]
+    assert len(without) == len(whole) == len(frames)
+    np.testing.assert_array_equal(without, whole)
 
 
 @pytest.mark.realdata
