@@ -37,6 +37,8 @@ _NEARLY_ALL = 0.8
 #: Stamps that scatter by less than this need no help from the frames' even spacing.
 _EVEN_ENOUGH_S = 0.0015
 _CLEARLY_BETTER = 0.7
+#: The least late frames of an even camera's seconds differ by less than this share of a frame.
+_IN_TIME = 0.2
 #: Rates that cameras have; where stamps scatter, their median spacing tells the rate less well than this.
 _CAMERA_HZ = (10.0, 12.5, 15.0, 20.0, 24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0, 240.0)
 _RATE_KNOWN = 0.05
@@ -186,7 +188,9 @@ def fit_flashes(brightness: Brightness, flashes: HostFlashes, late_s: FloatArray
     pts_s = brightness.pts_s
     if late_s is None:
         late_s = frame_lateness_s(pts_s, np.zeros(len(pts_s), dtype=np.int64))
-    if fit.line is None or fit.shutter is None or float(np.ptp(np.percentile(late_s, (10, 90)))) < _EVEN_ENOUGH_S:
+    if fit.line is None or fit.shutter is None or _spread_s(late_s) < _EVEN_ENOUGH_S:
+        return fit
+    if not _keeps_time(late_s, brightness.frame_s):
         return fit
     even = _fit_flashes(replace(brightness, pts_s=pts_s - late_s), flashes)
     if even.line is None or even.shutter is None or even.pairing.n_matched < fit.pairing.n_matched:
@@ -220,6 +224,16 @@ def frame_lateness_s(stamp_s: FloatArray, epoch: IntArray) -> FloatArray:
     hz = 1.0 / float(np.median(np.diff(stamp_s)))
     usual = min(_CAMERA_HZ, key=lambda known: abs(known - hz))
     return sensor_clock(stamp_s, epoch, usual if abs(usual / hz - 1) < _RATE_KNOWN else hz).lateness_s
+
+
+def _keeps_time(late_s: FloatArray, frame_s: float) -> bool:
+    """Return whether frames come evenly: then the least late of each second are alike, but not at a variable rate."""
+    n_seconds = max(1, round(len(late_s) * frame_s))
+    return _spread_s(np.array([second.min() for second in np.array_split(late_s, n_seconds)])) < _IN_TIME * frame_s
+
+
+def _spread_s(late_s: FloatArray) -> float:
+    return float(np.ptp(np.percentile(late_s, (10, 90))))
 
 
 def _usual_lateness(pts_s: FloatArray, late_s: FloatArray) -> tuple[float, float, float]:
