@@ -2,23 +2,19 @@
 
 A value can only come late, never early, so the sensor's own ticks lie on the *lower envelope* of its arrivals.
 Least squares on arrivals is biased by every stall and, after a loss, wrong for the rest of the recording; the
-envelope is neither. Even the earliest arrivals are a little late, the more so the fewer come nearly punctual: how
-close together they lie tells by how much. What stays unobservable is the smallest delay itself: claps and stomps
-measure that.
+envelope is neither. What stays unobservable is the smallest delay itself: claps and stomps measure that.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 from scipy.ndimage import minimum_filter1d
 
 from dataset.arrays import FloatArray, IntArray
+from sync.envelope import GLITCH_S, line_lateness_s, lower_envelope
 
 #: Looked at on either side of a possible loss, in values and in time: late ones have caught up within that.
 _LOSS_WINDOW, _LOSS_WINDOW_S = 20, 2.0
@@ -31,10 +27,6 @@ _LEAST_WINDOW = 0.25
 _RATES = 1.0 + 0.0005 * np.arange(-12, 13)
 #: A rise by this part of a period is a loss: more than half, since what follows may be late but never early.
 _LOSS_STEP = 0.7
-#: Times are kept this well; less below the line is on it.
-_ROUNDING_S = 1e-6
-#: A single value that undercuts the envelope by this much is a clock's glitch, not the envelope.
-_GLITCH_S = 0.003
 _BLOCKS = 8
 #: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
 _JITTERY_S = 0.2
@@ -47,13 +39,6 @@ _DRIFT_BLOCKS = 24
 #: Values over which at most the time between two is taken where no rate is known.
 _BASELINE = 1000
 _WHOLE_PACKETS = 0.9
-#: Which of the earliest arrivals above the line tells how close together they lie, and which two whether they lie
-#: evenly: the second is so many times as far above as the first. It is less where one outlier lies too early, and more
-#: where a radio is late in steps.
-_EARLIEST = 12
-_EVENLY, _TIMES_APART = (6, 24), (2.0, 10.0)
-#: No fewer values than so many times the last of them have a tail to speak of.
-_OF_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +221,7 @@ def fit_epoch(
             ci95_s=float(np.median(np.abs(lateness))), n_lost=0,
         )  # fmt: skip
     ci95_s, rate_ci95_ppm = _uncertainty(ticks, lateness)
-    late_s = _line_lateness_s(relative, lateness)
+    late_s = line_lateness_s(relative, lateness)
     return EpochClock(
         epoch=epoch,
         first=first,
@@ -386,80 +371,11 @@ def _skip_losses(
     return index
 
 
-def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
-    """Return ``(intercept_s, period_s)`` of the line below all arrivals that lies closest to them.
-
-    That line is the edge of the lower convex hull over the mean index, the maximum-likelihood line where lateness
-    is one-sided and exponential. A value that undercuts the others by far (a stamp gone wrong, an index one too
-    high) is left out: it would tilt the line.
-    """
-    keep = _not_far_below(index, arrival_s)
-    return _hull_line(index[keep], arrival_s[keep])
-
-
-def _not_far_below(index: IntArray, arrival_s: FloatArray) -> NDArray[np.bool_]:
-    """Return which values lie above a robust line through the minima of short blocks, less a margin."""
-    x = index.astype(np.float64)
-    slope = (arrival_s[-1] - arrival_s[0]) / (x[-1] - x[0])
-    n_blocks = min(200, len(x) // 25)
-    if n_blocks < 4:
-        return np.ones(len(x), dtype=bool)
-    flat = arrival_s - slope * x
-    lowest = np.array([b[np.argmin(flat[b])] for b in np.array_split(np.arange(len(x)), n_blocks)])
-    tilt, height, _, _ = stats.theilslopes(flat[lowest], x[lowest])
-    above = flat - (tilt * x + height)
-    margin = max(_GLITCH_S, 4 * 1.4826 * float(np.median(np.abs(above[lowest]))))
-    return np.asarray(above > -margin)
-
-
-def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
-    hull: list[int] = []
-    x = index.astype(np.float64)
-    for i in range(len(x)):
-        while len(hull) >= 2:
-            a, b = hull[-2], hull[-1]
-            if (arrival_s[b] - arrival_s[a]) * (x[i] - x[a]) < (arrival_s[i] - arrival_s[a]) * (x[b] - x[a]):
-                break
-            hull.pop()
-        hull.append(i)
-    middle = x.mean()
-    for a, b in pairwise(hull):
-        if x[b] >= middle:
-            slope = float((arrival_s[b] - arrival_s[a]) / (x[b] - x[a]))
-            return float(arrival_s[a] - slope * x[a]), slope
-    raise ValueError("a line needs two different indices")
-
-
-def _line_lateness_s(arrival_s: FloatArray, above_s: FloatArray) -> float:
-    """Return how late the arrivals on the envelope are themselves, from how far above it the next ones lie.
-
-    Notes
-    -----
-    Of ``n`` latenesses whose density near zero is level, as exponential ones', the k-th smallest is about k steps of
-    one n-th; where it rises from zero, about the square root of k steps (the limits of smallest values, Fisher &
-    Tippett 1928). The envelope, a line through two of them, lies about two steps above zero in the first case and 1.25
-    in the second. Half way between the two is taken, since the lateness of a radio may be of either kind. Where the
-    earliest follow neither, as with one that is too early or with a radio's own steps, nothing is concluded.
-    """
-    # Values of one packet share an arrival: the last of them is the latest taken, and the least late.
-    last = np.append(np.flatnonzero(np.diff(arrival_s) > 0), len(arrival_s) - 1)
-    above_s = above_s[last]
-    above_s = above_s[above_s > -_ROUNDING_S]
-    near, far = _EVENLY
-    if len(above_s) < _OF_VALUES * far:
-        return 0.0
-    earliest = np.sort(np.partition(above_s, far)[: far + 1])
-    if not _TIMES_APART[0] * earliest[near] < earliest[far] < _TIMES_APART[1] * earliest[near]:
-        return 0.0
-    level, rising = 2.0 / (_EARLIEST - 1), 1.25 / (math.sqrt(_EARLIEST + 1) - 1.25)
-    return 0.5 * (level + rising) * max(0.0, float(earliest[_EARLIEST]))
-
-
 def _uncertainty(ticks: FloatArray, lateness: FloatArray) -> tuple[float, float]:
     """Return half-widths of the line's height and of its slope (ppm) from how its blocks touch it."""
     blocks = [b for b in np.array_split(np.arange(len(ticks)), min(_BLOCKS, max(2, len(ticks) // 8))) if len(b)]
     # What lies below the line was left out of it: an index one too high, not an early value.
-    credible = np.where(lateness > -_GLITCH_S, lateness, np.inf)
+    credible = np.where(lateness > -GLITCH_S, lateness, np.inf)
     floor = np.array([credible[b].min() for b in blocks])
     blocks = [b for b, low in zip(blocks, floor, strict=True) if math.isfinite(low)]
     floor = floor[np.isfinite(floor)]

@@ -224,12 +224,13 @@ def _onset_curve(
     # A band is an average over rows, so it is never sharper than its own share of the readout.
     width = math.hypot(shutter.exposure_s, shutter.readout_s / N_BANDS)
     centre = flash.frame_time_s[:, None] + rows[None, :] * shutter.readout_s - flash.time_s
-    predicted = np.clip(0.5 + (centre[None] - onset_s[:, None, None]) / width, 0.0, 1.0) ** shutter.tone
+    seen = np.isfinite(flash.lit)
+    predicted = np.clip(0.5 + (centre[seen] - onset_s[:, None]) / width, 0.0, 1.0) ** shutter.tone
     sd = math.hypot(model_noise, flash.noise)
-    error = (predicted - flash.lit[None]) / sd
+    error = (predicted - flash.lit[seen]) / sd
     # Student's t with 4 degrees of freedom: a row with a moving arm in it does not decide.
     log_density = -2.5 * np.log1p(error**2 / 4.0)
-    curve = np.nansum(log_density, axis=(1, 2)) / _CORRELATED_BANDS
+    curve = log_density.sum(axis=1) / _CORRELATED_BANDS
     density = np.exp(curve - curve.max())
     if host_sd_s > 0.25 * _STEP_S:
         reach = math.ceil(4 * host_sd_s / _STEP_S)

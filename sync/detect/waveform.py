@@ -273,8 +273,9 @@ def _expected(p: _Powers, drive: FloatArray) -> FloatArray:
         burst = drive**2 + 2.0 * tone[:, None] * drive
         far = np.abs(p.power / expected - 1.0) * math.sqrt(p.shape)
         weight = p.weight / expected**2 * np.minimum(1.0, _FAR_SD / np.maximum(far, 1e-9))
-        one, b, bb = (np.sum(weight * burst**k, axis=1) for k in range(3))
-        y, by = np.sum(weight * p.power, axis=1), np.sum(weight * burst * p.power, axis=1)
+        weighed = weight * burst
+        one, b, bb = weight.sum(axis=1), weighed.sum(axis=1), np.sum(weighed * burst, axis=1)
+        y, by = np.sum(weight * p.power, axis=1), np.sum(weighed * p.power, axis=1)
         determinant = one * bb - b * b
         solved = determinant > 1e-12 * one * bb
         height = np.maximum(0.0, np.where(solved, (one * by - b * y) / np.where(solved, determinant, 1.0), 0.0))

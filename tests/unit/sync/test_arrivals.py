@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.arrivals import infer_index, lower_envelope, sensor_clock
+from sync.arrivals import infer_index, sensor_clock
+from sync.envelope import lower_envelope
 
 
 def stream(seed: int, n: int, *, rate_error: float = 0.0, late_s: float = 0.012):

@@ -23,7 +23,7 @@ def camera(
     gain: float = 45.0,
     jitter: float = 0.0,
 ):
-    """Brightness as a rolling shutter takes it, and the flashes' host times; readout, exposure and jitter of the rate in frames."""
+    """Brightness as a rolling shutter takes it, and the flashes' host times; readout, exposure, jitter in frames."""
     rng = np.random.default_rng(seed)
     frame = 1.0 / hz
     first = 1.5 + np.cumsum(rng.uniform(0.9, 1.8, 6))
