@@ -31,6 +31,8 @@ _TONES = (1.0, 0.7, 0.45)
 #: The first look takes the middle one for all, and lets a row be so far off it.
 _FIRST_TONE, _FIRST_NOISE = 0.7, 0.12
 _STEP_S = 0.0005
+#: Rows are read in less than the spacing of frames, from the first to the last or the other way round.
+_MOST_READOUT = 0.98
 #: Quartz of a camera against quartz of a computer.
 _RATE_SD_PPM = 60.0
 _MOST_RATES = 401
@@ -101,9 +103,9 @@ def fit_video(
     # Light's onset on the video clock relative to the whole-frame guess, where nothing is corrected.
     base = host_s - (middle_s + offset_s) - x
     shutters = [
-        _Shutter(float(readout), float(exposure), _FIRST_TONE)
-        for readout in np.linspace(-1.0, 1.0, 21) * frame_s
-        for exposure in np.linspace(0.02, 1.0, 9) * frame_s
+        _Shutter(float(readout) * frame_s, float(exposure) * frame_s, _FIRST_TONE, log_prior=math.log1p(-(readout**2)))
+        for readout in np.linspace(-_MOST_READOUT, _MOST_READOUT, 21)
+        for exposure in np.linspace(0.02, 1.0, 9)
     ]
     offsets = np.arange(-1.2, 1.2, 0.04) * frame_s
     rates = np.linspace(-200e-6, 200e-6, _odd_count(4e-4 * span_s / 0.004, 41, _MOST_RATES))
@@ -151,6 +153,8 @@ class _Shutter:
     readout_s: float
     exposure_s: float
     tone: float
+    #: Before any flash was seen: sensors that need all of a frame's spacing to read their rows are rare.
+    log_prior: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,7 @@ def _look(
     prior = np.broadcast_to(-0.5 * (rates / (_RATE_SD_PPM * 1e-6)) ** 2, (len(offsets), len(rates)))
     totals = np.empty((len(shutters), len(offsets), len(rates)))
     for k, shutter in enumerate(shutters):
-        totals[k] = prior
+        totals[k] = prior + shutter.log_prior
         for i in range(len(base)):
             totals[k] += np.interp(shift[i], onset_grid, curve(i, shutter))
     # In place: for a long session these are the largest arrays of all.
