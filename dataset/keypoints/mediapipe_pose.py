@@ -90,6 +90,7 @@ class PoseLandmarker:
                 raise MissingDependencyError(f"{self.model_path} is no pose network", str(error)) from error
         self._told_ms = 0
         self._smoothed: NDArray[np.float64] | None = None
+        self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), dtype=np.uint8)
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +114,11 @@ class PoseLandmarker:
         image : ndarray of uint8
             Of the same video as the last one, and a little later.
         """
-        result = self._detect(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8))
+        if self._rgb.shape != image.shape:
+            self._rgb = np.empty(image.shape, dtype=np.uint8)
+        # Into the same place: a new picture each time costs more than the conversion.
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=self._rgb)
+        result = self._detect(self._rgb)
         if not result.pose_landmarks:
             return None
         height, width = image.shape[:2]
