@@ -21,9 +21,10 @@ class Prior:
 #: the heel lands and absorb a little after it: a lead of tens of milliseconds, known to no better than this.
 BURST = {"clap": Prior(value_s=-0.04, sd_s=0.04), "stomp": Prior(value_s=-0.03, sd_s=0.04)}
 
-#: From the stored host time of a flash to its light. A box stamps the light itself; a terminal draws when it likes.
+#: From the stored host time of a flash to its light. A box stamps the light itself, and states how well; what its own
+#: questions and answers cannot tell is which of them waited for USB's next millisecond. A terminal draws when it likes.
 LIGHT_LATENCY = {
-    "box": Prior(value_s=0.0, sd_s=0.0005),
+    "box": Prior(value_s=0.0, sd_s=0.0003),
     "screen": Prior(value_s=0.020, sd_s=0.012),
     "terminal": Prior(value_s=0.030, sd_s=0.020),
     "terminal-ssh": Prior(value_s=0.070, sd_s=0.040),
