@@ -142,7 +142,10 @@ def sensor_clock(
     Returns
     -------
     SensorClock
+        A counter that stands still is no counter: its index is inferred.
     """
+    if counter is not None and not _counts(counter, epoch):
+        counter = None
     time_s = np.array(arrival_s, dtype=np.float64)
     lateness_s = np.zeros(len(arrival_s))
     run = np.zeros(len(arrival_s), dtype=np.int64)
@@ -256,6 +259,12 @@ def unwrap_counter(counter: IntArray, arrival_s: FloatArray, period_s: float, mo
     # Lateness comes and goes; a lost round stays. Values of one packet share an arrival, so steps say nothing.
     period_s *= 1.0 + _drift(index, arrival_s, period_s)
     return _skip_losses(index, arrival_s, period_s, modulo, _PACKET_WINDOW_S)
+
+
+def _counts(counter: IntArray, epoch: IntArray) -> bool:
+    """Return whether the counter goes on at most values of every epoch."""
+    return all(np.mean(np.diff(counter[epoch == number]) != 0) >= 0.5 for number in np.unique(epoch)
+               if np.count_nonzero(epoch == number) > 1)  # fmt: skip
 
 
 def _drift(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:

@@ -58,6 +58,8 @@ def _not_far_below(index: IntArray, arrival_s: FloatArray) -> BoolArray:
 def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
     hull: list[int] = []
     x = index.astype(np.float64)
+    if x[0] == x[-1]:
+        raise ValueError("a line needs two different indices")
     middle = x.mean()
     low = _low_enough(x, arrival_s)
     x, arrival_s = x[low], arrival_s[low]

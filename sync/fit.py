@@ -180,9 +180,9 @@ def fit_flashes(brightness: Brightness, flashes: HostFlashes, late_s: FloatArray
 
     Notes
     -----
-    A recorder stamps a frame when it arrives, and a busy machine stamps it late. Where the frames' own even spacing
-    explains the flashes clearly better than their stamps do, it dates them, and the map of the stamps follows from
-    how late they are as a rule.
+    A recorder stamps a frame when it arrives, and a busy machine stamps it late. Where the least late frames of each
+    second keep time, and their even spacing explains the flashes clearly better than the stamps do, it dates them, and
+    the map of the stamps follows from how late they are as a rule.
     """
     fit = _fit_flashes(brightness, flashes)
     pts_s = brightness.pts_s
@@ -228,7 +228,7 @@ def frame_lateness_s(stamp_s: FloatArray, epoch: IntArray) -> FloatArray:
 
 def _keeps_time(late_s: FloatArray, frame_s: float) -> bool:
     """Return whether frames come evenly: then the least late of each second are alike, but not at a variable rate."""
-    n_seconds = max(1, round(len(late_s) * frame_s))
+    n_seconds = min(max(1, round(len(late_s) * frame_s)), len(late_s))
     return _spread_s(np.array([second.min() for second in np.array_split(late_s, n_seconds)])) < _IN_TIME * frame_s
 
 

@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.alignment.kept import keep, kept
+from benchmarks.alignment.kept import code_version, keep, kept
 from benchmarks.alignment.run import OURS, run_one
 from benchmarks.alignment.score import Score, Summary, summarise
 from benchmarks.alignment.strata import STRATA, plan
+from dataset.errors import InputError
 
 #: In a file the tables keep their columns whole.
 _OUT = Console(width=None if sys.stdout.isatty() else 170)
@@ -44,10 +45,15 @@ def main(
     counts = {n: c for n, c in plan(sessions).items() if not stratum or n in stratum}
     work = [(name, seed + k) for name, count in counts.items() for k in range(count)]
     scores: list[Score] = []
-    for name, number, found in kept(scores_file) if scores_file else ():
-        if (name, number) in work:
-            work.remove((name, number))
-            scores += found
+    version = code_version(rivals=rivals)
+    try:
+        for name, number, found in kept(scores_file, version) if scores_file else ():
+            if (name, number) in work:
+                work.remove((name, number))
+                scores += found
+    except InputError as error:
+        _ERR.print(str(error), markup=False)
+        raise typer.Exit(2) from error
     n_kept, crashes = sum(counts.values()) - len(work), list[str]()
     context = multiprocessing.get_context("spawn")
     with Progress(console=_ERR) as bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
@@ -58,7 +64,7 @@ def main(
             scores += found
             crashes += [crash] if crash else []
             if scores_file and not crash:
-                keep(scores_file, *begun[done], found)
+                keep(scores_file, version, *begun[done], found)
             bar.advance(task)
     _OUT.print(
         f"{n_kept + len(work)} synthetic sessions, seeds from {seed}; {os.cpu_count()} cores, {jobs} workers; "

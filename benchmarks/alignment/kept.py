@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+import benchmarks.alignment
+import sync
 from benchmarks.alignment.score import Score
+from dataset.errors import InputError
 
 
-def keep(path: Path, stratum: str, seed: int, scores: list[Score]) -> None:
+def code_version(*, rivals: bool) -> str:
+    """Return what scores depend on beside the session: the text of estimator and benchmark, and who was scored."""
+    digest = hashlib.sha256(b"rivals" if rivals else b"ours alone")
+    for package in (sync, benchmarks.alignment):
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def keep(path: Path, version: str, stratum: str, seed: int, scores: list[Score]) -> None:
     """Append one session's scores to the file."""
     rows = [{**asdict(s), "error_s": s.error_s.tolist(), "half_width_s": s.half_width_s.tolist()} for s in scores]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"stratum": stratum, "seed": seed, "scores": rows}) + "\n")
+        file.write(json.dumps({"version": version, "stratum": stratum, "seed": seed, "scores": rows}) + "\n")
 
 
-def kept(path: Path) -> Iterator[tuple[str, int, list[Score]]]:
-    """Yield each kept session's stratum, seed and scores; a last line that was cut off is taken off the file."""
+def kept(path: Path, version: str) -> Iterator[tuple[str, int, list[Score]]]:
+    """Yield each kept session's stratum, seed and scores; a last line that was cut off is taken off the file.
+
+    Raises
+    ------
+    InputError
+        The file holds something else, or scores of other code.
+    """
     if not path.is_file():
         return
-    whole, line_end, cut_off = path.read_text(encoding="utf-8").rpartition("\n")
-    if cut_off:
-        path.write_text(whole + line_end, encoding="utf-8")
-    for line in whole.splitlines():
+    content = path.read_bytes()
+    n_whole = content.rfind(b"\n") + 1
+    if not content.startswith(b'{"version": '[: len(content)]):
+        raise InputError(f"{path} holds no scores", "it is another kind of file", "name a new one")
+    os.truncate(path, n_whole)
+    for line in content[:n_whole].splitlines():
         session = json.loads(line)
+        if session["version"] != version:
+            raise InputError(f"{path} holds scores of other code, or with other rivals", "they would be mixed",
+                             "name a new file")  # fmt: skip
         yield session["stratum"], session["seed"], [_score(**row) for row in session["scores"]]
 
 

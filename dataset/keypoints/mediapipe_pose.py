@@ -116,9 +116,8 @@ class PoseLandmarker:
         """
         if self._rgb.shape != image.shape:
             self._rgb = np.empty(image.shape, dtype=np.uint8)
-        # Into the same place: a new picture each time costs more than the conversion.
-        cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=self._rgb)
-        result = self._detect(self._rgb)
+        # Into the same place: a new picture each time costs more than the conversion. The task copies what it is given.
+        result = self._detect(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=self._rgb), dtype=np.uint8))
         if not result.pose_landmarks:
             return None
         height, width = image.shape[:2]

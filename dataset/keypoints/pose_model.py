@@ -72,7 +72,14 @@ def pose_model(given: Path | None = None) -> Path:
         return given
     path = cache_folder() / "pose_landmarker_full_no_mask.task"
     if not path.is_file():
-        _build(path)
+        with_mask = cache_folder() / "pose_landmarker_full.task"
+        try:
+            _build(path)
+        except MissingDependencyError:
+            # Kept by an earlier version, which did not take the mask out: it finds the same and is slower.
+            if not with_mask.is_file():
+                raise
+            return with_mask
     return path
 
 

@@ -269,3 +269,13 @@ def test_a_small_counter_does_not_go_round_because_packets_queue(seed, lost):
     assert abs(clock.n_lost - lost) <= (16 if lost else 0)
     wrong = np.flatnonzero(np.abs(clock.epochs[0].index - index) > 16)
     assert np.all(np.abs(wrong - 40_000) < 500) and len(wrong) <= (500 if lost else 0)
+
+
+@pytest.mark.parametrize("n", [3, 50, 2000])
+def test_a_counter_that_stands_still_is_not_believed(n: int) -> None:
+    rng = np.random.default_rng(n)
+    arrival_s = 0.1 * np.arange(n) + rng.exponential(0.01, n)
+    stuck = sensor_clock(arrival_s, np.zeros(n, dtype=np.int64), 10.0, np.full(n, 7), 256)
+    without = sensor_clock(arrival_s, np.zeros(n, dtype=np.int64), 10.0)
+    assert stuck.index_inferred
+    np.testing.assert_array_equal(stuck.time_s, without.time_s)
