@@ -77,6 +77,20 @@ def test_the_keypoints_do_not_depend_on_how_many_work(shared_data: Path, monkeyp
     np.testing.assert_allclose(alone.confidence, together.confidence, atol=1e-4)
 
 
+def test_a_cache_that_an_earlier_version_filled_serves_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(path: Path) -> None:
+        raise MissingDependencyError("the pose network cannot be had", "no connection")
+
+    monkeypatch.setenv("MIA_CACHE", str(tmp_path))
+    monkeypatch.setattr("dataset.keypoints.pose_model._build", cut_off)
+    with pytest.raises(MissingDependencyError, match="cannot be had"):
+        pose_model()
+    (tmp_path / "pose_landmarker_full.task").write_bytes(b"network")
+    assert pose_model() == tmp_path / "pose_landmarker_full.task"
+
+
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_without_the_layers_of_a_mask_keypoints_are_the_same(
