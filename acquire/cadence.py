@@ -92,11 +92,14 @@ class Cadence:
             return None
         before_ns, told_ns = self._period_ns, self._told_ns
         intervals_ns = np.diff(np.array(self._recent, dtype=np.int64))
-        self._period_ns = period_ns = float(np.median(intervals_ns))
+        period_ns = float(np.median(intervals_ns))
         # Half old and half new, a window's median lies between the two: a rate that never was.
         latest_ns = float(np.median(intervals_ns[len(intervals_ns) // 2 :]))
         settled = abs(period_ns / latest_ns - 1.0) <= CHANGE
-        if told_ns and (abs(period_ns / told_ns - 1.0) <= CHANGE or not settled):
+        alike = bool(told_ns) and abs(period_ns / told_ns - 1.0) <= CHANGE
+        if alike:  # else it may be no rate at all: where most frames of a moment are lost, most intervals are double
+            self._period_ns = period_ns
+        if told_ns and (alike or not settled):
             while self._gaps and now_ns - self._gaps[0][0] > WINDOW_S * 1e9:
                 self._gaps.popleft()
             return None
@@ -105,7 +108,7 @@ class Cadence:
         self._gaps.clear()
         for earlier_ns, at_ns in pairwise(self._recent):
             self._count(at_ns, at_ns - earlier_ns, max(before_ns, period_ns))
-        self._told_ns = period_ns
+        self._period_ns = self._told_ns = period_ns
         return RateChange(before_hz=1e9 / told_ns if told_ns else 0.0, after_hz=1e9 / period_ns)
 
     def summary(self) -> CadenceSummary:
