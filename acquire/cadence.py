@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from dataset.arrays import FloatArray
+
 #: The rate is taken over this long.
 WINDOW_S = 2.0
 #: A median interval this much off the one before is another rate; jitter moves single intervals, not the median.
@@ -17,6 +19,16 @@ MISSED_FROM = 1.6
 #: Fewer intervals tell no median.
 _MIN_INTERVALS = 6
 _JUDGE_EVERY_S = 0.25
+
+
+#: Of a slower rate's latest intervals at most this part is as short as the faster one's.
+_OLD_RATE = 0.125
+
+
+def _period_ns(intervals_ns: FloatArray) -> float:
+    """Return the period behind intervals, of which some hold frames that did not come."""
+    median_ns = float(np.median(intervals_ns))
+    return float(intervals_ns.sum() / np.maximum(1, np.rint(intervals_ns / median_ns)).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +81,8 @@ class Cadence:
             self._interval(arrival_ns, arrival_ns - self._last_ns)
         self._last_ns = arrival_ns
         self._recent.append(arrival_ns)
-        while arrival_ns - self._recent[0] > WINDOW_S * 1e9:
+        # Until a rate is known nothing is let go: what was lost before it is counted once it is.
+        while self._told_ns and arrival_ns - self._recent[0] > WINDOW_S * 1e9:
             self._recent.popleft()
         if arrival_ns - self._judged_ns < _JUDGE_EVERY_S * 1e9:
             return None
@@ -91,13 +104,16 @@ class Cadence:
         if len(self._recent) <= _MIN_INTERVALS or now_ns - self._recent[0] < 0.8 * WINDOW_S * 1e9:
             return None
         before_ns, told_ns = self._period_ns, self._told_ns
-        intervals_ns = np.diff(np.array(self._recent, dtype=np.int64))
-        period_ns = float(np.median(intervals_ns))
+        intervals_ns = np.diff(np.array(self._recent, dtype=np.float64))
+        latest_ns = intervals_ns[len(intervals_ns) // 2 :]
+        median_ns, period_ns = float(np.median(intervals_ns)), _period_ns(latest_ns)
         # Half old and half new, a window's median lies between the two: a rate that never was.
-        latest_ns = float(np.median(intervals_ns[len(intervals_ns) // 2 :]))
-        settled = abs(period_ns / latest_ns - 1.0) <= CHANGE
-        alike = bool(told_ns) and abs(period_ns / told_ns - 1.0) <= CHANGE
-        if alike:  # else it may be no rate at all: where most frames of a moment are lost, most intervals are double
+        settled = abs(median_ns / float(np.median(latest_ns)) - 1.0) <= CHANGE
+        if told_ns and median_ns >= MISSED_FROM * told_ns:
+            # Losses make intervals double as well, but between them the old rate goes on.
+            settled &= bool(np.mean(latest_ns < MISSED_FROM * told_ns) <= _OLD_RATE)
+        alike = bool(told_ns) and abs(median_ns / told_ns - 1.0) <= CHANGE
+        if alike and settled:
             self._period_ns = period_ns
         if told_ns and (alike or not settled):
             while self._gaps and now_ns - self._gaps[0][0] > WINDOW_S * 1e9:

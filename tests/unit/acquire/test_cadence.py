@@ -22,17 +22,19 @@ def follow(arrivals_ns: np.ndarray) -> tuple[Cadence, list[RateChange]]:
     return cadence, [change for change in told if change is not None]
 
 
-# Of more that are lost, half of the frames of two seconds may be by chance, and that is another rate.
 @settings(max_examples=25, deadline=None)
 @example(12.5, 497, 0.109375)  # nine of 25 at once
-@given(st.sampled_from([12.5, 25.0, 30.0, 59.94]), st.integers(0, 1000), st.floats(0.0, 0.05))
+@example(12.5, 339, 0.109375)  # jitter moves the median of the first two seconds
+@example(12.5, 24, 0.109375)  # the first frame is two seconds old before a rate is told
+@example(12.5, 279, 0.09375)  # most intervals of two seconds are double
+@given(st.sampled_from([12.5, 25.0, 30.0, 59.94]), st.integers(0, 1000), st.floats(0.0, 0.12))
 def test_what_was_lost_is_counted_and_a_steady_rate_told_once(rate_hz: float, seed: int, share: float) -> None:
     arrivals = film(rate_hz, round(20 * rate_hz), start_ns=7 * 10**9, jitter_s=0.03 / rate_hz, seed=seed)
     lost = np.random.default_rng([seed, 1]).random(len(arrivals)) < share
     lost[0] = lost[-1] = False
     cadence, told = follow(arrivals[~lost])
     assert len(told) == 1 and told[0].before_hz == 0
-    assert told[0].after_hz == pytest.approx(rate_hz, rel=0.05)
+    assert told[0].after_hz == pytest.approx(rate_hz, rel=0.02)
     found = cadence.summary()
     assert found.frames == np.count_nonzero(~lost)
     assert found.missed == np.count_nonzero(lost)
