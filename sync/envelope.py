@@ -36,6 +36,8 @@ def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float
     is one-sided and exponential. A value that undercuts the others by far (a stamp gone wrong, an index one too
     high) is left out: it would tilt the line.
     """
+    if index[0] == index[-1]:
+        raise ValueError("a line needs two different indices")
     keep = _not_far_below(index, arrival_s)
     return _hull_line(index[keep], arrival_s[keep])
 
@@ -58,8 +60,6 @@ def _not_far_below(index: IntArray, arrival_s: FloatArray) -> BoolArray:
 def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
     hull: list[int] = []
     x = index.astype(np.float64)
-    if x[0] == x[-1]:
-        raise ValueError("a line needs two different indices")
     middle = x.mean()
     low = _low_enough(x, arrival_s)
     x, arrival_s = x[low], arrival_s[low]
@@ -70,11 +70,9 @@ def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
                 break
             hull.pop()
         hull.append(i)
-    for a, b in pairwise(hull):
-        if x[b] >= middle:
-            slope = float((arrival_s[b] - arrival_s[a]) / (x[b] - x[a]))
-            return float(arrival_s[a] - slope * x[a]), slope
-    raise ValueError("a line needs two different indices")
+    a, b = next((a, b) for a, b in pairwise(hull) if x[b] >= middle)
+    slope = float((arrival_s[b] - arrival_s[a]) / (x[b] - x[a]))
+    return float(arrival_s[a] - slope * x[a]), slope
 
 
 def _low_enough(x: FloatArray, y: FloatArray) -> IntArray:

@@ -45,6 +45,7 @@ def main(
     counts = {n: c for n, c in plan(sessions).items() if not stratum or n in stratum}
     work = [(name, seed + k) for name, count in counts.items() for k in range(count)]
     scores: list[Score] = []
+    crashes: list[str] = []
     version = code_version(rivals=rivals)
     try:
         for name, number, found in kept(scores_file, version) if scores_file else ():
@@ -54,7 +55,7 @@ def main(
     except InputError as error:
         _ERR.print(str(error), markup=False)
         raise typer.Exit(2) from error
-    n_kept, crashes = sum(counts.values()) - len(work), list[str]()
+    n_kept = sum(counts.values()) - len(work)
     context = multiprocessing.get_context("spawn")
     with Progress(console=_ERR) as bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
         task = bar.add_task("sessions", total=len(work))

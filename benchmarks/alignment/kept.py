@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import benchmarks.alignment
+import dataset
 import sync
 from benchmarks.alignment.score import Score
 from dataset.errors import InputError
@@ -20,7 +21,7 @@ from dataset.errors import InputError
 def code_version(*, rivals: bool) -> str:
     """Return what scores depend on beside the session: the text of estimator and benchmark, and who was scored."""
     digest = hashlib.sha256(b"rivals" if rivals else b"ours alone")
-    for package in (sync, benchmarks.alignment):
+    for package in (dataset, sync, benchmarks.alignment):
         for path in sorted(Path(package.__path__[0]).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
