@@ -46,9 +46,14 @@ def _in_words(probe: LagProbe) -> str:
     )
     if probe.ambiguous:
         return f"{text} It is {probe.reason}."
-    if abs(probe.lag_s - MOTION_LAG.value_s) > _NOTEWORTHY_S:
-        text += " That is more than physiology explains: look at the alignment, or at what the movement was."
-    return text
+    beyond_s = abs(probe.lag_s - MOTION_LAG.value_s)
+    if beyond_s <= _NOTEWORTHY_S:
+        return text
+    if beyond_s <= probe.ci95_s:
+        return (
+            f"{text} Physiology would explain less, but the interval holds what it explains: nothing follows from this."
+        )
+    return f"{text} That is more than physiology explains: look at the alignment, or at what the movement was."
 
 
 def _aliases(probe: LagProbe) -> tuple[str, ...]:
