@@ -108,3 +108,14 @@ def test_an_unclosed_file_already_holds_all_but_the_last_half_second(tmp_path: P
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(HardwareError, match="nowhere"):
         _writer(tmp_path / "nowhere" / "v.mkv")
+
+
+def test_a_recording_is_quick_to_decode(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "v.mkv", width=64, height=48, nominal_hz=30.0, sound_rate_hz=None) as writer:
+        for i in range(3):
+            writer.write_frame(_picture(i), 33_333_333 * i)
+    settings = (tmp_path / "v.mkv").read_bytes()  # x264 writes them into the first packet
+    assert b"cabac=0" in settings
+    assert b"deblock=0" in settings
+    assert b"bframes=0" in settings
+    assert b"sliced_threads=0" in settings  # one picture is one slice
