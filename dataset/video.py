@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -170,6 +170,8 @@ def iter_luma(
     start_ns: int | None = None,
     stop_ns: int | None = None,
     threads: int = 0,
+    look: Callable[[int, NDArray[np.uint8]], None] | None = None,
+    look_at_ns: Container[int] = (),
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield each frame's presentation time and the mean luma of its tiles.
 
@@ -182,6 +184,9 @@ def iter_luma(
         Only frames from ``start_ns`` on and before ``stop_ns``.
     threads : int
         Threads of the decoder, 0 as many as it wants.
+    look : callable, optional
+        Shown the frames at ``look_at_ns`` while they are there: presentation time, and picture (BGR, upright).
+    look_at_ns : container of int
 
     Yields
     ------
@@ -197,7 +202,10 @@ def iter_luma(
         It cannot be entered at ``start_ns``: read it from its beginning.
     """
     for frame in _decoded(path, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
-        yield _time_ns(frame), _tiles(frame, n_rows, n_columns)
+        time_ns = _time_ns(frame)
+        if look is not None and time_ns in look_at_ns:
+            look(time_ns, _picture(frame))
+        yield time_ns, _tiles(frame, n_rows, n_columns)
 
 
 # -- decoding -----------------------------------------------------------------------------------------------------
@@ -338,8 +346,12 @@ def undecodable(path: Path, error: Exception) -> VideoError:
 
 
 def _frame(index: int, frame: av.VideoFrame) -> Frame:
-    image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
-    return Frame(index=index, pts_ns=_time_ns(frame), image=_upright(image, _rotation_deg(frame)))
+    return Frame(index=index, pts_ns=_time_ns(frame), image=_picture(frame))
+
+
+def _picture(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return a frame's picture, BGR and upright."""
+    return _upright(np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8), _rotation_deg(frame))
 
 
 def _tiles(frame: av.VideoFrame, n_rows: int, n_columns: int) -> NDArray[np.float32]:

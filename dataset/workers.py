@@ -8,7 +8,9 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,11 +24,24 @@ _AHEAD = 2
 
 def default_workers() -> int:
     """Return how many threads one capture is worked on with: the cores this process may use, at most four."""
+    return min(len(_cores()) or os.cpu_count() or 1, _MOST)
+
+
+def _cores() -> list[int]:
+    """Return the cores this process may use, none where the system does not tell (Windows and macOS)."""
     try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Windows and macOS
-        cores = os.cpu_count() or 1
-    return min(cores, _MOST)
+        return sorted(os.sched_getaffinity(0))
+    except AttributeError:
+        return []
+
+
+def _stay(cores: SimpleQueue[int]) -> None:
+    """Keep this thread, and those that a library makes in it, on a core of its own; where none is left, on any.
+
+    A pose network hands each picture through several threads of its own: on one core that is a seventh faster.
+    """
+    with suppress(Empty, OSError):
+        os.sched_setaffinity(0, {cores.get_nowait()})
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> list[R]:
@@ -58,7 +73,10 @@ def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | Non
         for item in items:  # not map, which a StopIteration of ``work`` would end silently
             yield work(item)
         return
-    with ThreadPoolExecutor(workers, thread_name_prefix="worker") as pool:
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in _cores() if workers == len(_cores()) else ():
+        cores.put(core)
+    with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=_stay, initargs=(cores,)) as pool:
         left = iter(items)
         # No more is begun than a little ahead of what is taken: whoever is slow to take results need not hold them all.
         begun = deque(pool.submit(work, item) for item in islice(left, _AHEAD * workers))

@@ -17,8 +17,8 @@ from sync.detect.response import Response
 from sync.fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
 from sync.joint import Answers, Constant, JointFit, fit_jointly
 from sync.match import Pairing
-from sync.parts import Picture, VideoMapped
-from sync.recording import CONTACT_KINDS, FrameStamps, Recording
+from sync.parts import FrameStamps, Picture, VideoMapped
+from sync.recording import CONTACT_KINDS, Recording
 from sync.sensors import (
     Closure,
     Contacts,

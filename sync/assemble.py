@@ -16,6 +16,8 @@ from dataset import clock
 from dataset.arrays import BoolArray, FloatArray, IntArray
 from dataset.capture import Capture, Event
 from dataset.errors import VideoError
+from dataset.keypoints import extract_pose
+from dataset.keypoints.collector import of_frames
 from dataset.session import (
     VIRTUAL_NOTE,
     Aligned,
@@ -154,7 +156,9 @@ def _look(
     rows: BoolArray = frame_index >= 0
     found, keypoints = None, {}
     if pose and len(grid_s):
-        found = _find_pose(picture, grid.frames_to_look_at(grid_s, frame_time_s), pose_model, workers, progress)
+        already = picture.pose.frame_index if picture.pose else None
+        wanted = grid.frames_to_look_at(grid_s, frame_time_s, already)
+        found = _find_pose(picture, wanted, pose_model, workers, progress)
         keypoints = grid.pose_on_grid(grid_s, frame_time_s, found)
         rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
         let_go(keypoints["keypoints_2d"])
@@ -180,20 +184,25 @@ def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, ND
 
 
 def _find_pose(
-    picture: Picture, frames: IntArray, model: Path | None, workers: int | None, progress: Progress | None
+    picture: Picture, wanted: IntArray, model: Path | None, workers: int | None, progress: Progress | None
 ) -> Pose:
-    from dataset.keypoints import extract_pose
-
-    bar = progress("keypoints", len(frames)) if progress else nullcontext(None)
-    with bar as advance:
-        pose = extract_pose(
-            picture.path, frame_indices=frames, frame_times_ns=picture.file_pts_ns, model=model, workers=workers,
-            progress=advance,
-        )  # fmt: skip
+    """Return the keypoints of the frames wanted: those found while the film was read, the others looked for now."""
+    found = [picture.pose] if picture.pose else []
+    missing = np.setdiff1d(wanted, picture.pose.frame_index) if picture.pose else wanted
+    if len(missing) or not found:
+        bar = progress("keypoints", len(missing)) if progress else nullcontext(None)
+        with bar as advance:
+            found.append(
+                extract_pose(
+                    picture.path, frame_indices=missing, frame_times_ns=picture.file_pts_ns, model=model,
+                    workers=workers, progress=advance,
+                )
+            )  # fmt: skip
+    pose = of_frames(wanted, *found)
     if pose.keypoints_2d is None or not np.isfinite(pose.keypoints_2d).any():
         raise VideoError(
             f"no person was found in {picture.path}",
-            f"none of {len(frames)} frames shows one",
+            f"none of {len(wanted)} frames shows one",
             "show the whole body, or leave keypoints out with --no-pose",
         )
     return pose

@@ -61,20 +61,22 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     return result
 
 
-def frames_to_look_at(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
+def frames_to_look_at(grid_s: FloatArray, frame_time_s: FloatArray, seen: IntArray | None = None) -> IntArray:
     """Return the indices of the frames from which keypoints at the grid times are had, ascending.
 
     That is each grid time's nearest frame, and where that one is not near (a slow camera, a lost frame) its
-    neighbours on either side.
+    neighbours on either side. Of two that are near, one that was ``seen`` already is taken.
     """
     if len(frame_time_s) == 0 or len(grid_s) == 0:
         return np.zeros(0, dtype=np.int64)
     after = np.searchsorted(frame_time_s, grid_s, side="right")
     both = np.clip(np.column_stack([after - 1, after]), 0, len(frame_time_s) - 1)
     away = np.abs(frame_time_s[both] - grid_s[:, None])
-    nearest = np.take_along_axis(both, away.argmin(axis=1)[:, None], axis=1)[:, 0]
+    near = away <= _near_s(frame_time_s)
+    known = near & np.isin(both, seen) if seen is not None else np.zeros(near.shape, dtype=bool)
+    nearest = np.take_along_axis(both, np.where(known, away - _NEAR_S, away).argmin(axis=1)[:, None], axis=1)[:, 0]
     inside = away.min(axis=1) <= _WIDEST_FRAMES * _spacing_s(frame_time_s)
-    lone = away.min(axis=1) <= _near_s(frame_time_s)
+    lone = near.any(axis=1)
     return np.unique(np.concatenate([nearest[lone], both[inside & ~lone].ravel()])).astype(np.int64)
 
 

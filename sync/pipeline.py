@@ -129,7 +129,7 @@ def _run(
     workers: int | None,
     progress: Progress | None,
 ) -> SyncResult:
-    zero_ns, recording = read_recording(capture, video, progress, workers=workers)
+    zero_ns, recording = read_recording(capture, video, progress, workers=workers, pose=pose, pose_model=pose_model)
     alignment = align(recording)
     release_memory()
     session = build_session(

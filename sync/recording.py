@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.arrays import FloatArray
 from dataset.capture import Capture
 from dataset.errors import CaptureError
+from dataset.keypoints.collector import PoseCollector
 from dataset.muscles import in_order_of_the_body
 from dataset.profiles import Samples, decode
 from dataset.profiles.stored import profile_of
@@ -22,48 +24,13 @@ from dataset.video import probe_video
 from dataset.workers import default_workers, release_memory
 from sync.arrivals import SensorClock, sensor_clock
 from sync.detect.contact import Contact, detect_contacts
-from sync.detect.flash import read_brightness
+from sync.detect.flash import Onlooker, read_brightness
 from sync.fit import HostFlashes, host_flashes
-from sync.parts import Picture, Progress
+from sync.foresight import Foresight, foresee
+from sync.parts import FrameStamps, Picture, Progress
 from sync.sensors import SensorData
 
 CONTACT_KINDS = ("clap", "stomp")
-#: So alike are delays from presentation time to arrival where the one is the other.
-_DATED_BY_ARRIVAL_S = 0.002
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameStamps:
-    """When the frames of the capture's own video arrived, dropped ones included.
-
-    Attributes
-    ----------
-    arrival_s : ndarray, shape (N,)
-        Host time in session seconds.
-    pts_s : ndarray, shape (N,)
-        Presentation time in the file; NaN where the frame was dropped.
-    epoch : ndarray of int64, shape (N,)
-        Goes up where the camera was opened again.
-    """
-
-    arrival_s: FloatArray
-    pts_s: FloatArray
-    epoch: IntArray
-
-    @property
-    def written(self) -> FrameStamps:
-        """The frames that are in the file."""
-        rows = np.isfinite(self.pts_s)
-        return FrameStamps(arrival_s=self.arrival_s[rows], pts_s=self.pts_s[rows], epoch=self.epoch[rows])
-
-    @property
-    def dated_by_arrival(self) -> bool:
-        """Whether presentation times are arrivals, so that a late arrival is a frame dated too late."""
-        written = self.written
-        if len(written.pts_s) == 0:
-            return False
-        behind_s = written.arrival_s - written.pts_s
-        return float(np.ptp(np.percentile(behind_s, (5, 95)))) < _DATED_BY_ARRIVAL_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +64,13 @@ class Recording:
 
 
 def read_recording(
-    capture: Capture, video: Path | None, progress: Progress | None = None, *, workers: int | None = None
+    capture: Capture,
+    video: Path | None,
+    progress: Progress | None = None,
+    *,
+    workers: int | None = None,
+    pose: bool = False,
+    pose_model: Path | None = None,
 ) -> tuple[int, Recording]:
     """Read a capture and detect what its video shows and sounds.
 
@@ -109,6 +82,10 @@ def read_recording(
     progress : callable, optional
     workers : int, optional
         Threads; one a core by default.
+    pose : bool
+        Look for the person as well, in the frames that will be wanted, where those can be foreseen.
+    pose_model : Path, optional
+        A ``.task`` file in place of the built-in network.
 
     Returns
     -------
@@ -122,13 +99,23 @@ def read_recording(
         It holds no sensor values.
     VideoError
         The video cannot be decoded.
+    MissingDependencyError
+        The pose network cannot be had or loaded.
     """
     zero_ns, sensors = _read_sensors(capture)
-    picture = _read_picture(capture, video, progress, workers) if video is not None else None
     frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
+    flashes = _host_flashes(capture, zero_ns)
+    workers = default_workers() if workers is None else workers
+    picture = None
+    if video is not None:
+        ahead = None
+        if pose and frames is not None:
+            with progress("looking ahead", None) if progress else nullcontext():
+                ahead = foresee(video, frames, flashes, sensors, workers)
+        picture = _read_picture(capture, video, progress, workers, ahead, pose_model)
     recording = Recording(
         sensors=sensors,
-        flashes=_host_flashes(capture, zero_ns),
+        flashes=flashes,
         cues={kind: _event_times_s(capture, f"{kind}_cue", zero_ns) for kind in CONTACT_KINDS},
         picture=picture,
         frames=frames,
@@ -171,15 +158,28 @@ def _lightened(samples: Samples, clock: SensorClock) -> tuple[Samples, SensorClo
     return replace(samples, arrival_ns=arrival_ns, epoch=epoch), replace(clock, epochs=epochs)
 
 
-def _read_picture(capture: Capture, path: Path, progress: Progress | None, workers: int | None) -> Picture:
+def _read_picture(
+    capture: Capture,
+    path: Path,
+    progress: Progress | None,
+    workers: int,
+    ahead: Foresight | None,
+    pose_model: Path | None,
+) -> Picture:
     meta = probe_video(path)
-    workers = default_workers() if workers is None else workers
-    bar = progress("brightness", meta.n_frames or None) if progress else nullcontext(None)
+    stage = "brightness and keypoints" if ahead else "brightness"
+    bar = progress(stage, meta.n_frames or None) if progress else nullcontext(None)
+    collecting = PoseCollector(ahead.frames, pose_model) if ahead else nullcontext(None)
     # Sound is decoded and listened to beside the picture where there is a thread for it.
-    with ThreadPoolExecutor(1, thread_name_prefix="sound") as beside, bar as advance:
+    with ThreadPoolExecutor(1, thread_name_prefix="sound") as beside, bar as advance, collecting as collector:
         listening = beside.submit(_listen, path) if meta.has_sound and workers > 1 else None
-        brightness = read_brightness(path, advance, workers=workers)
+        onlooker = _onlooker(collector, ahead) if collector and ahead else None
+        brightness = read_brightness(path, advance, workers=workers, onlooker=onlooker)
         sound, contacts = listening.result() if listening else _listen(path) if meta.has_sound else (None, ())
+        pose = collector.pose() if collector else None
+    file_pts_ns = np.round(brightness.pts_s * 1e9).astype(np.int64)
+    if ahead and not np.array_equal(file_pts_ns, ahead.file_pts_ns):
+        pose = None  # frames that cannot be decoded: it was foreseen by other numbers
     return Picture(
         path=path,
         brightness=replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s)),
@@ -187,8 +187,20 @@ def _read_picture(capture: Capture, path: Path, progress: Progress | None, worke
         sound=sound,
         width=meta.width,
         height=meta.height,
-        file_pts_ns=np.round(brightness.pts_s * 1e9).astype(np.int64),
+        file_pts_ns=file_pts_ns,
+        pose=pose,
     )
+
+
+def _onlooker(collector: PoseCollector, ahead: Foresight) -> Onlooker:
+    number = dict(zip(ahead.file_pts_ns[ahead.frames].tolist(), ahead.frames.tolist(), strict=True))
+
+    @contextmanager
+    def stretch() -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
+        with collector.stretch() as look:
+            yield lambda pts_ns, image: look(number[pts_ns], image)
+
+    return Onlooker(look_at_ns=number, stretch=stretch)
 
 
 def _listen(path: Path) -> tuple[Sound | None, tuple[Contact, ...]]:

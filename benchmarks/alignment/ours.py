@@ -19,8 +19,8 @@ from sync.arrivals import sensor_clock
 from sync.detect.contact import detect_contacts
 from sync.detect.flash import Brightness
 from sync.fit import host_flashes
-from sync.parts import Picture
-from sync.recording import FrameStamps, Recording
+from sync.parts import FrameStamps, Picture
+from sync.recording import Recording
 from sync.sensors import SensorData
 from sync.verdict import FAIL
 

@@ -56,8 +56,7 @@ def main() -> None:
     if not given.no_pose:
         posed = _measure("sync", capture, "pose", workers)
         _print_stages("with keypoints", posed, video_s)
-        print(f"  keypoints in {posed['frames_looked_at']} frames, "
-              f"{1e3 * posed['stages_s']['  keypoints'] / max(1, posed['frames_looked_at']):.1f} ms each")  # fmt: skip
+        print(f"  keypoints in {posed['frames_looked_at']} frames")
 
     print("\npeak memory")
     runs = [("without keypoints", given.minutes, plain)]
@@ -105,7 +104,7 @@ def _print_stages(title: str, run: dict[str, Any], video_s: float) -> None:
     outer = spent["start-up"] + sum(spent.get(stage, 0.0) for stage, _, _, part_of in STAGES if not part_of)
     print(f"  {'the rest':<28}{run['wall_s'] - outer:8.2f}{1 - outer / run['wall_s']:8.1%}")
     print(f"  {'total':<28}{run['wall_s']:8.2f}{'':8}{video_s / run['wall_s']:13.1f}   {run['cpu_s']:.0f} s of CPU")
-    print("  (indented stages are part of the one above them; sound and contacts go beside the brightness)")
+    print("  (indented stages are part of the one above them; sound and contacts go beside the pictures)")
 
 
 def _target(text: str, met: bool) -> None:

@@ -17,13 +17,14 @@ from typing import Any
 #: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
 STAGES = (
     ("reading", "sync.pipeline", "read_recording", ""),
-    ("  brightness", "sync.recording", "read_brightness", "reading"),
+    ("  foresight", "sync.recording", "foresee", "reading"),
+    ("  pictures", "sync.recording", "read_brightness", "reading"),
     ("  sound", "sync.recording", "read_sound", "reading"),
     ("  contacts", "sync.recording", "detect_contacts", "reading"),
     ("aligning", "sync.pipeline", "align", ""),
     ("assembling", "sync.pipeline", "build_session", ""),
     ("  checksum of the video", "sync.assemble", "describe_files", "assembling"),
-    ("  keypoints", "dataset.keypoints", "extract_pose", "assembling"),
+    ("  keypoints not foreseen", "sync.assemble", "extract_pose", "assembling"),
     ("report", "sync.report", "write_report", ""),
     ("session file", "sync.pipeline", "write_session", ""),
 )

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 
 from dataset.arrays import IntArray
-from dataset.files import sha256_of
-from dataset.keypoints.mediapipe_pose import PoseLandmarker
+from dataset.keypoints.collector import PoseCollector
 from dataset.session import Pose
-from dataset.spilled import compacted, let_go, spilled
 from dataset.video import frame_pts_ns, iter_frames
 from dataset.workers import default_workers, in_order, release_memory
 
@@ -67,44 +62,17 @@ def extract_pose(
     length = _STRETCH if np.all(np.diff(times_ns) >= 0) else max(1, len(wanted))
     stretches = [wanted[k : k + length] for k in range(0, len(wanted), length)]
     workers = max(1, min(default_workers() if workers is None else workers, len(stretches)))
-    with ExitStack() as opened:
-        # As many networks as workers, each used for stretch after stretch: to make and drop them costs memory.
-        networks = [opened.enter_context(PoseLandmarker(model)) for _ in range(workers)]
-        idle: SimpleQueue[PoseLandmarker] = SimpleQueue()
-        for network in networks:
-            idle.put(network)
-
-        # Results are laid into these: small arrays kept among pictures that come and go would hold their memory. They
-        # lie in files: an hour of them is 43 MB.
-        flat, world = spilled((len(wanted), 25, 2), math.nan), spilled((len(wanted), 25, 3), math.nan)
-        confidence, decoded = spilled((len(wanted), 25), 0.0), np.zeros(len(wanted), dtype=bool)
+    with PoseCollector(wanted, model) as collector:
 
         def look(stretch: IntArray) -> None:
-            network = idle.get()
-            try:
-                network.begin_anew()
+            with collector.stretch() as look_at:
                 for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1):
-                    row = int(np.searchsorted(wanted, frame.index))
-                    decoded[row] = True
-                    body = network.find(frame.image)
-                    if body is not None:
-                        flat[row], world[row], confidence[row] = body.keypoints_2d, body.keypoints_3d, body.confidence
+                    look_at(frame.index, frame.image)
                     if progress:
                         progress(1)
-            finally:
-                idle.put(network)
-                let_go(flat, world, confidence)
-                release_memory()
+            release_memory()
 
         in_order(look, stretches, workers)
+        pose = collector.pose()
     release_memory()
-    flat, world, confidence = (compacted(values, decoded) for values in (flat, world, confidence))
-    let_go(flat, world, confidence)
-    return Pose(
-        keypoints_2d=flat,
-        keypoints_3d=world,
-        confidence=confidence,
-        frame_index=np.asarray(wanted[decoded], dtype=np.int64),
-        backend=networks[0].backend,
-        model_sha256=sha256_of(networks[0].model_path),
-    )
+    return pose

@@ -6,9 +6,10 @@ begins is lit only in part. Which part tells the onset to a fraction of a frame;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,22 @@ class Brightness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Onlooker:
+    """Whoever wants to see some of the pictures while they are decoded.
+
+    Attributes
+    ----------
+    look_at_ns : container of int
+        Presentation times of the frames.
+    stretch : callable
+        Opens a context for successive frames, which yields what is shown each one: its time and picture (BGR, upright).
+    """
+
+    look_at_ns: Container[int]
+    stretch: Callable[[], AbstractContextManager[Callable[[int, NDArray[np.uint8]], None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flash:
     """One flash as the camera saw it.
 
@@ -99,7 +116,11 @@ class Flash:
 
 
 def read_brightness(
-    video: Path, progress: Callable[[float], None] | None = None, *, workers: int | None = None
+    video: Path,
+    progress: Callable[[float], None] | None = None,
+    *,
+    workers: int | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Brightness:
     """Decode ``video`` once and keep the brightness of a few tiles of each frame.
 
@@ -110,6 +131,8 @@ def read_brightness(
         Called with the number of frames just read.
     workers : int, optional
         Threads, each decoding a stretch of the file; one a core by default. The result is the same for any number.
+    onlooker : Onlooker, optional
+        Shown some of the frames, a minute's worth to a stretch.
 
     Raises
     ------
@@ -118,35 +141,67 @@ def read_brightness(
     """
     meta = probe_video(video)
     workers = default_workers() if workers is None else workers
-    if workers > 1 and meta.duration_s > 2 * _STRETCH_S:
+    if meta.duration_s > 2 * _STRETCH_S and (workers > 1 or onlooker):
         edges_ns = (np.arange(_STRETCH_S, meta.duration_s - 0.5 * _STRETCH_S, _STRETCH_S) * 1e9).astype(np.int64)
         bounds: list[int | None] = [None, *edges_ns.tolist(), None]
-
-        def read(k: int) -> list[_Block]:
-            return list(_read_stretch(video, bounds[k], bounds[k + 1], 1, progress))
-
         try:
-            with closing(each_in_order(read, range(len(bounds) - 1), workers)) as parts:
-                return _in_file(block for part in parts for block in part)
+            return _read_stretches(video, list(pairwise(bounds)), workers, progress, onlooker)
         except CannotEnterError:
             pass  # a file without an index, or cut off: from its beginning then
-    return _in_file(_read_stretch(video, None, None, 1 if workers == 1 else 0, progress))
+    return _in_file(_read_stretch(video, None, None, 1 if workers == 1 else 0, progress, onlooker))
+
+
+def read_brightness_about(video: Path, spans_s: Sequence[tuple[float, float]], *, workers: int) -> Brightness:
+    """Return the brightness of the frames within some spans of presentation time, one after another.
+
+    Raises
+    ------
+    VideoError
+        It cannot be decoded.
+    CannotEnterError
+        The file cannot be entered there.
+    """
+    bounds = [(int(start * 1e9), int(stop * 1e9)) for start, stop in spans_s]
+    return _read_stretches(video, bounds, workers, None, None)
+
+
+def _read_stretches(
+    video: Path,
+    bounds_ns: Sequence[tuple[int | None, int | None]],
+    workers: int,
+    progress: Callable[[float], None] | None,
+    onlooker: Onlooker | None,
+) -> Brightness:
+    def read(bound_ns: tuple[int | None, int | None]) -> list[_Block]:
+        return list(_read_stretch(video, *bound_ns, 1, progress, onlooker))
+
+    with closing(each_in_order(read, bounds_ns, workers)) as parts:
+        return _in_file(block for part in parts for block in part)
 
 
 def _read_stretch(
-    video: Path, start_ns: int | None, stop_ns: int | None, threads: int, progress: Callable[[float], None] | None
+    video: Path,
+    start_ns: int | None,
+    stop_ns: int | None,
+    threads: int,
+    progress: Callable[[float], None] | None,
+    onlooker: Onlooker | None,
 ) -> Iterator[_Block]:
     # In blocks: small arrays kept among pictures that come and go would hold their memory.
     pts_ns, tiles = np.empty(_BLOCK, dtype=np.int64), np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32)
     n = 0
-    for pts, luma in iter_luma(video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
-        pts_ns[n], tiles[n] = pts, luma
-        n += 1
-        if progress and n % _REPORT_EVERY == 0:
-            progress(_REPORT_EVERY)
-        if n == _BLOCK:
-            yield pts_ns, tiles
-            pts_ns, tiles, n = np.empty_like(pts_ns), np.empty_like(tiles), 0
+    with onlooker.stretch() if onlooker else nullcontext() as look:
+        for pts, luma in iter_luma(
+            video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads,
+            look=look, look_at_ns=onlooker.look_at_ns if onlooker else (),
+        ):  # fmt: skip
+            pts_ns[n], tiles[n] = pts, luma
+            n += 1
+            if progress and n % _REPORT_EVERY == 0:
+                progress(_REPORT_EVERY)
+            if n == _BLOCK:
+                yield pts_ns, tiles
+                pts_ns, tiles, n = np.empty_like(pts_ns), np.empty_like(tiles), 0
     release_memory()
     if progress:
         progress(n % _REPORT_EVERY)

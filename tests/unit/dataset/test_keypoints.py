@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from dataset.errors import InputError, MissingDependencyError
 from dataset.keypoints import extract, extract_pose
 from dataset.keypoints.body25 import to_body25
+from dataset.keypoints.collector import of_frames
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.keypoints.pose_model import pose_model
+from dataset.session import Pose
 from dataset.skeleton import JOINT
 from dataset.video import iter_frames
 
@@ -26,6 +28,23 @@ def test_landmarks_become_body_25() -> None:
     assert body[JOINT["right_knee"]].tolist() == [26, 260]
     assert body[JOINT["neck"]].tolist() == [11.5, 115]
     assert body[JOINT["mid_hip"]].tolist() == [23.5, 235]
+
+
+def test_tables_are_joined_in_the_frames_order_and_hold_what_is_wanted() -> None:
+    def table(*frames: int) -> Pose:
+        index = np.array(frames)
+        flat = np.broadcast_to(index[:, None, None], (len(frames), 25, 2)).astype(np.float64)
+        return Pose(
+            keypoints_2d=flat, keypoints_3d=None, confidence=flat[:, :, 0], frame_index=index, backend="test",
+            model_sha256="",
+        )  # fmt: skip
+
+    joined = of_frames(np.array([2, 3, 5, 8, 9]), table(1, 3, 8), table(2, 5, 6))
+    assert joined.frame_index.tolist() == [2, 3, 5, 8]
+    assert joined.keypoints_2d is not None
+    assert joined.keypoints_2d[:, 7, 1].tolist() == [2, 3, 5, 8]
+    assert joined.confidence[:, 24].tolist() == [2, 3, 5, 8]
+    assert len(of_frames(np.array([4]), table(1)).frame_index) == 0
 
 
 def test_a_given_model_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -29,6 +30,26 @@ def test_one_worker_is_the_callers_own_thread():
 def test_two_workers_work_at_once():
     both = threading.Barrier(2, timeout=10)
     assert sorted(in_order(lambda _: both.wait(), range(2), 2)) == [0, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell cores")
+def test_as_many_workers_as_cores_stay_each_on_a_core_of_its_own():
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("one core")
+
+    def where(n):
+        together = threading.Barrier(n, timeout=10)
+
+        def look(_):
+            together.wait()
+            return os.sched_getaffinity(0)
+
+        return in_order(look, range(n), n)
+
+    assert sorted(where(len(cores)), key=min) == [{core} for core in sorted(cores)]
+    assert where(len(cores) + 1) == [cores] * (len(cores) + 1)
+    assert os.sched_getaffinity(0) == cores
 
 
 def test_a_failure_is_raised_and_the_rest_left_undone():

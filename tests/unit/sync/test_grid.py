@@ -113,6 +113,15 @@ def test_the_nearest_frame_of_each_grid_time_is_asked_for():
     assert set(grid.nearest_frame(at, frames)) == set(wanted.tolist())
 
 
+def test_of_two_near_frames_the_one_seen_already_is_taken():
+    frames = np.arange(0, 3, 1 / 30)
+    at = np.array([1.0 + 0.48 / 30, 2.0 + 0.3 / 30])
+    assert grid.frames_to_look_at(at, frames).tolist() == [30, 60]
+    assert grid.frames_to_look_at(at, frames, np.array([31, 61])).tolist() == [31, 60]
+    assert grid.frames_to_look_at(at, frames, np.array([30, 31, 61])).tolist() == [30, 60]
+    assert grid.frames_to_look_at(at, frames, np.zeros(0, dtype=np.int64)).tolist() == [30, 60]
+
+
 def test_a_slow_or_a_lost_frame_is_made_up_for_by_both_neighbours():
     at = np.array([1.0])
     slow = np.arange(0.967, 3, 1 / 12)

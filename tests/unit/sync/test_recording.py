@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sync.recording import FrameStamps
+from sync.parts import FrameStamps
 
 
 def stamps(behind_s: np.ndarray) -> FrameStamps:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,9 +13,17 @@ import numpy as np
 import pytest
 
 from dataset import video as video_module
-from dataset.video import CannotEnterError, frame_pts_ns, probe_video
+from dataset.video import CannotEnterError, frame_pts_ns, iter_frames, probe_video
 from sync.detect import flash
-from sync.detect.flash import N_BANDS, N_TILES, Brightness, detect_flashes, read_brightness
+from sync.detect.flash import (
+    N_BANDS,
+    N_TILES,
+    Brightness,
+    Onlooker,
+    detect_flashes,
+    read_brightness,
+    read_brightness_about,
+)
 from sync.detect.regions import against_rows, find_regions
 
 
@@ -69,6 +79,37 @@ def test_a_file_that_breaks_off_gives_what_it_has(film, monkeypatch):
     np.testing.assert_array_equal(read_brightness(film, workers=3).pts_s, alone.pts_s)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(film, monkeypatch, workers):
+    monkeypatch.setattr(flash, "_STRETCH_S", 1.7)
+    wanted = {frame.pts_ns: frame.image for frame in iter_frames(film) if frame.index % 7 == 3}
+    seen = []
+
+    @contextmanager
+    def stretch():
+        of_stretch = []
+        seen.append(of_stretch)
+        yield lambda pts_ns, image: of_stretch.append((pts_ns, image.copy()))
+
+    watched = read_brightness(film, workers=workers, onlooker=Onlooker(look_at_ns=wanted.keys(), stretch=stretch))
+    np.testing.assert_array_equal(watched.tiles, read_brightness(film, workers=1).tiles)
+    assert len(seen) > 3
+    assert all(times == sorted(times) for times in ([pts for pts, _ in of_stretch] for of_stretch in seen))
+    shown = dict(itertools.chain.from_iterable(seen))
+    assert shown.keys() == wanted.keys()
+    for pts_ns, image in shown.items():
+        np.testing.assert_array_equal(image, wanted[pts_ns])
+
+
+def test_brightness_about_some_times_is_that_of_the_whole_film(film):
+    whole = read_brightness(film, workers=1)
+    spans_s = [(float(whole.pts_s[40]), float(whole.pts_s[60])), (float(whole.pts_s[200]), float(whole.pts_s[230]))]
+    some = read_brightness_about(film, spans_s, workers=2)
+    rows = [*range(40, 60), *range(200, 230)]
+    np.testing.assert_array_equal(some.pts_s, whole.pts_s[rows])
+    np.testing.assert_array_equal(some.tiles[:], whole.tiles[:][rows])
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(film, monkeypatch, workers):
     n, fps = 60_000, 30
@@ -76,7 +117,8 @@ def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(film, mon
     tiles = rng.normal(90, 1, (n, N_BANDS, N_TILES)).astype(np.float32)
     tiles[:, 2, 3] += np.where(np.arange(n) % 800 < 6, 25, 0)  # a lamp in the corner
 
-    def frames(_video, _rows, _columns, *, start_ns, stop_ns, threads):
+    def frames(_video, _rows, _columns, *, start_ns, stop_ns, threads, look, look_at_ns):
+        assert look is None
         first, stop = (None if t is None else round(t * 1e-9 * fps) for t in (start_ns, stop_ns))
         for k in range(first or 0, n if stop is None else stop):
             yield round(k / fps * 1e9), tiles[k]

@@ -1,0 +1,107 @@
+"""A film is decoded once: what the grid will want of it is foreseen, and what was foreseen wrongly is made up for."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from acquire.protocol import parse_protocol
+from acquire.virtual.simulate import simulate
+from dataset.capture import Capture
+from dataset.keypoints import extract_pose
+from sync import assemble, foresight, recording
+from sync.detect import flash
+from sync.foresight import foresee
+from sync.pipeline import run_capture
+from tests.short_protocol import PROTOCOL
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory):
+    """A short simulated recording."""
+    return simulate(
+        tmp_path_factory.mktemp("captures"), subject="F1", minutes=None, seed=21,
+        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def as_in_a_long_recording():
+    """Read in several stretches, and the flashes, which fill much of a short one, taken for a small part of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flash, "_STRETCH_S", 5.0)
+        patch.setattr(foresight, "_SHORTEST_S", 10.0)
+        patch.setattr(foresight, "_MOST", 1.0)
+        yield
+
+
+@contextmanager
+def counting():
+    """Yield how many frames are looked at in a pass of their own, call by call."""
+    counts = []
+
+    def counted(video, **how):
+        counts.append(len(how["frame_indices"]))
+        return extract_pose(video, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assemble, "extract_pose", counted)
+        yield counts
+
+
+@pytest.fixture(scope="module")
+def at_once(capture, as_in_a_long_recording, tmp_path_factory):
+    """The session whose keypoints were found while the film was read for its flashes."""
+    with counting() as looked_at_later:
+        session = run_capture(capture, tmp_path_factory.mktemp("sessions")).session
+    assert sum(looked_at_later) < 0.03 * len(session.pose.frame_index)
+    return session
+
+
+@pytest.mark.parametrize("wrong_by", [None, 1])
+def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, monkeypatch, wrong_by):
+    def blind(*args):
+        ahead = foresee(*args)
+        assert ahead is not None
+        return replace(ahead, frames=ahead.frames[:-1] + wrong_by) if wrong_by else None
+
+    monkeypatch.setattr(recording, "foresee", blind)
+    with counting() as looked_at_later:
+        later = run_capture(capture, tmp_path).session
+    assert sum(looked_at_later) > 0.9 * len(later.pose.frame_index)
+    # Of two frames about as near to a grid time the one seen already is taken.
+    other = later.pose.frame_index - at_once.pose.frame_index
+    assert np.abs(other).max() <= 1
+    assert np.mean(other != 0) < 0.05
+    np.testing.assert_array_equal(later.aligned.frame_index, at_once.aligned.frame_index)
+    mine, theirs = (s.aligned.keypoints_2d for s in (at_once, later))
+    np.testing.assert_array_equal(np.isnan(mine), np.isnan(theirs))
+    # The network's tracker began elsewhere.
+    assert np.nanmedian(np.abs(mine - theirs)) < 0.5
+
+
+def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture, as_in_a_long_recording, monkeypatch):
+    with Capture.open(capture) as opened:
+        zero_ns, sensors = recording._read_sensors(opened)
+        stamps = recording._frame_stamps(opened, zero_ns)
+        flashes = recording._host_flashes(opened, zero_ns)
+        video = opened.video_path
+    none = np.zeros(0)
+    assert foresee(video, stamps, flashes, sensors, 1) is not None
+    assert foresee(video, stamps, replace(flashes, light_s=none, sd_s=none), sensors, 1) is None
+    assert foresee(video, stamps, replace(flashes, light_s=flashes.light_s + 1e4), sensors, 1) is None
+    rng = np.random.default_rng(0)
+    random = np.sort(flashes.light_s + rng.uniform(-1, 1, len(flashes.light_s)))
+    assert foresee(video, stamps, replace(flashes, light_s=random), sensors, 1) is None
+    # A phone's frames are dated by the phone.
+    phone = replace(stamps, pts_s=stamps.pts_s * 1.001 + 5.0)
+    assert foresee(video, phone, flashes, sensors, 1) is None
+    # Where the flashes fill the film, or it is short, nothing would be gained.
+    with monkeypatch.context() as patch:
+        patch.setattr(foresight, "_SHORTEST_S", 120.0)
+        assert foresee(video, stamps, flashes, sensors, 1) is None
+    monkeypatch.setattr(foresight, "_MOST", 0.1)
+    assert foresee(video, stamps, flashes, sensors, 1) is None
