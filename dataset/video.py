@@ -8,6 +8,8 @@ from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -356,15 +358,25 @@ def _picture(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 def _tiles(frame: av.VideoFrame, n_rows: int, n_columns: int) -> NDArray[np.float32]:
     luma, unit = _luma(frame)
-    row = np.linspace(0, luma.shape[0], n_rows + 1).round().astype(int)
-    column = np.linspace(0, luma.shape[1], n_columns + 1).round().astype(int)
+    height, width = luma.shape
+    row, column, size = _layout(height, width, n_rows, n_columns)
     depth = cv2.CV_32S if luma.dtype == np.uint8 else cv2.CV_64F
-    sums = np.empty((n_rows, luma.shape[1]), dtype=np.float64)
-    for k in range(n_rows):
-        sums[k] = cv2.reduce(luma[row[k] : row[k + 1]], 0, cv2.REDUCE_SUM, dtype=depth)[0]
-    tiles = np.add.reduceat(sums, column[:-1], axis=1)
-    size = np.outer(np.diff(row), np.diff(column)) * unit
-    return np.asarray(tiles / size, dtype=np.float32)
+    if width % n_columns == 0 and luma.flags.c_contiguous:  # all tiles' rows are one column of equal rows: far faster
+        of_rows = cv2.reduce(luma.reshape(-1, width // n_columns), 1, cv2.REDUCE_SUM, dtype=depth)
+        sums = of_rows.reshape(height, n_columns)
+    else:
+        pieces = [luma[:, left:right] for left, right in pairwise(column)]
+        sums = np.hstack([cv2.reduce(piece, 1, cv2.REDUCE_SUM, dtype=depth) for piece in pieces])
+    tiles = np.add.reduceat(sums, row[:-1], axis=0)
+    return np.asarray(tiles / (size * unit), dtype=np.float32)
+
+
+@cache
+def _layout(height: int, width: int, n_rows: int, n_columns: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the tiles' edges down and across, and how many pixels each has."""
+    row = np.linspace(0, height, n_rows + 1).round().astype(np.int64)
+    column = np.linspace(0, width, n_columns + 1).round().astype(np.int64)
+    return row, column, np.outer(np.diff(row), np.diff(column))
 
 
 def _luma(frame: av.VideoFrame) -> tuple[NDArray[Any], float]:
