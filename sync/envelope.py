@@ -61,6 +61,10 @@ def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
     hull: list[int] = []
     x = index.astype(np.float64)
     middle = x.mean()
+    if np.any(np.diff(x) <= 0):  # of those that share an index the earliest alone can touch the line
+        order = np.lexsort((arrival_s, x))
+        order = order[np.concatenate([[True], np.diff(x[order]) > 0])]
+        x, arrival_s = x[order], arrival_s[order]
     low = _low_enough(x, arrival_s)
     x, arrival_s = x[low], arrival_s[low]
     for i in range(len(x)):

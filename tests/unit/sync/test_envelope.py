@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sync import envelope
@@ -17,6 +17,7 @@ from sync.envelope import lower_envelope
     step=st.integers(0, 3),
     shape=st.sampled_from(["late", "even", "coarse", "bent"]),
 )
+@example(seed=2, n=187, step=0, shape="late")
 @settings(max_examples=150, deadline=None)
 def test_passing_points_over_leaves_the_hull_as_it_is(seed: int, n: int, step: int, shape: str) -> None:
     rng = np.random.default_rng(seed)
@@ -36,6 +37,9 @@ def test_passing_points_over_leaves_the_hull_as_it_is(seed: int, n: int, step: i
         patch.setattr(envelope, "_BLOCK", 4)
         few_points = lower_envelope(index, arrival_s)
     assert few_points == pytest.approx(all_points, rel=1e-12, abs=1e-9)
+    kept = envelope._not_far_below(index, arrival_s)
+    above_s = (arrival_s - all_points[0] - all_points[1] * index)[kept]
+    assert np.sort(above_s)[:2] == pytest.approx([0.0, 0.0], abs=1e-9)
 
 
 def test_the_line_touches_two_arrivals_and_none_lies_below_it() -> None:
