@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 import mmap
+from dataclasses import replace
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset.arrays import BoolArray, FloatArray
 from dataset.scratch import scratch_errors, scratch_file
+
+#: A frozen dataclass.
+R = TypeVar("R", bound=Any)
 
 #: Numbers written, or rows moved, at once.
 _NUMBERS, _ROWS = 1 << 17, 1024
@@ -68,6 +72,19 @@ def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
         raw[first:stop].view(array.dtype).reshape(array.shape)
         for array, (first, stop) in zip(arrays, pairwise(ends), strict=True)
     ]
+
+
+def stored(record: R, *columns: str) -> R:
+    """Return a frozen dataclass with some of its arrays put away; those that are None stay so.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for them.
+    """
+    there = [name for name in columns if getattr(record, name) is not None]
+    arrays = put_away(*(getattr(record, name) for name in there))
+    return replace(record, **dict(zip(there, arrays, strict=True)))
 
 
 def let_go(*arrays: NDArray[np.generic] | None) -> None:

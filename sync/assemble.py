@@ -18,6 +18,7 @@ from dataset.capture import Capture, Event
 from dataset.errors import VideoError
 from dataset.keypoints import extract_pose
 from dataset.keypoints.collector import of_frames
+from dataset.on_demand import OnDemand
 from dataset.session import (
     VIRTUAL_NOTE,
     Aligned,
@@ -31,7 +32,7 @@ from dataset.session import (
 )
 from dataset.session_schema import SUBJECT_ATTRIBUTES
 from dataset.software import software
-from dataset.spilled import let_go
+from dataset.spilled import let_go, put_away
 from dataset.video_sequence import describe_files, file_names
 from sync import grid
 from sync.align import Alignment
@@ -56,18 +57,18 @@ def build_session(
     """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
     picture, mapped, span = recording.picture, alignment.video, alignment.span_s
-    times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
+    times = {n: put_away(session_times(d, streams[n]))[0] for n, d in sensors.items()}
     usable = {n: streams[n].verdict != FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):
         # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
         stop = min(stop, max(float(times[n][-1]) for n in sensors if usable[n]))
     grid_s = grid.grid_times(start, stop)
-    runs = {n: _runs(d, times[n]) if usable[n] else None for n, d in sensors.items()}
-    emg = grid.emg_on_grid(grid_s, runs)
+    emg = grid.emg_on_grid(grid_s, OnDemand(sensors, lambda n: _runs(sensors[n], times[n]) if usable[n] else None))
     exercises = _exercises(capture, zero_ns)
     events = _event_table(capture.events(), zero_ns)
-    measured = calibrate(events, list(sensors), {n: stream for n, stream in runs.items() if stream is not None})
+    used = [n for n in sensors if usable[n]]
+    measured = calibrate(events, list(sensors), OnDemand(used, lambda n: _runs(sensors[n], times[n])))
     seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, workers=workers, progress=progress)
     # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
     # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
@@ -180,7 +181,10 @@ def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, ND
     """Return a sensor's credible values with their runs; a value out of range leaves a gap like a lost one."""
     breaks = ~d.credible
     run = d.clock.run + np.cumsum(breaks)
-    return time_s[~breaks], d.samples.value[~breaks], np.asarray(run[~breaks], dtype=np.int64)
+    runs = time_s[~breaks], d.samples.value[~breaks], np.asarray(run[~breaks], dtype=np.int64)
+    d.let_go()
+    let_go(time_s)
+    return runs
 
 
 def _find_pose(

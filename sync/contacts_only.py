@@ -17,7 +17,7 @@ from sync.detect.response import measure_responses
 from sync.fit import Line
 from sync.match import Pairing, match_events
 from sync.priors import AV_SKEW, BURST
-from sync.sensors import Closure, SensorData
+from sync.sensors import Closure, SensorData, levels_of_limb
 
 _STEP_S = 0.02
 #: Bursts of a 10 Hz level are found to a value's interval or so.
@@ -58,10 +58,8 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     ridge = (_TOLERANCE_S / 3) ** 2 / _RATE_SD**2
     rate = float(np.sum(x * (bursts - heard))) / (float(np.sum(x**2)) + ridge)
     offset = float(np.median(bursts - heard - rate * x)) - rate * middle
-    streams = {n: d.level for n, d in data.items()
-               if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)}  # fmt: skip
     # Bursts were dated at their sensors' arrival; the fit of shapes dates them far better.
-    responses = measure_responses((1 + rate) * heard + offset, streams)
+    responses = measure_responses((1 + rate) * heard + offset, levels_of_limb(data, kind))
     late = [
         r.response_s - data[n].profile.delay.prior_s - BURST[kind].value_s
         for n, r in responses.items()

@@ -42,6 +42,7 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         rows = (d.clock.time_s >= at - BEFORE_S) & (d.clock.time_s <= at + AFTER_S)
         times.append(d.clock.time_s[rows] - at)
         values.append(d.samples.value[rows])
+    d.let_go()
     return SensorEvidence(
         arrival_s=d.arrival_s,
         lateness_s=d.clock.lateness_s,

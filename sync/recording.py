@@ -16,10 +16,10 @@ from dataset.capture import Capture
 from dataset.errors import CaptureError
 from dataset.keypoints.collector import PoseCollector
 from dataset.muscles import in_order_of_the_body
-from dataset.profiles import Samples, decode
+from dataset.profiles import decode
 from dataset.profiles.stored import profile_of
 from dataset.sound import Sound, read_sound
-from dataset.spilled import put_away
+from dataset.spilled import let_go, put_away, stored
 from dataset.video import probe_video
 from dataset.workers import default_workers, release_memory
 from sync.arrivals import SensorClock, sensor_clock
@@ -130,7 +130,11 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     decoded = []
     for sensor in capture.sensors:
         profile = profile_of(capture, sensor)
-        decoded.append((sensor, profile, decode(profile, capture.notifications(sensor.slot))))
+        samples = decode(profile, capture.notifications(sensor.slot))
+        # What is as long as the recording lies in files from here on: eight fast sensors take gigabytes.
+        decoded.append((sensor, profile, stored(samples, "arrival_ns", "epoch", "value", "counter", "device_s")))
+        del samples
+        release_memory()
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
         raise CaptureError(f"the capture {capture.folder} holds no sensor values", "no notification could be decoded")
@@ -139,23 +143,24 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     for sensor, profile, samples in decoded:
         arrival_s: FloatArray = np.asarray((samples.arrival_ns - zero_ns) * 1e-9, dtype=np.float64)
         clock = sensor_clock(arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo)
-        samples, clock = _lightened(samples, clock)
+        let_go(samples.arrival_ns, samples.epoch, samples.counter)
+        (arrival_s,) = put_away(arrival_s)
         data[sensor.channel] = SensorData(
-            sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
+            sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=_lightened(clock)
         )
+        del clock
+        release_memory()
     return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
 
 
-def _lightened(samples: Samples, clock: SensorClock) -> tuple[Samples, SensorClock]:
-    """Return both with what only the clock was made from, or holds twice, out of memory: half of all columns."""
-    arrival_ns, epoch, *of_epochs = put_away(
-        samples.arrival_ns, samples.epoch, *(a for e in clock.epochs for a in (e.index, e.time_s, e.lateness_s))
-    )
-    epochs = tuple(
-        replace(e, index=of_epochs[3 * k], time_s=of_epochs[3 * k + 1], lateness_s=of_epochs[3 * k + 2])
-        for k, e in enumerate(clock.epochs)
-    )
-    return replace(samples, arrival_ns=arrival_ns, epoch=epoch), replace(clock, epochs=epochs)
+def _lightened(clock: SensorClock) -> SensorClock:
+    """Return the clock with its columns out of memory, and held once: an epoch's are rows of the whole's."""
+    whole = stored(clock, "time_s", "run", "lateness_s")
+    epochs = []
+    for e in clock.epochs:
+        rows = slice(e.first, e.first + len(e.index))
+        epochs.append(replace(stored(e, "index"), time_s=whole.time_s[rows], lateness_s=whole.lateness_s[rows]))
+    return replace(whole, epochs=tuple(epochs))
 
 
 def _read_picture(

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Sensor
 from dataset.muscles import CONTACT_OF_MUSCLE
+from dataset.on_demand import OnDemand
 from dataset.profiles import Profile, Samples
 from dataset.session import StreamSync
+from dataset.spilled import let_go
 from sync import verdict as gates
 from sync.arrivals import SensorClock
 from sync.detect.response import MIN_RESPONSES, Response, measure_responses
@@ -55,7 +57,14 @@ class SensorData:
     @property
     def level(self) -> tuple[FloatArray, FloatArray]:
         """De-jittered arrivals and values, as far as they are credible."""
-        return self.clock.time_s[self.credible], self.samples.value[self.credible]
+        credible = self.credible
+        level = self.clock.time_s[credible], self.samples.value[credible]
+        self.let_go()
+        return level
+
+    def let_go(self) -> None:
+        """Take the columns out of memory until they are looked at again."""
+        let_go(self.clock.time_s, self.clock.run, self.clock.lateness_s, self.samples.value, self.arrival_s)
 
     @property
     def rate_hz(self) -> float:
@@ -67,6 +76,7 @@ class SensorData:
         if not self.clock.period_s > 0 or stop_s <= start_s:
             return 0.0
         inside = (self.clock.time_s >= start_s) & (self.clock.time_s <= stop_s)
+        self.let_go()
         return min(1.0, float(inside.sum()) * self.clock.period_s / (stop_s - start_s))
 
 
@@ -102,11 +112,7 @@ def respond(data: Mapping[str, SensorData], contacts: Mapping[str, Contacts]) ->
     """
     results: dict[str, tuple[str, Response]] = {}
     for kind, heard in contacts.items():
-        limb = {
-            name: d.level
-            for name, d in data.items()
-            if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)
-        }
+        limb = levels_of_limb(data, kind)
         for name, response in measure_responses(heard.host_s, limb).items():
             if name not in results or response.contrast > results[name][1].contrast:
                 results[name] = (kind, response)
@@ -115,12 +121,19 @@ def respond(data: Mapping[str, SensorData], contacts: Mapping[str, Contacts]) ->
     return results
 
 
+def levels_of_limb(data: Mapping[str, SensorData], kind: str) -> Mapping[str, tuple[FloatArray, FloatArray]]:
+    """Return de-jittered arrivals and values of the sensors that may answer a kind of contact, made on demand."""
+    limb = [n for n, d in data.items() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)]
+    return OnDemand(limb, lambda name: data[name].level)
+
+
 def session_times(d: SensorData, stream: StreamSync) -> FloatArray:
     """Return the session time of each of a sensor's values: every connection epoch has its own constant."""
     time_s = d.clock.time_s + stream.offset_s
     for epoch, (_, _, offset_s) in zip((e for e in d.clock.epochs if len(e.time_s)), stream.epochs, strict=True):
         rows = slice(epoch.first, epoch.first + len(epoch.time_s))
         time_s[rows] = d.clock.time_s[rows] + offset_s
+    d.let_go()
     return time_s
 
 

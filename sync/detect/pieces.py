@@ -116,7 +116,7 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
     power = np.maximum(signal.sosfiltfilt(low, band(value, rate_hz)[0] ** 2), 0.0)
     level = np.sqrt(np.maximum(power - np.percentile(power, _REST_PERCENT), 0.0))
     step = max(1, int(rate_hz // 100))
-    return time_s[::step], level[::step]
+    return time_s[::step].copy(), level[::step].copy()  # a view would keep all of both
 
 
 def envelope(value: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from dataset.arrays import FloatArray
 from dataset.muscles import channel_from_name
+from dataset.spilled import let_go
 from sync.report import figures
 from sync.report.section import Section, Table
 from sync.result import SensorEvidence, SyncResult
@@ -29,7 +30,7 @@ def arrivals_section(result: SyncResult) -> Section | None:
             str(sensor.n_lost),
             str(len(sensor.gaps_s)),
             f"{float(np.max(np.diff(sensor.gaps_s, axis=1))):.2f}" if len(sensor.gaps_s) else "-",
-            " / ".join(_percentile_ms(sensor.lateness_s, q) for q in (50, 95, 100)),
+            _percentiles_ms(sensor.lateness_s),
             str(sensor.n_malformed),
             str(sensor.n_out_of_range),
         )
@@ -84,5 +85,8 @@ def _rate(sensor: SensorEvidence) -> str:
     return f"{sensor.rate_hz:.4f} ± {sensor.rate_hz * sensor.rate_ci95_ppm * 1e-6:.4f}"
 
 
-def _percentile_ms(values_s: FloatArray, q: float) -> str:
-    return f"{1e3 * float(np.percentile(values_s, q)):.0f}" if len(values_s) else "-"
+def _percentiles_ms(values_s: FloatArray) -> str:
+    """Return the median, the 95th percentile and the most."""
+    found_s = np.percentile(values_s, (50, 95, 100)) if len(values_s) else ()
+    let_go(values_s)
+    return " / ".join(f"{1e3 * float(s):.0f}" for s in found_s) or "- / - / -"

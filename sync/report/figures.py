@@ -21,6 +21,7 @@ from dataset.exercises import exercise_title
 from dataset.keypoints.draw import draw_skeleton
 from dataset.muscles import channel_from_name
 from dataset.session import Aligned, ExerciseTable
+from dataset.spilled import let_go
 from dataset.workers import release_memory
 from sync.result import ContactEvidence
 
@@ -253,6 +254,7 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
     Parameters
     ----------
     streams : sequence of (channel, arrival_s, lateness_s)
+        Of a long one the least and the most late of every few are drawn.
     """
     with _figure(10.5, 2.4) as (figure, panels):
         axes = panels[0, 0]
@@ -260,7 +262,9 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
         cycle = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(1, len(streams))))
         for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
             label = channel_from_name(name).label
-            axes.plot(arrival_s, 1e3 * late_s, ".", markersize=2.5, color=colour, label=label, rasterized=many)
+            at_s, drawn_s = _outline(arrival_s, late_s)
+            let_go(arrival_s, late_s)
+            axes.plot(at_s, 1e3 * drawn_s, ".", markersize=2.5, color=colour, label=label, rasterized=many)
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, -1.0), max(high, 1.0))  # what is even to a rounding error looks even
         axes.set(xlabel="session time (s)", ylabel="late by (ms)")

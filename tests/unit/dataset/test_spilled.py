@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dataset.spilled import compacted, let_go, put_away, spilled
+from dataset.spilled import compacted, let_go, put_away, spilled, stored
 
 
 def resident_bytes():
@@ -91,3 +92,20 @@ def test_what_is_let_go_takes_no_memory_and_the_file_goes_with_the_array():
     del array, row
     gc.collect()
     assert open_files() == files
+
+
+def test_a_record_keeps_its_values_and_what_is_none():
+    @dataclass(frozen=True)
+    class Record:
+        name: str
+        values: np.ndarray
+        counts: np.ndarray | None = None
+
+    values = np.random.default_rng(3).normal(size=50)
+    kept = stored(Record("a", values, np.arange(5)), "values", "counts")
+    assert kept.name == "a"
+    np.testing.assert_array_equal(kept.values, values)
+    assert kept.counts.tolist() == [0, 1, 2, 3, 4]
+    let_go(kept.values)
+    np.testing.assert_array_equal(kept.values, values)
+    assert stored(Record("b", values), "values", "counts").counts is None
