@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import islice
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -36,12 +37,12 @@ def _cores() -> list[int]:
 
 
 def _stay(cores: SimpleQueue[int]) -> None:
-    """Keep this thread, and those that a library makes in it, on a core of its own; where none is left, on any.
+    """Keep this thread, and those that a library makes in it, on the next of the cores.
 
     A pose network hands each picture through several threads of its own: on one core that is a seventh faster.
     """
-    with suppress(Empty, OSError):
-        os.sched_setaffinity(0, {cores.get_nowait()})
+    with suppress(OSError):  # a core that was taken away meanwhile
+        os.sched_setaffinity(0, {cores.get()})
 
 
 def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> list[R]:
@@ -73,10 +74,11 @@ def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | Non
         for item in items:  # not map, which a StopIteration of ``work`` would end silently
             yield work(item)
         return
-    cores: SimpleQueue[int] = SimpleQueue()
-    for core in _cores() if workers == len(_cores()) else ():
-        cores.put(core)
-    with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=_stay, initargs=(cores,)) as pool:
+    free: SimpleQueue[int] = SimpleQueue()
+    for core in _cores():
+        free.put(core)
+    stay = partial(_stay, free) if free.qsize() == workers else None  # elsewhere the system knows better
+    with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=stay) as pool:
         left = iter(items)
         # No more is begun than a little ahead of what is taken: whoever is slow to take results need not hold them all.
         begun = deque(pool.submit(work, item) for item in islice(left, _AHEAD * workers))

@@ -1,4 +1,4 @@
-"""Which frames the grid will want, told from the flashes alone, so that a film need be decoded only once.
+"""Which frames the grid will want, told from the flashes alone, so that a film need hardly be decoded twice.
 
 Keypoints are wanted at times that only the alignment tells, and the alignment wants the whole film. Where the recorder
 dated the frames itself, each flash is in the film about when it was sent: the seconds about the flashes give the map of
@@ -61,7 +61,7 @@ def foresee(
     workers : int
         Threads.
     """
-    if not stamps.dated_by_arrival or len(flashes.light_s) == 0 or probe_video(video).duration_s < _SHORTEST_S:
+    if not stamps.dated_by_arrival or len(flashes.light_s) == 0 or probe_video(video).duration_s <= _SHORTEST_S:
         return None
     file_pts_ns = frame_pts_ns(video)
     pts_s, written = file_pts_ns.astype(np.float64) * 1e-9, stamps.written
@@ -77,8 +77,8 @@ def foresee(
         return None
     frame_time_s = line(pts_s)
     measured = [d.clock.time_s for d in sensors.values() if len(d.clock.time_s)]
-    start = max(float(frame_time_s[0]), min(float(time_s[0]) for time_s in measured))
-    stop = min(float(frame_time_s[-1]), max(float(time_s[-1]) for time_s in measured))
+    start = max(float(frame_time_s[0]), float(np.median([time_s[0] for time_s in measured])))
+    stop = min(float(frame_time_s[-1]), float(np.median([time_s[-1] for time_s in measured])))
     frames = grid.frames_to_look_at(grid.grid_times(start, stop), frame_time_s)
     return Foresight(frames=frames, file_pts_ns=file_pts_ns) if len(frames) else None
 

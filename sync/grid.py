@@ -198,8 +198,9 @@ def emg_on_grid(
     grid_s: FloatArray, streams: Mapping[str, tuple[FloatArray, FloatArray, IntArray] | None]
 ) -> FloatArray:
     """Return all channels on the grid, shape (T, C); a channel that is None (it failed) is all NaN."""
-    columns = [
-        np.full(len(grid_s), np.nan) if stream is None else sensor_on_grid(grid_s, *stream)
-        for stream in streams.values()
-    ]
+
+    def column(stream: tuple[FloatArray, FloatArray, IntArray] | None) -> FloatArray:
+        return np.full(len(grid_s), np.nan) if stream is None else sensor_on_grid(grid_s, *stream)
+
+    columns = [column(streams[name]) for name in streams]  # no name for a stream, which would keep it until the next
     return np.column_stack(columns) if columns else np.zeros((len(grid_s), 0))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from dataset import clock
@@ -74,6 +75,7 @@ def run_capture(
     OutputExistsError
         The session exists; it is never overwritten. The report of a run that was refused gives way to the new one.
     """
+    cv2.setNumThreads(1)  # threads of its own would get in the way of ours
     with Capture.open(capture_path) as capture:
         name = session_name(capture)
         session_path, report_path = out / f"{name}.h5", out / f"{name}.html"

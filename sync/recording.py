@@ -155,12 +155,15 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
 
 def _lightened(clock: SensorClock) -> SensorClock:
     """Return the clock with its columns out of memory, and held once: an epoch's are rows of the whole's."""
-    whole = stored(clock, "time_s", "run", "lateness_s")
+    # In one file: a sensor may have lost its link a thousand times.
+    time_s, run, lateness_s, *index = put_away(
+        clock.time_s, clock.run, clock.lateness_s, *(e.index for e in clock.epochs)
+    )
     epochs = []
-    for e in clock.epochs:
-        rows = slice(e.first, e.first + len(e.index))
-        epochs.append(replace(stored(e, "index"), time_s=whole.time_s[rows], lateness_s=whole.lateness_s[rows]))
-    return replace(whole, epochs=tuple(epochs))
+    for e, of_epoch in zip(clock.epochs, index, strict=True):
+        rows = slice(e.first, e.first + len(of_epoch))
+        epochs.append(replace(e, index=of_epoch, time_s=time_s[rows], lateness_s=lateness_s[rows]))
+    return replace(clock, time_s=time_s, run=run, lateness_s=lateness_s, epochs=tuple(epochs))
 
 
 def _read_picture(
@@ -174,7 +177,7 @@ def _read_picture(
     meta = probe_video(path)
     stage = "brightness and keypoints" if ahead else "brightness"
     bar = progress(stage, meta.n_frames or None) if progress else nullcontext(None)
-    collecting = PoseCollector(ahead.frames, pose_model) if ahead else nullcontext(None)
+    collecting = PoseCollector(ahead.frames, ahead.file_pts_ns, pose_model) if ahead else nullcontext(None)
     # Sound is decoded and listened to beside the picture where there is a thread for it.
     with ThreadPoolExecutor(1, thread_name_prefix="sound") as beside, bar as advance, collecting as collector:
         listening = beside.submit(_listen, path) if meta.has_sound and workers > 1 else None
@@ -183,8 +186,10 @@ def _read_picture(
         sound, contacts = listening.result() if listening else _listen(path) if meta.has_sound else (None, ())
         pose = collector.pose() if collector else None
     file_pts_ns = np.round(brightness.pts_s * 1e9).astype(np.int64)
-    if ahead and not np.array_equal(file_pts_ns, ahead.file_pts_ns):
-        pose = None  # frames that cannot be decoded: it was foreseen by other numbers
+    if pose and ahead:
+        # By its number among the frames that could be decoded: some may be damaged.
+        times_ns = ahead.file_pts_ns[pose.frame_index]
+        pose = replace(pose, frame_index=np.searchsorted(file_pts_ns, times_ns).astype(np.int64))
     return Picture(
         path=path,
         brightness=replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s)),
@@ -217,8 +222,8 @@ def _exact_pts_s(capture: Capture, path: Path, pts_s: FloatArray) -> FloatArray:
     """Return presentation times from the ``frame`` table, where MKV rounded them to a millisecond."""
     if capture.video_path != path:
         return pts_s
-    stored = capture.frames().pts_ns
-    stored_s = np.sort(stored[stored >= 0]) * 1e-9
+    of_table = capture.frames().pts_ns
+    stored_s = np.sort(of_table[of_table >= 0]) * 1e-9
     if len(stored_s) == 0:
         return pts_s
     right = np.clip(np.searchsorted(stored_s, pts_s), 0, len(stored_s) - 1)

@@ -360,7 +360,9 @@ def _judge(
             verdict=FAIL,
             reason=f"it delivered {delivered:.0%} of its values (half are needed); its column is left empty",
         )
-    if float(np.ptp(d.samples.value)) == 0.0:
+    changes = float(np.ptp(d.samples.value)) > 0.0
+    d.let_go()
+    if not changes:
         return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
     if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:

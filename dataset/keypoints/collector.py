@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from dataset.arrays import IntArray
 from dataset.files import sha256_of
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
+from dataset.keypoints.pose_model import pose_model
 from dataset.session import Pose
 from dataset.spilled import compacted, let_go, spilled
 
+#: A person is looked for in the whole picture again after this.
+_AWAY_NS = 500_000_000
 #: Rows copied at once.
 _ROWS = 4096
 
@@ -36,13 +39,23 @@ class PoseCollector:
     ----------
     wanted : ndarray of int64, shape (F,)
         Indices of the frames that may come, ascending.
+    times_ns : ndarray of int64, shape (V,)
+        Presentation times of all frames of the video.
     model : Path, optional
         A ``.task`` file in place of the built-in network.
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    MissingDependencyError
+        The built-in network cannot be had.
     """
 
-    def __init__(self, wanted: IntArray, model: Path | None = None) -> None:
+    def __init__(self, wanted: IntArray, times_ns: IntArray, model: Path | None = None) -> None:
         self._wanted = wanted
-        self._model = model
+        self._times_ns = times_ns
+        self._model = pose_model(model)  # built here where it must be, not by several threads at once
         self._open = ExitStack()
         self._networks: dict[int, PoseLandmarker] = {}
         # In files: an hour of them is 43 MB. Small arrays kept among pictures that come and go would hold their memory.
@@ -59,23 +72,30 @@ class PoseCollector:
 
     @contextmanager
     def stretch(self) -> Iterator[Look]:
-        """Yield what looks at successive frames one after another; where the person was before is forgotten.
+        """Yield what looks at successive frames one after another.
+
+        Where the person was is remembered from one frame to the next, unless half a second lies between them.
 
         Raises
         ------
         MissingDependencyError
-            The pose network cannot be had or loaded.
+            The pose network cannot be loaded.
         """
         network = self._own_network()
-        network.begin_anew()
+        last_ns: int | None = None
 
         def look(index: int, image: NDArray[np.uint8]) -> None:
+            nonlocal last_ns
+            at_ns = int(self._times_ns[index])
+            if last_ns is None or at_ns - last_ns > _AWAY_NS:
+                network.begin_anew()
+            last_ns = at_ns
             row = int(np.searchsorted(self._wanted, index))
             self._seen[row] = True
             body = network.find(image)
-            if body is not None:
-                self._flat[row], self._world[row] = body.keypoints_2d, body.keypoints_3d
-                self._confidence[row] = body.confidence
+            self._flat[row] = math.nan if body is None else body.keypoints_2d
+            self._world[row] = math.nan if body is None else body.keypoints_3d
+            self._confidence[row] = 0.0 if body is None else body.confidence
 
         try:
             yield look
@@ -88,7 +108,7 @@ class PoseCollector:
         Raises
         ------
         MissingDependencyError
-            The pose network cannot be had or loaded.
+            The pose network cannot be loaded.
         """
         flat, world, confidence = (
             compacted(values, self._seen) for values in (self._flat, self._world, self._confidence)

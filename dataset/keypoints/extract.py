@@ -62,7 +62,7 @@ def extract_pose(
     length = _STRETCH if np.all(np.diff(times_ns) >= 0) else max(1, len(wanted))
     stretches = [wanted[k : k + length] for k in range(0, len(wanted), length)]
     workers = max(1, min(default_workers() if workers is None else workers, len(stretches)))
-    with PoseCollector(wanted, model) as collector:
+    with PoseCollector(wanted, times_ns, model) as collector:
 
         def look(stretch: IntArray) -> None:
             with collector.stretch() as look_at:

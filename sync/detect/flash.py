@@ -132,7 +132,7 @@ def read_brightness(
     workers : int, optional
         Threads, each decoding a stretch of the file; one a core by default. The result is the same for any number.
     onlooker : Onlooker, optional
-        Shown some of the frames, a minute's worth to a stretch.
+        Shown some of the frames.
 
     Raises
     ------
@@ -142,7 +142,8 @@ def read_brightness(
     meta = probe_video(video)
     workers = default_workers() if workers is None else workers
     if meta.duration_s > 2 * _STRETCH_S and (workers > 1 or onlooker):
-        edges_ns = (np.arange(_STRETCH_S, meta.duration_s - 0.5 * _STRETCH_S, _STRETCH_S) * 1e9).astype(np.int64)
+        stretch_s = _STRETCH_S if onlooker is None else 0.5 * _STRETCH_S  # an onlooker takes his time
+        edges_ns = (np.arange(stretch_s, meta.duration_s - 0.5 * stretch_s, stretch_s) * 1e9).astype(np.int64)
         bounds: list[int | None] = [None, *edges_ns.tolist(), None]
         try:
             return _read_stretches(video, list(pairwise(bounds)), workers, progress, onlooker)

@@ -115,7 +115,7 @@ def measure_responses(
     dict of str to Response
         One for each stream; with NaN where the sensor did not answer.
     """
-    levels = {name: level_of(*stream) for name, stream in streams.items()}
+    levels = {name: level_of(*streams[name]) for name in streams}
     pieces = {name: cut_pieces(contact_s, *level) for name, level in levels.items()}
     # A sensor that answers stands out; one that does not would blur the limb's shape.
     answering: dict[str, float] = {}

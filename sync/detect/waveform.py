@@ -125,6 +125,7 @@ def fit_powers(
             found = _powers(contact_s, contact, time_s, value, rate_hz)
             if len(found.t) >= _FEWEST_PIECES:
                 powers[name] = found
+        del time_s, value  # made on demand: the next ones need their room
     if not powers:
         return {}
     places = {name: place for name, (place, _) in answered.items()}

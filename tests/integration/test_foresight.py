@@ -14,7 +14,7 @@ from dataset.capture import Capture
 from dataset.keypoints import extract_pose
 from sync import assemble, foresight, recording
 from sync.detect import flash
-from sync.foresight import foresee
+from sync.foresight import Foresight, foresee
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -81,6 +81,25 @@ def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, mo
     np.testing.assert_array_equal(np.isnan(mine), np.isnan(theirs))
     # The network's tracker began elsewhere.
     assert np.nanmedian(np.abs(mine - theirs)) < 0.5
+
+
+def test_a_damaged_frame_does_not_shift_what_was_foreseen(capture, tmp_path, at_once, monkeypatch):
+    def with_one_more(*args):
+        ahead = foresee(*args)
+        assert ahead is not None
+        damaged = 100
+        extra_ns = (ahead.file_pts_ns[damaged - 1] + ahead.file_pts_ns[damaged]) // 2
+        return Foresight(
+            frames=np.where(ahead.frames >= damaged, ahead.frames + 1, ahead.frames),
+            file_pts_ns=np.insert(ahead.file_pts_ns, damaged, extra_ns),
+        )
+
+    monkeypatch.setattr(recording, "foresee", with_one_more)
+    with counting() as looked_at_later:
+        session = run_capture(capture, tmp_path).session
+    assert sum(looked_at_later) < 0.03 * len(session.pose.frame_index)
+    np.testing.assert_array_equal(session.pose.frame_index, at_once.pose.frame_index)
+    np.testing.assert_allclose(session.pose.keypoints_2d, at_once.pose.keypoints_2d, atol=1e-3)
 
 
 def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture, as_in_a_long_recording, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from dataset.errors import InputError, MissingDependencyError
 from dataset.keypoints import extract, extract_pose
 from dataset.keypoints.body25 import to_body25
-from dataset.keypoints.collector import of_frames
+from dataset.keypoints.collector import PoseCollector, of_frames
 from dataset.keypoints.mediapipe_pose import PoseLandmarker
 from dataset.keypoints.pose_model import pose_model
 from dataset.session import Pose
@@ -94,6 +95,24 @@ def test_the_keypoints_do_not_depend_on_how_many_work(shared_data: Path, monkeyp
     assert np.isfinite(alone.keypoints_2d).all(axis=(1, 2)).mean() > 0.9
     np.testing.assert_array_equal(alone.keypoints_2d, together.keypoints_2d)
     np.testing.assert_allclose(alone.confidence, together.confidence, atol=1e-4)
+
+
+@pytest.mark.realdata
+def test_after_a_while_the_person_may_be_anywhere(shared_data: Path) -> None:
+    frame = next(iter_frames(shared_data / "video/mrpose/squat.mp4", indices=np.array([60]))).image
+    height, width = frame.shape[:2]
+    small = np.full_like(frame, 127)
+    small[height // 2 :, width // 2 :] = cv2.resize(frame, (width - width // 2, height - height // 2))
+    with PoseCollector(np.arange(2), np.array([0, 2_000_000_000])) as collector, collector.stretch() as look:
+        look(0, frame)
+        look(1, small)
+        found = collector.pose()
+    with PoseLandmarker() as landmarker:
+        alone = landmarker.find(small)
+    assert alone is not None
+    assert found.keypoints_2d is not None
+    assert found.frame_index.tolist() == [0, 1]
+    np.testing.assert_allclose(found.keypoints_2d[1], alone.keypoints_2d, atol=0.5)
 
 
 def test_a_cache_that_an_earlier_version_filled_serves_without_a_network(

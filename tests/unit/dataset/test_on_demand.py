@@ -30,8 +30,6 @@ def test_only_the_value_in_use_is_in_memory() -> None:
         made.append(weakref.ref(value))
         return value
 
-    total = 0
-    for name in (many := OnDemand(["a", "bc", "d"], make)):
-        total += int(many[name].sum())
-    assert total == 40
+    many = OnDemand(["a", "bc", "d"], make)
+    assert sum(int(many[name].sum()) for name in many) == 40
     assert len(made) == 3

@@ -52,6 +52,14 @@ def test_as_many_workers_as_cores_stay_each_on_a_core_of_its_own():
     assert os.sched_getaffinity(0) == cores
 
 
+def test_where_the_system_tells_no_cores_workers_work_anywhere(monkeypatch):
+    for name in ("sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(os, name, raising=False)
+    for workers in (1, 2, os.cpu_count() or 1):
+        assert in_order(lambda k: k + 1, range(4), workers) == [1, 2, 3, 4]
+    assert default_workers() >= 1
+
+
 def test_a_failure_is_raised_and_the_rest_left_undone():
     done = []
 
