@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
@@ -22,13 +24,15 @@ R = TypeVar("R", bound=Any)
 
 #: Numbers written, or rows moved, at once.
 _NUMBERS, _ROWS = 1 << 17, 1024
+#: Rows worked on at once where a column may be longer than memory.
+BLOCK = 1 << 16
 
 
 class _Spill(mmap.mmap):
     """The file behind a spilled array."""
 
 
-def spilled(shape: tuple[int, ...], fill: float) -> FloatArray:
+def spilled(shape: tuple[int, ...], fill: float, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
     """Return an array filled with one number, as ``numpy.full`` does, in a temporary file that goes with it.
 
     It is used like any other. What was touched of it stays in memory until :func:`let_go`.
@@ -40,15 +44,57 @@ def spilled(shape: tuple[int, ...], fill: float) -> FloatArray:
     """
     n = math.prod(shape)
     if n == 0:
-        return np.full(shape, fill, dtype=np.float64)
-    block = np.full(min(n, _NUMBERS), fill, dtype=np.float64)
+        return np.full(shape, fill, dtype=dtype)
+    block = np.full(min(n, _NUMBERS), fill, dtype=dtype)
     with scratch_errors(), scratch_file() as file:
         # Written, and not just made long: on most file systems a full disk says so here, and not by a signal later.
         for first in range(0, n, _NUMBERS):
             file.write(block[: n - first].data)
         file.flush()
-        mapped = _Spill(file.fileno(), 8 * n)
-    return np.ndarray(shape, dtype=np.float64, buffer=mapped)
+        mapped = _Spill(file.fileno(), n * block.itemsize)
+    return np.ndarray(shape, dtype=dtype, buffer=mapped)
+
+
+def blocks(*columns: NDArray[Any] | None, size: int = BLOCK) -> Iterator[slice]:
+    """Yield the rows of columns of one length, so many at a time; what was looked at is let go after each."""
+    n = next((len(column) for column in columns if column is not None), 0)
+    for first in range(0, n, size):
+        yield slice(first, min(n, first + size))
+        let_go(*columns)
+
+
+def gathered(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[np.generic]]) -> list[NDArray[Any]]:
+    """Return columns put together from their parts, each in a temporary file: only one part is in memory at a time.
+
+    Parameters
+    ----------
+    parts : iterable of sequences of ndarray
+        Of each part one array for each column; each array's rows follow those of the part before.
+    dtypes : sequence of types
+        Of the columns, in order.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for them.
+    """
+    with ExitStack() as open_files:
+        files = [open_files.enter_context(scratch_file()) for _ in dtypes]
+        lengths = [0] * len(files)
+        for part in parts:
+            for i, (column, file, dtype) in enumerate(zip(part, files, dtypes, strict=True)):
+                lengths[i] += len(column)
+                with scratch_errors():
+                    file.write(np.ascontiguousarray(column, dtype=dtype).view(np.uint8).data)
+        with scratch_errors():
+            for file in files:
+                file.flush()
+            return [
+                np.ndarray(n, dtype=dtype, buffer=_Spill(file.fileno(), n * np.dtype(dtype).itemsize))
+                if n
+                else np.zeros(0, dtype=dtype)
+                for n, file, dtype in zip(lengths, files, dtypes, strict=True)
+            ]
 
 
 def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:

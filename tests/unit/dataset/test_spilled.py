@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.spilled import compacted, let_go, put_away, spilled, stored
+from dataset.spilled import blocks, compacted, gathered, let_go, put_away, spilled, stored
 
 
 def resident_bytes():
@@ -54,6 +54,30 @@ def test_what_is_put_away_is_the_same():
     let_go(*same)
     assert (same[0] == 5.0).all()
     assert [a.tolist() for a in put_away(np.zeros(0), np.zeros(0))] == [[], []]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.uint8])
+def test_it_has_the_type_asked_for(dtype):
+    array = spilled((300_000,), 1, dtype)
+    assert array.dtype == dtype and array.all() and array.shape == (300_000,)
+
+
+@pytest.mark.parametrize("n", [0, 1, 9, 10, 11, 35])
+def test_blocks_cover_every_row_once(n):
+    column, absent = np.arange(n), None
+    seen = [column[rows] for rows in blocks(column, absent, size=10)]
+    assert np.concatenate([np.zeros(0, dtype=np.int64), *seen]).tolist() == list(range(n))
+    assert all(len(rows) <= 10 for rows in seen)
+
+
+def test_parts_are_gathered_in_their_order():
+    rng = np.random.default_rng(7)
+    parts = [(rng.normal(size=n), rng.integers(0, 9, n)) for n in (5, 0, 300, 1)]
+    number, count = gathered(iter(parts), (np.float64, np.int64))
+    np.testing.assert_array_equal(number, np.concatenate([a for a, _ in parts]))
+    np.testing.assert_array_equal(count, np.concatenate([b for _, b in parts]))
+    assert (number.dtype, count.dtype) == (np.float64, np.int64)
+    assert [a.tolist() for a in gathered(iter([]), (np.float64, np.bool_))] == [[], []]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
