@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +16,9 @@ import numpy as np
 from dataset import capture_schema as schema
 from dataset.arrays import IntArray
 from dataset.errors import CaptureCutOffError, CaptureError
+
+#: Notifications read at once.
+_NOTIFICATIONS = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,29 +241,43 @@ class Capture:
 
         Slots on one device (columns of one armband, say) share its rows: they are stored once, under the first slot.
         """
+        found = list(self.notification_blocks(slot))
+        return Notifications(
+            epoch=np.concatenate([block.epoch for block in found]),
+            host_seq=np.concatenate([block.host_seq for block in found]),
+            arrival_ns=np.concatenate([block.arrival_ns for block in found]),
+            characteristic=tuple(chain.from_iterable(block.characteristic for block in found)),
+            payload=tuple(chain.from_iterable(block.payload for block in found)),
+        )
+
+    def notification_blocks(self, slot: int) -> Iterator[Notifications]:
+        """Yield what :meth:`notifications` returns piece by piece: a fast sensor's hours take gigabytes in memory.
+
+        There is at least one piece, which may be empty.
+        """
         slot = self._source_slot(slot)
-        # Row by row into what is kept: a waveform of hours has millions, and as tuples they take a gigabyte.
-        numbers, characteristics, payloads = array("q"), [], []
         known: dict[str, str] = {}
         try:
-            for epoch, host_seq, arrival_ns, characteristic, payload in self._db.execute(
+            cursor = self._db.execute(
                 "SELECT epoch, host_seq, arrival_ns, characteristic, payload FROM notification WHERE slot=? "
                 "ORDER BY host_seq",
                 (slot,),
-            ):
-                numbers.extend((epoch, host_seq, arrival_ns))
-                characteristics.append(known.setdefault(characteristic, characteristic))
-                payloads.append(payload)
+            )
+            rows = cursor.fetchmany(_NOTIFICATIONS)
+            while True:
+                epoch, host_seq, arrival_ns, characteristic, payload = zip(*rows, strict=True) if rows else [()] * 5
+                yield Notifications(
+                    epoch=np.array(epoch, dtype=np.int64),
+                    host_seq=np.array(host_seq, dtype=np.int64),
+                    arrival_ns=np.array(arrival_ns, dtype=np.int64),
+                    characteristic=tuple(known.setdefault(c, c) for c in characteristic),
+                    payload=payload,
+                )
+                rows = cursor.fetchmany(_NOTIFICATIONS)
+                if not rows:
+                    return
         except sqlite3.DatabaseError as error:
             raise _damaged(self.folder, error) from error
-        table = np.array(numbers, dtype=np.int64).reshape(-1, 3)
-        return Notifications(
-            epoch=table[:, 0].copy(),
-            host_seq=table[:, 1].copy(),
-            arrival_ns=table[:, 2].copy(),
-            characteristic=tuple(characteristics),
-            payload=tuple(payloads),
-        )
 
     def _source_slot(self, slot: int) -> int:
         addresses = {s.slot: s.address for s in self.sensors}

@@ -29,7 +29,7 @@ from dataset.session import (
     VideoInfo,
     provenance_lines,
 )
-from dataset.spilled import let_go
+from dataset.spilled import blocks
 
 _NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
 
@@ -125,10 +125,11 @@ def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: 
     if data.size:
         chunk = (min(len(data), 1024), *data.shape[1:])
         options = {"chunks": chunk, "compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-    dataset = file.create_dataset(path, data=data, dtype=dtype, **options)
+    dataset = file.create_dataset(path, shape=data.shape, dtype=dtype, **options)
+    for rows in blocks(data):
+        dataset[rows] = data[rows]
     dataset.attrs["unit"] = spec.unit
     dataset.attrs["description"] = spec.description
-    let_go(data)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------

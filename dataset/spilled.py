@@ -9,7 +9,6 @@ import math
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
@@ -19,8 +18,7 @@ from numpy.typing import NDArray
 from dataset.arrays import BoolArray, FloatArray
 from dataset.scratch import scratch_errors, scratch_file
 
-#: A frozen dataclass.
-R = TypeVar("R", bound=Any)
+T = TypeVar("T", bound=np.generic)
 
 #: Numbers written, or rows moved, at once.
 _NUMBERS, _ROWS = 1 << 17, 1024
@@ -61,6 +59,14 @@ def blocks(*columns: NDArray[Any] | None, size: int = BLOCK) -> Iterator[slice]:
     for first in range(0, n, size):
         yield slice(first, min(n, first + size))
         let_go(*columns)
+
+
+def thinned(column: NDArray[T], most: int = BLOCK) -> NDArray[T]:
+    """Return a copy of a column, of one longer than ``most`` every second value, every third and so on."""
+    step = max(1, -(-len(column) // most))
+    # Whole steps to a block, so that a block begins with a value that is wanted.
+    pieces = (column[rows][::step] for rows in blocks(column, size=step * max(1, BLOCK // step)))
+    return np.concatenate([column[:0], *pieces])
 
 
 def gathered(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[np.generic]]) -> list[NDArray[Any]]:
@@ -118,19 +124,6 @@ def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
         raw[first:stop].view(array.dtype).reshape(array.shape)
         for array, (first, stop) in zip(arrays, pairwise(ends), strict=True)
     ]
-
-
-def stored(record: R, *columns: str) -> R:
-    """Return a frozen dataclass with some of its arrays put away; those that are None stay so.
-
-    Raises
-    ------
-    DiskFullError
-        There is no room for them.
-    """
-    there = [name for name in columns if getattr(record, name) is not None]
-    arrays = put_away(*(getattr(record, name) for name in there))
-    return replace(record, **dict(zip(there, arrays, strict=True)))
 
 
 def let_go(*arrays: NDArray[np.generic] | None) -> None:

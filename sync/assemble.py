@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ from dataset.session import (
 )
 from dataset.session_schema import SUBJECT_ATTRIBUTES
 from dataset.software import software
-from dataset.spilled import let_go, put_away
+from dataset.spilled import blocks, gathered, let_go
 from dataset.video_sequence import describe_files, file_names
 from sync import grid
 from sync.align import Alignment
@@ -57,7 +57,7 @@ def build_session(
     """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
     picture, mapped, span = recording.picture, alignment.video, alignment.span_s
-    times = {n: put_away(session_times(d, streams[n]))[0] for n, d in sensors.items()}
+    times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
     usable = {n: streams[n].verdict != FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):
@@ -179,12 +179,19 @@ def _subject_info(capture: Capture) -> dict[str, str | float]:
 
 def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Return a sensor's credible values with their runs; a value out of range leaves a gap like a lost one."""
-    breaks = ~d.credible
-    run = d.clock.run + np.cumsum(breaks)
-    runs = time_s[~breaks], d.samples.value[~breaks], np.asarray(run[~breaks], dtype=np.int64)
-    d.let_go()
-    let_go(time_s)
-    return runs
+    if d.all_credible:
+        return time_s, d.samples.value, d.clock.run
+
+    def broken() -> Iterator[tuple[IntArray]]:
+        n_before = 0
+        for rows in blocks(d.clock.run, d.samples.value):
+            n_breaks = n_before + np.cumsum(~d.credible(rows))
+            yield (d.clock.run[rows] + n_breaks,)
+            n_before = int(n_breaks[-1])
+
+    (run,) = gathered(broken(), (np.int64,))
+    time_s, value, run = d.only_credible(time_s, d.samples.value, run)
+    return time_s, value, run
 
 
 def _find_pose(

@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from dataset.arrays import BoolArray, FloatArray, IntArray
+from dataset.arrays import FloatArray, IntArray
+from dataset.spilled import blocks, let_go
 
 #: Times are kept this well; less below the line is on it.
 _ROUNDING_S = 1e-6
@@ -35,53 +36,89 @@ def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float
     That line is the edge of the lower convex hull over the mean index, the maximum-likelihood line where lateness
     is one-sided and exponential. A value that undercuts the others by far (a stamp gone wrong, an index one too
     high) is left out: it would tilt the line.
+
+    Notes
+    -----
+    Columns may be longer than memory: what is on the hull of all values is on the hull of its own block.
     """
     if index[0] == index[-1]:
         raise ValueError("a line needs two different indices")
-    keep = _not_far_below(index, arrival_s)
-    return _hull_line(index[keep], arrival_s[keep])
+    slope, height, margin = _least_credible(index, arrival_s)
+    xs, ys = [], []
+    total, n = 0.0, 0
+    for rows in blocks(index, arrival_s):
+        x, y = index[rows].astype(np.float64), arrival_s[rows]
+        keep = y - (slope * x + height) > -margin
+        x, y = x[keep], y[keep]
+        total, n = total + float(x.sum()), n + len(x)
+        x, y = _hull(x, y)
+        xs.append(x)
+        ys.append(y)
+    x, y = _hull(np.concatenate(xs), np.concatenate(ys)) if len(xs) > 1 else (xs[0], ys[0])
+    right = min(max(1, int(np.searchsorted(x, total / n))), len(x) - 1)
+    period_s = float((y[right] - y[right - 1]) / (x[right] - x[right - 1]))
+    return float(y[right - 1] - period_s * x[right - 1]), period_s
 
 
-def _not_far_below(index: IntArray, arrival_s: FloatArray) -> BoolArray:
-    """Return which values lie above a robust line through the minima of short blocks, less a margin."""
-    x = index.astype(np.float64)
-    slope = (arrival_s[-1] - arrival_s[0]) / (x[-1] - x[0])
-    n_blocks = min(200, len(x) // 25)
+def _least_credible(index: IntArray, arrival_s: FloatArray) -> tuple[float, float, float]:
+    """Return slope and height of a robust line through the minima of short blocks, and the margin below it."""
+    slope = float((arrival_s[-1] - arrival_s[0]) / (index[-1] - index[0]))
+    n_blocks = min(200, len(index) // 25)
     if n_blocks < 4:
-        return np.ones(len(x), dtype=bool)
-    flat = arrival_s - slope * x
-    lowest = np.array([b[np.argmin(flat[b])] for b in np.array_split(np.arange(len(x)), n_blocks)])
-    tilt, height, _, _ = stats.theilslopes(flat[lowest], x[lowest])
-    above = flat - (tilt * x + height)
-    margin = max(GLITCH_S, 4 * 1.4826 * float(np.median(np.abs(above[lowest]))))
-    return np.asarray(above > -margin)
+        return slope, 0.0, math.inf
+    lowest = lowest_rows(index, arrival_s, slope, n_blocks)
+    x = index[lowest].astype(np.float64)
+    flat = arrival_s[lowest] - slope * x
+    let_go(index, arrival_s)
+    tilt, height, _, _ = stats.theilslopes(flat, x)
+    spread = float(np.median(np.abs(flat - (tilt * x + height))))
+    return slope + float(tilt), float(height), max(GLITCH_S, 4 * 1.4826 * spread)
 
 
-def _hull_line(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
-    hull: list[int] = []
-    x = index.astype(np.float64)
-    middle = x.mean()
+def lowest_rows(index: IntArray, arrival_s: FloatArray, period_s: float, n_parts: int) -> IntArray:
+    """Return the row of the least late value in each of so many parts of about one length."""
+    rows = []
+    for first, stop in pairwise(part_ends(len(index), n_parts)):
+        lowest: list[tuple[float, int]] = []
+        part = index[first:stop], arrival_s[first:stop]
+        for block in blocks(*part):
+            late_s = part[1][block] - period_s * part[0][block]
+            at = int(late_s.argmin())
+            lowest.append((float(late_s[at]), first + block.start + at))
+        rows.append(min(lowest)[1])
+    return np.array(rows, dtype=np.int64)
+
+
+def part_ends(n: int, n_parts: int) -> list[int]:
+    """Return where so many parts of about one length begin, and the last one's end, as ``numpy.array_split`` cuts."""
+    size, longer = divmod(n, n_parts)
+    return [i * size + min(i, longer) for i in range(n_parts + 1)]
+
+
+def _hull(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the corners of the points' lower hull from left to right."""
     if np.any(np.diff(x) <= 0):  # of those that share an index the earliest alone can touch the line
-        order = np.lexsort((arrival_s, x))
+        order = np.lexsort((y, x))
         order = order[np.concatenate([[True], np.diff(x[order]) > 0])]
-        x, arrival_s = x[order], arrival_s[order]
-    low = _low_enough(x, arrival_s)
-    x, arrival_s = x[low], arrival_s[low]
+        x, y = x[order], y[order]
+    low = _low_enough(x, y)
+    x, y = x[low], y[low]
+    hull: list[int] = []
     for i in range(len(x)):
         while len(hull) >= 2:
             a, b = hull[-2], hull[-1]
-            if (arrival_s[b] - arrival_s[a]) * (x[i] - x[a]) < (arrival_s[i] - arrival_s[a]) * (x[b] - x[a]):
+            if (y[b] - y[a]) * (x[i] - x[a]) < (y[i] - y[a]) * (x[b] - x[a]):
                 break
             hull.pop()
         hull.append(i)
-    a, b = next((a, b) for a, b in pairwise(hull) if x[b] >= middle)
-    slope = float((arrival_s[b] - arrival_s[a]) / (x[b] - x[a]))
-    return float(arrival_s[a] - slope * x[a]), slope
+    return x[hull], y[hull]
 
 
 def _low_enough(x: FloatArray, y: FloatArray) -> IntArray:
     """Return which points may be on the lower hull: none above the chords between the lowest of neighbouring blocks."""
     left = np.arange(len(x))
+    if len(left) <= _FEW_POINTS:
+        return left
     flat = y - (y[-1] - y[0]) / (x[-1] - x[0]) * x
     while len(left) > _FEW_POINTS:
         lowest = np.array([block[flat[block].argmin()] for block in np.array_split(left, len(left) // _BLOCK)])
@@ -105,14 +142,22 @@ def line_lateness_s(arrival_s: FloatArray, above_s: FloatArray) -> float:
     in the second. Half way between the two is taken, since the lateness of a radio may be of either kind. Where the
     earliest follow neither, as with one that is too early or with a radio's own steps, nothing is concluded.
     """
-    # Values of one packet share an arrival: the last of them is the latest taken, and the least late.
-    last = np.append(np.flatnonzero(np.diff(arrival_s) > 0), len(arrival_s) - 1)
-    above_s = above_s[last]
-    above_s = above_s[above_s > -_ROUNDING_S]
     near, far = _EVENLY
-    if len(above_s) < _OF_VALUES * far:
+    earliest, n = np.zeros(0), 0
+    for rows in blocks(arrival_s, above_s):
+        # Values of one packet share an arrival: the last of them is the latest taken, and the least late.
+        last = np.diff(arrival_s[rows.start : rows.stop + 1]) > 0
+        if rows.stop == len(arrival_s):
+            last = np.append(last, True)
+        above = above_s[rows][last]
+        above = above[above > -_ROUNDING_S]
+        n += len(above)
+        earliest = np.concatenate([earliest, above])
+        if len(earliest) > far:
+            earliest = np.partition(earliest, far)[: far + 1]
+    if n < _OF_VALUES * far:
         return 0.0
-    earliest = np.sort(np.partition(above_s, far)[: far + 1])
+    earliest = np.sort(earliest)
     if not _TIMES_APART[0] * earliest[near] < earliest[far] < _TIMES_APART[1] * earliest[near]:
         return 0.0
     level, rising = 2.0 / (_EARLIEST - 1), 1.25 / (math.sqrt(_EARLIEST + 1) - 1.25)

@@ -39,7 +39,7 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
     """Return one sensor's arrivals, and its values about each contact it might answer."""
     times, values = [], []
     for at in heard[kind].host_s if kind in heard else ():
-        rows = (d.clock.time_s >= at - BEFORE_S) & (d.clock.time_s <= at + AFTER_S)
+        rows = slice(*np.searchsorted(d.clock.time_s, (at - BEFORE_S, at + AFTER_S)))
         times.append(d.clock.time_s[rows] - at)
         values.append(d.samples.value[rows])
     d.let_go()

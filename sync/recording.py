@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.arrays import FloatArray
+from dataset.arrays import FloatArray, IntArray
 from dataset.capture import Capture
 from dataset.errors import CaptureError
 from dataset.keypoints.collector import PoseCollector
@@ -19,10 +19,10 @@ from dataset.muscles import in_order_of_the_body
 from dataset.profiles import decode
 from dataset.profiles.stored import profile_of
 from dataset.sound import Sound, read_sound
-from dataset.spilled import let_go, put_away, stored
+from dataset.spilled import blocks, gathered
 from dataset.video import probe_video
 from dataset.workers import default_workers, release_memory
-from sync.arrivals import SensorClock, sensor_clock
+from sync.arrivals import sensor_clock
 from sync.detect.contact import Contact, detect_contacts
 from sync.detect.flash import Onlooker, read_brightness
 from sync.fit import HostFlashes, host_flashes
@@ -130,40 +130,26 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     decoded = []
     for sensor in capture.sensors:
         profile = profile_of(capture, sensor)
-        samples = decode(profile, capture.notifications(sensor.slot))
-        # What is as long as the recording lies in files from here on: eight fast sensors take gigabytes.
-        decoded.append((sensor, profile, stored(samples, "arrival_ns", "epoch", "value", "counter", "device_s")))
-        del samples
-        release_memory()
+        decoded.append((sensor, profile, decode(profile, capture.notification_blocks(sensor.slot))))
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
         raise CaptureError(f"the capture {capture.folder} holds no sensor values", "no notification could be decoded")
     zero_ns = min(firsts)
     data: dict[str, SensorData] = {}
     for sensor, profile, samples in decoded:
-        arrival_s: FloatArray = np.asarray((samples.arrival_ns - zero_ns) * 1e-9, dtype=np.float64)
+        arrival_s = _after_s(samples.arrival_ns, zero_ns)
         clock = sensor_clock(arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo)
-        let_go(samples.arrival_ns, samples.epoch, samples.counter)
-        (arrival_s,) = put_away(arrival_s)
         data[sensor.channel] = SensorData(
-            sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=_lightened(clock)
+            sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
         )
-        del clock
         release_memory()
     return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
 
 
-def _lightened(clock: SensorClock) -> SensorClock:
-    """Return the clock with its columns out of memory, and held once: an epoch's are rows of the whole's."""
-    # In one file: a sensor may have lost its link a thousand times.
-    time_s, run, lateness_s, *index = put_away(
-        clock.time_s, clock.run, clock.lateness_s, *(e.index for e in clock.epochs)
-    )
-    epochs = []
-    for e, of_epoch in zip(clock.epochs, index, strict=True):
-        rows = slice(e.first, e.first + len(of_epoch))
-        epochs.append(replace(e, index=of_epoch, time_s=time_s[rows], lateness_s=lateness_s[rows]))
-    return replace(clock, time_s=time_s, run=run, lateness_s=lateness_s, epochs=tuple(epochs))
+def _after_s(arrival_ns: IntArray, zero_ns: int) -> FloatArray:
+    """Return arrivals in seconds after the zero."""
+    pieces = (((arrival_ns[rows] - zero_ns) * 1e-9,) for rows in blocks(arrival_ns))
+    return gathered(pieces, (np.float64,))[0]
 
 
 def _read_picture(

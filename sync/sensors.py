@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.on_demand import OnDemand
 from dataset.profiles import Profile, Samples
 from dataset.session import StreamSync
-from dataset.spilled import let_go
+from dataset.spilled import blocks, gathered, let_go, spilled
 from sync import verdict as gates
 from sync.arrivals import SensorClock
 from sync.detect.response import MIN_RESPONSES, Response, measure_responses
@@ -46,21 +47,30 @@ class SensorData:
     arrival_s: FloatArray
     clock: SensorClock
 
-    @property
-    def credible(self) -> NDArray[np.bool_]:
-        """Which values lie in the range that the profile allows; the others are kept as received, but not used."""
-        stream = self.profile.stream
+    def credible(self, rows: slice) -> NDArray[np.bool_]:
+        """Which of some values lie in the range that the profile allows; the others are kept, but not used."""
+        stream, value = self.profile.stream, self.samples.value[rows]
         low = -math.inf if stream.minimum is None else stream.minimum
         high = math.inf if stream.maximum is None else stream.maximum
-        return np.asarray((self.samples.value >= low) & (self.samples.value <= high))
+        return np.asarray((value >= low) & (value <= high))
+
+    @property
+    def all_credible(self) -> bool:
+        """Whether every value is."""
+        return all(self.credible(rows).all() for rows in blocks(self.samples.value))
+
+    def only_credible(self, *columns: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return columns of the sensor without the rows whose values are not credible."""
+        if self.all_credible:
+            return columns
+        kept = ([c[rows][self.credible(rows)] for c in columns] for rows in blocks(self.samples.value, *columns))
+        return tuple(gathered(kept, [c.dtype.type for c in columns]))
 
     @property
     def level(self) -> tuple[FloatArray, FloatArray]:
         """De-jittered arrivals and values, as far as they are credible."""
-        credible = self.credible
-        level = self.clock.time_s[credible], self.samples.value[credible]
-        self.let_go()
-        return level
+        time_s, value = self.only_credible(self.clock.time_s, self.samples.value)
+        return time_s, value
 
     def let_go(self) -> None:
         """Take the columns out of memory until they are looked at again."""
@@ -75,9 +85,11 @@ class SensorData:
         """Return the share of the values expected between two times that came."""
         if not self.clock.period_s > 0 or stop_s <= start_s:
             return 0.0
-        inside = (self.clock.time_s >= start_s) & (self.clock.time_s <= stop_s)
-        self.let_go()
-        return min(1.0, float(inside.sum()) * self.clock.period_s / (stop_s - start_s))
+        time_s = self.clock.time_s
+        n_inside = sum(
+            int(np.count_nonzero((time_s[rows] >= start_s) & (time_s[rows] <= stop_s))) for rows in blocks(time_s)
+        )
+        return min(1.0, n_inside * self.clock.period_s / (stop_s - start_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +141,11 @@ def levels_of_limb(data: Mapping[str, SensorData], kind: str) -> Mapping[str, tu
 
 def session_times(d: SensorData, stream: StreamSync) -> FloatArray:
     """Return the session time of each of a sensor's values: every connection epoch has its own constant."""
-    time_s = d.clock.time_s + stream.offset_s
+    time_s = spilled((len(d.clock.time_s),), 0.0)
     for epoch, (_, _, offset_s) in zip((e for e in d.clock.epochs if len(e.time_s)), stream.epochs, strict=True):
-        rows = slice(epoch.first, epoch.first + len(epoch.time_s))
-        time_s[rows] = d.clock.time_s[rows] + offset_s
-    d.let_go()
+        of_epoch = time_s[epoch.first : epoch.first + len(epoch.time_s)]
+        for rows in blocks(of_epoch, epoch.time_s):
+            of_epoch[rows] = epoch.time_s[rows] + offset_s
     return time_s
 
 

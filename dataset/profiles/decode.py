@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from dataset.profiles.layout import bit_field, column_values, crc_holds, last_va
 from dataset.profiles.lines import LineState, numbers, split_lines
 from dataset.profiles.profile import Profile
 from dataset.profiles.stream import LINES, Stream
+from dataset.spilled import gathered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,59 +53,103 @@ class Samples:
     device_s: FloatArray | None = None
 
 
-def decode(profile: Profile, notifications: Notifications) -> Samples:
+def decode(profile: Profile, notifications: Notifications | Iterable[Notifications]) -> Samples:
     """Decode the slot's column of every notification of one sensor's stream.
 
     Parameters
     ----------
     profile : Profile
-    notifications : Notifications
-        Rows of other characteristics are passed over.
+    notifications : Notifications, or iterable of them
+        In the order received, all at once or in pieces. Rows of other characteristics are passed over.
+
+    Returns
+    -------
+    Samples
+        Its columns are in temporary files (:mod:`dataset.spilled`): a fast sensor's hours are longer than memory.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for them.
     """
     stream = profile.stream
-    return _decode_text(stream, notifications) if stream.is_text else _decode_frames(stream, notifications)
+    pieces = (notifications,) if isinstance(notifications, Notifications) else notifications
+    has_counter = stream.counter is not None or (stream.device_time is not None and not stream.is_text)
+    has_time = stream.device_time is not None and not stream.is_text
+    totals = [0, 0, 0]
+
+    def columns() -> Iterator[tuple[NDArray[Any], ...]]:
+        for piece in _decode_text(stream, pieces) if stream.is_text else _decode_frames(stream, pieces):
+            found = (piece.n_malformed, _out_of_range(stream, piece.value), piece.n_corrupt)
+            totals[:] = [total + n for total, n in zip(totals, found, strict=True)]
+            yield piece.arrival_ns, piece.epoch, piece.value, piece.counter, piece.device_s
+
+    arrival_ns, epoch, value, counter, device_s = gathered(
+        columns(), (np.int64, np.int64, np.float64, np.int64, np.float64)
+    )
+    return Samples(
+        arrival_ns=arrival_ns,
+        epoch=epoch,
+        value=value,
+        n_malformed=totals[0],
+        n_out_of_range=totals[1],
+        n_corrupt=totals[2],
+        counter=counter if has_counter else None,
+        counter_modulo=_modulo(stream),
+        device_s=device_s if has_time else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """The samples of some notifications; a column that the stream does not have is empty."""
+
+    arrival_ns: IntArray
+    epoch: IntArray
+    value: FloatArray
+    n_malformed: int
+    n_corrupt: int = 0
+    counter: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    device_s: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 # -- frames of a fixed size -------------------------------------------------------------------------------------------
 
 
-def _decode_frames(stream: Stream, notifications: Notifications) -> Samples:
-    payloads = notifications.payload
-    turn = _turns(stream, notifications)
+def _decode_frames(stream: Stream, pieces: Iterable[Notifications]) -> Iterator[_Piece]:
     begins = bytes.fromhex(stream.starts_with)
-    ours = turn >= 0
-    if begins:
-        ours &= np.fromiter((p.startswith(begins) for p in payloads), bool, len(payloads))
-    room = np.fromiter(map(len, payloads), np.int64, len(payloads)) - stream.header_bytes
-    size = stream.sample_bytes
-    whole = (room % size == 0) & (room == stream.samples * size if stream.samples else room > 0)
-    good = ours & whole
-    head = stream.header_bytes
-    body = b"".join(p[head:] if head else p for p in compress(payloads, good))
-    frames = np.frombuffer(body, dtype=np.uint8).reshape(-1, size)
-    n_samples = (room // size)[good]
-    row = np.repeat(np.flatnonzero(good), n_samples)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(n_samples) - n_samples, n_samples)
-    headers = np.frombuffer(b"".join(p[:head] for p in compress(payloads, good)), dtype=np.uint8).reshape(-1, head or 1)
-    counter, modulo = _count(stream, frames, headers, turn[row], n_samples, within)
-    device_s = None
-    if stream.device_time is not None:
-        device_s = _device_times(stream, headers, n_samples, within)
-        if counter is None:
-            counter = _count_by_time(stream, device_s, n_samples, within)
-    keep = crc_holds(frames, stream.crc) if stream.crc is not None else np.ones(len(frames), dtype=bool)
-    value = column_values(stream, frames[keep])
-    return Samples(
-        arrival_ns=notifications.arrival_ns[row[keep]],
-        epoch=notifications.epoch[row[keep]],
-        value=value,
-        n_malformed=int(np.sum(ours & ~whole)),
-        n_out_of_range=_out_of_range(stream, value),
-        n_corrupt=int(np.sum(~keep)),
-        counter=None if counter is None else counter[keep],
-        counter_modulo=modulo,
-        device_s=None if device_s is None else device_s[keep],
-    )
+    size, head = stream.sample_bytes, stream.header_bytes
+    time = _DeviceTime(stream) if stream.device_time is not None else None
+    for notifications in pieces:
+        payloads = notifications.payload
+        turn = _turns(stream, notifications)
+        ours = turn >= 0
+        if begins:
+            ours &= np.fromiter((p.startswith(begins) for p in payloads), bool, len(payloads))
+        room = np.fromiter(map(len, payloads), np.int64, len(payloads)) - head
+        whole = (room % size == 0) & (room == stream.samples * size if stream.samples else room > 0)
+        good = ours & whole
+        body = b"".join(p[head:] if head else p for p in compress(payloads, good))
+        frames = np.frombuffer(body, dtype=np.uint8).reshape(-1, size)
+        n_samples = (room // size)[good]
+        row = np.repeat(np.flatnonzero(good), n_samples)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(n_samples) - n_samples, n_samples)
+        of_packets = b"".join(p[:head] for p in compress(payloads, good))
+        headers = np.frombuffer(of_packets, dtype=np.uint8).reshape(-1, head or 1)
+        counter = _count(stream, frames, headers, turn[row], n_samples, within)
+        keep = crc_holds(frames, stream.crc) if stream.crc is not None else np.ones(len(frames), dtype=bool)
+        columns: dict[str, NDArray[Any]] = {} if counter is None else {"counter": counter[keep]}
+        if time is not None:
+            device_s, count = time.take(headers, n_samples, within)
+            columns = {"counter": count[keep]} | columns | {"device_s": device_s[keep]}
+        yield _Piece(
+            arrival_ns=notifications.arrival_ns[row[keep]],
+            epoch=notifications.epoch[row[keep]],
+            value=column_values(stream, frames[keep]),
+            n_malformed=int(np.sum(ours & ~whole)),
+            n_corrupt=int(np.sum(~keep)),
+            **columns,
+        )
 
 
 def _turns(stream: Stream, notifications: Notifications) -> IntArray:
@@ -120,71 +167,89 @@ def _count(
     turn: IntArray,
     n_samples: IntArray,
     within: IntArray,
-) -> tuple[IntArray | None, int]:
-    """Return the count of each sample and its modulo."""
+) -> IntArray | None:
+    """Return the count of each sample."""
     counter = stream.counter
     if counter is None:
-        return None, 0
+        return None
     if counter.where == "sample":
-        return bit_field(frames, counter), counter.modulo
+        return bit_field(frames, counter)
     of_packet = turn if counter.where == "characteristic" else np.repeat(bit_field(headers, counter), n_samples)
-    return of_packet * stream.samples + within, counter.modulo * stream.samples
+    return of_packet * stream.samples + within
 
 
-def _device_times(stream: Stream, headers: NDArray[np.uint8], n_samples: IntArray, within: IntArray) -> FloatArray:
-    """Return each sample's time on the sensor's clock, seconds after the first payload's."""
-    place = stream.device_time
-    if place is None or len(headers) == 0:
-        return np.zeros(len(within))
-    told = bit_field(headers, place)
-    of_packet_s = np.repeat((told - told[0]) * place.unit_s, n_samples)
-    after = within - (np.repeat(n_samples, n_samples) - 1 if place.of == "last" else 0)
-    return np.asarray(of_packet_s + after / (stream.rate_hz or 1.0), dtype=np.float64)
+def _modulo(stream: Stream) -> int:
+    """Return where the count of samples starts again at 0; 0 where it never does, or there is none."""
+    counter = stream.counter
+    if counter is None:
+        return 0
+    return counter.modulo if stream.is_text or counter.where == "sample" else counter.modulo * stream.samples
 
 
-def _count_by_time(stream: Stream, device_s: FloatArray, n_samples: IntArray, within: IntArray) -> IntArray:
-    """Return each sample's place in the sequence by the sensor's own times, which skip what was lost."""
-    if not stream.rate_hz or len(device_s) == 0:
-        return np.arange(len(device_s), dtype=np.int64)
-    first = np.flatnonzero(within == 0)
-    # Packet by packet, so that a rate that is a little wrong does not add up.
-    jump = np.diff(device_s[first]) * stream.rate_hz - n_samples[:-1]
-    lost = np.concatenate([[0], np.cumsum(np.maximum(0, np.rint(jump)))])
-    return np.asarray(np.arange(len(device_s)) + np.repeat(lost, n_samples), dtype=np.int64)
+class _DeviceTime:
+    """The sensor's own time of each sample, and its place in the sequence by it, through all of its packets."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._place, self._rate_hz = stream.device_time, stream.rate_hz
+        self._told: int | None = None  # in the first packet
+        self._n = self._n_lost = 0
+        self._last_s, self._last_n = 0.0, 0  # of the last packet: its first sample's time, and its samples
+
+    def take(self, headers: NDArray[np.uint8], n_samples: IntArray, within: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return the seconds after the first packet, and the place, of each sample of the next packets."""
+        place = self._place
+        if place is None or len(headers) == 0:
+            return np.zeros(0), np.zeros(0, dtype=np.int64)
+        told = bit_field(headers, place)
+        first = self._told is None
+        if self._told is None:
+            self._told = int(told[0])
+        of_packet_s = np.repeat((told - self._told) * place.unit_s, n_samples)
+        after = within - (np.repeat(n_samples, n_samples) - 1 if place.of == "last" else 0)
+        device_s = np.asarray(of_packet_s + after / (self._rate_hz or 1.0), dtype=np.float64)
+        begun_s = device_s[within == 0]
+        if first:
+            self._last_s, self._last_n = float(begun_s[0]), 0
+        lost = np.zeros(len(begun_s), dtype=np.int64)
+        if self._rate_hz:
+            # Packet by packet, so that a rate that is a little wrong does not add up. They skip what was lost.
+            expected = np.concatenate([[self._last_n], n_samples[:-1]])
+            jump = np.diff(begun_s, prepend=self._last_s) * self._rate_hz - expected
+            lost = self._n_lost + np.cumsum(np.maximum(0, np.rint(jump))).astype(np.int64)
+        index = self._n + np.arange(len(device_s)) + np.repeat(lost, n_samples)
+        self._n, self._n_lost = self._n + len(device_s), int(lost[-1])
+        self._last_s, self._last_n = float(begun_s[-1]), int(n_samples[-1])
+        return device_s, np.asarray(index, dtype=np.int64)
 
 
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
-def _decode_text(stream: Stream, notifications: Notifications) -> Samples:
-    rows: list[int] = []
-    values: list[float] = []
-    counts: list[int] = []
-    n_malformed = 0
+def _decode_text(stream: Stream, pieces: Iterable[Notifications]) -> Iterator[_Piece]:
     state, epoch = LineState(), None
-    ours = _turns(stream, notifications) >= 0
-    for row in np.flatnonzero(ours).tolist():
-        payload = notifications.payload[row]
-        if notifications.epoch[row] != epoch:
-            state, epoch = LineState(), notifications.epoch[row]
-        state, samples, malformed = read_text(stream, state, payload)
-        n_malformed += malformed
-        for sample in samples:
-            rows.append(row)
-            values.append(sample[stream.column])
-            if stream.counter is not None:
-                counts.append(int(sample[stream.counter.column - 1]))
-    at = np.array(rows, dtype=np.int64)
-    value = np.array(values, dtype=np.float64)
-    return Samples(
-        arrival_ns=notifications.arrival_ns[at],
-        epoch=notifications.epoch[at],
-        value=value,
-        n_malformed=n_malformed,
-        n_out_of_range=_out_of_range(stream, value),
-        counter=np.array(counts, dtype=np.int64) if stream.counter is not None else None,
-        counter_modulo=stream.counter.modulo if stream.counter is not None else 0,
-    )
+    for notifications in pieces:
+        rows: list[int] = []
+        values: list[float] = []
+        counts: list[int] = []
+        n_malformed = 0
+        for row in np.flatnonzero(_turns(stream, notifications) >= 0).tolist():
+            if notifications.epoch[row] != epoch:
+                state, epoch = LineState(), notifications.epoch[row]
+            state, samples, malformed = read_text(stream, state, notifications.payload[row])
+            n_malformed += malformed
+            for sample in samples:
+                rows.append(row)
+                values.append(sample[stream.column])
+                if stream.counter is not None:
+                    counts.append(int(sample[stream.counter.column - 1]))
+        at = np.array(rows, dtype=np.int64)
+        yield _Piece(
+            arrival_ns=notifications.arrival_ns[at],
+            epoch=notifications.epoch[at],
+            value=np.array(values, dtype=np.float64),
+            n_malformed=n_malformed,
+            counter=np.array(counts, dtype=np.int64),
+        )
 
 
 def read_text(stream: Stream, state: LineState, payload: bytes) -> tuple[LineState, tuple[tuple[float, ...], ...], int]:

@@ -21,7 +21,7 @@ from dataset.exercises import exercise_title
 from dataset.keypoints.draw import draw_skeleton
 from dataset.muscles import channel_from_name
 from dataset.session import Aligned, ExerciseTable
-from dataset.spilled import let_go
+from dataset.spilled import BLOCK, blocks, let_go
 from dataset.workers import release_memory
 from sync.result import ContactEvidence
 
@@ -84,15 +84,19 @@ def _outline(time_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatA
     several = len(values) // _MOST_DRAWN
     if several < 2:
         return time_s, values
-    n = -(-len(values) // several)
-    rows = np.minimum(np.arange(n * several), len(values) - 1).reshape(n, several)
-    piece = values[rows]
-    absent = np.isnan(piece)
-    lowest = np.where(absent, np.inf, piece).argmin(axis=1)
-    highest = np.where(absent, -np.inf, piece).argmax(axis=1)
-    chosen = np.stack([lowest, highest, np.where(absent.any(axis=1), absent.argmax(axis=1), lowest)], axis=1)
-    kept = np.unique(np.take_along_axis(rows, chosen, axis=1))
-    return time_s[kept], values[kept]
+    times, drawn = [], []
+    for block in blocks(time_s, values, size=several * max(1, BLOCK // several)):
+        value, n = values[block], -(-(block.stop - block.start) // several)
+        rows = np.minimum(np.arange(n * several), len(value) - 1).reshape(n, several)
+        piece = value[rows]
+        absent = np.isnan(piece)
+        lowest = np.where(absent, np.inf, piece).argmin(axis=1)
+        highest = np.where(absent, -np.inf, piece).argmax(axis=1)
+        chosen = np.stack([lowest, highest, np.where(absent.any(axis=1), absent.argmax(axis=1), lowest)], axis=1)
+        kept = np.unique(np.take_along_axis(rows, chosen, axis=1))
+        times.append(time_s[block][kept])
+        drawn.append(value[kept])
+    return np.concatenate(times), np.concatenate(drawn)
 
 
 def _shade_exercises(axes: Axes, exercises: ExerciseTable, *, names: bool) -> None:

@@ -8,10 +8,12 @@ import threading
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset import capture as capture_module
 from dataset import capture_schema as schema
 from dataset.capture import Capture, Sensor, find_captures
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder, seal
@@ -96,7 +98,7 @@ def test_a_closed_database_has_left_wal_mode(tmp_path: Path) -> None:
     db.close()
 
 
-def test_rows_from_many_threads_keep_their_slot_order(tmp_path: Path) -> None:
+def test_rows_from_many_threads_keep_their_slot_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = new_capture_folder(tmp_path, "S01")
     writer = CaptureWriter(folder, subject="S01", sensors=[BICEPS, TRICEPS])
 
@@ -110,11 +112,16 @@ def test_rows_from_many_threads_keep_their_slot_order(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     writer.close()
+    monkeypatch.setattr(capture_module, "_NOTIFICATIONS", 120)
     with Capture.open(folder) as capture:
         for slot in (1, 2):
             rows = capture.notifications(slot)
             assert rows.host_seq.tolist() == list(range(500))
             assert rows.arrival_ns.tolist() == list(range(500))
+            pieces = list(capture.notification_blocks(slot))
+            assert [len(piece.payload) for piece in pieces] == [120, 120, 120, 120, 20]
+            assert [p for piece in pieces for p in piece.payload] == list(rows.payload)
+            assert np.concatenate([piece.host_seq for piece in pieces]).tolist() == list(range(500))
 
 
 def test_an_existing_capture_is_never_overwritten(tmp_path: Path) -> None:

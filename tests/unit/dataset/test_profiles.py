@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +246,28 @@ def test_whatever_comes_the_live_reader_agrees_with_decoding(spec: str, payloads
     if profile.stream.crc is None:
         assert sum(r.n_values for r in readings) == len(samples.value)
         assert any(r.malformed for r in readings) == (samples.n_malformed > 0)
+
+
+@pytest.mark.parametrize("spec", [*PUBLIC, "float64-le", "bitalino-ble:5"])
+@settings(deadline=None)
+@given(payloads=st.lists(PAYLOAD, max_size=12), data=st.data())
+def test_decoded_in_pieces_it_is_the_same(spec: str, payloads: list[bytes], data: st.DataObject) -> None:
+    profile = find_profile(spec)
+    n = len(payloads)
+    turns = [data.draw(st.sampled_from(profile.stream.characteristics)) for _ in payloads]
+    rows = notifications(payloads, turns, sorted(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))))
+    ends = [0, *sorted(data.draw(st.lists(st.integers(0, n), max_size=4))), n]
+    pieces = (
+        Notifications(
+            epoch=rows.epoch[a:b], host_seq=rows.host_seq[a:b], arrival_ns=rows.arrival_ns[a:b],
+            characteristic=rows.characteristic[a:b], payload=rows.payload[a:b],
+        )
+        for a, b in pairwise(ends)
+    )  # fmt: skip
+    whole, cut = decode(profile, rows), decode(profile, pieces)
+    for field in fields(whole):
+        one, other = getattr(whole, field.name), getattr(cut, field.name)
+        np.testing.assert_array_equal(one, other)
 
 
 # -- names, columns, rates --------------------------------------------------------------------------------------------

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dataset.spilled import blocks, compacted, gathered, let_go, put_away, spilled, stored
+from dataset.spilled import blocks, compacted, gathered, let_go, put_away, spilled, thinned
 
 
 def resident_bytes():
@@ -70,6 +69,14 @@ def test_blocks_cover_every_row_once(n):
     assert all(len(rows) <= 10 for rows in seen)
 
 
+@pytest.mark.parametrize(("n", "step"), [(0, 1), (10, 1), (11, 2), (25, 3), (100_003, 10_001)])
+def test_a_long_column_is_thinned_evenly(n, step):
+    column = np.arange(n)
+    thin = thinned(column, most=10)
+    assert thin.tolist() == column[::step].tolist()
+    assert not np.shares_memory(thin, column)
+
+
 def test_parts_are_gathered_in_their_order():
     rng = np.random.default_rng(7)
     parts = [(rng.normal(size=n), rng.integers(0, 9, n)) for n in (5, 0, 300, 1)]
@@ -116,20 +123,3 @@ def test_what_is_let_go_takes_no_memory_and_the_file_goes_with_the_array():
     del array, row
     gc.collect()
     assert open_files() == files
-
-
-def test_a_record_keeps_its_values_and_what_is_none():
-    @dataclass(frozen=True)
-    class Record:
-        name: str
-        values: np.ndarray
-        counts: np.ndarray | None = None
-
-    values = np.random.default_rng(3).normal(size=50)
-    kept = stored(Record("a", values, np.arange(5)), "values", "counts")
-    assert kept.name == "a"
-    np.testing.assert_array_equal(kept.values, values)
-    assert kept.counts.tolist() == [0, 1, 2, 3, 4]
-    let_go(kept.values)
-    np.testing.assert_array_equal(kept.values, values)
-    assert stored(Record("b", values), "values", "counts").counts is None

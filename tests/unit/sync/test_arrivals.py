@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.arrivals import infer_index, sensor_clock
+from dataset.spilled import blocks
+from sync import arrivals, envelope, sequence
+from sync.arrivals import sensor_clock
 from sync.envelope import lower_envelope
 
 
@@ -149,11 +156,6 @@ def test_hardly_any_values_make_no_line_and_no_error(n):
     assert clock.n_lost == 0
 
 
-def test_index_counts_every_value_once():
-    _, _, arrival = stream(8, 300)
-    assert np.array_equal(infer_index(arrival - arrival[0], 0.1), np.arange(300))
-
-
 def test_a_counter_that_starts_again_tells_what_was_lost():
     rng = np.random.default_rng(3)
     index = np.sort(rng.choice(5000, 4700, replace=False))
@@ -279,3 +281,73 @@ def test_a_counter_that_stands_still_is_not_believed(n: int) -> None:
     without = sensor_clock(arrival_s, np.zeros(n, dtype=np.int64), 10.0)
     assert stuck.index_inferred
     np.testing.assert_array_equal(stuck.time_s, without.time_s)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    packet=st.sampled_from([1, 1, 5, 13]),
+    modulo=st.sampled_from([None, 0, 16, 256]),
+    lost=st.sampled_from([0.0, 0.01, 0.05]),
+    size=st.integers(7, 400),
+)
+@settings(max_examples=40, deadline=None)
+def test_in_small_blocks_it_is_the_same(seed, packet, modulo, lost, size):
+    """A column longer than memory is gone through in pieces; nothing may depend on where they are cut."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 3000))
+    ticks = rng.uniform(0, 500) + 0.01 * (1 + rng.normal(0.0, 1e-4)) * np.arange(n)
+    sent = np.minimum(np.arange(n) // packet * packet + packet - 1, n - 1)
+    arrival = np.maximum.accumulate(ticks + rng.exponential(0.01, n))[sent]
+    keep = np.repeat(rng.random(n) >= lost, packet)[:n]
+    keep[0] = True
+    index, arrival = np.flatnonzero(keep), arrival[keep]
+    epoch = (np.arange(len(index)) >= rng.integers(1, n + 1)).astype(np.int64)
+    counter = None if modulo is None else index % modulo if modulo else index
+    whole = sensor_clock(arrival, epoch, 100.0, counter, modulo or 0)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (arrivals, envelope, sequence):
+            patch.setattr(module, "blocks", partial(blocks, size=size))
+        cut = sensor_clock(arrival, epoch, 100.0, counter, modulo or 0)
+    for one, other in zip(whole.epochs, cut.epochs, strict=True):
+        np.testing.assert_array_equal(one.index, other.index)
+        assert one.ci95_s == pytest.approx(other.ci95_s, rel=1e-9, nan_ok=True)
+        assert one.rate_ci95_ppm == pytest.approx(other.rate_ci95_ppm, rel=1e-9, nan_ok=True)
+    np.testing.assert_array_equal(whole.run, cut.run)
+    np.testing.assert_allclose(whole.time_s, cut.time_s, atol=1e-9)
+    np.testing.assert_allclose(whole.lateness_s, cut.lateness_s, atol=1e-9)
+    np.testing.assert_allclose(whole.gaps_s, cut.gaps_s, atol=1e-9)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list open files")
+def test_a_sensor_that_lost_its_link_often_takes_no_more_files():
+    n_epochs, n = 400, 30
+    epoch = np.repeat(np.arange(n_epochs), n)
+    arrival_s = 0.1 * np.arange(n_epochs * n) + 5.0 * epoch
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    clock = sensor_clock(arrival_s, epoch, 10.0)
+    assert len(clock.epochs) == n_epochs
+    assert len(list(Path("/proc/self/fd").iterdir())) - before < 6
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="this system tells memory in its own way")
+def test_memory_does_not_grow_with_a_fast_sensor_s_hours():
+    """Two hours at 1 kHz in packets of 20, counted: a column alone takes 58 MB."""
+    script = (
+        "import resource, numpy as np\n"
+        "from dataset.spilled import blocks, let_go, spilled\n"
+        "from sync.arrivals import sensor_clock\n"
+        "n, rng = 7_200_000, np.random.default_rng(1)\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "arrival, epoch, counter = spilled((n,), 0.0), spilled((n,), 0, np.int64), spilled((n,), 0, np.int64)\n"
+        "last = 0.0\n"
+        "for rows in blocks(arrival, counter, size=60_000):\n"
+        "    sent = np.arange(rows.start, rows.stop, 20)\n"
+        "    came = np.maximum(last, np.maximum.accumulate(1e-3 * sent + rng.exponential(0.01, len(sent))))\n"
+        "    arrival[rows], counter[rows] = np.repeat(came, 20), np.arange(rows.start, rows.stop) % 256\n"
+        "    last = came[-1]\n"
+        "before = peak()\n"
+        "sensor_clock(arrival, epoch, 1000.0, counter, 256)\n"
+        "print(peak() - before)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert float(ran.stdout) < 40.0

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from sync.arrivals import lower_envelope
+from sync.envelope import lower_envelope
 
 
 def read_log(path):

@@ -37,7 +37,8 @@ def test_passing_points_over_leaves_the_hull_as_it_is(seed: int, n: int, step: i
         patch.setattr(envelope, "_BLOCK", 4)
         few_points = lower_envelope(index, arrival_s)
     assert few_points == pytest.approx(all_points, rel=1e-12, abs=1e-9)
-    kept = envelope._not_far_below(index, arrival_s)
+    slope, height, margin = envelope._least_credible(index, arrival_s)
+    kept = arrival_s - slope * index - height > -margin
     above_s = (arrival_s - all_points[0] - all_points[1] * index)[kept]
     assert np.sort(above_s)[:2] == pytest.approx([0.0, 0.0], abs=1e-9)
 

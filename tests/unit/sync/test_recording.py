@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
-from sync import recording
-from sync.arrivals import sensor_clock
 from sync.parts import FrameStamps
 
 
@@ -31,20 +26,3 @@ def test_frames_are_dated_by_their_arrival_or_otherwise() -> None:
 def test_without_a_frame_in_the_file_nothing_dates_them() -> None:
     one = np.array([1.0])
     assert not FrameStamps(arrival_s=one, pts_s=np.array([np.nan]), epoch=np.zeros(1, dtype=np.int64)).dated_by_arrival
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list open files")
-def test_a_sensor_that_lost_its_link_often_takes_no_more_files():
-    n_epochs, n = 400, 30
-    epoch = np.repeat(np.arange(n_epochs), n)
-    arrival_s = 0.1 * np.arange(n_epochs * n) + 5.0 * epoch
-    clock = sensor_clock(arrival_s, epoch, 10.0)
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    light = recording._lightened(clock)
-    assert len(list(Path("/proc/self/fd").iterdir())) - before < 5
-    for name in ("time_s", "run", "lateness_s"):
-        np.testing.assert_array_equal(getattr(light, name), getattr(clock, name))
-    for e, of_light in zip(clock.epochs, light.epochs, strict=True):
-        np.testing.assert_array_equal(of_light.index, e.index)
-        np.testing.assert_array_equal(of_light.time_s, e.time_s)
-        np.testing.assert_array_equal(of_light.lateness_s, e.lateness_s)
