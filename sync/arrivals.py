@@ -17,7 +17,7 @@ import numpy as np
 from dataset.arrays import FloatArray, IntArray
 from dataset.spilled import BLOCK, blocks, spilled
 from sync.envelope import GLITCH_S, line_lateness_s, lower_envelope, part_ends
-from sync.sequence import count_on, counts, fit_packets, packet_size, skip_losses, unwrap_counter
+from sync.sequence import count_on, counts, fit_packets, infer_index, packet_size, unwrap_counter
 
 _BLOCKS = 8
 #: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
@@ -214,8 +214,7 @@ def _fit_epoch(
     else:
         # Twice: a nominal rate half a percent off would hide or invent losses in a long stretch.
         for _ in range(2):
-            count_on(index)
-            skip_losses(index, relative, period_s)
+            infer_index(index, relative, period_s)
             intercept, period_s = lower_envelope(index, relative)
     lateness, late_most = clock.lateness_s, 0
     for rows in blocks(relative, index):

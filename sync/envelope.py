@@ -7,13 +7,12 @@ tells by how much.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 from scipy import stats
 
 from dataset.arrays import FloatArray, IntArray
-from dataset.spilled import blocks, let_go
+from dataset.spilled import blocks
 
 #: Times are kept this well; less below the line is on it.
 _ROUNDING_S = 1e-6
@@ -66,27 +65,31 @@ def _least_credible(index: IntArray, arrival_s: FloatArray) -> tuple[float, floa
     n_blocks = min(200, len(index) // 25)
     if n_blocks < 4:
         return slope, 0.0, math.inf
-    lowest = lowest_rows(index, arrival_s, slope, n_blocks)
-    x = index[lowest].astype(np.float64)
-    flat = arrival_s[lowest] - slope * x
-    let_go(index, arrival_s)
+    x, earliest_s = earliest_of_parts(index, arrival_s, slope, n_blocks)
+    flat = earliest_s - slope * x
     tilt, height, _, _ = stats.theilslopes(flat, x)
     spread = float(np.median(np.abs(flat - (tilt * x + height))))
     return slope + float(tilt), float(height), max(GLITCH_S, 4 * 1.4826 * spread)
 
 
-def lowest_rows(index: IntArray, arrival_s: FloatArray, period_s: float, n_parts: int) -> IntArray:
-    """Return the row of the least late value in each of so many parts of about one length."""
-    rows = []
-    for first, stop in pairwise(part_ends(len(index), n_parts)):
-        lowest: list[tuple[float, int]] = []
-        part = index[first:stop], arrival_s[first:stop]
-        for block in blocks(*part):
-            late_s = part[1][block] - period_s * part[0][block]
-            at = int(late_s.argmin())
-            lowest.append((float(late_s[at]), first + block.start + at))
-        rows.append(min(lowest)[1])
-    return np.array(rows, dtype=np.int64)
+def earliest_of_parts(
+    index: IntArray, arrival_s: FloatArray, period_s: float, n_parts: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return index and arrival of the least late value in each of so many parts of about one length."""
+    ends = part_ends(len(index), n_parts)
+    least_s, found_index, found_s = np.full(n_parts, np.inf), np.zeros(n_parts), np.zeros(n_parts)
+    part = 0
+    for rows in blocks(index, arrival_s):
+        late_s = arrival_s[rows] - period_s * index[rows]
+        at = rows.start
+        while at < rows.stop:
+            stop = min(ends[part + 1], rows.stop)
+            row = at + int(late_s[at - rows.start : stop - rows.start].argmin())
+            if late_s[row - rows.start] < least_s[part]:
+                least_s[part] = late_s[row - rows.start]
+                found_index[part], found_s[part] = index[row], arrival_s[row]
+            at, part = stop, part + (stop == ends[part + 1])
+    return found_index, found_s
 
 
 def part_ends(n: int, n_parts: int) -> list[int]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from dataset.arrays import FloatArray, IntArray
-from dataset.spilled import blocks, let_go
-from sync.envelope import lower_envelope, lowest_rows
+from dataset.spilled import blocks, gathered, let_go, spilled
+from sync.envelope import earliest_of_parts, lower_envelope
 
 #: Looked at on either side of a possible loss, in values and in time: late ones have caught up within that.
 _LOSS_WINDOW, _LOSS_WINDOW_S = 20, 2.0
@@ -65,7 +66,7 @@ def unwrap_counter(index: IntArray, counter: IntArray, arrival_s: FloatArray, pe
     if modulo > 0:
         # Lateness comes and goes; a lost round stays. Values of one packet share an arrival, so steps say nothing.
         period_s *= 1.0 + _drift(index, arrival_s, period_s)
-        skip_losses(index, arrival_s, period_s, modulo, _PACKET_WINDOW_S)
+        _skip_losses(index, arrival_s, period_s, modulo, _PACKET_WINDOW_S)
 
 
 def counts(counter: IntArray) -> bool:
@@ -84,10 +85,9 @@ def _drift(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:
     n_blocks = min(_DRIFT_BLOCKS, len(index) // 25)
     if n_blocks < 4:
         return 0.0
-    lowest = lowest_rows(index, arrival_s, period_s, n_blocks)
-    late_s, tick_s = arrival_s[lowest] - period_s * index[lowest], period_s * index[lowest]
+    at, earliest_s = earliest_of_parts(index, arrival_s, period_s, n_blocks)
     # From one stretch to the next, so that a lost round in the middle changes one of many.
-    return float(np.median(np.diff(late_s) / np.diff(tick_s)))
+    return float(np.median(np.diff(earliest_s - period_s * at) / np.diff(period_s * at)))
 
 
 # -- packets ----------------------------------------------------------------------------------------------------------
@@ -142,53 +142,63 @@ def fit_packets(index: IntArray, arrival_s: FloatArray, period_s: float, packet:
     -------
     intercept_s, period_s : float
     """
-    starts, came = _packets(arrival_s, packet)
+    starts, came = gathered(_packets(arrival_s, packet), (np.int64, np.float64))
+    of_packet = spilled((len(starts),), 0, np.int64)
     intercept = 0.0
-    period_s *= min(_RATES, key=lambda rate: _badness(came, rate * period_s * packet))
+    period_s *= min(_RATES, key=lambda rate: _badness(of_packet, came, rate * period_s * packet))
     for _ in range(2):
-        of_packet = packet * infer_index(came, period_s * packet, _PACKET_WINDOW_S)
-        for rows in blocks(index):
+        infer_index(of_packet, came, period_s * packet, _PACKET_WINDOW_S)
+        for rows in blocks(index, starts, of_packet):
             row = np.arange(rows.start, rows.stop)
             number = np.searchsorted(starts, row, side="right") - 1
-            index[rows] = of_packet[number] + row - starts[number]
+            index[rows] = packet * of_packet[number] + row - starts[number]
         intercept, period_s = lower_envelope(index, arrival_s)
     return intercept, period_s
 
 
-def _packets(arrival_s: FloatArray, packet: int) -> tuple[IntArray, FloatArray]:
-    """Return each packet's first row and its arrival. Two packets that a stall delivered at one instant are two."""
-    begun, came = [], []
-    for starts in _arrivals(arrival_s):
-        begun.append(starts)
-        came.append(arrival_s[starts])
-    first, arrival = np.concatenate(begun), np.concatenate(came)
-    sizes = np.diff(first, append=len(arrival_s))
-    number = np.cumsum(np.concatenate([[0], np.maximum(1, np.round(sizes[:-1] / packet))])).astype(np.int64)
-    parts = -(-sizes // packet)
-    within = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
-    # Of a few values too many a packet is not made: they are its own, or the next one's.
-    new = np.diff(np.repeat(number, parts) + within, prepend=-1) > 0
-    return (np.repeat(first, parts) + packet * within)[new], np.repeat(arrival, parts)[new]
+def _packets(arrival_s: FloatArray, packet: int) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield each packet's first row and its arrival. Two packets that a stall delivered at one instant are two."""
+    first, came = np.zeros(0, dtype=np.int64), np.zeros(0)
+    number, last = 0, -1
+    end = np.array([len(arrival_s)])
+    for starts in chain(_arrivals(arrival_s), [end]):
+        # The arrival that a block ends in may go on in the next.
+        first = np.concatenate([first, starts])
+        came = np.concatenate([came, arrival_s[starts] if starts is not end else [math.inf]])
+        sizes = np.diff(first)
+        steps = np.cumsum(np.maximum(1, np.round(sizes / packet))).astype(np.int64)
+        parts = -(-sizes // packet)
+        within = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+        numbers = np.repeat(number + np.concatenate([[0], steps])[:-1], parts) + within
+        # Of a few values too many a packet is not made: they are its own, or the next one's.
+        new = np.diff(numbers, prepend=last) > 0
+        yield (np.repeat(first[:-1], parts) + packet * within)[new], np.repeat(came[:-1], parts)[new]
+        if len(sizes):
+            number, last = number + int(steps[-1]), int(numbers[-1])
+        first, came = first[-1:], came[-1:]
 
 
-def _badness(arrival_s: FloatArray, period_s: float) -> float:
+def _badness(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:
     """Return how ill this period explains the arrivals: a wrong one leaves a saw's teeth, or needs losses to hide them.
 
     Minus the log likelihood of exponential lateness, with the price of each step (Schwarz 1978); neighbours are late
-    together, so that so many count as one.
+    together, so that so many count as one. ``index`` is written.
     """
-    index = infer_index(arrival_s, period_s, _PACKET_WINDOW_S)
+    n = len(index)
+    infer_index(index, arrival_s, period_s, _PACKET_WINDOW_S)
     intercept, fitted_s = lower_envelope(index, arrival_s)
-    late_s = float(np.mean(np.abs(arrival_s - intercept - fitted_s * index)))
-    n_steps = int(np.count_nonzero(np.diff(index) > 1))
-    return len(index) / _LATE_TOGETHER * math.log(late_s + 1e-6) + n_steps * math.log(len(index))
+    late_s, n_steps = 0.0, 0
+    for rows in blocks(index, arrival_s):
+        late_s += float(np.sum(np.abs(arrival_s[rows] - intercept - fitted_s * index[rows]))) / n
+        n_steps += int(np.count_nonzero(np.diff(index[rows.start : rows.stop + 1]) > 1))
+    return n / _LATE_TOGETHER * math.log(late_s + 1e-6) + n_steps * math.log(n)
 
 
 # -- losses -----------------------------------------------------------------------------------------------------------
 
 
-def infer_index(arrival_s: FloatArray, period_s: float, window_s: float = _LOSS_WINDOW_S) -> IntArray:
-    """Return each value's position in the sensor's sequence, counted from 0, where nothing was counted.
+def infer_index(index: IntArray, arrival_s: FloatArray, period_s: float, window_s: float = _LOSS_WINDOW_S) -> None:
+    """Write each value's position in the sensor's sequence, counted from 0, where nothing was counted.
 
     A late value catches up: what follows it comes back to the old line. A lost value never does: everything
     after it is later by a whole period for good. So the smallest lateness of the values *after* a moment is
@@ -196,6 +206,8 @@ def infer_index(arrival_s: FloatArray, period_s: float, window_s: float = _LOSS_
 
     Parameters
     ----------
+    index : ndarray of int64, shape (N,)
+        Written.
     arrival_s : ndarray, shape (N,)
         Arrivals in order of reception.
     period_s : float
@@ -203,14 +215,11 @@ def infer_index(arrival_s: FloatArray, period_s: float, window_s: float = _LOSS_
     window_s : float
         Looked at on either side of a possible loss.
     """
-    index = np.arange(len(arrival_s), dtype=np.int64)
-    skip_losses(index, arrival_s, period_s, 1, window_s)
-    return index
+    count_on(index)
+    _skip_losses(index, arrival_s, period_s, 1, window_s)
 
 
-def skip_losses(
-    index: IntArray, arrival_s: FloatArray, period_s: float, unit: int = 1, window_s: float = _LOSS_WINDOW_S
-) -> None:
+def _skip_losses(index: IntArray, arrival_s: FloatArray, period_s: float, unit: int, window_s: float) -> None:
     """Add to ``index`` what was lost: multiples of ``unit`` values, where lateness rises for good."""
     n = len(arrival_s)
     window = max(_LOSS_WINDOW, round(window_s / period_s))
