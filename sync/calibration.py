@@ -14,7 +14,8 @@ import numpy as np
 
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import Calibration, EventTable
-from sync.detect.pieces import WAVEFORM_HZ, envelope
+from sync.detect.filters import envelope
+from sync.detect.pieces import WAVEFORM_HZ
 from sync.grid import ENVELOPE_CUTOFF_HZ
 
 #: Left out at either end of a rest, and about a contraction inside one: a person reacts, and a level settles.

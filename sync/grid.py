@@ -10,7 +10,8 @@ from scipy.interpolate import CubicSpline
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
 from dataset.spilled import let_go, spilled
-from sync.detect.pieces import WAVEFORM_HZ, envelope
+from sync.detect.filters import envelope
+from sync.detect.pieces import WAVEFORM_HZ
 
 RATE_HZ = 10.0
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
