@@ -6,16 +6,18 @@ They are parameters beside the counts: nothing is ever divided by them here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
+from dataset.arrays import FloatArray, IntArray
 from dataset.session import Calibration, EventTable
-from sync.detect.pieces import WAVEFORM_HZ, envelope
-from sync.grid import ENVELOPE_CUTOFF_HZ
+from dataset.spilled import let_go
+from sync.detect.filters import envelope
+from sync.detect.pieces import WAVEFORM_HZ, typical_step
+from sync.grid import ENVELOPE_CUTOFF_HZ, run_bounds
 
 #: Left out at either end of a rest, and about a contraction inside one: a person reacts, and a level settles.
 MARGIN_S = 0.5
@@ -69,8 +71,8 @@ def calibrate(
     channels : sequence of str, length C
         In the session's order.
     streams : mapping of channel to (time_s, value, run)
-        Session times, credible values, and the number of the run without a gap that each belongs to, shape (N,) each.
-        A channel that is missing is not measured.
+        Session times, credible values, and the number of the run without a gap that each belongs to, which never falls,
+        shape (N,) each. A channel that is missing is not measured.
 
     Notes
     -----
@@ -91,10 +93,9 @@ def calibrate(
     for i, channel in enumerate(channels):
         if channel not in streams:
             continue
-        time_s, level, run = _level(*streams[channel])
-        own_contractions = [c for c in contractions if names(c.label, channel)]
-        rest[i] = _rest(time_s, level, [r for r in rests if names(r.label, channel)], own_contractions)
-        maximum[i] = _maximum(time_s, level, run, own_contractions)
+        own_rests, own_contractions = ([x for x in kind if names(x.label, channel)] for kind in (rests, contractions))
+        if own_rests or own_contractions:
+            rest[i], maximum[i] = _rest_and_maximum(*streams[channel], own_rests, own_contractions)
     marked = {x.label for x in (*rests, *contractions)}
     step = {
         "step": "calibration",
@@ -150,48 +151,69 @@ def _plain(label: str) -> str:
     return "_".join(label.lower().split())
 
 
-def _level(time_s: FloatArray, value: FloatArray, run: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Return a stream as a level; runs of a waveform that are too short for its filters are left out."""
-    parts = []
-    for number in np.unique(run):
-        rows = run == number
-        t, y = time_s[rows], value[rows]
-        rate_hz = (len(t) - 1) / float(t[-1] - t[0]) if len(t) > 1 and t[-1] > t[0] else math.nan
-        if rate_hz >= WAVEFORM_HZ:
-            if t[-1] - t[0] < _SETTLES_S:
-                continue
-            y = envelope(y, rate_hz, cutoff_hz=ENVELOPE_CUTOFF_HZ)
-        parts.append((t, y, run[rows]))
-    if not parts:
-        return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
-    t, y, numbers = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return t, y, numbers
-
-
-def _within(time_s: FloatArray, intervals: Sequence[Interval], margin_s: float) -> BoolArray:
-    """Return which times lie in any of the intervals, less a margin at their ends (negative: and beyond them)."""
-    inside = np.zeros(len(time_s), dtype=bool)
-    for x in intervals:
-        inside |= (time_s >= x.start_s + margin_s) & (time_s <= x.stop_s - margin_s)
-    return inside
-
-
-def _rest(time_s: FloatArray, level: FloatArray, rests: Sequence[Interval], contractions: Sequence[Interval]) -> float:
-    rows = _within(time_s, rests, MARGIN_S) & ~_within(time_s, contractions, -MARGIN_S)
-    covered_s = float(rows.sum()) * float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
-    return float(np.median(level[rows])) if covered_s >= LEAST_REST_S - 1e-6 else math.nan
-
-
-def _maximum(time_s: FloatArray, level: FloatArray, run: IntArray, contractions: Sequence[Interval]) -> float:
-    highest = math.nan
+def _rest_and_maximum(
+    time_s: FloatArray,
+    value: FloatArray,
+    run: IntArray,
+    rests: Sequence[Interval],
+    contractions: Sequence[Interval],
+) -> tuple[float, float]:
+    """Return both levels of one channel, NaN where not told; only what was marked is made a level."""
     if len(time_s) < 2:
-        return highest
-    n = max(1, round(MAXIMUM_OVER_S / float(np.median(np.diff(time_s)))))
-    for x in contractions:
-        inside = (time_s >= x.start_s) & (time_s <= x.stop_s)
-        for number in np.unique(run[inside]):
-            for first, stop in stretches(inside & (run == number)):
-                if stop - first >= n:
-                    means = np.convolve(level[first:stop], np.full(n, 1.0 / n), mode="valid")
-                    highest = float(np.fmax(highest, means.max()))
+        return math.nan, math.nan
+    step_s = typical_step(time_s)
+    stream = time_s, value, run_bounds(run)
+    rest = _rest(_levels(*stream, _joined(rests, MARGIN_S)), step_s, contractions)
+    maximum = _maximum(_levels(*stream, [(x.start_s, x.stop_s) for x in contractions]), step_s)
+    return rest, maximum
+
+
+def _levels(
+    time_s: FloatArray, value: FloatArray, bounds: Sequence[tuple[int, int]], spans: Sequence[tuple[float, float]]
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield times and levels of each run within each span; a waveform's run too short for its filters is left out."""
+    for first, stop in bounds:
+        t, y = time_s[first:stop], value[first:stop]
+        length_s = float(t[-1] - t[0])
+        rate_hz = (len(t) - 1) / length_s if length_s > 0 else math.nan
+        waveform = rate_hz >= WAVEFORM_HZ
+        if waveform and length_s < _SETTLES_S:
+            continue
+        for start_s, stop_s in spans:
+            rows = slice(int(np.searchsorted(t, start_s)), int(np.searchsorted(t, stop_s, side="right")))
+            if rows.start < rows.stop:
+                yield t[rows], envelope(y, rate_hz, ENVELOPE_CUTOFF_HZ, rows) if waveform else y[rows]
+        let_go(time_s, value)
+
+
+def _joined(intervals: Sequence[Interval], margin_s: float) -> list[tuple[float, float]]:
+    """Return the spans of time in any of the intervals, less a margin at either end of each; none of them overlap."""
+    spans: list[tuple[float, float]] = []
+    for x in sorted(intervals, key=lambda x: x.start_s):
+        start_s, stop_s = x.start_s + margin_s, x.stop_s - margin_s
+        if spans and start_s <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], stop_s)
+        elif start_s <= stop_s:
+            spans.append((start_s, stop_s))
+    return spans
+
+
+def _rest(levels: Iterator[tuple[FloatArray, FloatArray]], step_s: float, contractions: Sequence[Interval]) -> float:
+    parts = []
+    for t, level in levels:
+        still = np.ones(len(t), dtype=bool)
+        for x in contractions:
+            still &= (t < x.start_s - MARGIN_S) | (t > x.stop_s + MARGIN_S)
+        parts.append(level[still])
+    at_rest = np.concatenate(parts) if parts else np.zeros(0)
+    return float(np.median(at_rest)) if len(at_rest) * step_s >= LEAST_REST_S - 1e-6 else math.nan
+
+
+def _maximum(levels: Iterator[tuple[FloatArray, FloatArray]], step_s: float) -> float:
+    highest = math.nan
+    n = max(1, round(MAXIMUM_OVER_S / step_s))
+    for _, level in levels:
+        if len(level) >= n:
+            means = np.convolve(level, np.full(n, 1.0 / n), mode="valid")
+            highest = float(np.fmax(highest, means.max()))
     return highest

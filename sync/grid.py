@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
-from dataset.spilled import let_go, spilled
-from sync.detect.pieces import WAVEFORM_HZ, envelope
+from dataset.spilled import BLOCK, blocks, let_go, spilled
+from sync.detect.filters import envelope
+from sync.detect.pieces import WAVEFORM_HZ
 
 RATE_HZ = 10.0
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
@@ -22,6 +24,8 @@ _NEAR_FRAMES = 0.6
 _NEAR_S = 0.025
 #: Frames looked at further apart than this (beyond a few frames) are not joined by one cubic: the person was away.
 _LONGEST_CUBIC_S = 0.25
+#: A cubic depends on a value this far off by less than rounding: by a quarter of what it does on the one before.
+_CUBIC_REACH = 60
 
 
 def grid_times(start_s: float, stop_s: float) -> FloatArray:
@@ -36,8 +40,9 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     Parameters
     ----------
     grid_s : ndarray, shape (T,)
+        Ascending.
     time_s, value, run : ndarray, shape (N,)
-        Session times, values, and the number of the run without a gap each belongs to.
+        Session times, values, and the number of the run without a gap each belongs to, which never falls.
 
     Notes
     -----
@@ -45,19 +50,40 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     12-17 % of the variance. A waveform is enveloped and low-passed first.
     """
     result = np.full(len(grid_s), np.nan)
-    for number in np.unique(run):
-        rows = run == number
-        t, y = time_s[rows], value[rows]
-        inside = (grid_s >= t[0] - 1e-9) & (grid_s <= t[-1] + 1e-9)
-        if len(t) < 2 or not inside.any():
+    for first, stop in run_bounds(run):
+        t, y = time_s[first:stop], value[first:stop]
+        a, b = np.searchsorted(grid_s, t[0] - 1e-9), np.searchsorted(grid_s, t[-1] + 1e-9, side="right")
+        if len(t) < 2 or a == b:
             continue
         rate_hz = (len(t) - 1) / float(t[-1] - t[0])
-        if rate_hz >= WAVEFORM_HZ:
-            if len(t) < rate_hz:  # too short for the filters to settle
-                continue
-            y = envelope(y, rate_hz, cutoff_hz=ENVELOPE_CUTOFF_HZ)
-        where = np.clip(grid_s[inside], t[0], t[-1])
-        result[inside] = CubicSpline(t, y)(where) if len(t) >= 4 else np.interp(where, t, y)
+        if rate_hz < WAVEFORM_HZ or len(t) >= rate_hz:  # else too short for the filters to settle
+            result[a:b] = _run_at(np.clip(grid_s[a:b], t[0], t[-1]), t, y, rate_hz)
+    return result
+
+
+def run_bounds(run: IntArray) -> list[tuple[int, int]]:
+    """Return ``(first, stop)`` of each run's rows, from the number of each row's run, which never falls; shape (N,)."""
+    edges: list[int] = []
+    for rows in blocks(run, size=BLOCK):
+        last = max(0, rows.start - 1)
+        edges += (last + 1 + np.flatnonzero(np.diff(run[last : rows.stop]))).tolist()
+    return list(pairwise([0, *edges, len(run)])) if len(run) else []
+
+
+def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> FloatArray:
+    """Return the level of one run at times within it, ascending, shape (K,)."""
+    if len(time_s) < 4:
+        return np.interp(at_s, time_s, value)
+    result = np.empty(len(at_s))
+    for rows in blocks(time_s, value, size=BLOCK):
+        a = np.searchsorted(at_s, time_s[rows.start])
+        b = np.searchsorted(at_s, time_s[rows.stop]) if rows.stop < len(time_s) else len(at_s)
+        if a == b:
+            continue
+        around = slice(max(0, rows.start - _CUBIC_REACH), min(len(time_s), rows.stop + _CUBIC_REACH))
+        waveform = rate_hz >= WAVEFORM_HZ
+        level = envelope(value, rate_hz, ENVELOPE_CUTOFF_HZ, around) if waveform else value[around]
+        result[a:b] = CubicSpline(time_s[around], level)(at_s[a:b])
     return result
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
+from dataset.spilled import BLOCK, blocks, let_go
+from sync.detect.filters import smoothed_power
 
 #: Values looked at about each contact.
 BEFORE_S, AFTER_S = 0.5, 1.0
@@ -21,6 +22,8 @@ _REST_PERCENT = 15
 _SHORT_GAP_S = 0.07
 _FEWEST_VALUES = 6
 _LEAST_AFTER_S = 0.35
+#: A long stream's typical step is told from so many stretches of so many values.
+_STRETCHES, _STRETCH = 256, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,24 @@ class Pieces:
         return Pieces(contact=self.contact, t=self.t, y=y, weight=weight, mean=self.mean + off)
 
 
+def typical_step(time_s: FloatArray) -> float:
+    """Return the median step between times, in seconds; that of a long stream from stretches all over it.
+
+    Parameters
+    ----------
+    time_s : ndarray, shape (N,)
+        At least two.
+    """
+    if len(time_s) <= _STRETCHES * _STRETCH:
+        return float(np.median(np.diff(time_s)))
+    # Stretches: single steps so far apart might all lie at the same place of a sensor's packets.
+    steps = []
+    for first in np.linspace(0, len(time_s) - _STRETCH, _STRETCHES).astype(np.int64):
+        steps.append(np.diff(time_s[first : first + _STRETCH]))
+        let_go(time_s)
+    return float(np.median(steps))
+
+
 def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return ``(time_s, level)``: a waveform's level at about 100 Hz, or a slow stream as it is.
 
@@ -109,36 +130,19 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
     """
     if len(value) < 60:
         return time_s, value
-    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    rate_hz = 1.0 / typical_step(time_s)
     if rate_hz < WAVEFORM_HZ:
         return time_s, value
-    low = signal.butter(2, _POWER_HZ, "lowpass", fs=rate_hz, output="sos")
-    power = np.maximum(signal.sosfiltfilt(low, band(value, rate_hz)[0] ** 2), 0.0)
-    level = np.sqrt(np.maximum(power - np.percentile(power, _REST_PERCENT), 0.0))
     step = max(1, int(rate_hz // 100))
-    return time_s[::step].copy(), level[::step].copy()  # a view would keep all of both
-
-
-def envelope(value: FloatArray, rate_hz: float, cutoff_hz: float) -> FloatArray:
-    """Return the linear envelope of raw sEMG: band-pass, rectify, low-pass, zero phase.
-
-    Parameters
-    ----------
-    value : ndarray, shape (N,)
-    rate_hz : float
-    cutoff_hz : float
-        Of the low-pass.
-    """
-    low = signal.butter(2, cutoff_hz, "lowpass", fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(low, np.abs(band(value, rate_hz)[0])))
-
-
-def band(value: FloatArray, rate_hz: float) -> tuple[FloatArray, float]:
-    """Return raw sEMG within its own band, 20-450 Hz where the rate allows, and that band's share of what it allows."""
-    high = min(450.0, 0.45 * rate_hz)
-    low = min(20.0, 0.4 * high)
-    sos = signal.butter(2, (low, high), "bandpass", fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(sos, value - np.median(value))), (high - low) / (0.5 * rate_hz)
+    at, power = np.empty((2, -(-len(value) // step)))
+    for rows in blocks(time_s, value, size=BLOCK // step * step):
+        here = slice(rows.start // step, -(-rows.stop // step))
+        at[here] = time_s[rows][::step]
+        power[here] = smoothed_power(value, rate_hz, _POWER_HZ, rows)[::step]
+    np.maximum(power, 0.0, out=power)
+    power -= np.percentile(power, _REST_PERCENT)
+    np.maximum(power, 0.0, out=power)
+    return at, np.sqrt(power, out=power)
 
 
 def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, alone: bool = False) -> Pieces:
@@ -153,7 +157,7 @@ def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, 
     """
     chosen: list[int] = []
     spans: list[tuple[int, int]] = []
-    step = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+    step = typical_step(time_s) if len(time_s) > 1 else 0.0
     for i, at in enumerate(contact_s):
         before, after = BEFORE_S, AFTER_S
         if not alone:

@@ -23,8 +23,10 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
+from dataset.spilled import BLOCK, blocks
 from sync.detect.bells import BELLS, Bell, variances_of
-from sync.detect.pieces import WAVEFORM_HZ, band, cut_pieces
+from sync.detect.filters import band, band_share
+from sync.detect.pieces import WAVEFORM_HZ, cut_pieces, typical_step
 
 #: Squares are averaged over so long: short against any burst.
 _BIN_S = 0.005
@@ -120,7 +122,7 @@ def fit_powers(
     powers: dict[str, _Powers] = {}
     for name, (_, contact) in answered.items():
         time_s, value = streams[name]
-        rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+        rate_hz = 1.0 / typical_step(time_s)
         if rate_hz >= WAVEFORM_HZ:
             found = _powers(contact_s, contact, time_s, value, rate_hz)
             if len(found.t) >= _FEWEST_PIECES:
@@ -164,14 +166,17 @@ def _between(one: PowerFit, other: PowerFit) -> PowerFit:
 
 
 def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> _Powers:
-    filtered, share = band(value, rate_hz)
     size = max(2, round(_BIN_S * rate_hz))
     n = len(value) // size
-    times = time_s[: n * size].reshape(n, size)
-    power = np.mean(filtered[: n * size].reshape(n, size) ** 2, axis=1)
-    # A bin with a gap inside would hide it.
-    whole = np.ptp(times, axis=1) < 1.5 * size / rate_hz
-    pieces = cut_pieces(contact_s, times.mean(axis=1)[whole], power[whole])
+    power, middle_s, whole = np.empty(n), np.empty(n), np.empty(n, dtype=bool)
+    for rows in blocks(time_s[: n * size], value[: n * size], size=BLOCK // size * size):
+        bins = slice(rows.start // size, rows.stop // size)
+        power[bins] = np.mean(band(value, rate_hz, rows).reshape(-1, size) ** 2, axis=1)
+        times = time_s[rows].reshape(-1, size)
+        middle_s[bins] = times.mean(axis=1)
+        # A bin with a gap inside would hide it.
+        whole[bins] = np.ptp(times, axis=1) < 1.5 * size / rate_hz
+    pieces = cut_pieces(contact_s, middle_s[whole], power[whole])
     pieces = pieces.only(np.isin(pieces.contact, contact))
     inside = pieces.weight > 0
     least = 1e-6 * float(np.max(power, initial=0.0)) + 1e-30
@@ -180,7 +185,7 @@ def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value:
         t=pieces.t,
         power=np.where(inside, np.maximum(pieces.whole, least), 1.0),
         weight=pieces.weight,
-        shape=0.5 * share * size,
+        shape=0.5 * band_share(rate_hz) * size,
         noise=_quietest(power, max(1, round(_QUIET_S * rate_hz / size))),
     )
 

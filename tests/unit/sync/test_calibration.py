@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.session import EventTable
+from dataset.spilled import gathered
 from sync import grid
 from sync.calibration import calibrate, names, pair_intervals
+from sync.detect.filters import envelope
 
 REST, EFFORT = 20.0, 300.0
 
@@ -176,6 +179,39 @@ def test_a_waveform_is_measured_as_the_grid_shows_it():
     assert rest == pytest.approx(float(np.median(on_grid)), rel=0.02)
     # The highest of many half seconds of noise lies somewhat above the mean.
     assert 20.0 * 0.98 < maximum / rest < 20.0 * 1.2
+
+
+def waveform():
+    """A 1 kHz sensor that is tense from 20 s to 25 s, with gaps after 8 s, in a contraction and in a rest."""
+    t = np.arange(0, 60, 1e-3)
+    value = 700.0 + np.where((t > 20) & (t < 25), 200.0, 10.0) * np.random.default_rng(3).standard_normal(len(t))
+    run = np.searchsorted([8.0, 22.0, 51.0, 51.4], t)
+    return t + 0.1 * run, value, run
+
+
+def test_a_waveform_s_levels_are_those_of_its_whole_runs():
+    t, value, run = waveform()
+    events = table((2, "rest_start"), (12, "rest_stop"), (10, "rest_start", "left"), (16, "rest_stop", "left"),
+                   (50, "rest_start"), (54, "rest_stop"), (14, "contract_start"), (15, "contract_stop"),
+                   (19, "contract_start"), (26, "contract_stop"))  # fmt: skip
+    runs = [(t[run == k], envelope(value[run == k], 1000.0, grid.ENVELOPE_CUTOFF_HZ)) for k in (0, 1, 2, 4)]
+    at_rest = [y[((s >= 2.5) & (s < 13.5)) | ((s >= 50.5) & (s <= 53.5))] for s, y in runs]
+    tense = [y[(s >= 19) & (s <= 26)] for s, y in runs]
+    highest = max(np.convolve(y, np.full(500, 1 / 500), "valid").max() for y in tense if len(y) >= 500)
+    assert levels(events, (t, value, run)) == pytest.approx((np.median(np.concatenate(at_rest)), highest), rel=1e-6)
+
+
+def test_what_was_not_marked_takes_no_memory():
+    stream = gathered(
+        ((t + 60 * k, value, np.full(len(t), k)) for k, (t, value, _) in enumerate([waveform()] * 30)),
+        (np.float64, np.float64, np.int64),
+    )
+    tracemalloc.start()
+    rest, maximum = levels(BOTH, stream)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 0.3 * stream[1].nbytes
+    assert maximum > 10 * rest > 0
 
 
 times = st.floats(0, 100, allow_nan=False)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataset.arrays import stretches
 from dataset.session import ExerciseTable, Pose
+from dataset.spilled import gathered
 from sync import grid
 
 
@@ -64,6 +66,50 @@ def test_a_waveform_is_enveloped_before_it_is_sampled():
     level = grid.sensor_on_grid(at, time_s, wave, np.zeros(len(time_s), dtype=np.int64))
     assert level[at < 4] == pytest.approx(2 / np.pi, abs=0.03)
     assert level[at > 6] == pytest.approx(4 / np.pi, abs=0.06)
+
+
+@pytest.mark.parametrize("rate_hz", [10.0, 150.0, 1000.0])
+@pytest.mark.parametrize("block", [64, 1500])
+def test_the_level_is_the_same_in_blocks(monkeypatch, rate_hz, block):
+    """Runs of many blocks, of one, shorter than the filters' memory, too short to be told, and of a few values."""
+    rng = np.random.default_rng(4)
+    time_s = np.arange(0, 40, 1 / rate_hz) + rng.uniform(-0.2, 0.2, round(40 * rate_hz)) / rate_hz
+    value = 500.0 + np.where(time_s % 7 > 4, 50.0, 5.0) * rng.standard_normal(len(time_s))
+    run = np.searchsorted([20.0, 21.2, 22.0, 22.25, 30.0], time_s)
+    time_s += run
+    at = grid.grid_times(-3, 50)
+    whole = grid.sensor_on_grid(at, time_s, value, run)
+    monkeypatch.setattr(grid, "BLOCK", block)
+    in_blocks = grid.sensor_on_grid(at, time_s, value, run)
+    assert np.isfinite(whole).sum() > 350
+    assert np.array_equal(np.isnan(in_blocks), np.isnan(whole))
+    there = np.isfinite(whole)
+    assert in_blocks[there] == pytest.approx(whole[there], rel=1e-10)
+
+
+def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid():
+    def minutes():
+        t = np.arange(0, 60, 1e-3)
+        for k in range(30):
+            yield t + 60 * k, (1 + k) * np.sin(2 * np.pi * 130 * t), np.full(len(t), k // 20)
+
+    time_s, value, run = gathered(minutes(), (np.float64, np.float64, np.int64))
+    at = grid.grid_times(1, 1799)
+    tracemalloc.start()
+    level = grid.sensor_on_grid(at, time_s, value, run)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < value.nbytes
+    assert level[at % 60 == 30] == pytest.approx(np.arange(1, 31) * 2 / np.pi, rel=0.03)
+
+
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5))
+def test_bounds_of_runs(lengths, block):
+    run = np.repeat(2 * np.arange(len(lengths)), lengths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid, "BLOCK", block)
+        bounds = grid.run_bounds(run)
+    assert bounds == [tuple(stretches(run == number)[0]) for number in np.unique(run)]
 
 
 def test_a_failed_channel_is_all_empty():

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from sync.detect.pieces import envelope, level_of
+from sync.detect.filters import envelope
+from sync.detect.pieces import level_of
 from sync.detect.response import explained_alone, measure_responses
 
 FINE_S = 0.001

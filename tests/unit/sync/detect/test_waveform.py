@@ -9,6 +9,7 @@ import pytest
 from scipy import signal
 
 from dataset.arrays import FloatArray, IntArray
+from sync.detect import waveform
 from sync.detect.waveform import PowerFit, fit_powers
 
 RATE_HZ = 1000.0
@@ -120,3 +121,18 @@ def test_a_movement_that_falls_into_one_answer_leaves_the_sensor_s_shape_as_it_i
     found = fit_powers(contacts, streams, everyone)
     assert 4 not in found["moved"].contact
     assert found["moved"].centroid_s == pytest.approx(found["one"].centroid_s, abs=0.003)
+
+
+def test_the_powers_are_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    contacts, t, value = raw(5, 6.0)
+    there = np.abs(t - contacts[4] - 0.3) > 0.04
+    stream = t[there][:-3], value[there][:-3]
+    whole = waveform._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+    monkeypatch.setattr(waveform, "BLOCK", 1003)
+    blocks = waveform._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+    assert 4 not in whole.contact
+    np.testing.assert_array_equal(blocks.contact, whole.contact)
+    np.testing.assert_allclose(blocks.t, whole.t, rtol=0.0, atol=1e-12)
+    np.testing.assert_allclose(blocks.power, whole.power, rtol=1e-9)
+    np.testing.assert_array_equal(blocks.weight, whole.weight)
+    assert blocks.noise == pytest.approx(whole.noise, rel=1e-9)
