@@ -9,7 +9,7 @@ import math
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -61,6 +61,15 @@ def blocks(*columns: NDArray[Any] | None, size: int = BLOCK) -> Iterator[slice]:
         let_go(*columns)
 
 
+def run_bounds(column: NDArray[Any]) -> list[tuple[int, int]]:
+    """Return ``(first, stop)`` of each run of rows that have the same number."""
+    edges = [0] if len(column) else []
+    for rows in blocks(column):
+        before = max(0, rows.start - 1)
+        edges += (before + 1 + np.flatnonzero(np.diff(column[before : rows.stop]))).tolist()
+    return list(pairwise([*edges, len(column)]))
+
+
 def thinned(column: NDArray[T], most: int = BLOCK) -> NDArray[T]:
     """Return a copy of a column, of one longer than ``most`` every second value, every third and so on."""
     step = max(1, -(-len(column) // most))
@@ -84,46 +93,21 @@ def gathered(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[np.g
     DiskFullError
         There is no room for them.
     """
-    with ExitStack() as open_files:
+    with scratch_errors(), ExitStack() as open_files:
         files = [open_files.enter_context(scratch_file()) for _ in dtypes]
         lengths = [0] * len(files)
         for part in parts:
             for i, (column, file, dtype) in enumerate(zip(part, files, dtypes, strict=True)):
                 lengths[i] += len(column)
-                with scratch_errors():
-                    file.write(np.ascontiguousarray(column, dtype=dtype).view(np.uint8).data)
-        with scratch_errors():
-            for file in files:
-                file.flush()
-            return [
-                np.ndarray(n, dtype=dtype, buffer=_Spill(file.fileno(), n * np.dtype(dtype).itemsize))
-                if n
-                else np.zeros(0, dtype=dtype)
-                for n, file, dtype in zip(lengths, files, dtypes, strict=True)
-            ]
-
-
-def put_away(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return the same arrays, in one temporary file and out of memory: for what is hardly looked at again.
-
-    Raises
-    ------
-    DiskFullError
-        There is no room for them.
-    """
-    ends = [0, *accumulate(array.nbytes for array in arrays)]
-    if ends[-1] == 0:
-        return list(arrays)
-    with scratch_errors(), scratch_file() as file:
-        for array in arrays:
-            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-        file.flush()
-        mapped = _Spill(file.fileno(), ends[-1])
-    raw = np.ndarray(ends[-1], dtype=np.uint8, buffer=mapped)
-    return [
-        raw[first:stop].view(array.dtype).reshape(array.shape)
-        for array, (first, stop) in zip(arrays, pairwise(ends), strict=True)
-    ]
+                file.write(np.ascontiguousarray(column, dtype=dtype).view(np.uint8).data)
+        for file in files:
+            file.flush()
+        return [
+            np.ndarray(n, dtype=dtype, buffer=_Spill(file.fileno(), n * np.dtype(dtype).itemsize))
+            if n
+            else np.zeros(0, dtype=dtype)
+            for n, file, dtype in zip(lengths, files, dtypes, strict=True)
+        ]
 
 
 def let_go(*arrays: NDArray[np.generic] | None) -> None:

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataset.arrays import FloatArray, IntArray
-from dataset.spilled import BLOCK, blocks, spilled
+from dataset.spilled import BLOCK, blocks, run_bounds, spilled
 from sync.envelope import GLITCH_S, line_lateness_s, lower_envelope, part_ends
 from sync.sequence import count_on, counts, fit_packets, infer_index, packet_size, unwrap_counter
 
@@ -131,8 +131,8 @@ def sensor_clock(
     SensorClock
         A counter that stands still is no counter: its index is inferred.
     """
-    ends = _epoch_ends(epoch)
-    if counter is not None and not all(counts(counter[first:stop]) for first, stop in pairwise(ends)):
+    bounds = run_bounds(epoch)
+    if counter is not None and not all(counts(counter[first:stop]) for first, stop in bounds):
         counter = None
     n = len(arrival_s)
     # In files: hours of eight fast sensors take gigabytes.
@@ -141,7 +141,7 @@ def sensor_clock(
     clocks: list[EpochClock] = []
     gaps: list[tuple[float, float]] = []
     n_runs = 0
-    for first, stop in pairwise(ends):
+    for first, stop in bounds:
         rows = slice(first, stop)
         clock = _fit_epoch(
             arrival_s[rows], None if counter is None else counter[rows], counter_modulo, nominal_hz,
@@ -169,15 +169,6 @@ def sensor_clock(
     )
 
 
-def _epoch_ends(epoch: IntArray) -> list[int]:
-    """Return the rows at which an epoch begins, and where the last one ends."""
-    ends = [0] if len(epoch) else []
-    for rows in blocks(epoch):
-        before = max(0, rows.start - 1)
-        ends += (before + 1 + np.flatnonzero(np.diff(epoch[before : rows.stop]))).tolist()
-    return [*ends, len(epoch)]
-
-
 def _number_runs(clock: EpochClock, run: IntArray, number: int) -> Iterator[tuple[float, float]]:
     """Write the number of each value's run, the first one's given, and yield the gaps between them."""
     for rows in blocks(run, clock.index, clock.time_s):
@@ -195,9 +186,10 @@ def _fit_epoch(
     """Write index, times and lateness of one epoch into its columns, and return them with what is known of the line."""
     n, index = len(arrival_s), clock.index
     period_s = 1.0 / nominal_hz if nominal_hz > 0 else _median_step(arrival_s)
-    if n < 3 or not math.isfinite(period_s) or period_s <= 0:
+    known = math.isfinite(period_s) and period_s > 0
+    if n < 3 or not known or arrival_s[-1] == arrival_s[0]:
         count_on(index)
-        clock.time_s[:] = arrival_s
+        clock.time_s[:] = _spread(arrival_s, period_s) if known else arrival_s
         return replace(clock, period_s=period_s)
     # Counted from the first arrival, for the sake of rounding; the column is the lateness once the line is known.
     start_s, relative = float(arrival_s[0]), clock.lateness_s

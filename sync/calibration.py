@@ -14,10 +14,10 @@ import numpy as np
 
 from dataset.arrays import FloatArray, IntArray
 from dataset.session import Calibration, EventTable
-from dataset.spilled import let_go
+from dataset.spilled import let_go, run_bounds
 from sync.detect.filters import envelope
 from sync.detect.pieces import WAVEFORM_HZ, typical_step
-from sync.grid import ENVELOPE_CUTOFF_HZ, run_bounds
+from sync.grid import ENVELOPE_CUTOFF_HZ
 
 #: Left out at either end of a rest, and about a contraction inside one: a person reacts, and a level settles.
 MARGIN_S = 0.5

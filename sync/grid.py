@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline
 
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
-from dataset.spilled import BLOCK, blocks, let_go, spilled
+from dataset.spilled import blocks, let_go, run_bounds, spilled
 from sync.detect.filters import envelope
 from sync.detect.pieces import WAVEFORM_HZ
 
@@ -61,21 +60,12 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     return result
 
 
-def run_bounds(run: IntArray) -> list[tuple[int, int]]:
-    """Return ``(first, stop)`` of each run's rows, from the number of each row's run, which never falls; shape (N,)."""
-    edges: list[int] = []
-    for rows in blocks(run, size=BLOCK):
-        last = max(0, rows.start - 1)
-        edges += (last + 1 + np.flatnonzero(np.diff(run[last : rows.stop]))).tolist()
-    return list(pairwise([0, *edges, len(run)])) if len(run) else []
-
-
 def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> FloatArray:
     """Return the level of one run at times within it, ascending, shape (K,)."""
     if len(time_s) < 4:
         return np.interp(at_s, time_s, value)
     result = np.empty(len(at_s))
-    for rows in blocks(time_s, value, size=BLOCK):
+    for rows in blocks(time_s, value):
         a = np.searchsorted(at_s, time_s[rows.start])
         b = np.searchsorted(at_s, time_s[rows.stop]) if rows.stop < len(time_s) else len(at_s)
         if a == b:

@@ -18,16 +18,16 @@ import numpy as np
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
 from dataset.errors import DiskFullError
 from dataset.row_file import RowFile
-from dataset.spilled import put_away, spilled
+from dataset.spilled import gathered, spilled
 small, large = np.zeros(1000), np.zeros(10**6)
 rows = RowFile((), np.float64)
 rows.append(small)
-put_away(small)
+gathered([(small,)], (np.float64,))
 spilled((1000,), 0.0)
 near = RowFile((), np.uint8)
 near.append(np.zeros(2**20 - 100, dtype=np.uint8))  # so that a small write, which is kept back, finds no room
 for work in (
-    lambda: rows.append(large), lambda: put_away(small, large), lambda: spilled((10**6,), 0.0),
+    lambda: rows.append(large), lambda: gathered([(small, large)], (np.float64,) * 2), lambda: spilled((10**6,), 0.0),
     lambda: near.append(np.zeros(3000, dtype=np.uint8)),
 ):
     try:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gc
 import sys
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dataset.spilled import blocks, compacted, gathered, let_go, put_away, spilled, thinned
+from dataset import spilled as spilled_module
+from dataset.spilled import blocks, compacted, gathered, let_go, run_bounds, spilled, thinned
 
 
 def resident_bytes():
@@ -42,19 +47,6 @@ def test_other_arrays_are_left_as_they_are(tmp_path):
     assert plain.tolist() == list(range(9)) and (copied == 3.0).all()
 
 
-def test_what_is_put_away_is_the_same():
-    rng = np.random.default_rng(4)
-    arrays = [rng.normal(size=(500, 3)), np.arange(9)[::2], np.zeros(0), np.array([True, False, True]), np.arange(7.0)]
-    same = put_away(*arrays)
-    for array, put in zip(arrays, same, strict=True):
-        np.testing.assert_array_equal(put, array)
-        assert (put.dtype, put.shape) == (array.dtype, array.shape)
-    same[0][:] = 5.0
-    let_go(*same)
-    assert (same[0] == 5.0).all()
-    assert [a.tolist() for a in put_away(np.zeros(0), np.zeros(0))] == [[], []]
-
-
 @pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.uint8])
 def test_it_has_the_type_asked_for(dtype):
     array = spilled((300_000,), 1, dtype)
@@ -67,6 +59,15 @@ def test_blocks_cover_every_row_once(n):
     seen = [column[rows] for rows in blocks(column, absent, size=10)]
     assert np.concatenate([np.zeros(0, dtype=np.int64), *seen]).tolist() == list(range(n))
     assert all(len(rows) <= 10 for rows in seen)
+
+
+@given(lengths=st.lists(st.integers(1, 9), max_size=12), size=st.integers(1, 5))
+def test_runs_of_one_number_are_found_across_blocks(lengths, size):
+    column = np.repeat(2 * np.arange(len(lengths)), lengths)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spilled_module, "blocks", partial(blocks, size=size))
+        bounds = run_bounds(column)
+    assert bounds == list(pairwise([0, *np.cumsum(lengths).tolist()]))
 
 
 @pytest.mark.parametrize(("n", "step"), [(0, 1), (10, 1), (11, 2), (25, 3), (100_003, 10_001)])
@@ -88,8 +89,8 @@ def test_parts_are_gathered_in_their_order():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_is_put_away_leaves_memory_when_let_go():
-    (put,) = put_away(np.ones(8_000_000))
+def test_what_was_gathered_leaves_memory_when_let_go():
+    (put,) = gathered([(np.ones(8_000_000),)], (np.float64,))
     before = resident_bytes()
     assert put.sum() == 8e6
     assert resident_bytes() > before + 40e6

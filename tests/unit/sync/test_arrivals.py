@@ -283,6 +283,14 @@ def test_a_counter_that_stands_still_is_not_believed(n: int) -> None:
     np.testing.assert_array_equal(stuck.time_s, without.time_s)
 
 
+@pytest.mark.parametrize("counter", [None, np.arange(5)])
+def test_an_epoch_of_one_packet_makes_no_line_and_no_error(counter):
+    """A link that is lost again after its first notification."""
+    clock = sensor_clock(np.full(5, 3.0), np.zeros(5, dtype=np.int64), 100.0, counter)
+    assert clock.time_s == pytest.approx([2.96, 2.97, 2.98, 2.99, 3.0])
+    assert clock.period_s == 0.01 and clock.n_lost == 0
+
+
 @given(
     seed=st.integers(0, 10_000),
     packet=st.sampled_from([1, 1, 5, 13]),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataset.arrays import stretches
 from dataset.session import ExerciseTable, Pose
-from dataset.spilled import gathered
+from dataset.spilled import blocks, gathered
 from sync import grid
 
 
@@ -79,7 +79,7 @@ def test_the_level_is_the_same_in_blocks(monkeypatch, rate_hz, block):
     time_s += run
     at = grid.grid_times(-3, 50)
     whole = grid.sensor_on_grid(at, time_s, value, run)
-    monkeypatch.setattr(grid, "BLOCK", block)
+    monkeypatch.setattr(grid, "blocks", partial(blocks, size=block))
     in_blocks = grid.sensor_on_grid(at, time_s, value, run)
     assert np.isfinite(whole).sum() > 350
     assert np.array_equal(np.isnan(in_blocks), np.isnan(whole))
@@ -101,15 +101,6 @@ def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid()
     tracemalloc.stop()
     assert peak_bytes < value.nbytes
     assert level[at % 60 == 30] == pytest.approx(np.arange(1, 31) * 2 / np.pi, rel=0.03)
-
-
-@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 5))
-def test_bounds_of_runs(lengths, block):
-    run = np.repeat(2 * np.arange(len(lengths)), lengths)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid, "BLOCK", block)
-        bounds = grid.run_bounds(run)
-    assert bounds == [tuple(stretches(run == number)[0]) for number in np.unique(run)]
 
 
 def test_a_failed_channel_is_all_empty():
