@@ -73,8 +73,8 @@ def run_bounds(column: NDArray[Any]) -> list[tuple[int, int]]:
 def thinned(column: NDArray[T], most: int = BLOCK) -> NDArray[T]:
     """Return a copy of a column, of one longer than ``most`` every second value, every third and so on."""
     step = max(1, -(-len(column) // most))
-    # Whole steps to a block, so that a block begins with a value that is wanted.
-    pieces = (column[rows][::step] for rows in blocks(column, size=step * max(1, BLOCK // step)))
+    # Whole steps to a block, so that a block begins with a value that is wanted; copied, since views would keep all.
+    pieces = (column[rows][::step].copy() for rows in blocks(column, size=step * max(1, BLOCK // step)))
     return np.concatenate([column[:0], *pieces])
 
 

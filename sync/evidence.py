@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from dataset.sound import Sound
+from dataset.spilled import let_go
 from sync.detect.contact import Contact
 from sync.detect.pieces import AFTER_S, BEFORE_S
 from sync.detect.response import Response
@@ -42,7 +43,7 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         rows = slice(*np.searchsorted(d.clock.time_s, (at - BEFORE_S, at + AFTER_S)))
         times.append(d.clock.time_s[rows] - at)
         values.append(d.samples.value[rows])
-    d.let_go()
+    let_go(d.clock.time_s, d.samples.value)
     return SensorEvidence(
         arrival_s=d.arrival_s,
         lateness_s=d.clock.lateness_s,

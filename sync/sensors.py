@@ -16,7 +16,7 @@ from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.on_demand import OnDemand
 from dataset.profiles import Profile, Samples
 from dataset.session import StreamSync
-from dataset.spilled import blocks, gathered, let_go, spilled
+from dataset.spilled import blocks, gathered, spilled
 from sync import verdict as gates
 from sync.arrivals import SensorClock
 from sync.detect.response import MIN_RESPONSES, Response, measure_responses
@@ -71,10 +71,6 @@ class SensorData:
         """De-jittered arrivals and values, as far as they are credible."""
         time_s, value = self.only_credible(self.clock.time_s, self.samples.value)
         return time_s, value
-
-    def let_go(self) -> None:
-        """Take the columns out of memory until they are looked at again."""
-        let_go(self.clock.time_s, self.clock.run, self.clock.lateness_s, self.samples.value, self.arrival_s)
 
     @property
     def rate_hz(self) -> float:
@@ -372,9 +368,8 @@ def _judge(
             verdict=FAIL,
             reason=f"it delivered {delivered:.0%} of its values (half are needed); its column is left empty",
         )
-    changes = float(np.ptp(d.samples.value)) > 0.0
-    d.let_go()
-    if not changes:
+    value = d.samples.value
+    if not any(np.any(value[rows] != value[0]) for rows in blocks(value)):
         return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
     if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:

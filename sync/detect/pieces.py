@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
-from dataset.spilled import BLOCK, blocks, let_go
+from dataset.spilled import BLOCK, blocks, let_go, spilled
 from sync.detect.filters import smoothed_power
 
 #: Values looked at about each contact.
@@ -134,15 +134,16 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
     if rate_hz < WAVEFORM_HZ:
         return time_s, value
     step = max(1, int(rate_hz // 100))
-    at, power = np.empty((2, -(-len(value) // step)))
+    at, power = spilled((-(-len(value) // step),), 0.0), spilled((-(-len(value) // step),), 0.0)
     for rows in blocks(time_s, value, size=BLOCK // step * step):
         here = slice(rows.start // step, -(-rows.stop // step))
         at[here] = time_s[rows][::step]
         power[here] = smoothed_power(value, rate_hz, _POWER_HZ, rows)[::step]
     np.maximum(power, 0.0, out=power)
     power -= np.percentile(power, _REST_PERCENT)
-    np.maximum(power, 0.0, out=power)
-    return at, np.sqrt(power, out=power)
+    np.sqrt(np.maximum(power, 0.0, out=power), out=power)
+    let_go(at, power)
+    return at, power
 
 
 def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, alone: bool = False) -> Pieces:
@@ -178,6 +179,7 @@ def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, 
         mean[k] = np.mean(value[a:b])
         y[k, : b - a] = value[a:b] - mean[k]
         weight[k, : b - a] = 1.0
+    let_go(time_s, value)
     return Pieces(contact=np.array(chosen, dtype=np.int64), t=t, y=y, weight=weight, mean=mean)
 
 

@@ -16,14 +16,14 @@ McCullagh and Nelder (1989), *Generalized Linear Models*, 8 (gamma errors, devia
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.arrays import BoolArray, FloatArray, IntArray
-from dataset.spilled import BLOCK, blocks
+from dataset.spilled import BLOCK, blocks, gathered
 from sync.detect.bells import BELLS, Bell, variances_of
 from sync.detect.filters import band, band_share
 from sync.detect.pieces import WAVEFORM_HZ, cut_pieces, typical_step
@@ -168,15 +168,18 @@ def _between(one: PowerFit, other: PowerFit) -> PowerFit:
 def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> _Powers:
     size = max(2, round(_BIN_S * rate_hz))
     n = len(value) // size
-    power, middle_s, whole = np.empty(n), np.empty(n), np.empty(n, dtype=bool)
-    for rows in blocks(time_s[: n * size], value[: n * size], size=BLOCK // size * size):
-        bins = slice(rows.start // size, rows.stop // size)
-        power[bins] = np.mean(band(value, rate_hz, rows).reshape(-1, size) ** 2, axis=1)
-        times = time_s[rows].reshape(-1, size)
-        middle_s[bins] = times.mean(axis=1)
-        # A bin with a gap inside would hide it.
-        whole[bins] = np.ptp(times, axis=1) < 1.5 * size / rate_hz
-    pieces = cut_pieces(contact_s, middle_s[whole], power[whole])
+    power = np.empty(n)
+
+    def whole_bins() -> Iterator[tuple[FloatArray, FloatArray]]:
+        for rows in blocks(time_s[: n * size], value[: n * size], size=BLOCK // size * size):
+            bins = slice(rows.start // size, rows.stop // size)
+            power[bins] = np.mean(band(value, rate_hz, rows).reshape(-1, size) ** 2, axis=1)
+            times = time_s[rows].reshape(-1, size)
+            # A bin with a gap inside would hide it.
+            whole = np.ptp(times, axis=1) < 1.5 * size / rate_hz
+            yield times.mean(axis=1)[whole], power[bins][whole]
+
+    pieces = cut_pieces(contact_s, *gathered(whole_bins(), (np.float64, np.float64)))
     pieces = pieces.only(np.isin(pieces.contact, contact))
     inside = pieces.weight > 0
     least = 1e-6 * float(np.max(power, initial=0.0)) + 1e-30
