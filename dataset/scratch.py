@@ -12,6 +12,7 @@ from dataset.errors import DiskFullError, InputError
 
 #: To whoever waits, a file that may grow no further is a full disk.
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_TOO_MANY = frozenset((errno.EMFILE, errno.ENFILE))
 
 
 def scratch_file() -> BufferedRandom:
@@ -45,6 +46,8 @@ def scratch_errors() -> Iterator[None]:
         if error.errno in _NO_ROOM:
             hint = "free some space there, or let TMPDIR name a folder on a larger disk"
             raise DiskFullError(what, why, hint) from error
+        if error.errno in _TOO_MANY:
+            raise InputError(what, why, "allow more open files (ulimit -n 4096) and try again") from error
         raise InputError(what, why, "let TMPDIR name a folder that can be written into") from error
 
 

@@ -57,8 +57,10 @@ def blocks(*columns: NDArray[Any] | None, size: int = BLOCK) -> Iterator[slice]:
     """Yield the rows of columns of one length, so many at a time; what was looked at is let go after each."""
     n = next((len(column) for column in columns if column is not None), 0)
     for first in range(0, n, size):
-        yield slice(first, min(n, first + size))
-        let_go(*columns)
+        try:
+            yield slice(first, min(n, first + size))
+        finally:
+            let_go(*columns)
 
 
 def run_bounds(column: NDArray[Any]) -> list[tuple[int, int]]:

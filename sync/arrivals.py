@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataset.arrays import FloatArray, IntArray
-from dataset.spilled import BLOCK, blocks, run_bounds, spilled
+from dataset.spilled import BLOCK, blocks, let_go, run_bounds, spilled
 from sync.envelope import GLITCH_S, line_lateness_s, lower_envelope, part_ends
 from sync.sequence import count_on, counts, fit_packets, infer_index, packet_size, unwrap_counter
 
@@ -26,6 +26,8 @@ _JITTERY_S = 0.2
 _BRIDGED_S = 0.015
 #: Values over which at most the time between two is taken where no rate is known.
 _BASELINE = 1000
+#: The same of a long stream is looked at in so many stretches.
+_STRETCHES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ def sensor_clock(
         A counter that stands still is no counter: its index is inferred.
     """
     bounds = run_bounds(epoch)
-    if counter is not None and not all(counts(counter[first:stop]) for first, stop in bounds):
+    if counter is not None and not all(counts(counter[first:stop], counter_modulo) for first, stop in bounds):
         counter = None
     n = len(arrival_s)
     # In files: hours of eight fast sensors take gigabytes.
@@ -208,16 +210,16 @@ def _fit_epoch(
         for _ in range(2):
             infer_index(index, relative, period_s)
             intercept, period_s = lower_envelope(index, relative)
-    lateness, late_most = clock.lateness_s, 0
+    lateness, n_late, too_late_s = clock.lateness_s, 0, max(period_s, _JITTERY_S)
     for rows in blocks(relative, index):
         lateness[rows] = relative[rows] - (intercept + period_s * index[rows])
-        late_most += int(np.count_nonzero(np.abs(lateness[rows]) > max(period_s, _JITTERY_S)))
-    if late_most > 0.5 * n and counter is None:
+        n_late += int(np.count_nonzero(np.abs(lateness[rows]) > too_late_s))
+    usually_s = float(np.median(np.abs(lateness))) if 2 * n_late >= n and counter is None else 0.0
+    if usually_s > too_late_s:
         # Not a regular stream at all: its times are better as they came than on a wrong line.
-        ci95_s = float(np.median(np.abs(lateness)))
         count_on(index)
         clock.time_s[:], lateness[:] = _spread(arrival_s, period_s), 0.0
-        return replace(clock, period_s=period_s if packet > 1 else _median_step(arrival_s), ci95_s=ci95_s)
+        return replace(clock, period_s=period_s if packet > 1 else _median_step(arrival_s), ci95_s=usually_s)
     ci95_s, rate_ci95_ppm = _uncertainty(index, lateness, period_s)
     late_s = line_lateness_s(arrival_s, lateness)
     for rows in blocks(index, lateness, clock.time_s):
@@ -262,8 +264,12 @@ def _uncertainty(index: IntArray, lateness: FloatArray, period_s: float) -> tupl
 
 
 def _median_step(arrival_s: FloatArray) -> float:
-    arrival_s = arrival_s[:BLOCK]  # enough to begin with
-    steps = np.diff(arrival_s)
+    """Return the time from one value to the next, as far as that can be told without a line; NaN where it cannot."""
+    # Of a long stream from stretches all over it.
+    size = len(arrival_s) if len(arrival_s) <= BLOCK else BLOCK // _STRETCHES
+    firsts = np.linspace(0, len(arrival_s) - size, 1 if size == len(arrival_s) else _STRETCHES).astype(np.int64)
+    stretches = [arrival_s[first : first + size] for first in firsts]
+    steps = np.concatenate([np.diff(stretch) for stretch in stretches])
     positive = steps[steps > 0]
     if len(positive) == 0:
         return math.nan
@@ -271,6 +277,7 @@ def _median_step(arrival_s: FloatArray) -> float:
     # A radio sends what is ready at its own turns, so single steps are the radio's. Over many values the sensor's
     # period shows, unless some are lost at random: then these long steps differ from one another.
     apart = max(1, min(_BASELINE, len(steps) // 3))
-    long = arrival_s[apart:] - arrival_s[:-apart]
+    long = np.concatenate([stretch[apart:] - stretch[:-apart] for stretch in stretches])
+    let_go(arrival_s)
     typical = float(np.median(long))
     return typical / apart if np.median(np.abs(long - typical)) <= 1.5 * step_s else step_s

@@ -54,7 +54,7 @@ def build_session(
     workers: int | None = None,
     progress: Progress | None,
 ) -> Session:
-    """Return the session in memory; see :func:`sync.pipeline.run_capture`."""
+    """Return the session; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
     picture, mapped, span = recording.picture, alignment.video, alignment.span_s
     times = {n: session_times(d, streams[n]) for n, d in sensors.items()}

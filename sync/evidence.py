@@ -40,9 +40,10 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
     """Return one sensor's arrivals, and its values about each contact it might answer."""
     times, values = [], []
     for at in heard[kind].host_s if kind in heard else ():
-        rows = slice(*np.searchsorted(d.clock.time_s, (at - BEFORE_S, at + AFTER_S)))
-        times.append(d.clock.time_s[rows] - at)
-        values.append(d.samples.value[rows])
+        first = np.searchsorted(d.clock.time_s, at - BEFORE_S)
+        stop = np.searchsorted(d.clock.time_s, at + AFTER_S, side="right")
+        times.append(d.clock.time_s[first:stop] - at)
+        values.append(d.samples.value[first:stop].copy())
     let_go(d.clock.time_s, d.samples.value)
     return SensorEvidence(
         arrival_s=d.arrival_s,

@@ -52,7 +52,7 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     for first, stop in run_bounds(run):
         t, y = time_s[first:stop], value[first:stop]
         a, b = np.searchsorted(grid_s, t[0] - 1e-9), np.searchsorted(grid_s, t[-1] + 1e-9, side="right")
-        if len(t) < 2 or a == b:
+        if len(t) < 2 or a == b or t[0] == t[-1]:
             continue
         rate_hz = (len(t) - 1) / float(t[-1] - t[0])
         if rate_hz < WAVEFORM_HZ or len(t) >= rate_hz:  # else too short for the filters to settle
@@ -73,7 +73,8 @@ def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: fl
         around = slice(max(0, rows.start - _CUBIC_REACH), min(len(time_s), rows.stop + _CUBIC_REACH))
         waveform = rate_hz >= WAVEFORM_HZ
         level = envelope(value, rate_hz, ENVELOPE_CUTOFF_HZ, around) if waveform else value[around]
-        result[a:b] = CubicSpline(time_s[around], level)(at_s[a:b])
+        apart = np.diff(time_s[around], prepend=-np.inf) > 0  # a value that came twice has one time
+        result[a:b] = CubicSpline(time_s[around][apart], level[apart])(at_s[a:b])
     return result
 
 

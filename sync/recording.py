@@ -1,4 +1,4 @@
-"""What a capture says, in memory and in seconds of its session: all that aligning needs, and nothing of files."""
+"""What a capture says, in seconds of its session: all that aligning needs, and nothing of the capture's own form."""
 
 from __future__ import annotations
 

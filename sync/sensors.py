@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,8 +63,13 @@ class SensorData:
         """Return columns of the sensor without the rows whose values are not credible."""
         if self.all_credible:
             return columns
-        kept = ([c[rows][self.credible(rows)] for c in columns] for rows in blocks(self.samples.value, *columns))
-        return tuple(gathered(kept, [c.dtype.type for c in columns]))
+
+        def kept() -> Iterator[list[NDArray[Any]]]:
+            for rows in blocks(self.samples.value, *columns):
+                credible = self.credible(rows)
+                yield [column[rows][credible] for column in columns]
+
+        return tuple(gathered(kept(), [column.dtype.type for column in columns]))
 
     @property
     def level(self) -> tuple[FloatArray, FloatArray]:
@@ -368,8 +373,7 @@ def _judge(
             verdict=FAIL,
             reason=f"it delivered {delivered:.0%} of its values (half are needed); its column is left empty",
         )
-    value = d.samples.value
-    if not any(np.any(value[rows] != value[0]) for rows in blocks(value)):
+    if not _changes(d.samples.value):
         return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
     if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:
@@ -385,6 +389,16 @@ def _judge(
         gates.sensor_residual_gate_s(d.clock.period_s),
         "its response",
     )
+
+
+def _changes(value: FloatArray) -> bool:
+    """Return whether there are two different numbers among the values."""
+    lowest, highest = math.inf, -math.inf
+    for rows in blocks(value):
+        numbers = value[rows][np.isfinite(value[rows])]
+        lowest = min(lowest, float(np.min(numbers, initial=math.inf)))
+        highest = max(highest, float(np.max(numbers, initial=-math.inf)))
+    return highest > lowest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

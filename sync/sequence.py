@@ -69,13 +69,16 @@ def unwrap_counter(index: IntArray, counter: IntArray, arrival_s: FloatArray, pe
         _skip_losses(index, arrival_s, period_s, modulo, _PACKET_WINDOW_S)
 
 
-def counts(counter: IntArray) -> bool:
-    """Return whether a counter goes on at most of an epoch's values: one that stands still is none."""
+def counts(counter: IntArray, modulo: int) -> bool:
+    """Return whether a counter counts an epoch's values: it goes on at most of them, and falls only to start again."""
     if len(counter) < 2:
         return True
     last, went_on = int(counter[0]), 0
     for rows in blocks(counter):
-        went_on += int(np.count_nonzero(np.diff(counter[rows], prepend=last)))
+        steps = np.diff(counter[rows], prepend=last)
+        if modulo <= 0 and np.any(steps < 0):
+            return False
+        went_on += int(np.count_nonzero(steps))
         last = int(counter[rows.stop - 1])
     return went_on / (len(counter) - 1) >= 0.5
 

@@ -56,6 +56,8 @@ def main(
         _ERR.print(str(error), markup=False)
         raise typer.Exit(2) from error
     n_kept = sum(counts.values()) - len(work)
+    # A worker has a core to itself: algebra's own threads would wait for one another.
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     context = multiprocessing.get_context("spawn")
     with Progress(console=_ERR) as bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
         task = bar.add_task("sessions", total=len(work))

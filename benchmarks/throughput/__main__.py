@@ -1,4 +1,4 @@
-"""``python -m benchmarks.throughput [--minutes 30] [--no-pose] [--work DIR]``."""
+"""``python -m benchmarks.throughput [--minutes 30] [--no-pose] [--fast 10 60] [--work DIR]``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the capture (default 30)")
     parser.add_argument("--short", type=float, help="length of the second one, for memory (default a third; 0 none)")
     parser.add_argument("--no-pose", action="store_true", help="leave the runs with keypoints out")
+    parser.add_argument(
+        "--fast", type=float, nargs="*", default=(), metavar="MINUTES",
+        help="also the memory of captures so long with two sensors of 1 kHz, without keypoints",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=0, help="threads (default one a core)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--work", type=Path, help="folder in which captures are kept (default: the temporary one)")
@@ -39,6 +43,8 @@ def main() -> None:
     print(f"machine: {_machine()}; seed {given.seed}; capture of {given.minutes:g} minutes, 1280x720 at 30 frames/s, "
           f"{(capture / 'video.mkv').stat().st_size / 1e6:.0f} MB of video")  # fmt: skip
     workers = str(given.workers)
+
+    fast = [(minutes, capture_of(work, minutes, given.seed, mixed=True)) for minutes in sorted(given.fast)]
 
     # What is compared is measured in turn, so that a machine that slows down or speeds up does so for both.
     many, one = [_measure("decode", capture, "0")], [_measure("decode", capture, "1")]
@@ -66,13 +72,14 @@ def main() -> None:
         runs.insert(0, ("without keypoints", short, _measure("sync", second, "no-pose", workers)))
         if posed is not None:
             runs.insert(2, ("with keypoints", short, _measure("sync", second, "pose", workers)))
+    runs += [("two sensors of 1 kHz", minutes, _measure("sync", at, "no-pose", workers)) for minutes, at in fast]
     for how, minutes, run in runs:
-        print(f"  {how:<20}{minutes:5g} minutes  {run['peak_bytes'] / 1e6:6.0f} MB")
-    for how in ("without keypoints", "with keypoints") if second is not None else ():
-        sizes = [(m, r["peak_bytes"]) for h, m, r in runs if h == how]
-        if len(sizes) == 2 and sizes[0][0] != sizes[1][0]:
-            slope = (sizes[1][1] - sizes[0][1]) / (sizes[1][0] - sizes[0][0]) * 60
-            print(f"  {how:<20}{slope / 1e6:+6.0f} MB an hour")
+        print(f"  {how:<22}{minutes:5g} minutes  {run['peak_bytes'] / 1e6:6.0f} MB")
+    for how in dict.fromkeys(how for how, _, _ in runs):
+        sizes = [(minutes, run["peak_bytes"]) for each, minutes, run in runs if each == how]
+        if len(sizes) > 1 and sizes[0][0] != sizes[-1][0]:
+            slope = (sizes[-1][1] - sizes[0][1]) / (sizes[-1][0] - sizes[0][0]) * 60
+            print(f"  {how:<22}{slope / 1e6:+6.0f} MB an hour")
 
     print("\ntargets")
     ratio = plain["wall_s"] / alone_s

@@ -1,4 +1,4 @@
-"""Long captures of the virtual rig at 720p, with a camera's noise, made once and kept."""
+"""Long captures of the virtual rigs, made once and kept: at 720p with a camera's noise, and with raw sEMG at 1 kHz."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from dataset.console import progress
 
 #: Noise and preset of a live recording, at which 720p decodes as fast as real files do: about 40 times real time.
 FILM = Film(width=1280, height=720, grain=2.5, preset="veryfast")
+#: A film that costs little, for what only asks about the sensors.
+SMALL_FILM = Film(width=320, height=180)
 
 
-def capture_of(work: Path, minutes: float, seed: int) -> Path:
-    """Return the capture of this length and seed in ``work``, simulating it where it is not there."""
-    stamp = f"20000101T{round(minutes * 60):06d}"
-    folder = work / f"sub-T{seed}" / f"ses-{stamp}"
+def capture_of(work: Path, minutes: float, seed: int, *, mixed: bool = False) -> Path:
+    """Return the capture of this length and seed in ``work``, simulating it where it is not there.
+
+    ``mixed`` gives the rig with two sensors of 1 kHz, one of 50 Hz and five M40, and a small film.
+    """
+    subject, stamp = f"{'M' if mixed else 'T'}{seed}", f"20000101T{round(minutes * 60):06d}"
+    folder = work / f"sub-{subject}" / f"ses-{stamp}"
     if (folder / MANIFEST).is_file():
         return folder
     shutil.rmtree(folder, ignore_errors=True)  # left by a run that was interrupted
@@ -31,6 +36,6 @@ def capture_of(work: Path, minutes: float, seed: int) -> Path:
             done = share
 
         return simulate(
-            work, subject=f"T{seed}", minutes=minutes, seed=seed, protocol=protocol, protocol_text=text, stamp=stamp,
-            film=FILM, progress=show,
+            work, subject=subject, minutes=minutes, seed=seed, protocol=protocol, protocol_text=text, stamp=stamp,
+            film=SMALL_FILM if mixed else FILM, mixed=mixed, progress=show,
         )  # fmt: skip

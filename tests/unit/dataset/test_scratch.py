@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import tempfile
@@ -9,7 +10,7 @@ import tempfile
 import pytest
 
 from dataset.errors import InputError
-from dataset.scratch import scratch_file
+from dataset.scratch import scratch_errors, scratch_file
 
 #: A file may grow to a megabyte here, as on a disk that is nearly full.
 LIMITED = """
@@ -54,3 +55,9 @@ def test_a_folder_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
     with pytest.raises(InputError, match="/no/such/folder"):
         scratch_file()
+
+
+def test_too_many_open_files_are_told_apart() -> None:
+    with pytest.raises(InputError) as caught, scratch_errors():
+        raise OSError(errno.EMFILE, "Too many open files")
+    assert "ulimit" in caught.value.hint and "TMPDIR" not in caught.value.hint

@@ -149,6 +149,20 @@ def test_irregular_times_are_left_as_they_came():
     assert np.array_equal(clock.time_s, time_s)
 
 
+def test_half_of_the_values_late_is_irregular():
+    time_s = np.array([0.5, 0.52, 1.52, 2.52, 2.54, 2.56, 2.58, 2.6])
+    clock = sensor_clock(time_s, np.zeros(8, dtype=np.int64), 50.0)
+    assert np.array_equal(clock.time_s, time_s)
+    assert clock.ci95_s > 0.2
+
+
+def test_an_unknown_rate_is_taken_from_all_over_a_long_recording():
+    """It changes half way: the beginning alone would tell the wrong one for most of it."""
+    step_s = np.repeat([0.01, 0.1], [70_000, 90_000])
+    time_s = np.cumsum(step_s)
+    assert arrivals._median_step(time_s) == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_hardly_any_values_make_no_line_and_no_error(n):
     clock = sensor_clock(np.arange(n) * 0.1, np.zeros(n, dtype=np.int64), 10.0)

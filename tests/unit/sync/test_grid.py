@@ -103,6 +103,20 @@ def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid()
     assert level[at % 60 == 30] == pytest.approx(np.arange(1, 31) * 2 / np.pi, rel=0.03)
 
 
+@pytest.mark.parametrize("rate_hz", [10.0, 1000.0])
+def test_a_value_that_came_twice_has_one_time(rate_hz):
+    time_s = np.repeat(np.arange(0, 20, 1 / rate_hz), 1 + (np.arange(20 * rate_hz) % 30 == 7))
+    run = np.zeros(len(time_s), dtype=np.int64)
+    at = grid.grid_times(1, 19)
+    once = np.diff(time_s, prepend=-1) > 0
+    value = np.sin(time_s)
+    level = grid.sensor_on_grid(at, time_s, value, run)
+    if rate_hz < 100:
+        assert level == pytest.approx(grid.sensor_on_grid(at, time_s[once], value[once], run[once]))
+    assert np.isfinite(level).all()
+    assert np.isnan(grid.sensor_on_grid(at, np.full(5, 2.0), np.ones(5), np.zeros(5, dtype=np.int64))).all()
+
+
 def test_a_failed_channel_is_all_empty():
     at = grid.grid_times(0, 1)
     emg = grid.emg_on_grid(at, {"a": None, "b": (at, at, np.zeros(len(at), dtype=np.int64))})

@@ -47,7 +47,15 @@ def test_a_counter_that_goes_round_is_unwrapped(steps):
 
 
 @pytest.mark.parametrize(
-    ("counter", "goes_on"), [([7], True), ([7, 7, 7], False), ([1, 2, 2], True), ([1, 1, 2], True)]
+    ("counter", "modulo", "goes_on"),
+    [
+        ([7], 0, True),
+        ([7, 7, 7], 0, False),
+        ([1, 2, 2], 0, True),
+        ([1, 1, 2], 0, True),
+        ([6, 7, 0, 1], 8, True),
+        ([6, 7, 0, 1], 0, False),
+    ],
 )
-def test_a_counter_that_stands_still_counts_nothing(counter, goes_on):
-    assert counts(np.array(counter)) == goes_on
+def test_a_counter_that_stands_still_or_falls_counts_nothing(counter, modulo, goes_on):
+    assert counts(np.array(counter), modulo) == goes_on
