@@ -69,7 +69,7 @@ class Frame:
     pts_ns : int
         The file's own presentation time.
     image : ndarray of uint8, shape (height, width, 3)
-        BGR, upright.
+        BGR, or RGB where that was asked for; upright.
     """
 
     index: int
@@ -126,7 +126,12 @@ def frame_pts_ns(path: Path) -> IntArray:
 
 
 def iter_frames(
-    path: Path, *, indices: IntArray | None = None, times_ns: IntArray | None = None, threads: int = 0
+    path: Path,
+    *,
+    indices: IntArray | None = None,
+    times_ns: IntArray | None = None,
+    threads: int = 0,
+    rgb: bool = False,
 ) -> Iterator[Frame]:
     """Decode a video frame by frame, each with its own time.
 
@@ -140,28 +145,38 @@ def iter_frames(
         Presentation times of all frames, where they are known already; else the file is scanned for them first.
     threads : int
         Threads of the decoder, 0 as many as it wants.
+    rgb : bool
+        Yield pictures in RGB rather than BGR.
 
     Raises
     ------
     VideoError
         The file is missing or cannot be decoded. A file that breaks off later yields what it has.
     """
+    for index, time_ns, frame in _numbered(path, indices, times_ns, threads):
+        yield Frame(index=index, pts_ns=time_ns, image=_picture(frame, "rgb24" if rgb else "bgr24"))
+
+
+def _numbered(
+    path: Path, indices: IntArray | None, times_ns: IntArray | None, threads: int
+) -> Iterator[tuple[int, int, av.VideoFrame]]:
+    """Decode the frames asked for, each with its index and time."""
     if indices is None:
-        for index, frame in enumerate(_decoded(path, threads=threads)):
-            yield _frame(index, frame)
+        for index, (time_ns, frame) in enumerate(_decoded(path, threads=threads)):
+            yield index, time_ns, frame
         return
     times_ns = frame_pts_ns(path) if times_ns is None else times_ns
     wanted = np.unique(indices)
     wanted = wanted[(wanted >= 0) & (wanted < len(times_ns))]
     if np.any(np.diff(times_ns) < 0):  # a clock that was set back: only counting tells frames apart
         chosen = frozenset(wanted.tolist())
-        for index, frame in enumerate(_decoded(path, threads=threads)):
+        for index, (time_ns, frame) in enumerate(_decoded(path, threads=threads)):
             if index in chosen:
-                yield _frame(index, frame)
+                yield index, time_ns, frame
         return
     number = dict(zip(times_ns[wanted].tolist(), wanted.tolist(), strict=True))
-    for frame in _decoded_at(path, deque(number), threads):
-        yield _frame(number[_time_ns(frame)], frame)
+    for time_ns, frame in _decoded_at(path, deque(number), threads):
+        yield number[time_ns], time_ns, frame
 
 
 def iter_luma(
@@ -187,7 +202,7 @@ def iter_luma(
     threads : int
         Threads of the decoder, 0 as many as it wants.
     look : callable, optional
-        Shown the frames at ``look_at_ns`` while they are there: presentation time, and picture (BGR, upright).
+        Shown the frames at ``look_at_ns`` while they are there: presentation time, and picture (RGB, upright).
     look_at_ns : container of int
 
     Yields
@@ -203,10 +218,9 @@ def iter_luma(
     CannotEnterError
         It cannot be entered at ``start_ns``: read it from its beginning.
     """
-    for frame in _decoded(path, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
-        time_ns = _time_ns(frame)
+    for time_ns, frame in _decoded(path, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
         if look is not None and time_ns in look_at_ns:
-            look(time_ns, _picture(frame))
+            look(time_ns, _picture(frame, "rgb24"))
         yield time_ns, _tiles(frame, n_rows, n_columns)
 
 
@@ -219,8 +233,8 @@ class CannotEnterError(Exception):
 
 def _decoded(
     path: Path, *, start_ns: int | None = None, stop_ns: int | None = None, threads: int = 0
-) -> Iterator[av.VideoFrame]:
-    """Decode the frames that have a time, from ``start_ns`` on and before ``stop_ns``."""
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Decode the frames that have a time, from ``start_ns`` on and before ``stop_ns``; yield it with each."""
     with opened_video(path) as container:
         stream = _prepared(container, threads)
         if start_ns is not None:
@@ -237,7 +251,7 @@ def _decoded(
                 if stop_ns is not None and time_ns >= stop_ns:
                     return
                 if start_ns is None or time_ns >= start_ns:
-                    yield frame
+                    yield time_ns, frame
         except av.error.FFmpegError as error:
             if not reached and start_ns is None:
                 raise undecodable(path, error) from error
@@ -247,19 +261,19 @@ def _decoded(
             raise VideoError(f"the video {path} cannot be decoded", "it holds no picture")
 
 
-def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFrame]:
+def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
     """Decode the frames at the times ``left``, ascending; those that cannot be decoded are passed over."""
     try:
         yield from _entering(path, left, threads)
     except CannotEnterError:
-        for frame in _decoded(path, threads=threads) if left else ():
-            if _is_next(frame, left):
-                yield frame
+        for time_ns, frame in _decoded(path, threads=threads) if left else ():
+            if _is_next(time_ns, left):
+                yield time_ns, frame
             if not left:
                 return
 
 
-def _entering(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFrame]:
+def _entering(path: Path, left: deque[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
     with opened_video(path) as container:
         stream = _prepared(container, threads)
         # Key frames are not further apart than that, as far as was seen: to enter nearer would be decoding twice.
@@ -279,8 +293,8 @@ def _entering(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFr
                             break
                         spacing_ns = max(spacing_ns, entered_ns - reached_ns)
                         entered_ns = None
-                    if _is_next(frame, left):
-                        yield frame
+                    if _is_next(reached_ns, left):
+                        yield reached_ns, frame
                     if not left:
                         return
                     if far := left[0] - reached_ns > spacing_ns:
@@ -293,9 +307,8 @@ def _entering(path: Path, left: deque[int], threads: int) -> Iterator[av.VideoFr
                 return
 
 
-def _is_next(frame: av.VideoFrame, left: deque[int]) -> bool:
-    """Return whether ``frame`` is the next of the times; it and what lies before it are taken off."""
-    time_ns = _time_ns(frame)
+def _is_next(time_ns: int, left: deque[int]) -> bool:
+    """Return whether a time is the next of those left; it and what lies before it are taken off."""
     while left and left[0] < time_ns:
         left.popleft()
     if left and left[0] == time_ns:
@@ -347,13 +360,9 @@ def undecodable(path: Path, error: Exception) -> VideoError:
     return VideoError(f"the video {path} cannot be decoded", why, "play it, or convert it to MP4 or MKV first")
 
 
-def _frame(index: int, frame: av.VideoFrame) -> Frame:
-    return Frame(index=index, pts_ns=_time_ns(frame), image=_picture(frame))
-
-
-def _picture(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Return a frame's picture, BGR and upright."""
-    return _upright(np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8), _rotation_deg(frame))
+def _picture(frame: av.VideoFrame, order: str) -> NDArray[np.uint8]:
+    """Return a frame's picture, upright."""
+    return _upright(np.asarray(frame.to_ndarray(format=order), dtype=np.uint8), _rotation_deg(frame))
 
 
 def _tiles(frame: av.VideoFrame, n_rows: int, n_columns: int) -> NDArray[np.float32]:

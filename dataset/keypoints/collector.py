@@ -26,7 +26,7 @@ _AWAY_NS = 500_000_000
 #: Rows copied at once.
 _ROWS = 4096
 
-#: Looks at one frame of the video: its index, and its picture (BGR, upright).
+#: Looks at one frame of the video: its index, and its picture (RGB, upright).
 Look = Callable[[int, NDArray[np.uint8]], None]
 
 
@@ -92,7 +92,7 @@ class PoseCollector:
             last_ns = at_ns
             row = int(np.searchsorted(self._wanted, index))
             self._seen[row] = True
-            body = network.find(image)
+            body = network.find(image, rgb=True)
             self._flat[row] = math.nan if body is None else body.keypoints_2d
             self._world[row] = math.nan if body is None else body.keypoints_3d
             self._confidence[row] = 0.0 if body is None else body.confidence

@@ -66,7 +66,7 @@ def extract_pose(
 
         def look(stretch: IntArray) -> None:
             with collector.stretch() as look_at:
-                for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1):
+                for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1, rgb=True):
                     look_at(frame.index, frame.image)
                     if progress:
                         progress(1)

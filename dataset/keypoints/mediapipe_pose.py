@@ -106,18 +106,17 @@ class PoseLandmarker:
         if self._told_ms > 0:
             self._detect(np.zeros((64, 64, 3), dtype=np.uint8))
 
-    def find(self, image: NDArray[np.uint8]) -> Body | None:
-        """Return the person in ``image`` (height, width, 3; BGR), or None where there is nobody.
+    def find(self, image: NDArray[np.uint8], *, rgb: bool = False) -> Body | None:
+        """Return the person in ``image``, or None where there is nobody.
 
         Parameters
         ----------
-        image : ndarray of uint8
-            Of the same video as the last one, and a little later.
+        image : ndarray of uint8, shape (height, width, 3)
+            Of the same video as the last one, and a little later. BGR, as OpenCV has it.
+        rgb : bool
+            It is RGB, as the network has it: whoever decodes so spares a conversion.
         """
-        if self._rgb.shape != image.shape:
-            self._rgb = np.empty(image.shape, dtype=np.uint8)
-        # Into the same place: a new picture each time costs more than the conversion. The task copies what it is given.
-        result = self._detect(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=self._rgb), dtype=np.uint8))
+        result = self._detect(image if rgb else self._as_rgb(image))
         if not result.pose_landmarks:
             return None
         height, width = image.shape[:2]
@@ -127,6 +126,12 @@ class PoseLandmarker:
         return Body(
             keypoints_2d=to_body25(flat), keypoints_3d=to_body25(world), confidence=to_body25(visibility[:, None])[:, 0]
         )
+
+    def _as_rgb(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._rgb.shape != image.shape:
+            self._rgb = np.empty(image.shape, dtype=np.uint8)
+        # Into the same place: a new picture each time costs more than the conversion. The task copies what it is given.
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=self._rgb), dtype=np.uint8)
 
     def _unsmoothed(self, smoothed: NDArray[np.float64]) -> NDArray[np.float64]:
         last, self._smoothed = self._smoothed, smoothed

@@ -99,7 +99,7 @@ def test_the_keypoints_do_not_depend_on_how_many_work(shared_data: Path, monkeyp
 
 @pytest.mark.realdata
 def test_after_a_while_the_person_may_be_anywhere(shared_data: Path) -> None:
-    frame = next(iter_frames(shared_data / "video/mrpose/squat.mp4", indices=np.array([60]))).image
+    frame = next(iter_frames(shared_data / "video/mrpose/squat.mp4", indices=np.array([60]), rgb=True)).image
     height, width = frame.shape[:2]
     small = np.full_like(frame, 127)
     small[height // 2 :, width // 2 :] = cv2.resize(frame, (width - width // 2, height - height // 2))
@@ -108,7 +108,7 @@ def test_after_a_while_the_person_may_be_anywhere(shared_data: Path) -> None:
         look(1, small)
         found = collector.pose()
     with PoseLandmarker() as landmarker:
-        alone = landmarker.find(small)
+        alone = landmarker.find(small, rgb=True)
     assert alone is not None
     assert found.keypoints_2d is not None
     assert found.frame_index.tolist() == [0, 1]
@@ -152,6 +152,18 @@ def test_without_the_layers_of_a_mask_keypoints_are_the_same(
     assert sizes[0] > sizes[1]
     assert len(without) == len(whole) == len(frames)
     np.testing.assert_array_equal(without, whole)
+
+
+@pytest.mark.realdata
+def test_a_picture_is_the_same_in_either_order_of_colours(shared_data: Path) -> None:
+    clip, wanted = shared_data / "video/mrpose/squat.mp4", np.array([60])
+    bgr, rgb = (next(iter_frames(clip, indices=wanted, rgb=rgb)).image for rgb in (False, True))
+    np.testing.assert_array_equal(bgr, rgb[..., ::-1])
+    with PoseLandmarker() as one, PoseLandmarker() as other:
+        found = one.find(bgr), other.find(rgb, rgb=True)
+    assert found[0] is not None
+    assert found[1] is not None
+    np.testing.assert_array_equal(found[0].keypoints_2d, found[1].keypoints_2d)
 
 
 @pytest.mark.realdata

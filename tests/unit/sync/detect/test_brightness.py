@@ -82,7 +82,7 @@ def test_a_file_that_breaks_off_gives_what_it_has(film, monkeypatch):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(film, monkeypatch, workers):
     monkeypatch.setattr(flash, "_STRETCH_S", 1.7)
-    wanted = {frame.pts_ns: frame.image for frame in iter_frames(film) if frame.index % 7 == 3}
+    wanted = {frame.pts_ns: frame.image for frame in iter_frames(film, rgb=True) if frame.index % 7 == 3}
     seen = []
 
     @contextmanager
