@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal
+from scipy import fft, signal
 from scipy.ndimage import uniform_filter1d
 
 from dataset.arrays import FloatArray, stretches
 
 _BAND_HZ = (1500.0, 4000.0)
+_WIDE_HZ = (1000.0, 8000.0)
+#: Bins of a tone about its strongest one: with a Hann window and twice as many bins as samples.
+_AROUND = np.arange(-3, 4)
 _SHORTEST_S = 0.03
 _CONTRAST = 6.0
 #: What sounds at least so long is the tone; its own echo may cancel it for so long.
@@ -67,18 +71,23 @@ def _tones(
     samples: FloatArray, rate_hz: int, width: int, hop: int, first: int
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return time, strongest frequency, its power and all power above 1 kHz of ``_FRAMES`` frames from ``first`` on."""
-    piece = samples[first * hop : (first + _FRAMES - 1) * hop + width]
-    frequency, times, spectrum = signal.spectrogram(
-        piece, rate_hz, window="hann", nperseg=width, noverlap=width - hop, mode="magnitude", nfft=2 * width
-    )
-    power = spectrum**2
-    band = (frequency >= _BAND_HZ[0]) & (frequency <= _BAND_HZ[1])
-    peak_hz = frequency[band][np.argmax(power[band], axis=0)]
-    # Speech keeps its energy low; a tone is narrow against everything above 1 kHz and strong against the rest.
-    around = np.abs(frequency[:, None] - peak_hz[None, :]) < 2.0 * rate_hz / width
-    tone = np.where(around, power, 0.0).sum(axis=0)
-    wide = power[(frequency > 1000.0) & (frequency < 8000.0)].sum(axis=0)
-    return times + first * hop / rate_hz, peak_hz, tone, wide
+    piece = samples[first * hop : (first + _FRAMES - 1) * hop + width].astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(piece, width)[::hop]
+    window = signal.windows.hann(width, sym=False)
+    window /= math.sqrt(rate_hz * float(np.sum(window**2)))
+    frequency = np.fft.rfftfreq(2 * width, 1.0 / rate_hz)
+    # Only these bins are asked for anything. Speech keeps its energy low: a tone is narrow against all above 1 kHz.
+    wanted = (frequency > _WIDE_HZ[0]) & (frequency < _WIDE_HZ[1])
+    frequency = frequency[wanted]
+    centred = frames - frames.mean(axis=1, keepdims=True)
+    spectrum = fft.rfft(centred * window.astype(np.float32), 2 * width)[:, wanted]
+    power = spectrum.real**2 + spectrum.imag**2
+    band = np.flatnonzero((frequency >= _BAND_HZ[0]) & (frequency <= _BAND_HZ[1]))
+    peak = band[np.argmax(power[:, band], axis=1)]
+    around = np.clip(peak, -_AROUND[0], len(frequency) - 1 - _AROUND[-1])[:, None] + _AROUND  # a slow track ends there
+    tone = np.take_along_axis(power, around, axis=1).sum(axis=1, dtype=np.float64)
+    times = (np.arange(first, first + len(frames)) * hop + 0.5 * width) / rate_hz
+    return times, frequency[peak], tone, power.sum(axis=1, dtype=np.float64)
 
 
 def _measure_beep(samples: FloatArray, rate_hz: int, first_s: float, last_s: float, frequency_hz: float) -> Beep:
