@@ -229,12 +229,26 @@ def _onset_curve(
     width = math.hypot(shutter.exposure_s, shutter.readout_s / N_BANDS)
     centre = flash.frame_time_s[:, None] + rows[None, :] * shutter.readout_s - flash.time_s
     seen = np.isfinite(flash.lit)
-    predicted = np.clip(0.5 + (centre[seen] - onset_s[:, None]) / width, 0.0, 1.0) ** shutter.tone
-    sd = math.hypot(model_noise, flash.noise)
-    error = (predicted - flash.lit[seen]) / sd
-    # Student's t with 4 degrees of freedom: a row with a moving arm in it does not decide.
-    log_density = -2.5 * np.log1p(error**2 / 4.0)
-    curve = log_density.sum(axis=1) / _CORRELATED_BANDS
+    lit, sd = flash.lit[seen], math.hypot(model_noise, flash.noise)
+
+    def log_density(predicted: FloatArray | float, lit: FloatArray) -> FloatArray:
+        # Student's t with 4 degrees of freedom: a row with a moving arm in it does not decide.
+        return np.asarray(-2.5 * np.log1p(((predicted - lit) / sd) ** 2 / 4.0))
+
+    # A row is lit throughout by onsets before its exposure and dark after it: only those in between take powers.
+    n = len(onset_s)
+    first = np.ceil((centre[seen] - 0.5 * width - onset_s[0]) / _STEP_S).astype(np.int64)
+    during = first[:, None] + np.arange(math.ceil(width / _STEP_S) + 1)
+    part = np.clip(0.5 + (centre[seen][:, None] - onset_s[0] - during * _STEP_S) / width, 0.0, 1.0)
+    partly = log_density(part**shutter.tone, lit[:, None])
+    on_grid = (during >= 0) & (during < n)
+    fully, dark = log_density(1.0, lit), log_density(0.0, lit)
+    no_longer, from_then = (
+        np.cumsum(np.bincount(np.clip(at, 0, n), value, minlength=n + 1))[:n]
+        for at, value in ((first, fully), (during[:, -1] + 1, dark))
+    )
+    curve = np.bincount(during[on_grid], partly[on_grid], minlength=n) + fully.sum() - no_longer + from_then
+    curve /= _CORRELATED_BANDS
     density = np.exp(curve - curve.max())
     if host_sd_s > 0.25 * _STEP_S:
         reach = math.ceil(4 * host_sd_s / _STEP_S)
