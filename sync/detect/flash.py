@@ -26,6 +26,8 @@ N_BANDS = 16
 N_TILES = 8
 #: A file is read in stretches of so many seconds, and progress told each so many frames.
 _STRETCH_S = 60.0
+#: No stretch is longer than this share of what is left, nor shorter than this share of the longest.
+_SHARE, _SHORTEST = 0.25, 0.15
 _REPORT_EVERY = 30
 _BLOCK = 600
 #: Longer than any flash, and shorter than the time between two.
@@ -79,7 +81,7 @@ class Onlooker:
     look_at_ns : container of int
         Presentation times of the frames.
     stretch : callable
-        Opens a context for successive frames, which yields what is shown each one: its time and picture (BGR, upright).
+        Opens a context for successive frames, which yields what is shown each one: its time and picture (RGB, upright).
     """
 
     look_at_ns: Container[int]
@@ -142,14 +144,25 @@ def read_brightness(
     meta = probe_video(video)
     workers = default_workers() if workers is None else workers
     if meta.duration_s > 2 * _STRETCH_S and (workers > 1 or onlooker):
-        stretch_s = _STRETCH_S if onlooker is None else 0.5 * _STRETCH_S  # an onlooker takes his time
-        edges_ns = (np.arange(stretch_s, meta.duration_s - 0.5 * stretch_s, stretch_s) * 1e9).astype(np.int64)
-        bounds: list[int | None] = [None, *edges_ns.tolist(), None]
+        longest_s = _STRETCH_S if onlooker is None else 0.5 * _STRETCH_S  # an onlooker takes his time
+        bounds: list[int | None] = [None, *_edges_ns(meta.duration_s, longest_s), None]
         try:
             return _read_stretches(video, list(pairwise(bounds)), workers, progress, onlooker)
         except CannotEnterError:
             pass  # a file without an index, or cut off: from its beginning then
     return _in_file(_read_stretch(video, None, None, 1 if workers == 1 else 0, progress, onlooker))
+
+
+def _edges_ns(duration_s: float, longest_s: float) -> list[int]:
+    """Return where a film is cut into stretches: the last ones shorter and shorter, so that nobody waits for one."""
+    edges_ns: list[int] = []
+    at_s = 0.0
+    while True:
+        left_s = duration_s - at_s
+        at_s += min(longest_s, max(_SHARE * left_s, _SHORTEST * longest_s))
+        if duration_s - at_s < 0.5 * _SHORTEST * longest_s:
+            return edges_ns
+        edges_ns.append(int(at_s * 1e9))
 
 
 def read_brightness_about(video: Path, spans_s: Sequence[tuple[float, float]], *, workers: int) -> Brightness:
