@@ -223,7 +223,10 @@ def _about(centre: float, variance: float) -> FloatArray:
 def _onset_curve(
     flash: Flash, onset_s: FloatArray, shutter: _Shutter, host_sd_s: float, model_noise: float
 ) -> FloatArray:
-    """Return the log likelihood of each onset (relative to the whole-frame guess) under one shutter."""
+    """Return the log likelihood of each onset under one shutter.
+
+    Onsets are relative to the whole-frame guess, ``_STEP_S`` apart.
+    """
     rows = (np.arange(N_BANDS) + 0.5) / N_BANDS - 0.5
     # A band is an average over rows, so it is never sharper than its own share of the readout.
     width = math.hypot(shutter.exposure_s, shutter.readout_s / N_BANDS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync.detect.flash import N_BANDS, N_TILES, Brightness, detect_flashes
+from sync.detect.flash import N_BANDS, N_TILES, Brightness, Flash, detect_flashes
 from sync.detect.regions import find_regions
 from sync.fit import HostFlashes, fit_flashes
+from sync.shutter import _onset_curve, _Shutter
 
 ROWS = 64
 
@@ -146,3 +147,27 @@ def test_the_end_of_a_short_flash_says_nothing_of_its_beginning(seed):
     error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
     assert np.max(np.abs(error)) < 0.004
     assert np.max(fit.line.half_width_s(brightness.pts_s)) < 0.008
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_rows_say_of_an_onset_is_what_each_says_for_itself(seed):
+    rng = np.random.default_rng(seed)
+    frame_s, n_frames = 1 / rng.choice([24.0, 30.0, 60.0]), 6
+    lit = np.clip(rng.normal(0.5, 0.5, (n_frames, N_BANDS)), -0.2, 1.2)
+    lit[rng.random(lit.shape) < 0.3 * (seed % 4)] = np.nan
+    flash = Flash(
+        time_s=7.0, uncertainty_s=0.5 * frame_s, frame=3, contrast=20.0, noise=0.02, lit=lit,
+        frame_time_s=7.0 + (np.arange(n_frames) - 2.4) * frame_s,
+    )  # fmt: skip
+    readout, exposure, tone = rng.uniform(-0.98, 0.98), rng.uniform(0.02, 1.0), rng.uniform(0.4, 1.0)
+    onset_s = np.arange(-3 * frame_s, 3 * frame_s, 0.0005)
+    curve = _onset_curve(flash, onset_s, _Shutter(readout * frame_s, exposure * frame_s, tone), 0.0, 0.04)
+    alone = np.zeros(len(onset_s))
+    for frame, row in zip(*np.nonzero(np.isfinite(lit)), strict=True):
+        width = np.hypot(exposure, readout / N_BANDS) * frame_s
+        centre = flash.frame_time_s[frame] - 7.0 + ((row + 0.5) / N_BANDS - 0.5) * readout * frame_s
+        share = np.clip((centre + 0.5 * width - onset_s) / width, 0, 1)
+        alone += -2.5 * np.log1p((share**tone - lit[frame, row]) ** 2 / (0.04**2 + 0.02**2) / 4)
+    likely = alone > alone.max() - 12
+    np.testing.assert_allclose(curve[likely] - curve.max(), alone[likely] / 4 - alone.max() / 4, atol=0.01)
+    assert np.argmax(curve) == np.argmax(alone)

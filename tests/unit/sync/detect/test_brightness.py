@@ -11,6 +11,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dataset import video as video_module
 from dataset.video import CannotEnterError, frame_pts_ns, iter_frames, probe_video
@@ -99,6 +101,18 @@ def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(film, monkeyp
     assert shown.keys() == wanted.keys()
     for pts_ns, image in shown.items():
         np.testing.assert_array_equal(image, wanted[pts_ns])
+
+
+@given(st.floats(1.0, 20_000.0), st.floats(0.5, 60.0))
+def test_a_film_is_cut_into_stretches_of_which_the_last_are_short(duration_s, longest_s):
+    edges_s = np.array([0.0, *(1e-9 * np.array(flash._edges_ns(duration_s, longest_s))), duration_s])
+    lengths_s = np.diff(edges_s)
+    assert (lengths_s > 0).all()
+    assert lengths_s.max() <= 1.2 * longest_s
+    if duration_s > 2 * longest_s:
+        # Whoever comes last is waited for no longer than for this.
+        assert lengths_s[-1] < 0.25 * longest_s
+        assert len(lengths_s) < duration_s / longest_s + 10
 
 
 def test_brightness_about_some_times_is_that_of_the_whole_film(film):
