@@ -13,6 +13,7 @@ import numpy as np
 from dataset import clock
 from dataset.capture import Capture
 from dataset.errors import OutputExistsError, VideoError
+from dataset.keypoints.pose_model import pose_model as network_file
 from dataset.outputs import cannot_write, check_writable
 from dataset.session_file import write_session
 from dataset.video_sequence import as_one_video
@@ -72,6 +73,10 @@ def run_capture(
         There is no readable, closed capture, or it holds no sensor values.
     VideoError
         The video cannot be decoded, or shows no person.
+    InputError
+        There is no such ``pose_model``.
+    MissingDependencyError
+        The pose network cannot be had or loaded.
     OutputExistsError
         The session exists; it is never overwritten. The report of a run that was refused gives way to the new one.
     """
@@ -131,6 +136,8 @@ def _run(
     workers: int | None,
     progress: Progress | None,
 ) -> SyncResult:
+    if pose and video is not None:
+        network_file(pose_model)  # one that cannot be had is told before minutes of work, not after
     zero_ns, recording = read_recording(capture, video, progress, workers=workers, pose=pose, pose_model=pose_model)
     alignment = align(recording)
     release_memory()

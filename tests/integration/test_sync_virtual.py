@@ -10,7 +10,7 @@ import pytest
 
 from acquire.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.errors import CaptureCutOffError, OutputExistsError
+from dataset.errors import CaptureCutOffError, InputError, OutputExistsError
 from dataset.session_file import read_session
 from sync import recording
 from sync.pipeline import run_capture
@@ -163,6 +163,13 @@ def test_a_capture_cut_off_is_named_so(capture, tmp_path):
     (copy / "manifest.json").unlink()
     with pytest.raises(CaptureCutOffError, match="cut off"):
         run_capture(copy, tmp_path / "out", pose=False)
+
+
+def test_a_pose_network_that_is_not_there_is_told_before_anything_is_read(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr("sync.pipeline.read_recording", lambda *_, **__: pytest.fail("the film was read first"))
+    with pytest.raises(InputError, match=r"no pose model at .*none\.task"):
+        run_capture(capture, tmp_path, pose_model=tmp_path / "none.task")
+    assert not list(tmp_path.iterdir())
 
 
 def test_losses_bangs_hidden_flashes_and_a_dead_sensor_are_borne(tmp_path):
