@@ -31,7 +31,8 @@ class Turn:
         return (height, width) if self.rotation_deg in (90, 270) else (width, height)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the picture upright; the same array where nothing is to do."""
+        """Return the picture upright and C-contiguous; the same array where nothing is to do."""
+        image = np.ascontiguousarray(image)
         if self.mirrored:
             image = np.asarray(cv2.flip(image, 1), dtype=np.uint8)
         if self.rotation_deg in _TURNS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import deque
 from collections.abc import Callable, Container, Iterator
@@ -69,7 +70,7 @@ class Frame:
     pts_ns : int
         The file's own presentation time.
     image : ndarray of uint8, shape (height, width, 3)
-        BGR, or RGB where that was asked for; upright.
+        BGR, or RGB where that was asked for; upright, its rows without gaps (C-contiguous).
     """
 
     index: int
@@ -202,7 +203,8 @@ def iter_luma(
     threads : int
         Threads of the decoder, 0 as many as it wants.
     look : callable, optional
-        Shown the frames at ``look_at_ns`` while they are there: presentation time, and picture (RGB, upright).
+        Shown the frames at ``look_at_ns`` while they are there: presentation time, and picture (RGB, upright,
+        C-contiguous).
     look_at_ns : container of int
 
     Yields
@@ -361,22 +363,26 @@ def undecodable(path: Path, error: Exception) -> VideoError:
 
 
 def _picture(frame: av.VideoFrame, order: str) -> NDArray[np.uint8]:
-    """Return a frame's picture, upright."""
-    return _upright(np.asarray(frame.to_ndarray(format=order), dtype=np.uint8), _rotation_deg(frame))
+    """Return a frame's picture, upright and C-contiguous."""
+    # FFmpeg pads rows to a multiple of its vectors, and PyAV shows them as they lie. Native code that is given only an
+    # address takes the padding for pixels and shears the picture, so it is dropped here, once, where there is any.
+    image = np.ascontiguousarray(frame.to_ndarray(format=order), dtype=np.uint8)
+    return _upright(image, _rotation_deg(frame))
 
 
 def _tiles(frame: av.VideoFrame, n_rows: int, n_columns: int) -> NDArray[np.float32]:
     luma, unit = _luma(frame)
-    height, width = luma.shape
+    height, width = frame.height, frame.width
     row, column, size = _layout(height, width, n_rows, n_columns)
-    depth = cv2.CV_32S if luma.dtype == np.uint8 else cv2.CV_64F
-    if width % n_columns == 0 and luma.flags.c_contiguous:  # all tiles' rows are one column of equal rows: far faster
-        of_rows = cv2.reduce(luma.reshape(-1, width // n_columns), 1, cv2.REDUCE_SUM, dtype=depth)
-        sums = of_rows.reshape(height, n_columns)
+    if luma.dtype == np.uint8 and width % n_columns == 0 and width == luma.shape[1]:
+        # All tiles' rows are one column of equal rows: faster, but only with few bits and no padding.
+        of_rows = cv2.reduce(luma.reshape(-1, width // n_columns), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
+        tiles = np.add.reduceat(of_rows.reshape(height, n_columns), row[:-1], axis=0)
     else:
-        pieces = [luma[:, left:right] for left, right in pairwise(column)]
-        sums = np.hstack([cv2.reduce(piece, 1, cv2.REDUCE_SUM, dtype=depth) for piece in pieces])
-    tiles = np.add.reduceat(sums, row[:-1], axis=0)
+        # Whole rows are added up, padding and all, so that no row is cut; the padding is dropped from the sums.
+        depth = cv2.CV_32S if luma.dtype == np.uint8 else cv2.CV_64F
+        bands = [cv2.reduce(luma[top:bottom], 0, cv2.REDUCE_SUM, dtype=depth) for top, bottom in pairwise(row)]
+        tiles = np.add.reduceat(np.vstack(bands)[:, :width], column[:-1], axis=1)
     return np.asarray(tiles / (size * unit), dtype=np.float32)
 
 
@@ -388,18 +394,24 @@ def _layout(height: int, width: int, n_rows: int, n_columns: int) -> tuple[IntAr
     return row, column, np.outer(np.diff(row), np.diff(column))
 
 
+#: Pixel formats whose first plane is luma, as whole numbers in the low bits.
+_LUMA_FIRST = re.compile(r"(yuv[aj]?4\d\dp|gray)((9|10|12|14|16)le)?|nv12|nv21|p010le")
+
+
 def _luma(frame: av.VideoFrame) -> tuple[NDArray[Any], float]:
-    """Return luma and its unit (1 for 8 bits): the file's own plane, without conversion, where the format has one."""
-    name, height, width = frame.format.name, frame.height, frame.width
-    if name.startswith(("yuv4", "yuvj4", "nv12", "nv21", "gray", "p010le")) and not name.endswith("be"):
-        bits = frame.format.components[0].bits
-        plane = frame.planes[0]
-        flat = np.frombuffer(memoryview(plane), dtype=np.uint8 if bits == 8 else "<u2")
-        rows = flat.reshape(-1, plane.line_size // flat.itemsize)
-        # P010 keeps its ten bits at the top of sixteen.
-        unit = 256.0 if name == "p010le" else float(1 << (bits - 8))
-        return rows[:height, :width], unit
-    return np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8), 1.0
+    """Return luma and its unit (1 for 8 bits): the file's own plane, without conversion, where the format has one.
+
+    Its rows are C-contiguous and may be longer than the picture is wide: what lies beyond is padding.
+    """
+    if not _LUMA_FIRST.fullmatch(frame.format.name):
+        frame = frame.reformat(format="gray")
+    name, bits, plane = frame.format.name, frame.format.components[0].bits, frame.planes[0]
+    flat = np.frombuffer(memoryview(plane), dtype=np.uint8 if bits == 8 else "<u2")
+    rows = flat.reshape(frame.height, abs(plane.line_size) // flat.itemsize)
+    if plane.line_size < 0:  # stored from the bottom up
+        rows = np.ascontiguousarray(rows[::-1])
+    # P010 keeps its ten bits at the top of sixteen.
+    return rows, 256.0 if name == "p010le" else float(1 << (bits - 8))
 
 
 def _rotation_deg(frame: av.VideoFrame) -> int:

@@ -43,7 +43,8 @@ def poses(subject: str, exercise: str) -> Image:
     start_ns = world.exercises()[0].start_ns
     period_s = MOTIONS[exercise].period_s
     at_s = np.array([period_s * (1.0 + share) for share in _SHOWN])
-    images = [figure.draw(b)[:, 110:530] for b in world.joints_at(start_ns + np.round(at_s * 1e9).astype(np.int64))]
+    bodies = world.joints_at(start_ns + np.round(at_s * 1e9).astype(np.int64))
+    images = [np.ascontiguousarray(figure.draw(body)[:, 110:530]) for body in bodies]
     row = np.hstack([cv2.resize(image, (126, 144), interpolation=cv2.INTER_AREA) for image in images])
     cv2.putText(row, exercise_title(exercise), (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (30, 30, 30), 1, cv2.LINE_AA)
     return np.asarray(row, dtype=np.uint8)

@@ -35,7 +35,7 @@ def half_blocks(picture: NDArray[np.uint8], columns: int, rows: int) -> list[Str
         BGR.
     """
     thin = picture[:: max(1, picture.shape[0] // (6 * rows)), :: max(1, picture.shape[1] // (3 * columns))]
-    small = cv2.resize(thin, (columns, 2 * rows), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(np.ascontiguousarray(thin), (columns, 2 * rows), interpolation=cv2.INTER_AREA)
     pixels = small // _STEP * _STEP + _STEP // 2
     strips = []
     for upper, lower in zip(pixels[0::2].tolist(), pixels[1::2].tolist(), strict=True):

@@ -435,7 +435,7 @@ class _Grain:
             return image
         y, x = k * 29 % self._MARGIN, k * 37 % self._MARGIN
         field = self._fields[k % self._FIELDS][y : y + image.shape[0], x : x + image.shape[1]]
-        return np.asarray(cv2.add(image, field, dtype=cv2.CV_8U), dtype=np.uint8)
+        return np.asarray(cv2.add(image, np.ascontiguousarray(field), dtype=cv2.CV_8U), dtype=np.uint8)
 
 
 class _SoundWriter:

@@ -116,6 +116,8 @@ class PoseLandmarker:
         rgb : bool
             It is RGB, as the network has it: whoever decodes so spares a conversion.
         """
+        # The network is given an address and takes the rows to lie without gaps, whatever the array's strides are.
+        image = np.ascontiguousarray(image)
         result = self._detect(image if rgb else self._as_rgb(image))
         if not result.pose_landmarks:
             return None

@@ -371,7 +371,7 @@ def lit_uri(lit: FloatArray, *, height_px: int) -> str:
 def frame_uri(image: NDArray[np.uint8], *, keypoints: FloatArray | None = None, confidence: FloatArray | None = None,
               height_px: int = 260) -> str:  # fmt: skip
     """Return a video frame as a small JPEG, with its keypoints drawn where they are given."""
-    picture = image if keypoints is None else draw_skeleton(image, keypoints, confidence)
+    picture = np.ascontiguousarray(image) if keypoints is None else draw_skeleton(image, keypoints, confidence)
     width_px = max(1, round(picture.shape[1] * height_px / picture.shape[0]))
     small = cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_AREA)
     _, encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 82])

@@ -84,11 +84,12 @@ def film(
     return path
 
 
-def turn_quarter(path: Path) -> None:
-    """Mark an MP4 as filmed on its side, as a phone does: in the track's matrix."""
+def turn_quarter(path: Path, quarters: int = 1) -> None:
+    """Mark an MP4 as filmed on its side, as a phone does: in the track's matrix, in quarters clockwise."""
     content = bytearray(path.read_bytes())
     at = content.index(b"tkhd") + 4 + 40
-    content[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters % 4]
+    content[at : at + 36] = struct.pack(">9i", cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(content)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from acquire.encoder import VideoWriter
 from acquire.turning import Turn
+from tests.unit.native import refuse_strided
 
 
 @given(st.sampled_from([0, 90, 180, 270]), st.booleans())
@@ -40,3 +41,28 @@ def test_the_file_is_upright(tmp_path: Path, rotation_deg: int) -> None:
     height, width = shown.shape
     quarter = shown[: height // 2, : width // 2] if rotation_deg == 0 else shown[: height // 2, width // 2 :]
     assert quarter.mean() > 220 and shown.sum() < 1.3 * quarter.sum()
+
+
+@pytest.mark.parametrize("rotation_deg", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_any_view_is_turned_like_its_copy_and_without_gaps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation_deg: int, mirrored: bool
+) -> None:
+    refuse_strided(monkeypatch)
+    turn = Turn(rotation_deg=rotation_deg, mirrored=mirrored)
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    if turn == Turn():
+        assert turn(noise) is noise
+    for k, view in enumerate((noise[:, 3:67], noise[::-1], noise[:, ::-1], noise.transpose(1, 0, 2))):
+        turned = turn(view)
+        assert turned.flags.c_contiguous
+        np.testing.assert_array_equal(turned, turn(view.copy()))
+        content = []
+        for name, image in (("view", view), ("copy", view.copy())):
+            path = tmp_path / f"{k}.{name}.mkv"
+            with VideoWriter(path, width=view.shape[1], height=view.shape[0], nominal_hz=30, sound_rate_hz=None,
+                             turn=turn) as writer:  # fmt: skip
+                writer.write_frame(image, 0)
+            with av.open(str(path)) as container:
+                content.append(next(container.decode(video=0)).to_ndarray(format="bgr24"))
+        np.testing.assert_array_equal(*content)

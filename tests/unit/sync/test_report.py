@@ -20,8 +20,10 @@ from dataset.session import (
     StreamSync,
 )
 from sync.report import write_report
+from sync.report.figures import frame_uri
 from sync.report.page import render
 from sync.result import ContactEvidence, Evidence, SensorEvidence, SyncResult
+from tests.unit.native import refuse_strided
 
 CHANNELS = ("left_biceps", "right_quadriceps")
 
@@ -228,3 +230,11 @@ def test_a_long_session_stays_small(result: SyncResult) -> None:
     assert len(page) < 3e6
     assert "Of 500 paired flashes" in page
     assert "the first and last 30 of 500" in page
+
+
+@pytest.mark.parametrize("keypoints", [None, np.linspace((20, 20), (90, 90), 25)])
+def test_any_view_of_a_frame_is_shown_like_its_copy(monkeypatch: pytest.MonkeyPatch, keypoints) -> None:
+    refuse_strided(monkeypatch)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    for view in (noise[:, 3:367], noise[::-1], noise[:, ::-1], noise.transpose(1, 0, 2), noise[..., ::-1]):
+        assert frame_uri(view, keypoints=keypoints) == frame_uri(view.copy(), keypoints=keypoints)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from acquire.screen.picture import fit, half_blocks
+from tests.unit.native import refuse_strided
 
 
 @given(st.integers(16, 4000), st.integers(16, 4000), st.integers(2, 200), st.integers(1, 80))
@@ -36,3 +38,10 @@ def test_every_size_gives_whole_lines(columns: int, rows: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     strips = half_blocks(noise, columns, rows)
     assert len(strips) == rows and all(len(strip.text) == columns for strip in strips)
+
+
+def test_any_view_looks_like_its_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_strided(monkeypatch)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    for view in (noise, noise[:, 3:600], noise[::-1], noise[:, ::-1], noise.transpose(1, 0, 2)):
+        assert half_blocks(view, 20, 8) == half_blocks(view.copy(), 20, 8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from acquire.schedule import build_schedule
 from acquire.upkeep import verify
 from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults, Outage
-from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate import Film, _Grain, simulate
 from acquire.virtual.truth import fit_video
 from dataset.capture import Capture
 from dataset.errors import InputError, OutputExistsError
 from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.profiles import decode
 from dataset.profiles.profile import find_profile
+from tests.unit.native import refuse_strided
 
 M40 = find_profile("anr-m40")
 
@@ -239,3 +241,11 @@ def test_the_videos_line_is_found_among_jittered_frames() -> None:
     assert truth.rate_ppm == pytest.approx(30.0, abs=5)
     assert truth.host_ns_at_pts0 == pytest.approx(5_000_000_000_000, abs=300_000)
     assert fit_video(np.array([1]), np.array([1])) is None
+
+
+def test_each_picture_has_its_own_grain_as_strong_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_strided(monkeypatch)
+    grain, grey = _Grain(Film(width=90, height=70, grain=3.0)), np.full((70, 90, 3), 127, dtype=np.uint8)
+    pictures = [grain.on(grey, k).astype(float) - 127.0 for k in range(4)]
+    assert [p.std() for p in pictures] == pytest.approx([3.0] * 4, abs=0.15)
+    assert all(np.abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.1 for a, b in pairwise(pictures))
