@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -78,7 +79,7 @@ def _write(file: h5py.File, session: Session) -> None:
     if session.calibration is not None:
         _write_record(file, "calibration", session.calibration)
     for channel, stream in session.emg.items():
-        _write_record(file, f"emg/{channel}", stream, pattern="emg/{channel}")
+        _write_record(file, f"emg/{group_name(channel)}", stream, pattern="emg/{channel}")
     if session.video is not None:
         _write_record(file, "video", session.video)
     if session.pose is not None:
@@ -87,10 +88,27 @@ def _write(file: h5py.File, session: Session) -> None:
     _write_record(file, "events", session.events)
     _write_record(file, "exercises", session.exercises)
     for name, sync in session.sync.items():
-        _write_record(file, f"sync/{name}", sync, pattern="sync/{stream}")
-        file[f"sync/{name}"].attrs.update(dict(sync.constants))
+        group = f"sync/{group_name(name)}"
+        _write_record(file, group, sync, pattern="sync/{stream}")
+        file[group].attrs.update(dict(sync.constants))
     _write_record(file, "aligned", session.aligned)
     _write_dataset(file, _specs()["provenance/log"], "provenance/log", provenance_lines(session.provenance))
+
+
+def group_name(name: str) -> str:
+    """Return the name of the group that a channel or stream has in the file: its own, with what HDF5 reserves escaped.
+
+    A slash parts groups, a single dot is the group itself, and a name may be neither empty nor hold a zero; those are
+    written as in a URL (``%2F``), and so is a percent sign that looks like the start of such an escape.
+    """
+    if not name.strip("."):
+        return "%2E" * len(name) or "%FF"
+    return re.sub(r"/|\0|%(?=[0-9A-F]{2})", lambda match: f"%{ord(match[0]):02X}", name)
+
+
+def _group_of(parent: h5py.Group, name: str) -> str | None:
+    """Return the group that a channel has in ``parent``; None where it has none."""
+    return next((key for key in (group_name(name), name) if key and key in parent and key != "."), None)
 
 
 def _specs() -> dict[str, schema.DatasetSpec]:
@@ -255,8 +273,12 @@ def _problems(file: h5py.File) -> Iterator[str]:
     missing = [name for name in schema.REQUIRED_GROUPS if not isinstance(file.get(name), h5py.Group)]
     yield from (f"group /{name} is missing" for name in missing)
     if not missing:
-        yield from _dataset_problems(file)
+        problems = list(_dataset_problems(file))
+        yield from problems
         yield from _sync_problems(file)
+        if not problems:
+            names = _texts(file["channels/name"])
+            yield from (f"two channels are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1)
 
 
 def _sync_problems(file: h5py.File) -> Iterator[str]:
@@ -315,19 +337,24 @@ def _read(file: h5py.File, path: Path) -> Session:
         channels=ChannelTable(**_record(file, "channels", ChannelTable)),
         calibration=Calibration(**_record(file, "calibration", Calibration)) if "calibration" in file else None,
         emg={
-            name: EmgStream(**_record(file, f"emg/{name}", EmgStream, pattern="emg/{channel}"))
+            name: EmgStream(**_record(file, f"emg/{group}", EmgStream, pattern="emg/{channel}"))
             for name in _texts(file["channels/name"])
-            if name in file["emg"]
+            if (group := _group_of(file["emg"], name)) is not None
         },
         video=VideoInfo(**_record(file, "video", VideoInfo)) if "video" in file else None,
         pose=Pose(**_record(file, "pose", Pose)) if "pose" in file else None,
         events=EventTable(**_record(file, "events", EventTable)),
         exercises=ExerciseTable(**_record(file, "exercises", ExerciseTable)),
-        sync={name: _read_sync(file, name) for name in file["sync"]},
+        sync=_read_syncs(file),
         aligned=Aligned(**_record(file, "aligned", Aligned)),
         provenance=tuple(json.loads(line) for line in _texts(file["provenance/log"])),
         path=path,
     )
+
+
+def _read_syncs(file: h5py.File) -> dict[str, StreamSync]:
+    channels = {group_name(name): name for name in _texts(file["channels/name"])}
+    return {channels.get(group, group): _read_sync(file, group) for group in file["sync"]}
 
 
 def _read_sync(file: h5py.File, name: str) -> StreamSync:

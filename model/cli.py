@@ -201,6 +201,7 @@ def _tell(result: Result, model: str, *, as_json: bool) -> None:
 
 
 def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from dataset.exercises import exercise_title
@@ -219,14 +220,14 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
     for column in ("muscle", f"RMSE ({unit})", "R2"):
         muscles.add_column(column, justify="left" if column == "muscle" else "right")
     for name, value in metrics["rmse_per_channel"].items():
-        muscles.add_row(channel_from_name(name).label, _number(value), _number(metrics["r2"][name]))
+        muscles.add_row(escape(channel_from_name(name).label), _number(value), _number(metrics["r2"][name]))
     STDERR.print(muscles)
     if len(metrics["rmse_per_exercise"]) > 1:
         exercises = Table(title="by exercise", title_justify="left")
         exercises.add_column("exercise")
         exercises.add_column(f"RMSE ({unit})", justify="right")
         for name, value in metrics["rmse_per_exercise"].items():
-            exercises.add_row(exercise_title(name) or "none", _number(value))
+            exercises.add_row(escape(exercise_title(name)) or "none", _number(value))
         exercises.add_section()
         exercises.add_row("mean of exercises", _number(metrics["rmse_mean_exercises"]))
         STDERR.print(exercises)

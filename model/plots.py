@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
+from dataset.figure_text import channel_text, figure_text
 from dataset.muscles import channel_from_name
 from dataset.windows import Windows
 
 #: Seconds shown at most; stretches are chosen so that every subject and exercise comes before any comes twice.
 MOST_SECONDS = 36.0
 PAUSE_S = 0.6
+#: Signs of a channel's name beside its panel.
+_MOST_SIGNS = 22
 #: Names of exercises that have room beside one another.
 MOST_UPRIGHT = 5
 
@@ -87,7 +90,7 @@ def draw_predictions(test: Windows, predicted: FloatArray, path: Path, *, title:
         axes.set_xlabel("time in the test part shown (s)")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(figure_text(title, len(title), pixels=True), fontsize=12)
     figure.savefig(path, dpi=110)
 
 
@@ -168,7 +171,10 @@ def _draw_channel(axes: Axes, shown: list[Stretch], c: int, test: Windows) -> No
             label=None if i else "predicted",
             zorder=3,
         )
-    axes.set_ylabel(f"{channel_from_name(test.channels[c]).label}\n({test.unit})", fontsize=9)
+    axes.set_ylabel(
+        f"{channel_text(test.channels[c], _MOST_SIGNS, pixels=True)}\n({figure_text(test.unit, pixels=True)})",
+        fontsize=9,
+    )
     axes.set_ylim(bottom=0.0)
     axes.margins(x=0.005)
     axes.tick_params(labelsize=8)
@@ -180,7 +186,7 @@ def _name_exercises(axes: Axes, shown: list[Stretch], rate_hz: float) -> None:
     many = len({s.subject for s in shown}) > 1
     groups: list[tuple[str, float, float]] = []
     for stretch, start in zip(shown, _offsets(shown, rate_hz), strict=True):
-        name = exercise_title(stretch.exercise)
+        name = figure_text(exercise_title(stretch.exercise), pixels=True)
         label = f"{name}\nsubject {stretch.subject}".strip() if many else name
         stop = start + len(stretch.truth) / rate_hz
         if groups and groups[-1][0] == label:

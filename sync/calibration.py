@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dataset.arrays import FloatArray, IntArray
+from dataset.muscles import channel_from_name
 from dataset.session import Calibration, EventTable
 from dataset.spilled import let_go, run_bounds
 from sync.detect.filters import envelope
@@ -142,9 +143,8 @@ def pair_intervals(events: EventTable, kind: str) -> tuple[list[Interval], int]:
 
 def names(label: str, channel: str) -> bool:
     """Return whether a mark's label means a channel: its name, its muscle, its side, or no label at all."""
-    label = _plain(label)
-    side, _, muscle = channel.partition("_")
-    return label in _ALL or label == channel.lower() or label in (side.lower(), muscle.lower())
+    label, of = _plain(label), channel_from_name(channel)
+    return label in _ALL or label in (_plain(channel), of.side, _plain(of.muscle))
 
 
 def _plain(label: str) -> str:

@@ -11,6 +11,7 @@ from dataset import console
 from dataset.errors import MiaError, UsageError
 
 if TYPE_CHECKING:
+    from dataset.emg_columns import EmgColumns
     from dataset.session import Session
 
 app = typer.Typer(
@@ -131,13 +132,54 @@ def import_files_command(
     flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV: time_s of each flash.")] = None,
     exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV: name,start_s,stop_s.")] = None,
     subject: Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")] = "S01",
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--channel",
+            help='A column and its channel: "RECTUS FEM. LT=left_quadriceps". Repeat it; the other columns are '
+            "recognised by name and values.",
+            metavar="COLUMN=CHANNEL",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a capture of a video and tables of another app; the logger's clock becomes the host clock."""
+    """Make a capture of a video and tables of another app; the logger's clock becomes the host clock.
+
+    Columns whose names hold a muscle and a side become left_biceps and the like, and any other name is kept. Columns
+    that are no sEMG by their name or values are named and left out, unless --channel names them.
+    """
+    from dataset.emg_columns import shown
     from sync.importing import import_files
 
-    folder = import_files(out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject)
-    console.print_result({"capture": str(folder)}, as_json=as_json, text=f"capture: {folder}")
+    found: list[EmgColumns] = []
+    folder = import_files(
+        out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject,
+        channels=_columns_named(channel or []), report=found.append,
+    )  # fmt: skip
+    columns = found[0]
+    if not as_json:
+        for line in columns.lines():
+            console.STDERR.print(line, markup=False, soft_wrap=True)
+    names = ", ".join(shown(c.channel) for c in columns.taken)
+    text = f"capture: {folder}\nchannels ({len(columns.taken)}): {names}"
+    console.print_result({"capture": str(folder), **columns.as_dict()}, as_json=as_json, text=text)
+
+
+def _columns_named(options: list[str]) -> dict[str, str]:
+    """Return the channel of each column that ``--channel`` names; a column's own name may hold equals signs."""
+    found: dict[str, str] = {}
+    for option in options:
+        column, equals, name = option.rpartition("=")
+        if not equals or not column.strip() or not name.strip():
+            raise UsageError(
+                f"--channel {option!r} is not understood",
+                "it is no column, equals sign and channel",
+                'write it as: --channel "RECTUS FEM. LT=left_quadriceps"',
+            )
+        if column.strip() in found:
+            raise UsageError(f"--channel names the column {column.strip()!r} twice", "a column is one channel")
+        found[column.strip()] = name.strip()
+    return found
 
 
 @imports.command("mia")

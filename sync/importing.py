@@ -7,6 +7,7 @@ import math
 import shutil
 import struct
 import tempfile
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 
 from dataset.capture import Sensor
 from dataset.capture_writer import CaptureWriter, check_subject
+from dataset.emg_columns import EmgColumns, choose_columns, not_emg_by_name
 from dataset.errors import InputError, OutputExistsError
 from dataset.exercises import canonical_exercise
-from dataset.muscles import channel_from_name
 from dataset.outputs import cannot_write
 from dataset.profiles.profile import find_profile
 from dataset.video import probe_video
@@ -38,6 +39,7 @@ class EmgTable:
     Attributes
     ----------
     channels : tuple of str
+        Names of the columns beside the time, as they are in the table.
     time_s : ndarray, shape (N,)
     value : ndarray, shape (N, C)
         NaN where the table is blank.
@@ -56,6 +58,8 @@ def import_files(
     flashes: Path | None = None,
     exercises: Path | None = None,
     subject: str = "S01",
+    channels: Mapping[str, str] | None = None,
+    report: Callable[[EmgColumns], None] | None = None,
 ) -> Path:
     """Make a capture of files that another app recorded.
 
@@ -66,12 +70,17 @@ def import_files(
     video : Path
         It is attached by its path and checksum, not copied.
     emg : Path
-        CSV: first column ``time_s`` on the logger's clock, one column a channel, blank where there is no value.
+        CSV: first column ``time_s`` on the logger's clock, then columns of any name, blank where there is no value.
     flashes : Path, optional
         CSV with a column ``time_s`` on the same clock.
     exercises : Path, optional
         CSV with columns ``name,start_s,stop_s`` on the same clock.
     subject : str
+    channels : mapping of str to str, optional
+        The channel of each column that is named here, such as ``left_quadriceps``; the others are chosen and named by
+        :func:`dataset.emg_columns.choose_columns`.
+    report : callable, optional
+        Gets the columns that are taken and those that are left out.
 
     Returns
     -------
@@ -91,7 +100,8 @@ def import_files(
         raise OutputExistsError(f"{out} exists", "captures are never overwritten", "choose another --out")
     check_subject(subject)
     probe_video(video)
-    table = read_emg(emg)
+    table = read_emg(emg, channels or ())
+    columns = choose_columns(str(emg), table.channels, table.time_s, table.value, channels)
     flash_s = read_flashes(flashes) if flashes else np.zeros(0)
     done = read_exercises(exercises) if exercises else []
     try:
@@ -101,12 +111,14 @@ def import_files(
     except OSError as error:
         raise cannot_write(out.parent, error) from error
     try:
-        _write(folder, subject, table, flash_s, done, video)
+        _write(folder, subject, table, columns, flash_s, done, video)
         folder.chmod(0o755)
         folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    if report is not None:
+        report(columns)
     return out
 
 
@@ -114,19 +126,22 @@ def _write(
     folder: Path,
     subject: str,
     table: EmgTable,
+    columns: EmgColumns,
     flash_s: FloatArray,
     exercises: list[tuple[str, float, float]],
     video: Path,
 ) -> None:
-    sensors = []
-    for slot, name in enumerate(table.channels, start=1):
-        channel = channel_from_name(name)
-        sensors.append(Sensor(slot=slot, channel=name, muscle=channel.muscle, side=channel.side, profile=PROFILE))
+    sensors = [
+        Sensor(slot=slot, channel=c.channel, muscle=c.muscle, side=c.side, name=c.column, profile=PROFILE)
+        for slot, c in enumerate(columns.taken, start=1)
+    ]
+    taken = [c.index for c in columns.taken]
     characteristic = find_profile(PROFILE).stream.characteristic
     writer = CaptureWriter(folder, subject=subject, sensors=sensors, host_clock="file", clock_resolution_ns=1)
     try:
+        writer.log("info", "columns", columns.as_dict(), t_ns=_ns(table.time_s[0]))
         for row, at_s in enumerate(table.time_s):
-            for slot, value in enumerate(table.value[row], start=1):
+            for slot, value in enumerate(table.value[row, taken], start=1):
                 if not math.isnan(value):
                     writer.notification(slot, 0, characteristic, _ns(at_s), struct.pack("<d", value))
         for at_s in flash_s:
@@ -146,8 +161,10 @@ def _ns(seconds: float) -> int:
 # -- tables -------------------------------------------------------------------------------------------------------
 
 
-def read_emg(path: Path) -> EmgTable:
+def read_emg(path: Path, given: Collection[str] = ()) -> EmgTable:
     """Read a table of sEMG; see :func:`import_files`.
+
+    Text is refused but in columns that are no sEMG by their name and are not among those ``given`` a channel.
 
     Raises
     ------
@@ -164,13 +181,11 @@ def read_emg(path: Path) -> EmgTable:
     channels = tuple(name.strip() for name in header[1:])
     if not channels:
         raise InputError(f"{path} is no table of sEMG", "it has no column beside time_s")
-    for position, name in enumerate(channels, start=2):
-        if not name or "/" in name or name in (".", "video", "sound"):
-            raise InputError(f"{path} has a column without a usable name", f"column {position} is called {name!r}")
-    double = next((name for name in channels if channels.count(name) > 1), None)
-    if double is not None:
-        raise InputError(f"{path} names a column twice", f"there are two columns {double!r}")
-    numbers = np.array([[_number(path, i, n, t) for n, t in zip(header, row, strict=True)] for i, row in rows])
+    other = [n not in given and bool(not_emg_by_name(n)) for n in channels]
+    of_column = [_number, *(_number_or_blank if o else _number for o in other)]
+    numbers = np.array(
+        [[read(path, i, n, t) for read, n, t in zip(of_column, header, row, strict=True)] for i, row in rows]
+    )
     if len(numbers) < 2:
         raise InputError(f"{path} holds too little", f"it has {len(numbers)} row(s) of values")
     missing = np.flatnonzero(np.isnan(numbers[:, 0]))
@@ -260,6 +275,14 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
             "write decimals with a point" if "," in text else "leave the cell blank where there is no value",
         )
     return value
+
+
+def _number_or_blank(path: Path, line: int, column: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
 
 
 def _required_time(path: Path, line: int, column: str, text: str) -> float:

@@ -5,19 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from dataset.arrays import FloatArray
+from dataset.muscles import Place, place_of
 from dataset.session import Session
 from dataset.skeleton import JOINT, flexion_rad
 
-#: Joints a muscle acts on, as (proximal, joint, distal) without side; the two-joint muscles have two.
-_JOINTS: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "quadriceps": (("hip", "knee", "ankle"), ("shoulder", "hip", "knee")),
-    "hamstrings": (("hip", "knee", "ankle"), ("shoulder", "hip", "knee")),
-    "biceps": (("shoulder", "elbow", "wrist"), ("hip", "shoulder", "elbow")),
-    "triceps": (("shoulder", "elbow", "wrist"), ("hip", "shoulder", "elbow")),
-    "lats": (("hip", "shoulder", "elbow"), ("shoulder", "elbow", "wrist")),
+#: Joints that the muscles of a place act on, as (proximal, joint, distal) without side; two where they span two.
+_KNEE, _HIP = ("hip", "knee", "ankle"), ("shoulder", "hip", "knee")
+_ELBOW, _SHOULDER = ("shoulder", "elbow", "wrist"), ("hip", "shoulder", "elbow")
+_ANKLE = ("knee", "ankle", "big_toe")
+_JOINTS: dict[Place, tuple[tuple[str, str, str], ...]] = {
+    Place.FRONT_OF_THIGH: (_KNEE, _HIP),
+    Place.BACK_OF_THIGH: (_KNEE, _HIP),
+    Place.INNER_THIGH: (_HIP, _KNEE),
+    Place.HIP: (_HIP,),
+    Place.CALF: (_ANKLE, _KNEE),
+    Place.SHIN: (_ANKLE,),
+    Place.FRONT_OF_ARM: (_ELBOW, _SHOULDER),
+    Place.BACK_OF_ARM: (_ELBOW, _SHOULDER),
+    Place.SHOULDER: (_SHOULDER,),
+    Place.FLANK: (_SHOULDER, _ELBOW),
+    Place.TRUNK: (_HIP,),
 }
-#: End of the limb whose energy stands for the muscle's work.
-_END = {"quadriceps": "ankle", "hamstrings": "ankle", "biceps": "wrist", "triceps": "wrist", "lats": "elbow"}
+#: What is tried for a muscle whose place is not known, or which moves no joint that is seen.
+_EVERY = (_KNEE, _HIP, _ELBOW, _SHOULDER)
+#: End of the limb whose energy stands for the muscles' work.
+_END = {
+    **dict.fromkeys((Place.FRONT_OF_THIGH, Place.BACK_OF_THIGH, Place.INNER_THIGH, Place.CALF, Place.SHIN), "ankle"),
+    **dict.fromkeys((Place.FRONT_OF_ARM, Place.BACK_OF_ARM, Place.FOREARM), "wrist"),
+    **dict.fromkeys((Place.SHOULDER, Place.FLANK), "elbow"),
+    Place.HIP: "knee",
+    Place.TRUNK: "neck",
+}
 
 
 def motion_signals(session: Session, muscle: str, side: str) -> dict[str, FloatArray]:
@@ -40,20 +58,23 @@ def motion_signals(session: Session, muscle: str, side: str) -> dict[str, FloatA
     keypoints = aligned.keypoints_3d if aligned.keypoints_3d is not None else aligned.keypoints_2d
     if keypoints is None:
         return {}
-    every = tuple(dict.fromkeys(j for joints in _JOINTS.values() for j in joints))
+    place = place_of(muscle)
+    chains = _EVERY if place is None else _JOINTS.get(place, _EVERY)
+    ending = "wrist" if place is None else _END.get(place, "wrist")
     signals: dict[str, FloatArray] = {}
     for of in (side,) if side in ("left", "right") else ("left", "right"):
-        for chain in _JOINTS.get(muscle, every):
+        for chain in chains:
             proximal, joint, distal = (f"{of}_{name}" for name in chain)
             name = chain[1] if of == side else f"{of} {chain[1]}"
             flexion = flexion_rad(keypoints, proximal, joint, distal)
             signals[f"{name} flexion"] = flexion
             signals[f"{name} speed"] = np.abs(_rate(flexion, aligned.segment, session.rate_hz))
-        end = _END.get(muscle, "wrist")
         # Against the hips, so that walking through the room is no work of the arm.
-        place = keypoints[:, JOINT[f"{of}_{end}"]] - keypoints[:, JOINT["mid_hip"]]
-        velocity = np.stack([_rate(place[:, k], aligned.segment, session.rate_hz) for k in range(place.shape[1])])
-        signals[f"{end} energy" if of == side else f"{of} {end} energy"] = np.asarray(np.sum(velocity**2, axis=0))
+        end = keypoints[:, JOINT["neck" if ending == "neck" else f"{of}_{ending}"]] - keypoints[:, JOINT["mid_hip"]]
+        velocity = np.stack([_rate(end[:, k], aligned.segment, session.rate_hz) for k in range(end.shape[1])])
+        signals[f"{ending} energy" if of == side or ending == "neck" else f"{of} {ending} energy"] = np.asarray(
+            np.sum(velocity**2, axis=0)
+        )
     return signals
 
 

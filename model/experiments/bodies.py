@@ -14,16 +14,21 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from dataset.arrays import FloatArray
-from dataset.muscles import channel_from_name
+from dataset.figure_text import figure_text
+from dataset.muscles import LEFT, Place, channel_from_name, place_of, recognise
 from dataset.skeleton import JOINT, LIMBS
 
-#: Where each muscle is drawn: the limb's ends, and on which side of its middle line.
+#: Where the muscles of a place are drawn: the limb's ends, and on which side of its middle line.
 _PLACES = {
-    "biceps": ("shoulder", "elbow", 1.0),
-    "triceps": ("shoulder", "elbow", -1.0),
-    "quadriceps": ("hip", "knee", 1.0),
-    "hamstrings": ("hip", "knee", -1.0),
-    "lats": ("shoulder", "hip", 0.0),
+    Place.FRONT_OF_ARM: ("shoulder", "elbow", 1.0),
+    Place.BACK_OF_ARM: ("shoulder", "elbow", -1.0),
+    Place.FOREARM: ("elbow", "wrist", 1.0),
+    Place.FRONT_OF_THIGH: ("hip", "knee", 1.0),
+    Place.BACK_OF_THIGH: ("hip", "knee", -1.0),
+    Place.INNER_THIGH: ("hip", "knee", 0.0),
+    Place.SHIN: ("knee", "ankle", 1.0),
+    Place.CALF: ("knee", "ankle", -1.0),
+    Place.FLANK: ("shoulder", "hip", 0.0),
 }
 _COLOURS = colormaps["YlOrRd"]
 
@@ -69,7 +74,7 @@ def draw_activity(
     scale = ScalarMappable(Normalize(0.0, 1.0), colormaps["YlOrRd"])
     bar = figure.colorbar(scale, ax=grid.ravel().tolist(), shrink=0.5, ticks=[0.0, 1.0])
     bar.ax.set_yticklabels(["relaxed", "flexed"])
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(figure_text(title, len(title), pixels=True), fontsize=11)
     figure.savefig(path, dpi=110)
     return path
 
@@ -96,8 +101,8 @@ def draw_motions(rows: Sequence[tuple[str, FloatArray]], path: Path, *, title: s
         for k, body in enumerate(centred):
             body[:, 0] += k * step
             _body(axes, body, legs=("#0072b2", "#d55e00"))
-        axes.set_title(name, fontsize=8.5)
-    figure.suptitle(title, fontsize=11)
+        axes.set_title(figure_text(name, len(name), pixels=True), fontsize=8.5)
+    figure.suptitle(figure_text(title, len(title), pixels=True), fontsize=11)
     figure.savefig(path, dpi=110)
     return path
 
@@ -117,18 +122,19 @@ def _body(axes: Axes, joints: FloatArray, legs: tuple[str, str] = ("#9a9a9a", "#
 
 
 def _muscle(axes: Axes, joints: FloatArray, channel: str, colour: str | tuple[float, float, float, float]) -> None:
-    named = channel_from_name(channel)
-    if named.muscle not in _PLACES or not named.side:
+    stored, read = channel_from_name(channel), recognise(channel)
+    place, body_side = place_of(read.muscle) or place_of(stored.muscle), read.side or stored.side
+    if place is None or place not in _PLACES or not body_side:
         return
-    above, below, side = _PLACES[named.muscle]
-    a, b = (joints[JOINT[f"{named.side}_{end}"], :2] for end in (above, below))
+    above, below, side = _PLACES[place]
+    a, b = (joints[JOINT[f"{body_side}_{end}"], :2] for end in (above, below))
     along = b - a
     torso = float(np.linalg.norm(joints[JOINT["neck"], :2] - joints[JOINT["mid_hip"], :2]))
     length = float(np.hypot(*along))
     if not np.isfinite(length) or length == 0.0:
         return
     # Outwards for those at the front, inwards for those at the back: both are seen from any side.
-    outwards = np.array([-along[1], along[0]]) / length * (-1.0 if named.side == "left" else 1.0)
+    outwards = np.array([-along[1], along[0]]) / length * (-1.0 if body_side == LEFT else 1.0)
     shift = 0.055 * torso * side * outwards
     ends = np.array([a + 0.12 * along, b - 0.12 * along]) + shift
     axes.plot(ends[:, 0], ends[:, 1], "-", color="#5a4a3a", linewidth=5.6, solid_capstyle="round", zorder=3)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
+from dataset.figure_text import figure_text
 from model.experiments.scores import Estimate, Summary
 
 #: Okabe and Ito's colours, distinguishable for the colour-blind: one a system, whatever the figure.
@@ -45,24 +46,30 @@ def draw_by_exercise(
                        markerfacecolor="white" if hollow else colour)  # fmt: skip
         above.annotate(f"{v:.1f}", (x, v), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
     above.set_ylim(bottom=0.0)
-    above.set_ylabel(f"mean of exercises,\nRMSE ({unit}), 95 %", fontsize=9)
+    above.set_ylabel(f"mean of exercises,\nRMSE ({_text(unit)}), 95 %", fontsize=9)
     above.grid(axis="y", color="#dddddd", linewidth=0.6)
     above.spines[["top", "right"]].set_visible(False)
     above.tick_params(labelbottom=False)
-    above.set_title(title, fontsize=11, loc="left")
+    above.set_title(_text(title), fontsize=11, loc="left")
     image = below.imshow(matrix, aspect="auto", cmap="cividis_r", vmin=0.0)
     middle = 0.55 * float(np.nanmax(matrix))
     for (row, column), error in np.ndenumerate(matrix):
         if np.isfinite(error):
             below.text(column, row, f"{error:.0f}", ha="center", va="center", fontsize=8.5,
                        color="white" if error > middle else "black")  # fmt: skip
-    below.set_yticks(range(len(shown)), [exercise_title(exercises[e]) or "unlabelled" for e in shown], fontsize=9)
+    below.set_yticks(
+        range(len(shown)), [_text(exercise_title(exercises[e])) or "unlabelled" for e in shown], fontsize=9
+    )
     below.set_xticks(columns, [name.replace(" (", "\n(") for name in systems], rotation=35, ha="right", fontsize=9)
     below.tick_params(length=0)
     below.spines[:].set_visible(False)
-    figure.colorbar(image, ax=below, label=f"RMSE ({unit})", aspect=30)
+    figure.colorbar(image, ax=below, label=f"RMSE ({_text(unit)})", aspect=30)
     figure.savefig(path, dpi=_DPI)
     return path
+
+
+def _text(text: str) -> str:
+    return figure_text(text, len(text), pixels=True)
 
 
 def _value(estimate: Estimate) -> float:
@@ -110,7 +117,7 @@ def draw_lines(
         axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel(xlabel)
-    axes.set_ylabel(f"RMSE, mean of exercises ({unit})")
+    axes.set_ylabel(f"RMSE, mean of exercises ({_text(unit)})")
     if x_ticks is not None:
         axes.set_xticks(list(x_ticks))
     axes.grid(color="#dddddd", linewidth=0.6)
@@ -120,7 +127,7 @@ def draw_lines(
 
 def draw_matrices(matrices: Mapping[str, FloatArray], exercises: Sequence[str], path: Path, *, title: str) -> Path:
     """Draw matrices of shares, rows asked for and columns retrieved, beside each other; write it as PNG."""
-    names = [exercise_title(name) for name in exercises]
+    names = [_text(exercise_title(name)) for name in exercises]
     size = 1.6 + 0.32 * len(names)
     width = len(matrices) * (size + 0.3) + 0.8
     figure = Figure(figsize=(max(width, 8.5), 0.88 * size + 2.0), layout="constrained")
@@ -138,7 +145,7 @@ def draw_matrices(matrices: Mapping[str, FloatArray], exercises: Sequence[str], 
                           color="black" if share > 0.6 else "white")  # fmt: skip
     grid[0].set_ylabel("asked for")
     figure.colorbar(image, ax=list(grid), shrink=0.8, label="share of windows")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(_text(title), fontsize=11)
     figure.savefig(path, dpi=_DPI)
     return path
 
@@ -152,6 +159,6 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _saved(figure: Figure, axes: Axes, path: Path, title: str) -> Path:
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_title(_text(title), fontsize=11, loc="left")
     figure.savefig(path, dpi=_DPI)
     return path

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from dataset.arrays import FloatArray, IntArray
 from dataset.errors import InputError
-from dataset.exercises import exercise_title
+from dataset.exercises import canonical_exercise, exercise_title
 from dataset.windows import Windows
 from model import plots
 from model.experiments.bodies import draw_activity
@@ -20,6 +21,8 @@ from model.experiments.jobs import Job, Result
 _SHOWN = {"transformer-paper": ("tuned", "qualitative.png"), OWN_NETWORK: ("own", "qualitative-own.png")}
 _FRAMES = (2, 8, 14, 20, 26)
 _MOST_BODIES = 6
+#: Signs of an exercise's name in a file's.
+_MOST_SIGNS = 60
 
 
 def jobs(context: Context) -> list[Job]:
@@ -59,7 +62,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     for name in spaced(there, _MOST_BODIES):
         i = _median_window(test, predicted[runs[0].label], name)
         title = f"{exercise_title(name)}, subject {test.subject[i]}{end}"
-        path = out / f"qualitative-{name or 'unlabelled'}.png"
+        path = figure_path(out, name, drawn)
         rest, top = _rest_and_top(context.windows, tested, str(test.subject[i]))
         frames = np.array([f for f in _FRAMES if f < test.length])
         draw_activity(
@@ -75,6 +78,13 @@ def report(context: Context, results: Results, out: Path) -> Report:
         drawn.append(path)
         sections.append(f"![{title}]({path.name})")
     return Report(markdown="\n\n".join(sections), rows=(), figures=tuple(drawn))
+
+
+def figure_path(folder: Path, exercise: str, taken: Collection[Path]) -> Path:
+    """Return the file of an exercise's figure: its name in letters and digits, with a number where that is taken."""
+    stem = f"qualitative-{canonical_exercise(exercise)[:_MOST_SIGNS] or 'unlabelled'}"
+    names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 2)))
+    return next(path for name in names if (path := folder / f"{name}.png") not in taken)
 
 
 def _kept(job: Job, result: Result) -> FloatArray:

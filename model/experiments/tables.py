@@ -21,7 +21,12 @@ COLUMNS = ("experiment", "comparison", "system", "exercise", "channel", "metric"
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table; the first column to the left, the others to the right."""
     lines = ["| " + " | ".join(header) + " |", "|" + "|".join(["---", *["---:"] * (len(header) - 1)]) + "|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+    return "\n".join([*lines, *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)])
+
+
+def _cell(text: str) -> str:
+    """Return a cell's text with what would end the cell, or be taken for HTML, escaped."""
+    return text.replace("\\", "\\\\").replace("|", r"\|").replace("<", "&lt;")
 
 
 def by_exercise(summaries: Mapping[str, Summary], exercises: Sequence[str], unit: str) -> str:

@@ -20,8 +20,7 @@ def assumed_section(result: SyncResult) -> Section | None:
     """Return the table of named constants; None where no stream has one."""
     users: dict[tuple[str, str, str, str], list[str]] = {}
     for stream_name, stream in result.streams.items():
-        channel = channel_from_name(stream_name)
-        label = channel.label if channel.side else stream_name
+        label = channel_from_name(stream_name).label
         for name in _MEANING:
             value, sd = stream.constants.get(name), stream.constants.get(f"{name[:-2]}_sd_s", math.nan)
             if isinstance(value, str) or value is None or isinstance(sd, str):

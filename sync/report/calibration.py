@@ -20,8 +20,7 @@ def calibration_section(result: SyncResult) -> Section | None:
     rest, maximum = session.calibration.rest_counts, session.calibration.mvc_counts
     rows, below = [], []
     for i, name in enumerate(session.channels.name):
-        channel = channel_from_name(name)
-        label = channel.label if channel.side else name
+        label = channel_from_name(name).label
         emg = session.aligned.emg[:, i]
         values = emg[np.isfinite(emg)]
         high = float(np.percentile(values, 95)) if len(values) else math.nan

@@ -14,12 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
+from dataset.figure_text import channel_text, figure_text, quiet_about_glyphs
 from dataset.keypoints.draw import draw_skeleton
-from dataset.muscles import channel_from_name
 from dataset.session import Aligned, ExerciseTable
 from dataset.spilled import BLOCK, blocks, let_go
 from dataset.workers import release_memory
@@ -71,7 +72,7 @@ def _figure(
 
 def _uri(figure: Figure) -> str:
     buffer = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), quiet_about_glyphs():
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=130)
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
@@ -112,7 +113,7 @@ def _shade_exercises(axes: Axes, exercises: ExerciseTable, *, names: bool) -> No
     if names and len(exercises.name) <= _MOST_NAMES:
         for name, start, stop in zip(exercises.name, exercises.start_s, exercises.stop_s, strict=True):
             axes.annotate(
-                exercise_title(name), ((start + stop) / 2, 1.02), xycoords=("data", "axes fraction"),
+                figure_text(exercise_title(name)), ((start + stop) / 2, 1.02), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", fontsize=7, color="#374151", rotation=25,
             )  # fmt: skip
 
@@ -139,7 +140,7 @@ def grid_figure(aligned: Aligned, channels: Sequence[str], units: Sequence[str],
             )
             if np.isnan(aligned.emg[:, i]).all():
                 axes.text(0.5, 0.5, "no aligned value", transform=axes.transAxes, ha="center", color=RED)
-            axes.set_ylabel(f"{channel_from_name(channel).label}\n{unit}", rotation=0, ha="right", va="center")
+            axes.set_ylabel(f"{channel_text(channel)}\n{figure_text(unit)}", rotation=0, ha="right", va="center")
             axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2))
         panels[-1, 0].set_xlabel("session time (s)")
         if len(aligned.time_s):
@@ -215,7 +216,7 @@ def response_figure(panels_of: Sequence[tuple[str, list[tuple[FloatArray, FloatA
             if np.isfinite(response_s):
                 axes.axvspan(response_s - ci95_s, response_s + ci95_s, color=BLUE, alpha=0.25, linewidth=0)
                 axes.axvline(response_s, color=BLUE, linewidth=1)
-            axes.set_title(f"{channel_from_name(channel).label}: {note}", fontsize=8)
+            axes.set_title(f"{channel_text(channel)}: {note}", fontsize=8)
             axes.set_xlim(-0.6, 1.0)
         for axes in panels[-1]:
             axes.set_xlabel("s after the sound")
@@ -244,7 +245,7 @@ def lag_figure(lags_s: FloatArray, curves: Sequence[tuple[str, FloatArray, float
             axis.plot(lags_s, curve, color=BLUE, linewidth=1.2)
             if np.isfinite(own_s):
                 axis.plot([own_s], [float(curve.max())], "o", color=ORANGE, markersize=4)
-            axis.set_title(f"{channel_from_name(channel).label}: {motion}", fontsize=8, loc="left")
+            axis.set_title(f"{channel_text(channel)}: {motion}", fontsize=8, loc="left")
         for axis in axes[-1]:
             axis.set_xlabel("sEMG later by (s)")
         for axis in axes[:, 0]:
@@ -260,19 +261,24 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
     streams : sequence of (channel, arrival_s, lateness_s)
         Of a long one the least and the most late of every few are drawn.
     """
-    with _figure(10.5, 2.4) as (figure, panels):
+    legend_rows = -(-len(streams) // 4)
+    with _figure(10.5, 2.0 + 0.2 * legend_rows) as (figure, panels):
         axes = panels[0, 0]
         many = sum(len(arrival_s) for _, arrival_s, _ in streams) > _MOST_POINTS
+        handles: list[Line2D] = []
+        labels: list[str] = []
         cycle = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(1, len(streams))))
         for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
-            label = channel_from_name(name).label
+            label = channel_text(name)
             at_s, drawn_s = _outline(arrival_s, late_s)
             let_go(arrival_s, late_s)
-            axes.plot(at_s, 1e3 * drawn_s, ".", markersize=2.5, color=colour, label=label, rasterized=many)
+            handles += axes.plot(at_s, 1e3 * drawn_s, ".", markersize=2.5, color=colour, rasterized=many)
+            labels.append(label)
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, -1.0), max(high, 1.0))  # what is even to a rounding error looks even
         axes.set(xlabel="session time (s)", ylabel="late by (ms)")
-        axes.legend(loc="upper center", ncols=4, bbox_to_anchor=(0.5, 1.35), markerscale=3, fontsize=8)
+        # By handles: matplotlib passes over what is labelled with a name that starts with an underscore.
+        figure.legend(handles, labels, loc="outside upper center", ncols=4, markerscale=3, fontsize=8)
         return _uri(figure)
 
 
@@ -303,7 +309,7 @@ def timeline_figure(
             bars = [(float(a), float(b - a)) for a, b in stretches]
             colour = GREY if label == "video" else GREEN
             axes.broken_barh(bars, (row - 0.3, 0.6), facecolors=colour, linewidth=0, rasterized=many)
-        axes.set_yticks(range(len(labels)), labels)
+        axes.set_yticks(range(len(labels)), [figure_text(label) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("session time (s)")
@@ -318,7 +324,9 @@ def contact_figure(contacts: Sequence[tuple[ContactEvidence, Sequence[Answer]]])
     contacts : sequence of (ContactEvidence, answers)
     """
     ratio = {"width_ratios": (2, 3)}
-    with _figure(10.5, 1.25 * len(contacts) + 0.6, len(contacts), 2, sharex="col", gridspec_kw=ratio) as (
+    most = max((len(answers) for _, answers in contacts), default=0)
+    row_in = max(1.25, 0.13 * most)
+    with _figure(10.5, row_in * len(contacts) + 0.6, len(contacts), 2, sharex="col", gridspec_kw=ratio) as (
         figure,
         panels,
     ):
@@ -340,7 +348,7 @@ def contact_figure(contacts: Sequence[tuple[ContactEvidence, Sequence[Answer]]])
                                marker=".", markersize=3)  # fmt: skip
                 if np.isfinite(each_s):
                     right.plot([each_s, each_s], [base, base + 0.85], color=BLUE, linewidth=1.6)
-            names = [channel_from_name(a[0]).label for a in reversed(answers)]
+            names = [channel_text(a[0]) for a in reversed(answers)]
             right.set_yticks(np.arange(len(names)) + 0.4, names, fontsize=7)
             right.set_ylim(-0.1, max(1, len(names)))
             right.set_xlim(-0.5, 1.0)

@@ -83,8 +83,7 @@ def _todo(result: SyncResult, advice: Mapping[str, Advice]) -> list[str]:
 
 
 def _label(name: str) -> str:
-    channel = channel_from_name(name)
-    return channel.label if channel.side else name
+    return channel_from_name(name).label
 
 
 def _gate(name: str, stream: StreamSync) -> str:

@@ -19,7 +19,7 @@ from dataset.skeleton import BODY_25, JOINT, LIMBS, flexion_rad
 def test_the_paper_has_eight_channels_and_twenty_exercises() -> None:
     assert len({c.name for c in PAPER_CHANNELS}) == 8
     assert len(set(PAPER_EXERCISES)) == 20
-    assert {c.muscle for c in (*PAPER_CHANNELS, *MIA_CHANNELS)} == set(CONTACT_OF_MUSCLE)
+    assert {c.muscle for c in (*PAPER_CHANNELS, *MIA_CHANNELS)} <= set(CONTACT_OF_MUSCLE)
 
 
 @pytest.mark.parametrize(

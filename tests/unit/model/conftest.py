@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dataset.muscles import PAPER_CHANNELS
+from dataset.muscles import PAPER_CHANNELS, recognise
 from dataset.session import Aligned, ChannelTable, EventTable, ExerciseTable, Session, VideoInfo
 from dataset.session_file import write_session
 from dataset.skeleton import JOINT
@@ -98,6 +98,7 @@ def make_session(tmp_path: Path) -> SessionMaker:
         verdict: str = "PASS",
         in_3d: bool = True,
         motions: tuple[str, ...] = MOTIONS,
+        channels: tuple[str, ...] | None = None,
         folder: Path = tmp_path / "sessions",
     ) -> Path:
         rng = np.random.default_rng(seed)
@@ -114,7 +115,11 @@ def make_session(tmp_path: Path) -> SessionMaker:
             joints.append(np.repeat(_joints({k: v[:1] * 0 for k, v in m.items()}), 8, axis=0))
             emg.append(np.tile(rest, (8, 1)))
         xyz, counts = np.concatenate(joints), np.rint(np.concatenate(emg))
-        n, names, blank = len(xyz), tuple(c.name for c in PAPER_CHANNELS), ("",) * 8
+        names = channels or tuple(c.name for c in PAPER_CHANNELS)
+        known = [recognise(name) for name in names]
+        # Where other channels are asked for, they follow the paper's muscles in turn.
+        counts = counts[:, np.arange(len(names)) % 8]
+        n, blank = len(xyz), ("",) * len(names)
         session = Session(
             subject=subject,
             session_uuid=str(uuid.uuid4()),
@@ -125,10 +130,10 @@ def make_session(tmp_path: Path) -> SessionMaker:
             rate_hz=RATE_HZ,
             channels=ChannelTable(
                 name=names,
-                muscle=tuple(c.muscle for c in PAPER_CHANNELS),
-                side=tuple(c.side for c in PAPER_CHANNELS),
-                unit=("counts",) * 8,
-                profile=("anr-m40",) * 8,
+                muscle=tuple(k.muscle or name for k, name in zip(known, names, strict=True)),
+                side=tuple(k.side for k in known),
+                unit=("counts",) * len(names),
+                profile=("anr-m40",) * len(names),
                 serial=blank,
                 placement=blank,
                 electrode=blank,
@@ -140,7 +145,7 @@ def make_session(tmp_path: Path) -> SessionMaker:
             aligned=Aligned(
                 time_s=np.arange(n) / RATE_HZ,
                 emg=counts,
-                emg_valid=np.ones((n, 8), dtype=np.bool_),
+                emg_valid=np.ones(counts.shape, dtype=np.bool_),
                 segment=np.zeros(n, dtype=np.int64),
                 exercise=tuple(labels),
                 keypoints_2d=320 + 200 * xyz[..., :2],

@@ -61,7 +61,6 @@ def test_values_times_blanks_and_events_are_kept(tmp_path, video):
         ("time_s\n0\n", ("no column",)),
         ("time_s,a\n0,1\n0,2\n", ("row 3", "time_s")),
         ("time_s,a\n0,1\n,2\n", ("row 3", "time_s")),
-        ("time_s,a,a\n0,1,1\n1,1,1\n", ("two columns",)),
         ("time_s,a\n0,1\n", ("too little",)),
         ("", ("empty",)),
         ("time_s;a\n0;1\n1;2\n", ("separated by commas",)),

@@ -13,6 +13,7 @@ import pytest
 
 from model import cli
 from model.experiments import bench, budget
+from model.experiments.qualitative import figure_path
 from model.experiments.runner import load_windows
 
 Maker = Callable[..., Path]
@@ -94,6 +95,45 @@ def test_all_experiments_leave_their_tables_and_figures(mia_train: Cli, sessions
     assert code == 0, err
     assert (out / "transfer.csv").read_bytes() == before
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()} == stamps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["exercises", "qualitative"])
+def test_experiments_take_any_number_of_channels_of_any_name(
+    mia_train: Cli, make_session: Maker, tmp_path: Path, name: str
+) -> None:
+    channels = (
+        "$x_1$ and $y",
+        "a|b",
+        "[/red]",
+        "<b>",
+        "筋肉",
+        "L gastrocnemius, upper",
+        "n" * 300,
+        "_",
+        "left_a",
+        "EMG 10",
+    )
+    for i in range(2):
+        make_session(f"s{i}", seed=i, subject=f"S{i}", passes=3, motions=("squat", "hook_punch"), channels=channels)
+    out = tmp_path / "out"
+    code, _, err = mia_train("experiment", name, tmp_path / "sessions", "--out", out, "--stride", 16)
+    assert code == 0, err
+    page = (out / f"{name}.md").read_text(encoding="utf-8")
+    if name == "exercises":
+        assert r"| a\|b |" in page and "<b>" not in page
+        found = {row["channel"] for row in rows_of(out / "exercises.csv")}
+        assert found == {"", *channels}
+
+
+def test_the_figure_of_an_exercise_of_any_name_lies_in_the_folder(tmp_path: Path) -> None:
+    taken: list[Path] = []
+    for exercise in ("squat", "../squat", "a/b", "", "/", "筋肉", "n" * 300):
+        taken.append(figure_path(tmp_path, exercise, taken))
+        assert taken[-1].parent == tmp_path and len(taken[-1].name) < 100
+        taken[-1].touch()
+    assert len(set(taken)) == len(taken)
+    assert taken[0].name == "qualitative-squat.png"
 
 
 def test_stopped_between_and_within_runs_it_ends_the_same(
