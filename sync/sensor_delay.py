@@ -21,7 +21,8 @@ from dataset.profiles.profile import Delay
 from sync.priors import BURST, BURST_OF_MUSCLE, BURST_OF_SIDE
 
 #: How far one sensor's delay may lie from its model's in one rig (standard deviations, seconds), each as likely
-#: beforehand: from one filter and one radio to sensors that have nothing in common.
+#: beforehand: from one filter and one radio to sensors that have nothing in common. More weight on the smallest would be
+#: narrower where delays are alike to the millisecond, and leave out one in ten differences where they are to ten.
 SPREADS_S = (0.002, 0.004, 0.008, 0.015, 0.025, 0.040, 0.060)
 #: A model's delay, where any of its sensors was measured: the responses alone tell it.
 _UNKNOWN_SD_S = 1.0

@@ -185,11 +185,14 @@ def print_targets(scores: Sequence[Score]) -> None:
                 s.mid_median_ms <= p50 and s.mid_p95_ms <= p95)  # fmt: skip
             add(f"{stream} refusals <= 3 % well-posed", f"{s.refused:.1%}", s.refused <= 0.03)
             add(f"{stream} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
-    for what in (OFFSETS[0], OFFSETS[3]):
-        for rate in (SLOW, FAST):
-            if rows := of(f"{what} {rate}", well):
-                s = summarise(rows)
-                add(f"{what} {rate} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+    for rate in (SLOW, FAST):
+        if rows := of(f"{OFFSETS[0]} {rate}", well):
+            s = summarise(rows)
+            add(f"offsets {rate} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+        if rows := of(f"{OFFSETS[3]} {rate}", well):
+            s = summarise(rows)
+            # Eight sensors cannot tell that their delays are alike to a few milliseconds, so this may be more.
+            add(f"left less right {rate} coverage >= 93 %", f"{s.coverage:.1%}", s.coverage >= 0.93)
     _OUT.print(table)
 
 

@@ -84,6 +84,7 @@ def test_offsets_are_scored_against_the_sensors_own_delay_and_sides_against_one_
     assert summarise(of("left less right 10 Hz")).coverage == 1.0
 
 
+@pytest.mark.slow
 def test_our_interval_beside_an_offset_holds_the_burst_that_is_assumed(session: SyntheticSession) -> None:
     found = estimate(session)
     measured = {n: o for n, o in found.offsets.items() if o.source == "measured"}
