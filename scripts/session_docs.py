@@ -20,8 +20,8 @@ SENSOR_OFFSETS = (
     "A clap or a stomp measures a sensor's response, the sum of its delay and of the muscle's burst against the",
     "contact: `response_s`, with the half-width `error_ci95_s`, which the verdict rests on. How the sum splits is",
     "assumed: `offset_s = -(response_s - burst_prior_s)`, and `offset_ci95_s` holds what is assumed. To say which of",
-    "two muscles worked first, take the half-width of the difference of their offsets, not the two half-widths: what is",
-    "assumed of a limb is common to its sensors.",
+    "two muscles worked first, take the half-width of the difference of their offsets, not the two half-widths: what",
+    "is assumed of a limb is common to its sensors.",
 )
 
 KIND = {"f": "float64", "i": "int64", "b": "bool", "s": "UTF-8 text"}

@@ -18,11 +18,11 @@ from scipy import special
 
 from dataset.arrays import BoolArray, FloatArray
 from dataset.profiles.profile import Delay
-from sync.priors import BURST, BURST_OF_MUSCLE, BURST_OF_SIDE
+from sync.priors import BURST, BURST_OF_MUSCLE, BURST_OF_PERSON, BURST_OF_SIDE
 
 #: How far one sensor's delay may lie from its model's in one rig (standard deviations, seconds), each as likely
-#: beforehand: from one filter and one radio to sensors that have nothing in common. More weight on the smallest would be
-#: narrower where delays are alike to the millisecond, and leave out one in ten differences where they are to ten.
+#: beforehand: from one filter and one radio to sensors that have nothing in common. More weight on the smallest would
+#: be narrower where delays are alike to the millisecond, and leave out one in ten differences where they are to ten.
 SPREADS_S = (0.002, 0.004, 0.008, 0.015, 0.025, 0.040, 0.060)
 #: A model's delay, where any of its sensors was measured: the responses alone tell it.
 _UNKNOWN_SD_S = 1.0
@@ -146,7 +146,7 @@ def _burst_covariance(listed: Sequence[SensorResponse]) -> FloatArray:
     total = np.array([BURST[s.kind].sd_s ** 2 for s in listed])
     of_limb = np.sqrt(np.outer(total, total)) - BURST_OF_MUSCLE.sd_s**2 - BURST_OF_SIDE.sd_s**2
     return np.asarray(
-        np.where(same_kind, of_limb, 0.0)
+        np.where(same_kind, of_limb, BURST_OF_PERSON.sd_s**2)
         + np.where(same_muscle, BURST_OF_MUSCLE.sd_s**2, 0.0)
         + np.eye(len(listed)) * BURST_OF_SIDE.sd_s**2
     )
@@ -169,7 +169,7 @@ def _burst_variance(burst_s2: FloatArray, total: FloatArray, seen: BoolArray) ->
     variance = np.full(len(seen), np.nan)
     of_seen = burst_s2[np.ix_(seen, seen)]
     variance[seen] = np.diag(of_seen) - np.einsum("ij,ji->i", of_seen, np.linalg.solve(total, of_seen))
-    return np.maximum(variance, 0.0)
+    return np.asarray(np.maximum(variance, 0.0))
 
 
 def _about_mean(means: FloatArray, weight: FloatArray) -> FloatArray:

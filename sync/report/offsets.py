@@ -65,7 +65,7 @@ def comparisons(result: SyncResult) -> list[str]:
         texts.append(
             "Different muscles: an order in time is shown only by a difference of more than "
             f"{milliseconds(max(any_s), digits=0)} ms, for the pair that is known worst. Arms and legs answer "
-            "different contacts, and their bursts are taken for independent."
+            "different contacts, and their bursts are assumed to have little in common."
         )
     return texts
 
