@@ -115,3 +115,15 @@ SYNC_FLOATS = ("offset_s", "rate_ppm", "offset_ci95_s", "rate_ci95_ppm", "error_
                "extrapolated_s")  # fmt: skip
 SYNC_INTS = ("n_reference", "n_target", "n_matched")
 SYNC_TEXTS = ("method", "verdict", "reason")
+
+#: Named constants of a sensor's stream; the video's and the sound's are named in their methods.
+SYNC_CONSTANTS = {
+    "response_s": "From a contact's sound at the body to the response's centroid, measured; NaN where no contact did",
+    "burst_prior_s": "Centroid of the muscle's burst after its contact, assumed: the prior, and what sensors of one model "
+    "share; negative where the burst leads",
+    "burst_prior_sd_s": "Its standard deviation",
+    "delay_source": "`measured`: a contact measured the response; `assumed`: the delay of its model's other sensors in this "
+    "rig; `none`: its model's prior",
+    "left_right_ci95_s": "Half-width of the 95 % interval of this offset less that of the same muscle on the other side",
+    "between_sensors_ci95_s": "The same against any other sensor, the largest",
+}

@@ -10,9 +10,18 @@ from dataset.session_schema import (
     FORMAT_VERSION,
     ROOT_ATTRIBUTES,
     SUBJECT_ATTRIBUTES,
+    SYNC_CONSTANTS,
     SYNC_FLOATS,
     SYNC_INTS,
     SYNC_TEXTS,
+)
+
+SENSOR_OFFSETS = (
+    "A clap or a stomp measures a sensor's response, the sum of its delay and of the muscle's burst against the",
+    "contact: `response_s`, with the half-width `error_ci95_s`, which the verdict rests on. How the sum splits is",
+    "assumed: `offset_s = -(response_s - burst_prior_s)`, and `offset_ci95_s` holds what is assumed. To say which of",
+    "two muscles worked first, take the half-width of the difference of their offsets, not the two half-widths: what",
+    "is assumed of a limb is common to its sensors.",
 )
 
 KIND = {"f": "float64", "i": "int64", "b": "bool", "s": "UTF-8 text"}
@@ -47,7 +56,10 @@ def main() -> None:
     subject = ", ".join(f"`{name}`" for name in SUBJECT_ATTRIBUTES)
     lines += ["", f"Attributes of `/subject`, all optional: {subject}."]
     attributes = ", ".join(f"`{name}`" for name in (*SYNC_TEXTS, *SYNC_INTS, *SYNC_FLOATS))
-    lines += ["", f"Attributes of `/sync/<stream>`: {attributes}, and the constants of that stream.", ""]
+    lines += ["", f"Attributes of `/sync/<stream>`: {attributes}, and the stream's named constants.", ""]
+    lines += ["| constant | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in SYNC_CONSTANTS.items()]
+    lines += ["", *SENSOR_OFFSETS, ""]
     lines += ["Stream map: `session_s = (1 + rate_ppm * 1e-6) * stream_s + offset_s`.", ""]
     sys.stdout.write("\n".join(lines))
 

@@ -15,7 +15,7 @@ from sync.contacts_only import close_by_contacts, fit_contacts, without_rate
 from sync.detect.contact import Contact
 from sync.detect.response import Response
 from sync.fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
-from sync.joint import Answers, Constant, JointFit, fit_jointly
+from sync.joint import Answers, JointFit, fit_jointly
 from sync.match import Pairing
 from sync.parts import FrameStamps, Picture, VideoMapped
 from sync.recording import CONTACT_KINDS, Recording
@@ -76,14 +76,13 @@ def align(recording: Recording) -> Alignment:
     chosen, heard = _contacts(recording, first)
     responses = disown_outliers(sensors, respond(sensors, heard))
     mapped: VideoMapped | None = None
-    constants: Mapping[str, Constant] = {}
+    joint: JointFit | None = None
     if first and picture:
         joint = _fit_all(recording, first, trusted_answers(sensors, responses, heard))
         mapped = _mapped(recording, picture, first, joint)
         heard = {kind: _moved(contacts, joint) for kind, contacts in heard.items()}
-        constants = joint.constants
     span = _span(sensors, picture, mapped)
-    streams = sync_sensors(sensors, responses, heard, constants, start_s=span[0], stop_s=span[1])
+    streams = sync_sensors(sensors, responses, heard, joint, start_s=span[0], stop_s=span[1])
     closure = None
     if mapped and mapped.route == "flash" and mapped.sound:
         closure = close_routes(sensors, responses, heard) or close_by_contacts(
@@ -91,7 +90,7 @@ def align(recording: Recording) -> Alignment:
         )
     n_heard = sum(len(contacts.host_s) for contacts in heard.values())
     # One or two of eight sensors answer anything by chance.
-    unanswered = n_heard if len(constants) <= _BY_CHANCE * len(sensors) else 0
+    unanswered = n_heard if len(joint.constants if joint else ()) <= _BY_CHANCE * len(sensors) else 0
     judged_video = _judge_video(mapped, closure, span, _least_lateness_s(recording.frames, mapped), unanswered)
     if mapped:
         mapped = replace(mapped, sync=replace(mapped.sync, verdict=judged_video.verdict, reason=judged_video.reason))

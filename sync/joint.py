@@ -96,6 +96,8 @@ class JointFit:
     skew_s, skew_sd_s : float
         By how much the file's sound lies later than its picture, about the middle of the evidence.
     constants : mapping of channel to Constant
+    response_covariance_s2 : ndarray, shape (C, C)
+        Of the errors of the constants' responses, in their order: sensors share the sound's map and the contacts.
     """
 
     video: Line
@@ -104,6 +106,7 @@ class JointFit:
     skew_s: float
     skew_sd_s: float
     constants: Mapping[str, Constant]
+    response_covariance_s2: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answers: Mapping[str, Answers]) -> JointFit:
@@ -146,16 +149,16 @@ def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answer
         system.add({("lead", event): 1.0}, 0.0, lead_sd_s)
     solution = system.solve()
     skew, at_skew = solution.of({"skew": 1.0})
+    leads = {name: _Leads.of(name, answers, lead_sd_s) for name in answers}
+    constants = {n: _constant(n, answer, solution, video, sound, leads[n]) for n, answer in answers.items()}
     return JointFit(
         video=_line(video, solution, {"height": 1.0}, {"rate": 1.0}),
         skew_s=skew,
         skew_sd_s=math.sqrt(solution.variance(at_skew, at_skew)),
         sound=_line(video, solution, {"height": 1.0, "skew": -1.0}, {"rate": 1.0, "sound rate": 1.0}),
         acoustic_s=solution.of({"air": 1.0})[0],
-        constants={
-            name: _constant(name, answer, solution, video, sound, _Leads.of(name, answers, lead_sd_s))
-            for name, answer in answers.items()
-        },
+        constants=constants,
+        response_covariance_s2=_response_covariance(answers, constants, solution, leads),
     )
 
 
@@ -333,13 +336,33 @@ class _Leads:
         return cls(events=events, extra=extra)
 
 
-def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads) -> Constant:
+def _all_contacts(name: str, leads: _Leads) -> dict[Hashable, float]:
+    """Return a sensor's response to the mean of its limb's contacts as a combination of unknowns, no epoch's step."""
+    return {("response", name): 1.0} | {("lead", event): 1.0 / len(leads.events) for event in leads.events}
+
+
+def _steps(name: str, answer: Answers) -> dict[Hashable, float]:
+    """Return the mean of the steps of a sensor's epochs, each as often as it answered."""
     share = np.bincount(answer.epoch, minlength=answer.n_epochs) / len(answer.epoch)
-    mean: dict[Hashable, float] = {("response", name): 1.0}
-    mean.update({("lead", event): 1.0 / len(leads.events) for event in leads.events})
+    return {("step", name, k): float(s) for k, s in enumerate(share)}
+
+
+def _response_covariance(
+    answers: Mapping[str, Answers], constants: Mapping[str, Constant], solution: _Solution, leads: Mapping[str, _Leads]
+) -> FloatArray:
+    """Return the covariance of the responses' errors: the solution's correlations with the constants' own widths."""
+    at = np.array([solution.of(_all_contacts(n, leads[n]) | _steps(n, answer))[1] for n, answer in answers.items()])
+    if not len(at):
+        return np.zeros((0, 0))
+    covariance = at @ solution.covariance @ at.T
+    scale = np.array([constants[n].sd_s for n in answers]) / np.sqrt(np.diag(covariance))
+    return np.asarray(covariance * np.outer(scale, scale))
+
+
+def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads) -> Constant:
+    mean = _all_contacts(name, leads)
     epochs = [solution.of(mean | {("step", name, k): 1.0}) for k in range(answer.n_epochs)]
-    mean.update({("step", name, k): float(s) for k, s in enumerate(share)})
-    response, at = solution.of(mean)
+    response, at = solution.of(mean | _steps(name, answer))
     x = answer.pts_s - video.middle_s
     moved = np.array([
         solution.of({"height": 1.0, "rate": float(v), "skew": -1.0, "sound rate": float(v), "air": -1.0})[0] for v in x

@@ -21,6 +21,14 @@ class Prior:
 #: the heel lands and absorb a little after it: a lead of tens of milliseconds, known to no better than this.
 BURST = {"clap": Prior(value_s=-0.04, sd_s=0.04), "stomp": Prior(value_s=-0.03, sd_s=0.04)}
 
+#: Of a burst's prior, what the muscles of one limb do not share, and what the left and the right of one muscle do not:
+#: a limb acts as a whole, agonist and antagonist need not, and two sides move alike. The rest is common to the limb.
+BURST_OF_MUSCLE = Prior(value_s=0.0, sd_s=0.015)
+BURST_OF_SIDE = Prior(value_s=0.0, sd_s=0.010)
+#: What claps and stomps have in common of it: who braces early does so for both, and both priors may be
+#: misplaced alike. Beyond that they are different movements.
+BURST_OF_PERSON = Prior(value_s=0.0, sd_s=0.020)
+
 #: From the stored host time of a flash to its light. A box stamps the light itself, and states how well; what its own
 #: questions and answers cannot tell is which of them waited for USB's next millisecond. A terminal draws when it likes.
 LIGHT_LATENCY = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,9 +20,10 @@ from dataset.spilled import blocks, gathered, spilled
 from sync import verdict as gates
 from sync.arrivals import SensorClock
 from sync.detect.response import MIN_RESPONSES, Response, measure_responses
-from sync.joint import Answers, Constant
+from sync.joint import Answers, Constant, JointFit
 from sync.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.priors import BURST
+from sync.sensor_delay import SensorDelays, SensorResponse, split_responses
 from sync.verdict import FAIL, WARNING, Judgement
 
 #: A sensor that delivers less of its values than this is not usable.
@@ -180,7 +181,7 @@ def sync_sensors(
     data: Mapping[str, SensorData],
     responses: Mapping[str, tuple[str, Response]],
     contacts: Mapping[str, Contacts],
-    constants: Mapping[str, Constant],
+    joint: JointFit | None,
     *,
     start_s: float,
     stop_s: float,
@@ -191,28 +192,80 @@ def sync_sensors(
     ----------
     data, responses : mapping by channel
     contacts : mapping by kind
-    constants : mapping by channel
-        From the joint fit, for the sensors whose answers it used.
+    joint : JointFit or None
+        It has constants for the sensors whose answers it used.
     start_s, stop_s : float
         The session's span, over which intervals and coverage are told.
     """
-    refusals = {name: why_unusable(response) for name, (_, response) in responses.items()}
-    delays: dict[str, list[float]] = {}
+    constants = {} if joint is None else joint.constants
+    errors = {name: _response_ci95_s(data[name], responses[name][1], c) for name, c in constants.items()}
+    delays = _split(
+        data, responses, constants, errors, np.zeros((0, 0)) if joint is None else joint.response_covariance_s2
+    )
+    siblings: dict[str, list[float]] = {}
     for name, constant in constants.items():
         burst = BURST[responses[name][0]].value_s
-        delays.setdefault(data[name].profile.kind, []).append(constant.response_s - burst)
+        siblings.setdefault(data[name].profile.kind, []).append(constant.response_s - burst)
     return {
         name: _one(
+            name,
             d,
             *responses[name],
-            refusal=refusals[name],
+            refusal=why_unusable(responses[name][1]),
             constant=constants.get(name),
-            siblings=delays.get(d.profile.kind, []),
+            error_s=errors[name] if name in errors else _assumed_ci95_s(d, siblings.get(d.profile.kind, [])),
+            n_siblings=len(siblings.get(d.profile.kind, [])),
+            delays=delays,
             heard=contacts.get(responses[name][0]),
             span_s=(start_s, stop_s),
         )
         for name, d in data.items()
     }
+
+
+def _response_ci95_s(d: SensorData, response: Response, constant: Constant) -> float:
+    """Return the half-width of a measured response over the session."""
+    widest = max(constant.sd_s, float(np.max(constant.epoch_sd_s)))
+    return math.sqrt((1.96 * widest) ** 2 + (1.96 * response.shape_sd_s) ** 2 + _arrival_ci95_s(d) ** 2)
+
+
+def _assumed_ci95_s(d: SensorData, siblings: Sequence[float]) -> float:
+    """Return the half-width of a response that no contact measured: by its model's sensors, else by its prior."""
+    sd_s = d.profile.delay.prior_sd_s
+    if siblings:
+        sd_s = max(float(np.std(siblings)) if len(siblings) > 1 else sd_s, 0.5 * sd_s)
+    return 1.96 * math.hypot(sd_s, _arrival_ci95_s(d) / 1.96)
+
+
+def _arrival_ci95_s(d: SensorData) -> float:
+    return d.clock.ci95_s if math.isfinite(d.clock.ci95_s) else 0.0
+
+
+def _split(
+    data: Mapping[str, SensorData],
+    responses: Mapping[str, tuple[str, Response]],
+    constants: Mapping[str, Constant],
+    errors_s: Mapping[str, float],
+    covariance_s2: FloatArray,
+) -> SensorDelays:
+    """Return the sensors' delays: responses less bursts, with what the responses' errors have in common."""
+    sensors = {
+        name: SensorResponse(
+            model=d.profile.kind,
+            kind=responses[name][0],
+            muscle=d.sensor.muscle,
+            side=d.sensor.side,
+            prior=d.profile.delay,
+            response_s=constants[name].response_s if name in constants else math.nan,
+        )
+        for name, d in data.items()
+    }
+    error_s2 = np.diag([(_arrival_ci95_s(d) / 1.96) ** 2 for d in data.values()])
+    at = [list(data).index(name) for name in constants]
+    error_s2[np.ix_(at, at)] = covariance_s2
+    # Beside what they share: each its own shape, its own arrivals, and the epoch that is known worst.
+    error_s2[at, at] = [(errors_s[name] / 1.96) ** 2 for name in constants]
+    return split_responses(sensors, error_s2)
 
 
 def disown_outliers(
@@ -287,23 +340,25 @@ def _rest_on(response: Response, constant: Constant, heard: Contacts, span_s: tu
 
 
 def _one(
+    name: str,
     d: SensorData,
     kind: str,
     response: Response,
     *,
     refusal: str,
     constant: Constant | None,
-    siblings: list[float],
+    error_s: float,
+    n_siblings: int,
+    delays: SensorDelays,
     heard: Contacts | None,
     span_s: tuple[float, float],
 ) -> StreamSync:
-    burst = BURST[kind]
-    prior = d.profile.delay
     n_contacts = 0 if heard is None else len(heard.host_s)
+    delay, offset_ci95 = delays.of({name: 1.0})
     constants: dict[str, float | str] = {
         "response_s": math.nan,
-        "burst_prior_s": burst.value_s,
-        "burst_prior_sd_s": burst.sd_s,
+        "burst_prior_s": BURST[kind].value_s,
+        "burst_prior_sd_s": BURST[kind].sd_s,
         "contact": kind,
         "sample_period_s": d.clock.period_s,
         "rate_hz": d.rate_hz,
@@ -311,25 +366,23 @@ def _one(
         "n_lost": float(d.clock.n_lost),
     }
     rests = _Evidence()
-    arrival_ci = d.clock.ci95_s if math.isfinite(d.clock.ci95_s) else 0.0
     of_epochs: FloatArray | None = None
     if constant is not None and heard is not None:
         rests = _rest_on(response, constant, heard, span_s)
-        delay, source = constant.response_s - burst.value_s, "measured"
-        constants["response_s"] = constant.response_s
-        of_epochs = constant.epoch_response_s - burst.value_s
-        widest = max(constant.sd_s, float(np.max(constant.epoch_sd_s)))
-        error = math.sqrt((1.96 * widest) ** 2 + (1.96 * response.shape_sd_s) ** 2 + arrival_ci**2)
-    elif siblings:
-        delay, source = float(np.median(siblings)), "assumed"
-        spread = float(np.std(siblings)) if len(siblings) > 1 else prior.prior_sd_s
-        error = 1.96 * math.hypot(max(spread, 0.5 * prior.prior_sd_s), arrival_ci / 1.96)
+        source = "measured"
+        burst = constant.response_s - delay
+        constants |= {
+            "response_s": constant.response_s,
+            "burst_prior_s": burst,
+            "burst_prior_sd_s": float(delays.burst_sd_s[list(delays.sensors).index(name)]),
+        }
+        of_epochs = constant.epoch_response_s - burst
     else:
-        delay, source = prior.prior_s, "none"
-        error = 1.96 * math.hypot(prior.prior_sd_s, arrival_ci / 1.96)
+        source = "assumed" if n_siblings else "none"
+    constants |= delays.differences(name)
     residual = rests.residual_s
     constants["delay_source"] = source
-    judgement = _judge(d, refusal, source, error, residual, span_s)
+    judgement = _judge(d, refusal, source, error_s, residual, span_s)
     spans = [(float(e.time_s[0]), float(e.time_s[-1])) for e in d.clock.epochs if len(e.time_s)]
     offsets = np.full(len(spans), -delay) if of_epochs is None else -of_epochs
     epochs = [(*span, float(offset)) for span, offset in zip(spans, offsets, strict=True)]
@@ -339,9 +392,9 @@ def _one(
         reason=judgement.reason,
         offset_s=-delay,
         rate_ppm=0.0,
-        offset_ci95_s=error,
+        offset_ci95_s=offset_ci95,
         rate_ci95_ppm=d.clock.rate_ci95_ppm,
-        error_ci95_s=error,
+        error_ci95_s=error_s,
         n_reference=n_contacts,
         n_target=response.n_contacts,
         n_matched=len(residual),

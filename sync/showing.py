@@ -80,7 +80,25 @@ def session_as_text(session: Session) -> str:
         unit = session.channels.unit[session.channels.name.index(name)]
         lines.append(f"  {name:18} rest {rest}, maximum {maximum} ({unit})")
     for name, sync in session.sync.items():
-        known = f"+-{1e3 * sync.error_ci95_s:.1f} ms" if math.isfinite(sync.error_ci95_s) else "+- unknown"
-        numbers = f"offset {sync.offset_s + 0.0:+.4f} s  {known}"
+        numbers = f"offset {sync.offset_s + 0.0:+.4f} s  {_half_width(sync.offset_ci95_s)}"
+        response_s = sync.constants.get("response_s")
+        if isinstance(response_s, float) and math.isfinite(response_s):
+            numbers += f"  response {response_s:+.4f} s  {_half_width(sync.error_ci95_s)}"
         lines.append(f"  {name:18} {sync.verdict:8} {numbers}  {sync.reason}")
-    return "\n".join(lines)
+    return "\n".join(lines + _comparisons(session))
+
+
+def _half_width(value_s: float) -> str:
+    return f"+-{1e3 * value_s:.1f} ms" if math.isfinite(value_s) else "+- unknown"
+
+
+def _comparisons(session: Session) -> list[str]:
+    """Return how well muscles can be compared in time, one line; none where no sensor says."""
+    said = []
+    for name, what in (("left_right_ci95_s", "left less right of a muscle"), ("between_sensors_ci95_s", "any two")):
+        widths = [float(w) for s in session.sync.values() if math.isfinite(float(w := s.constants.get(name, math.nan)))]
+        if widths:
+            said.append(f"{what} {_half_width(max(widths))}")
+    return (
+        [f"  offsets compared, at worst: {', '.join(said)} (the split into delay and burst is assumed)"] if said else []
+    )

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.alignment.kept import code_version, keep, kept
 from benchmarks.alignment.run import OURS, run_one
-from benchmarks.alignment.score import Score, Summary, summarise
+from benchmarks.alignment.score import FAST, OFFSETS, SLOW, Score, Summary, summarise
 from benchmarks.alignment.strata import STRATA, plan
 from dataset.errors import InputError
 
@@ -74,6 +74,7 @@ def main(
         f"{time.monotonic() - began:.0f} s" + (f" for all but {n_kept} kept from before" if n_kept else "")
     )
     print_tables(scores)
+    print_offsets(scores)
     print_clocks(scores)
     print_targets(scores)
     for crash in crashes:
@@ -106,6 +107,23 @@ def _cells(s: Summary, stream: str) -> list[str]:
         cells += [f"{v:.1f}" for v in (s.bound_median_ms, s.bound_p95_ms)]
     seeds = f" ({', '.join(map(str, s.silent_seeds[:6]))})" if s.silent_seeds else ""
     return [*cells, f"{s.coverage:.1%}", f"{s.width_ms:.1f}", f"{s.silent}{seeds}"]
+
+
+def print_offsets(scores: Sequence[Score]) -> None:
+    """Print how often our intervals hold the offsets and the differences of left and right, a row for each stratum."""
+    for stream in (f"{what} {rate}" for rate in (SLOW, FAST) for what in OFFSETS):
+        table = Table(title=f"{stream} (ms)", title_justify="left")
+        for head in ("stratum", "n", "p50", "p95", "max", "coverage", "half-width"):
+            table.add_column(head, justify="left" if head == "stratum" else "right")
+        found = [s for s in scores if s.stream == stream and s.estimator == OURS]
+        for name in (*STRATA, "all"):
+            rows = [s for s in found if name in (s.stratum, "all")]
+            if rows:
+                s = summarise(rows)
+                cells = (s.mid_median_ms, s.mid_p95_ms, s.mid_max_ms)
+                table.add_row(name, str(s.n), *(f"{v:.1f}" for v in cells), f"{s.coverage:.1%}", f"{s.width_ms:.1f}")
+        if found:
+            _OUT.print(table)
 
 
 def print_clocks(scores: Sequence[Score]) -> None:
@@ -167,6 +185,14 @@ def print_targets(scores: Sequence[Score]) -> None:
                 s.mid_median_ms <= p50 and s.mid_p95_ms <= p95)  # fmt: skip
             add(f"{stream} refusals <= 3 % well-posed", f"{s.refused:.1%}", s.refused <= 0.03)
             add(f"{stream} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+    for rate in (SLOW, FAST):
+        if rows := of(f"{OFFSETS[0]} {rate}", well):
+            s = summarise(rows)
+            add(f"offsets {rate} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+        if rows := of(f"{OFFSETS[3]} {rate}", well):
+            s = summarise(rows)
+            # Eight sensors cannot tell that their delays are alike to a few milliseconds, so this may be more.
+            add(f"left less right {rate} coverage >= 93 %", f"{s.coverage:.1%}", s.coverage >= 0.93)
     _OUT.print(table)
 
 

@@ -35,6 +35,25 @@ class SensorEstimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OffsetEstimate:
+    """One sensor's offset: minus its delay.
+
+    Attributes
+    ----------
+    offset_s, half_width_s : float
+    source : {"measured", "assumed", "none"}
+        Whether a contact measured its response, another sensor of its model, or nothing.
+    left_right_half_width_s : float
+        Of this offset less that of the same muscle on the other side; NaN where there is none.
+    """
+
+    offset_s: float
+    half_width_s: float
+    source: str
+    left_right_half_width_s: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What one estimator says of one session.
 
@@ -44,6 +63,8 @@ class Estimate:
         None where the video was refused.
     sensors : dict of SensorEstimate
         Those sensors whose response was measured; the others were refused.
+    offsets : dict of OffsetEstimate
+        Of all sensors that are used.
     clock_s : dict of ndarray
         De-jittered arrival of each value, by channel.
     reason : str
@@ -52,5 +73,6 @@ class Estimate:
 
     video: VideoEstimate | None = None
     sensors: dict[str, SensorEstimate] = field(default_factory=dict)
+    offsets: dict[str, OffsetEstimate] = field(default_factory=dict)
     clock_s: dict[str, FloatArray] = field(default_factory=dict)
     reason: str = ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.alignment.estimate import Estimate, SensorEstimate, VideoEstimate
+from benchmarks.alignment.estimate import Estimate, OffsetEstimate, SensorEstimate, VideoEstimate
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
 from dataset.arrays import FloatArray
 from dataset.capture import Sensor
@@ -53,14 +54,21 @@ def estimate(session: SyntheticSession) -> Estimate:
             rate=line.rate,
             half_width_s=line.half_width_s(np.array([ends[0], ends.mean(), ends[1]])),
         )
-    sensors = {}
+    sensors, offsets = {}, {}
     for name in session.sensors:
         stream = alignment.streams[name]
+        if stream.verdict != FAIL:
+            offsets[name] = OffsetEstimate(
+                offset_s=stream.offset_s,
+                half_width_s=stream.offset_ci95_s,
+                source=str(stream.constants["delay_source"]),
+                left_right_half_width_s=float(stream.constants.get("left_right_ci95_s", math.nan)),
+            )
         if stream.verdict != FAIL and stream.constants.get("delay_source") == "measured":
             sensors[name] = SensorEstimate(
                 response_s=float(stream.constants["response_s"]), half_width_s=stream.error_ci95_s
             )
-    return Estimate(video=video, sensors=sensors, clock_s=clock_s, reason=reason)
+    return Estimate(video=video, sensors=sensors, offsets=offsets, clock_s=clock_s, reason=reason)
 
 
 def recording_of(session: SyntheticSession, zero_s: float) -> Recording:

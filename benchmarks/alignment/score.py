@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.alignment.estimate import Estimate
-from benchmarks.alignment.synthetic import SyntheticSession
+from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
 from dataset.arrays import FloatArray
 
 #: Accepted with an error above these, and above three half-widths, is a silent error.
 SILENT_FAST_S, SILENT_SLOW_S = 0.050, 0.100
 FAST_HZ = 100.0
+SLOW, FAST = "10 Hz", "1 kHz"
+#: Offsets of sensors whose response was measured, of those that took their model's delay in the rig, of those that took
+#: their model's prior; and those of a muscle's two sides, the left's less the right's, where both were measured.
+OFFSETS = ("offsets", "assumed offsets", "offsets by prior", "left less right")
+_OF_SOURCE = {"measured": OFFSETS[0], "assumed": OFFSETS[1], "none": OFFSETS[2]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,7 @@ class Score:
     stratum, estimator : str
     seed : int
     stream : str
-        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``.
+        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``, and of what is assumed one of :data:`OFFSETS` at a rate.
     accepted : bool
     error_s, half_width_s : ndarray
         At the session's start, middle and end for the video; one value for a sensor. Empty where refused.
@@ -60,7 +65,7 @@ class Score:
         """Accepted, far off, and not saying so."""
         if not self.accepted:
             return False
-        least = SILENT_SLOW_S if self.stream == "sensors 10 Hz" else SILENT_FAST_S
+        least = SILENT_SLOW_S if self.stream.endswith(SLOW) else SILENT_FAST_S
         width = np.where(np.isfinite(self.half_width_s), self.half_width_s, 0.0)
         return bool(np.any(np.abs(self.error_s) > np.maximum(least, 3 * width)))
 
@@ -97,13 +102,40 @@ def score(
             Score(
                 stratum=session.stratum, estimator=estimator, seed=session.seed,
                 clock_rms_s=clock_rms_s, clock_max_s=clock_max_s,
-                stream="sensors 1 kHz" if sensor.nominal_hz >= FAST_HZ else "sensors 10 Hz",
+                stream=f"sensors {_rate(sensor)}",
                 accepted=found is not None, error_s=off,
                 half_width_s=np.array([found.half_width_s]) if found is not None else np.zeros(0),
                 bound_sd_s=bound(session, name) if bound is not None and math.isfinite(wanted) else math.nan,
             )
         )  # fmt: skip
+    return scores + _score_offsets(session, estimator, estimate)
+
+
+def _score_offsets(session: SyntheticSession, estimator: str, estimate: Estimate) -> list[Score]:
+    """Return the score of each offset that the estimator tells, and of the difference of each muscle's two sides."""
+    scores: list[Score] = []
+
+    def add(stream: str, error_s: float, half_width_s: float) -> None:
+        scores.append(
+            Score(
+                stratum=session.stratum, estimator=estimator, seed=session.seed, stream=stream, accepted=True,
+                error_s=np.array([error_s]), half_width_s=np.array([half_width_s]),
+            )
+        )  # fmt: skip
+
+    off_s = {n: found.offset_s + session.truth.sensors[n].delay_s for n, found in estimate.offsets.items()}
+    for name, found in estimate.offsets.items():
+        sensor = session.sensors[name]
+        add(f"{_OF_SOURCE[found.source]} {_rate(sensor)}", off_s[name], found.half_width_s)
+        twin = estimate.offsets.get(f"right_{sensor.muscle}")
+        if sensor.side == "left" and twin is not None and {found.source, twin.source} == {"measured"}:
+            error_s = off_s[name] - off_s[f"right_{sensor.muscle}"]
+            add(f"{OFFSETS[3]} {_rate(sensor)}", error_s, found.left_right_half_width_s)
     return scores
+
+
+def _rate(sensor: SyntheticSensor) -> str:
+    return FAST if sensor.nominal_hz >= FAST_HZ else SLOW
 
 
 def _clock_error_s(session: SyntheticSession, estimate: Estimate, channel: str) -> tuple[float, float]:

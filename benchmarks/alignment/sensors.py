@@ -19,6 +19,13 @@ from dataset.muscles import CONTACT_OF_MUSCLE, MIA_CHANNELS, PAPER_CHANNELS, Cha
 
 #: Step of the grid on which activations and filters are computed.
 STEP_S = 0.002
+#: A limb's burst after its contact, mean and standard deviation over people. A rectangle of this mean and width has no
+#: tails, and would let an interval that leaves out the odd person pass.
+_LEAD_S = (-0.02, 0.035)
+#: What a muscle of the limb has of its own, and then each side of it.
+_MUSCLE_SD_S, _SIDE_SD_S = 0.012, 0.008
+#: How often all sensors have one filter, as those of one firmware do; in other sessions each has another.
+_ONE_FILTER = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,8 @@ class SensorTruth:
     response_s : float
         Contact to the centroid of the noise-free response at de-jittered arrivals, mean over the session's contacts;
         NaN where there is none.
+    delay_s : float
+        The sensor's own: smallest arrival minus the centroid of what a value weighs, averaging and filter alike.
     smallest_delay_s : float
         Smallest arrival minus the centre of the value's averaging interval (or minus the sample's time).
     emission_s : ndarray, shape (N,)
@@ -77,6 +86,7 @@ class SensorTruth:
     """
 
     response_s: float
+    delay_s: float
     smallest_delay_s: float
     emission_s: FloatArray
     burst: FloatArray
@@ -90,9 +100,22 @@ class SensorTruth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Body:
-    """How this person's muscles answer contacts."""
+    """How this person's muscles answer contacts.
+
+    Attributes
+    ----------
+    lead_s : dict of float
+        Per kind, the limb's burst after the contact, on average: negative where it leads.
+    muscle_s : dict of float
+        By how much a muscle's burst differs from its limb's, left and right alike.
+    shared_s : dict of ndarray
+        Per kind, what each contact adds to all.
+    own_sd_s : float
+        What each adds to one muscle.
+    """
 
     lead_s: dict[str, float]
+    muscle_s: dict[str, float]
     shared_s: dict[str, FloatArray]
     own_sd_s: float
 
@@ -106,20 +129,23 @@ def wear(
     spread = rng.uniform(0.005, 0.025)
     shared = spread * rng.uniform(0.5, 0.9)
     body = _Body(
-        lead_s={kind: rng.uniform(-0.08, 0.04) for kind in KINDS},
+        lead_s={kind: rng.normal(*_LEAD_S) for kind in KINDS},
+        muscle_s={muscle: rng.normal(0.0, _MUSCLE_SD_S) for muscle in dict.fromkeys(c.muscle for c in channels)},
         shared_s={kind: rng.normal(0.0, shared, len(script.contact_s[kind])) for kind in KINDS},
         own_sd_s=float(np.sqrt(spread**2 - shared**2)),
     )
     shape_s, shape_k = rng.uniform(0.04, 0.25), rng.uniform(1.5, 6.0)
     radio = _Radio.draw(rng)
     tempo = rng.uniform(1.2, 3.0)
+    filter_of_model = _kernel(raw, rng) if rng.random() < _ONE_FILTER else None
     worn = {}
     for channel in channels:
         own = rng.spawn(1)[0]
         width_s = float(np.clip(shape_s * np.exp(own.normal(0, 0.15)), 0.04, 0.25))
         worn[channel.name] = _sensor(
-            channel, raw, script, body, _burst(width_s, shape_k), radio, tempo, stratum, host_zero_s, own
-        )
+            channel, raw, script, body, _burst(width_s, shape_k), radio, tempo, stratum, host_zero_s, own,
+            filter_of_model,
+        )  # fmt: skip
     return worn
 
 
@@ -174,10 +200,12 @@ def _sensor(
     stratum: Stratum,
     host_zero_s: float,
     rng: Generator,
+    filter_of_model: FloatArray | None,
 ) -> tuple[SyntheticSensor, SensorTruth]:
     kind = CONTACT_OF_MUSCLE[channel.muscle]
     contact = script.contact_s[kind]
-    lag = body.lead_s[kind] + rng.normal(0, 0.008) + body.shared_s[kind] + rng.normal(0, body.own_sd_s, len(contact))
+    mean_lag_s = body.lead_s[kind] + body.muscle_s[channel.muscle] + rng.normal(0, _SIDE_SD_S)
+    lag = mean_lag_s + body.shared_s[kind] + rng.normal(0, body.own_sd_s, len(contact))
     start = -3.0
     grid = np.arange(start, script.length_s + 3.0, STEP_S)
     height = np.exp(rng.normal(0, 0.25, len(contact)))
@@ -186,7 +214,7 @@ def _sensor(
     crosstalk = rng.uniform(0.0, 0.1)
     activation += _bursts(grid, other + rng.normal(0, 0.05, len(other)), np.full(len(other), crosstalk), burst)
     activation += _movement(grid, script, tempo, rng)
-    kernel = _kernel(raw, rng)
+    kernel = _kernel(raw, rng) if filter_of_model is None else filter_of_model
     nominal_hz = 1000.0 if raw else 10.0
     period = (1 + rng.uniform(-0.005, 0.005)) / nominal_hz
     filtered = signal.fftconvolve(activation, kernel)[: len(grid)] if len(kernel) > 1 else activation
@@ -219,6 +247,7 @@ def _sensor(
     )  # fmt: skip
     truth = SensorTruth(
         response_s=float(np.mean(lag[inside])) + delay + floor_s if inside.any() else float("nan"),
+        delay_s=delay + floor_s,
         smallest_delay_s=floor_s + (0.0 if raw else period / 2),
         emission_s=sample_s[keep] + host_zero_s,
         floor_s=floor_s,

@@ -12,7 +12,6 @@ _MEANING = {
     "screen_latency_s": "stored time of a flash to its light, by the kind of its source",
     "av_skew_s": "the file's sound later than its picture",
     "acoustic_delay_s": "sound's way from the person to the microphone",
-    "burst_prior_s": "centroid of a muscle's burst relative to its contact",
 }
 
 
@@ -35,7 +34,7 @@ def assumed_section(result: SyncResult) -> Section | None:
             key = (
                 "sensor delay",
                 milliseconds(-stream.offset_s, signed=True),
-                milliseconds(stream.error_ci95_s / 1.96),
+                milliseconds(stream.offset_ci95_s / 1.96),
                 how,
             )
             users.setdefault(key, []).append(label)
@@ -60,8 +59,6 @@ def _source(result: SyncResult, name: str, stream: str) -> str:
     sound = result.streams.get("sound")
     if name == "av_skew_s" and sound is not None and sound.method == "beeps":
         return "beeps with their flashes"
-    if name == "burst_prior_s":
-        return f"prior ({result.streams[stream].constants.get('contact', 'contact')})"
     if name == "screen_latency_s":
         return f"prior ({result.streams[stream].constants.get('flash_source') or 'no source'})"
     return "prior"

@@ -73,8 +73,8 @@ def responses_section(result: SyncResult) -> Section | None:
         ),
         image=figures.response_figure(panels),
         alt="sEMG of each channel about every contact",
-        note="A burst leads or lags its contact by an unknown physiological amount, so the sensor's own delay is the "
-        "response less a stated prior; both are stored, and the prior is the same for every capture.",
+        note="A burst leads or lags its contact by an unknown physiological amount, so how the response splits into "
+        "burst and sensor's delay is assumed; the section on offsets says how well it is known.",
     )
 
 

@@ -8,6 +8,7 @@ from sync.report.calibration import calibration_section
 from sync.report.contacts import contacts_section, responses_section
 from sync.report.flashes import flashes_section
 from sync.report.lag import lag_section
+from sync.report.offsets import offsets_section
 from sync.report.preview import preview_section
 from sync.report.residuals import residuals_section
 from sync.report.section import Event, Section, Table, Thumbnail
@@ -30,6 +31,7 @@ def build_sections(result: SyncResult) -> tuple[Section, ...]:
         arrivals_section(result),
         gaps_section(result),
         calibration_section(result),
+        offsets_section(result),
         assumed_section(result),
     )
     return tuple(section for section in built if section is not None)

@@ -58,6 +58,20 @@ def test_each_sensor_answers_when_it_truly_does(result, truth):
         )
 
 
+def test_each_offset_lies_within_its_own_interval(result, truth):
+    for channel, said in truth["emg"].items():
+        stream = result.streams[channel]
+        assert abs(stream.offset_s + said["delay_s"]) <= stream.offset_ci95_s
+        # What is assumed of the burst is in it, and the response's own interval is not widened by that.
+        assert stream.offset_ci95_s >= 1.96 * 0.9 * stream.constants["burst_prior_sd_s"] > stream.error_ci95_s
+        assert abs(stream.constants["response_s"] - said["response_s"]) <= stream.error_ci95_s
+    for side in ("left", "right"):
+        stream, other = (result.streams[f"{s}_biceps"] for s in (side, "right"))
+        gap_s = stream.offset_s - other.offset_s
+        true_s = truth["emg"]["right_biceps"]["delay_s"] - truth["emg"][f"{side}_biceps"]["delay_s"]
+        assert abs(gap_s - true_s) <= stream.constants["left_right_ci95_s"]
+
+
 def test_a_silent_buzzer_costs_precision_but_not_truth(capture, truth, tmp_path, monkeypatch):
     heard = recording.detect_contacts
     monkeypatch.setattr(recording, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep"))

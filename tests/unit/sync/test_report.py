@@ -23,6 +23,7 @@ from sync.report import write_report
 from sync.report.figures import frame_uri
 from sync.report.page import render
 from sync.result import ContactEvidence, Evidence, SensorEvidence, SyncResult
+from sync.showing import session_as_text
 from tests.unit.native import refuse_strided
 
 CHANNELS = ("left_biceps", "right_quadriceps")
@@ -196,6 +197,41 @@ def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None
     page = render(replace(result, streams={}, verdict="FAIL", session_path=None))
     assert "What to do" in page
     assert "Name the video of this recording with --video." in page
+
+
+def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_means_for_muscles(
+    result: SyncResult,
+) -> None:
+    known = {
+        "delay_source": "measured", "response_s": 0.062, "burst_prior_s": -0.038, "burst_prior_sd_s": 0.03,
+        "left_right_ci95_s": 0.024, "between_sensors_ci95_s": 0.083,
+    }  # fmt: skip
+    measured = replace(result.streams["left_biceps"], offset_ci95_s=0.0603, constants=known)
+    assumed = replace(measured, constants={"delay_source": "assumed", "burst_prior_s": -0.03, "burst_prior_sd_s": 0.04})
+    page = render(replace(result, streams={"left_biceps": measured, "right_quadriceps": assumed}))
+    section = page[page.index("when muscles are compared") :]
+    row = section[section.index("L biceps") :]
+    row = row[: row.index("</tr>")]
+    for cell in ("+62.0 ± 12.0", "-38.0 ± 58.8", "-100.0 ± 60.3", "± 24.0", "± 83.0", "measured"):
+        assert cell in row
+    # The other sensor has no response of its own: its offset is said, and from where.
+    row = section[section.index("R quadriceps") :]
+    row = row[: row.index("</tr>")]
+    assert "-100.0 ± 60.3" in row and "its model&#39;s other sensors" in row and "-30.0" not in row
+    assert "a difference of more than 24 ms" in page and "a difference of more than 83 ms" in page
+    assert "burst_prior_s" not in page
+
+
+def test_a_session_shows_offset_and_response_each_with_its_own_interval(result: SyncResult) -> None:
+    known = {"response_s": 0.062, "left_right_ci95_s": 0.024, "between_sensors_ci95_s": 0.083}
+    stream = replace(result.streams["left_biceps"], offset_ci95_s=0.0603, constants=known)
+    video = replace(stream, offset_ci95_s=0.003, error_ci95_s=0.004, constants={})
+    shown = session_as_text(replace(result.session, sync={"left_biceps": stream, "video": video})).splitlines()
+    of_sensor = next(line for line in shown if "left_biceps" in line)
+    assert "offset -0.1000 s  +-60.3 ms" in of_sensor and "response +0.0620 s  +-12.0 ms" in of_sensor
+    of_video = next(line for line in shown if "video" in line and "offset" in line)
+    assert "+-3.0 ms" in of_video and "response" not in of_video
+    assert "left less right of a muscle +-24.0 ms, any two +-83.0 ms" in shown[-1]
 
 
 def test_a_long_session_stays_small(result: SyncResult) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.alignment.bound import response_sd_s
-from benchmarks.alignment.estimate import Estimate, SensorEstimate, VideoEstimate
+from benchmarks.alignment.estimate import Estimate, OffsetEstimate, SensorEstimate, VideoEstimate
+from benchmarks.alignment.ours import estimate
 from benchmarks.alignment.rivals import RIVALS
 from benchmarks.alignment.score import Score, score, summarise
 from benchmarks.alignment.synthetic import SyntheticSession, make_session
@@ -58,6 +59,42 @@ def test_the_truth_itself_scores_without_error(session: SyntheticSession) -> Non
     assert len(scores) == 1 + len(session.sensors)
     assert max(float(np.max(np.abs(s.error_s))) for s in scores) == 0.0
     assert max(s.clock_max_s for s in scores[1:]) < 1e-9
+
+
+def test_offsets_are_scored_against_the_sensors_own_delay_and_sides_against_one_another(
+    session: SyntheticSession,
+) -> None:
+    # The left sensors are said to be 10 ms later than they are; one offset of the right is assumed.
+    offsets = {
+        name: OffsetEstimate(
+            offset_s=-truth.delay_s - (0.010 if name.startswith("left") else 0.0), half_width_s=0.009,
+            source="assumed" if name == "right_biceps" else "measured", left_right_half_width_s=0.011,
+        )
+        for name, truth in session.truth.sensors.items()
+    }  # fmt: skip
+    scores = score(session, "ours", Estimate(offsets=offsets), None)
+
+    def of(stream: str) -> list[Score]:
+        return [s for s in scores if s.stream == stream]
+
+    assert len(of("offsets 10 Hz")) == 7 and len(of("assumed offsets 10 Hz")) == 1
+    assert summarise(of("offsets 10 Hz")).coverage == pytest.approx(3 / 7)
+    # Biceps has no measured right side to be compared with.
+    assert [float(s.error_s[0]) for s in of("left less right 10 Hz")] == pytest.approx([-0.010] * 3)
+    assert summarise(of("left less right 10 Hz")).coverage == 1.0
+
+
+@pytest.mark.slow
+def test_our_interval_beside_an_offset_holds_the_burst_that_is_assumed(session: SyntheticSession) -> None:
+    found = estimate(session)
+    measured = {n: o for n, o in found.offsets.items() if o.source == "measured"}
+    assert len(measured) >= 6
+    for name, offset in measured.items():
+        assert offset.half_width_s > found.sensors[name].half_width_s
+        # Four sensors of a limb share one burst that nothing measures.
+        assert offset.half_width_s > 0.04
+        assert offset.left_right_half_width_s < offset.half_width_s
+        assert abs(offset.offset_s + session.truth.sensors[name].delay_s) < 1.5 * offset.half_width_s
 
 
 def test_the_bound_halves_with_the_noise(session: SyntheticSession) -> None:

@@ -1,0 +1,85 @@
+"""Each sensor's response, which is measured, its split, which is assumed, and how far muscles can be compared."""
+
+from __future__ import annotations
+
+import math
+
+from dataset.muscles import channel_from_name
+from sync.report.section import Section, Table, constant, milliseconds
+from sync.result import SyncResult
+
+_FROM = {"measured": "measured", "assumed": "assumed: its model's other sensors", "none": "assumed: its model's prior"}
+
+
+def offsets_section(result: SyncResult) -> Section | None:
+    """Return the table of responses, bursts and offsets; None where no stream is a sensor's."""
+    rows = []
+    for name, stream in result.streams.items():
+        source = stream.constants.get("delay_source")
+        if source is None:
+            continue
+        response_s, burst_s = constant(result, name, "response_s"), constant(result, name, "burst_prior_s")
+        measured = math.isfinite(response_s)
+        rows.append((
+            channel_from_name(name).label if channel_from_name(name).side else name,
+            _with_interval(response_s, stream.error_ci95_s),
+            _with_interval(burst_s, 1.96 * constant(result, name, "burst_prior_sd_s")) if measured else "-",
+            _with_interval(stream.offset_s, stream.offset_ci95_s),
+            _half_width(constant(result, name, "left_right_ci95_s")),
+            _half_width(constant(result, name, "between_sensors_ci95_s")),
+            _FROM.get(str(source), str(source)),
+        ))  # fmt: skip
+    if not rows:
+        return None
+    return Section(
+        title="Offsets, and what they say when muscles are compared",
+        texts=(
+            "A clap or a stomp measures one sum: from the contact to the response's centre. That response is known to "
+            "its own interval, and the verdict speaks of it. How much of it is the sensor's delay and how much is the "
+            "muscle's burst, which leads or follows its contact, nothing measures: the burst is assumed, from a prior "
+            "and from what sensors of one model have in common. The offset is the burst less the response, and its "
+            "interval holds what is assumed.",
+            *comparisons(result),
+        ),
+        table=Table(
+            head=("sensor", "response (ms)", "burst, assumed (ms)", "offset (ms)", "against the other side (ms)",
+                  "against any other sensor, at most (ms)", "response is"),
+            rows=tuple(rows),
+        ),
+        note="± is the half-width of the 95 % interval. Offset = burst - response.",
+    )  # fmt: skip
+
+
+def comparisons(result: SyncResult) -> list[str]:
+    """Return in words what the offsets' intervals mean for comparing muscles; nothing where there is one sensor."""
+    channels = [n for n, s in result.streams.items() if "delay_source" in s.constants]
+    sides_s = [v for n in channels if math.isfinite(v := constant(result, n, "left_right_ci95_s"))]
+    any_s = [v for n in channels if math.isfinite(v := constant(result, n, "between_sensors_ci95_s"))]
+    texts = []
+    if sides_s:
+        texts.append(
+            "Left against right of one muscle: which of the two worked first is shown only by a difference of more "
+            f"than {_range(sides_s)}. Their bursts are assumed to differ little, so most of what is unknown falls out."
+        )
+    if any_s:
+        texts.append(
+            "Different muscles: an order in time is shown only by a difference of more than "
+            f"{milliseconds(max(any_s), digits=0)} ms, for the pair that is known worst. Arms and legs answer "
+            "different contacts, and their bursts are assumed to have little in common."
+        )
+    return texts
+
+
+def _range(values_s: list[float]) -> str:
+    low, high = (milliseconds(v, digits=0) for v in (min(values_s), max(values_s)))
+    return f"{high} ms" if low == high else f"{low} to {high} ms, by muscle"
+
+
+def _with_interval(value_s: float, half_width_s: float) -> str:
+    if not math.isfinite(value_s):
+        return "-"
+    return f"{milliseconds(value_s, signed=True)} ± {milliseconds(half_width_s)}"
+
+
+def _half_width(value_s: float) -> str:
+    return f"± {milliseconds(value_s)}" if math.isfinite(value_s) else "-"
