@@ -38,7 +38,8 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
         counts, meta = _close_database(folder)
         for left_over in (folder / ROOM, *folder.glob("*.part")):  # of a program that was killed
             left_over.unlink(missing_ok=True)
-        files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in (schema.MANIFEST, "truth.json"))
+        inside = (p for p in folder.iterdir() if p.is_file() and not p.is_symlink())
+        files = sorted(p for p in inside if p.name not in (schema.MANIFEST, "truth.json"))
         manifest = {
             "format": schema.FORMAT,
             "format_version": meta.get("format_version", ""),

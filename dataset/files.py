@@ -19,9 +19,12 @@ def sha256_of(path: Path) -> str:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield ``path``'s ``*.part`` to write to; at the end of the block it is synced to the disk and renamed.
 
-    Where the block fails, the part is removed and ``path`` is left as it was.
+    Where the block fails, the part is removed and ``path`` is left as it was. A link that somebody put in the part's
+    place is not followed.
     """
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    part.touch(exist_ok=False)
     try:
         yield part
         with part.open("rb+") as file:

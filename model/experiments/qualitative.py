@@ -8,7 +8,7 @@ import numpy as np
 
 from dataset.arrays import FloatArray, IntArray
 from dataset.errors import InputError
-from dataset.exercises import exercise_title
+from dataset.exercises import canonical_exercise, exercise_title
 from dataset.windows import Windows
 from model import plots
 from model.experiments.bodies import draw_activity
@@ -59,7 +59,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     for name in spaced(there, _MOST_BODIES):
         i = _median_window(test, predicted[runs[0].label], name)
         title = f"{exercise_title(name)}, subject {test.subject[i]}{end}"
-        path = out / f"qualitative-{name or 'unlabelled'}.png"
+        path = out / f"qualitative-{canonical_exercise(name) or 'unlabelled'}.png"
         rest, top = _rest_and_top(context.windows, tested, str(test.subject[i]))
         frames = np.array([f for f in _FRAMES if f < test.length])
         draw_activity(
