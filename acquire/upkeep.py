@@ -9,7 +9,7 @@ from typing import Any
 from acquire.ends import Ends, find_ends
 from dataset import capture_schema as schema
 from dataset.capture import Capture
-from dataset.capture_closing import seal
+from dataset.capture_closing import roll_back, seal
 from dataset.errors import CaptureError
 from dataset.files import sha256_of
 from dataset.own_files import check_own_file, is_plain_name
@@ -60,6 +60,10 @@ def recover(folder: Path) -> Recovered:
     DiskFullError
         There is no room to close it.
     """
+    if folder.name == schema.DATABASE:
+        folder = folder.parent
+    if not (folder / schema.MANIFEST).is_file():
+        roll_back(folder)
     with Capture.open(folder, allow_unclosed=True) as capture:
         folder, was_closed, counts = capture.folder, capture.closed, dict(capture.manifest.get("counts", {}))
         ends, has_video = find_ends(capture), capture.video_path is not None
