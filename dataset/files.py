@@ -15,6 +15,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def current_umask() -> int:
+    """Return the modes that this process's new files do not get."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield ``path``'s ``*.part`` to write to; at the end of the block it is synced to the disk and renamed.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ import torch
 
 from dataset import clock
 from dataset.errors import InputError, OutputExistsError, RefusedError
-from dataset.files import sha256_of, write_atomically, written_whole
+from dataset.files import current_umask, sha256_of, write_atomically, written_whole
 from dataset.outputs import cannot_write, check_writable
 from dataset.own_files import own_file
 from dataset.session import Session
@@ -335,8 +334,7 @@ def _free_name(run: Path) -> Path:
 
 def _share(folder: Path) -> None:
     """Give a private temporary folder the permissions that new files and folders of this person have."""
-    mask = os.umask(0)
-    os.umask(mask)
+    mask = current_umask()
     folder.chmod(0o777 & ~mask)
     for file in folder.iterdir():
         file.chmod(0o666 & ~mask)

@@ -23,6 +23,7 @@ from dataset.cluster import befallen
 from dataset.session_file import check_sessions
 from sync.batch import Options, _at_work, _result_of, plan_run, run_many
 from sync.cli import main
+from tests.modes import modes
 from tests.open_ports import open_ports
 
 PROTOCOL = """
@@ -119,6 +120,7 @@ def test_jobs_open_no_port_and_need_no_dask(captures, tmp_path, call, monkeypatc
     looking.join()
     assert (code, codes(told["sessions"])) == (3, [0, 3])
     assert seen <= before
+    assert modes(tmp_path)[1] == {"0600"}, "workers write for their owner alone too"
 
 
 @pytest.mark.slow
