@@ -50,7 +50,7 @@ class Slot(TomlModel):
     def _known(cls, value: str, info: ValidationInfo) -> str:
         if value.endswith(".toml"):
             folder: Path = (info.context or {}).get("folder", Path())
-            return add_profile(load_profile(folder / value)).name
+            return add_profile(load_profile(_inside(folder, value))).name
         if value not in known_profiles():
             raise ValueError(f"no sensor profile {value!r}; there are: {', '.join(known_profiles())}, or a .toml file")
         return value
@@ -80,6 +80,22 @@ class Slot(TomlModel):
     def channel_name(self) -> str:
         """Name of the channel, such as ``left_biceps``."""
         return self.channel or f"{self.side}_{self.muscle}"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return a file that a rig file names, which must lie in its folder or below it.
+
+    Raises
+    ------
+    ValueError
+        It does not, or is no file.
+    """
+    path = folder / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name} lies outside the rig file's folder: copy it there")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name} is no file")
+    return path
 
 
 class CameraPart(TomlModel):

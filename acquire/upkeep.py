@@ -9,9 +9,10 @@ from typing import Any
 from acquire.ends import Ends, find_ends
 from dataset import capture_schema as schema
 from dataset.capture import Capture
-from dataset.capture_closing import seal
+from dataset.capture_closing import roll_back, seal
 from dataset.errors import CaptureError
 from dataset.files import sha256_of
+from dataset.own_files import check_own_file, is_plain_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,10 @@ def recover(folder: Path) -> Recovered:
     DiskFullError
         There is no room to close it.
     """
+    if folder.name == schema.DATABASE:
+        folder = folder.parent
+    if not (folder / schema.MANIFEST).is_file():
+        roll_back(folder)
     with Capture.open(folder, allow_unclosed=True) as capture:
         folder, was_closed, counts = capture.folder, capture.closed, dict(capture.manifest.get("counts", {}))
         ends, has_video = find_ends(capture), capture.video_path is not None
@@ -79,20 +84,24 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
     """
     with Capture.open(folder) as capture:
         folder, manifest, attached = capture.folder, capture.manifest, capture.attachments()
+        paths = [capture.path_of(attachment) for attachment in attached]
     files = manifest.get("files")
     if not isinstance(files, dict) or schema.DATABASE not in files:
         raise CaptureError(f"{folder / schema.MANIFEST} names no files", "it is no manifest of a capture")
     found: list[Mismatch] = []
     for name, entry in files.items():
+        if not is_plain_name(name):
+            raise CaptureError(
+                f"{folder / schema.MANIFEST} is damaged", f"it names {name!r}, which is no name of a file"
+            )
         path = folder / name
         if not isinstance(entry, dict):
             raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it says nothing of {name} one can check")
-        if not path.is_file():
+        if not check_own_file(folder, name):
             found.append(Mismatch(file=name, problem="missing"))
         elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
             found.append(Mismatch(file=name, problem="changed"))
-    for attachment in attached:
-        path = folder / attachment.path
+    for attachment, path in zip(attached, paths, strict=True):
         if not path.is_file():
             found.append(Mismatch(file=attachment.path, problem="missing"))
         elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:

@@ -7,6 +7,7 @@ import sqlite3
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -15,8 +16,11 @@ import numpy as np
 
 from dataset import capture_schema as schema
 from dataset.arrays import IntArray
-from dataset.errors import CaptureCutOffError, CaptureError
+from dataset.errors import CaptureCutOffError, CaptureError, InputError
+from dataset.labels import is_subject
+from dataset.own_files import check_own_file
 
+_MANIFEST_HINT = "take it from a backup, or remove it and run: mia-record recover"
 #: Notifications read at once.
 _NOTIFICATIONS = 8192
 
@@ -143,6 +147,11 @@ class Capture:
             raise CaptureError(
                 f"no capture at {folder}", f"there is no {schema.DATABASE}", "name the ses-... folder of a recording"
             )
+        for name in schema.OWN_FILES:
+            try:
+                check_own_file(folder, name)
+            except InputError as error:
+                raise CaptureError(error.what, error.why, error.hint) from error
         closed = (folder / schema.MANIFEST).is_file()
         if not closed and not allow_unclosed:
             raise CaptureCutOffError(
@@ -184,6 +193,11 @@ class Capture:
         lacking = [key for key in schema.META_KEYS if key not in self.meta]
         if lacking:
             raise CaptureError(f"{database} is damaged", f"its table meta lacks {', '.join(lacking)}")
+        if not is_subject(self.subject):  # it becomes part of a session's path
+            raise CaptureError(
+                f"{database} is damaged",
+                f"its subject {self.subject!r} is no label: only letters and digits are allowed",
+            )
 
     def close(self) -> None:
         """Close the database."""
@@ -338,14 +352,34 @@ class Capture:
         path = self.folder / schema.MANIFEST
         if not path.is_file():
             return {}
-        hint = "take it from a backup, or remove it and run: mia-record recover"
         try:
             loaded = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise CaptureError(f"{path} is damaged", str(error), hint) from error
+            raise CaptureError(f"{path} is damaged", str(error), _MANIFEST_HINT) from error
         if not isinstance(loaded, dict):
-            raise CaptureError(f"{path} is damaged", "it is no JSON object", hint)
+            raise CaptureError(f"{path} is damaged", "it is no JSON object", _MANIFEST_HINT)
         return loaded
+
+    @property
+    def closed_utc(self) -> datetime | None:
+        """When the recording was closed, as the manifest has it; None where it does not say.
+
+        Raises
+        ------
+        CaptureError
+            What it says is no time.
+        """
+        text = self.manifest.get("closed_utc")
+        if text is None:
+            return None
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CaptureError(
+                f"{self.folder / schema.MANIFEST} is damaged",
+                f"closed_utc {text!r} is no time: {error}",
+                _MANIFEST_HINT,
+            ) from error
 
     @property
     def video_path(self) -> Path | None:
@@ -358,7 +392,26 @@ class Capture:
         own = self.folder / schema.VIDEO
         if own.is_file():
             return (own,)
-        return tuple(self.folder / a.path for a in self.attachments() if a.kind == "video")
+        return tuple(self.path_of(a) for a in self.attachments() if a.kind == "video")
+
+    def path_of(self, attachment: Attachment) -> Path:
+        """Return where an attached file lies: in the capture's folder, or by the whole path the user gave it with.
+
+        Raises
+        ------
+        CaptureError
+            The path leads out of the folder by way of ``..`` or a link, or to what is no file.
+        """
+        path = Path(attachment.path.replace("\0", "\\0"))  # no system allows it in a path
+        what = f"the attachment {attachment.path!r} of {self.folder} cannot be used"
+        hint = "attach the file itself, with its whole path"
+        if not path.is_absolute():
+            path = self.folder / path
+            if ".." in path.parts[len(self.folder.parts) :] or not path.resolve().is_relative_to(self.folder.resolve()):
+                raise CaptureError(what, "it leads out of the capture's folder", hint)
+        if path.exists() and not path.is_file():
+            raise CaptureError(what, "it is no file", hint)
+        return path
 
 
 def find_captures(paths: list[Path]) -> list[Path]:

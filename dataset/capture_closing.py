@@ -14,6 +14,7 @@ from dataset import capture_schema as schema
 from dataset import clock
 from dataset.errors import CaptureError, DiskFullError
 from dataset.files import sha256_of, write_atomically
+from dataset.own_files import check_own_file
 
 #: A file that a recording holds room with on its disk; given back when the disk is full, and at the end.
 ROOM = ".room"
@@ -38,7 +39,8 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
         counts, meta = _close_database(folder)
         for left_over in (folder / ROOM, *folder.glob("*.part")):  # of a program that was killed
             left_over.unlink(missing_ok=True)
-        files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in (schema.MANIFEST, "truth.json"))
+        inside = (p for p in folder.iterdir() if p.is_file() and not p.is_symlink())
+        files = sorted(p for p in inside if p.name not in (schema.MANIFEST, "truth.json"))
         manifest = {
             "format": schema.FORMAT,
             "format_version": meta.get("format_version", ""),
@@ -52,6 +54,25 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     except (OSError, sqlite3.DatabaseError) as error:
         raise _cannot_close(folder, error) from error
     return manifest
+
+
+def roll_back(folder: Path) -> None:
+    """Undo what a killed program was in the middle of writing, by SQLite's own rollback of a hot journal.
+
+    SQLite does so at the first read, if the connection may write: one that only reads finds the database unreadable.
+
+    Raises
+    ------
+    CaptureError
+        The database is damaged, or the folder cannot be written to.
+    """
+    if not check_own_file(folder, f"{schema.DATABASE}-journal") or not check_own_file(folder, schema.DATABASE):
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(folder / schema.DATABASE, isolation_level=None)) as db:
+            db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise _cannot_close(folder, error) from error
 
 
 def _close_database(folder: Path) -> tuple[dict[str, int], dict[str, str]]:

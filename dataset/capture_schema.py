@@ -7,6 +7,9 @@ FORMAT_VERSION = "1"
 DATABASE = "capture.db"
 MANIFEST = "manifest.json"
 VIDEO = "video.mkv"
+#: Everything that is read or written by name in a capture's folder, and so must be a file of the folder itself.
+OWN_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", MANIFEST, VIDEO, ".room",
+             "truth.json")  # fmt: skip
 
 EVENT_KINDS = frozenset(
     {"flash", "clap_cue", "stomp_cue", "sync_start", "sync_stop", "exercise_start", "exercise_stop", "rest_start",

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import queue
-import re
 import sqlite3
 import threading
 import time
@@ -27,6 +26,7 @@ from dataset.capture import Sensor
 from dataset.capture_closing import ROOM, is_disk_full, seal
 from dataset.errors import CaptureError, DiskFullError, InputError, OutputExistsError
 from dataset.files import sha256_of
+from dataset.labels import is_stamp, is_subject
 from dataset.outputs import cannot_write
 from dataset.profiles.stored import profile_texts
 from dataset.software import software
@@ -52,14 +52,14 @@ _INSERT = {
 
 def check_subject(subject: str) -> str:
     """Return ``subject`` if it is a legal label, else raise InputError."""
-    if not subject.isascii() or not subject.isalnum():
+    if not is_subject(subject):
         raise InputError(f"subject {subject!r} is no label", "only letters and digits are allowed", "try: S01")
     return subject
 
 
 def check_stamp(stamp: str) -> str:
     """Return ``stamp`` if it is a legal name of a recording, else raise InputError."""
-    if not re.fullmatch(r"\d{8}T\d{6}", stamp, re.ASCII):
+    if not is_stamp(stamp):
         raise InputError(
             f"{stamp!r} is no name of a recording", "it is written YYYYMMDDTHHMMSS", "try: 20260131T120000"
         )
@@ -74,7 +74,7 @@ def new_capture_folder(out: Path, subject: str, stamp: str | None = None) -> Pat
     OutputExistsError
         The folder is there already; captures are never overwritten.
     """
-    folder = out / f"sub-{check_subject(subject)}" / f"ses-{stamp or clock.stamp()}"
+    folder = out / f"sub-{check_subject(subject)}" / f"ses-{check_stamp(stamp or clock.stamp())}"
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:

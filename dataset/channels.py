@@ -11,6 +11,7 @@ import pandas as pd
 
 from dataset.arrays import FloatArray
 from dataset.errors import InputError
+from dataset.plain_hdf5 import open_hdf5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def read_channels(file: Path) -> tuple[Channel, ...]:
 def _from_hdf5(file: Path) -> tuple[Channel, ...]:
     found: list[Channel] = []
     try:
-        with h5py.File(file, "r") as opened:
+        with open_hdf5(file) as opened:
             for device, group in opened.items():
                 raw = group.get("raw") if isinstance(group, h5py.Group) else None
                 rate_hz = float(group.attrs.get("sampling rate", 0))

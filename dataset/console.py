@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,6 +27,9 @@ EXIT_BUG = 1
 EXIT_INPUT = 2
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
+
+#: Modes that new files and folders do not get: captures, sessions and runs are of people, and nobody else's to read.
+_OWNER_ALONE, _GROUP_READS = 0o077, 0o027
 
 
 def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
@@ -72,9 +76,10 @@ def run_app(app: typer.Typer, name: str) -> None:
     """Run a typer app with the project's exit codes; never returns."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     as_json = "--json" in sys.argv[1:]
+    before = os.umask(_OWNER_ALONE)
     try:
         check_own_packages()
-        code = typer.main.get_command(app).main(prog_name=name, standalone_mode=False)
+        code = _with_group_readable(typer.main.get_command(app)).main(prog_name=name, standalone_mode=False)
     except MiaError as error:
         report_error(error, as_json=as_json)
         code = error.exit_code
@@ -94,7 +99,39 @@ def run_app(app: typer.Typer, name: str) -> None:
         logging.getLogger(__name__).exception("internal error")
         sys.stdout.write(json.dumps({"error": {"code": "bug", "what": repr(error), "why": "", "hint": ""}}) + "\n")
         code = EXIT_BUG
+    finally:
+        os.umask(before)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _with_group_readable(command: Any) -> Any:
+    """Return a command, or a group of them, with the option ``--group-readable`` wherever there is an ``--out``."""
+    for inner in getattr(command, "commands", {}).values():
+        _with_group_readable(inner)
+    if any("--out" in parameter.opts for parameter in command.params):
+        donor = typer.Typer(add_completion=False)
+        donor.command()(_group_readable)
+        command.params += [p for p in typer.main.get_command(donor).params if "--group-readable" in p.opts]
+    return command
+
+
+def _let_group_read(given: bool) -> None:
+    if given:
+        os.umask(_GROUP_READS)
+
+
+def _group_readable(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--group-readable",
+            help="Let this user's group read what is written; without it its owner alone may.",
+            callback=_let_group_read,
+            expose_value=False,
+        ),
+    ] = False,
+) -> None:
+    """Lend other commands its option."""
 
 
 def check_own_packages() -> None:

@@ -15,13 +15,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def current_umask() -> int:
+    """Return the modes that this process's new files do not get."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield ``path``'s ``*.part`` to write to; at the end of the block it is synced to the disk and renamed.
 
-    Where the block fails, the part is removed and ``path`` is left as it was.
+    Where the block fails, the part is removed and ``path`` is left as it was. A link that somebody put in the part's
+    place is not followed.
     """
     part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    part.touch(exist_ok=False)
     try:
         yield part
         with part.open("rb+") as file:

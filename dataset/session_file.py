@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import session_schema as schema
-from dataset.errors import OutputExistsError, SessionError
+from dataset.errors import InputError, OutputExistsError, SessionError
 from dataset.files import written_whole
+from dataset.labels import is_subject
 from dataset.outputs import cannot_write
+from dataset.plain_hdf5 import open_hdf5
 from dataset.session import (
     Aligned,
     Calibration,
@@ -165,15 +168,17 @@ def read_session(path: Path | str) -> Session:
     path = Path(path)
     if not path.is_file():
         raise SessionError(f"no session at {path}", "there is no such file")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise SessionError(
-            f"{path} is not a session",
-            f"it is not a readable HDF5 file ({error})",
-            "copy it again, or make one with: mia-sync run",
-        ) from error
-    with file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_hdf5(path))
+        except InputError as error:
+            raise SessionError(error.what, error.why, error.hint) from error
+        except OSError as error:
+            raise SessionError(
+                f"{path} is not a session",
+                f"it is not a readable HDF5 file ({error})",
+                "copy it again, or make one with: mia-sync run",
+            ) from error
         try:
             _check_format(file, path)
             problems = list(_problems(file))
@@ -273,12 +278,19 @@ def _problems(file: h5py.File) -> Iterator[str]:
     missing = [name for name in schema.REQUIRED_GROUPS if not isinstance(file.get(name), h5py.Group)]
     yield from (f"group /{name} is missing" for name in missing)
     if not missing:
+        yield from _name_problems(file)
         problems = list(_dataset_problems(file))
         yield from problems
         yield from _sync_problems(file)
         if not problems:
             names = _texts(file["channels/name"])
             yield from (f"two channels are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1)
+
+
+def _name_problems(file: h5py.File) -> Iterator[str]:
+    """Yield what is wrong with the subject, which becomes part of paths; a channel may have any name."""
+    if not is_subject(str(file.attrs.get("subject", ""))):
+        yield f"root attribute subject is {file.attrs.get('subject')!r}, not letters and digits"
 
 
 def _sync_problems(file: h5py.File) -> Iterator[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dataset.errors import VideoError
 from dataset.scratch import close_quietly, scratch_errors, scratch_file
-from dataset.video import PLAYLIST, PLAYLIST_OPTIONS
+from dataset.video import container_options
 
 _FULL_SCALE = 32768.0
 #: Stamps in MKV are rounded to 1 ms: smaller disagreements between blocks are no holes.
@@ -96,7 +96,7 @@ def read_sound(path: Path) -> Sound | None:
         raise VideoError(f"no video at {path}", "there is no such file")
     track: _Track | None = None
     try:
-        with av.open(str(path), options=PLAYLIST_OPTIONS if path.suffix == PLAYLIST else {}) as container:
+        with av.open(str(path), options=container_options(path)) as container:
             if not container.streams.audio:
                 return None
             stream = container.streams.audio[0]

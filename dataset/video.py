@@ -25,7 +25,21 @@ from dataset.errors import VideoError
 
 #: Several files in sequence are read through a playlist, see :mod:`dataset.video_sequence`; its files lie anywhere.
 PLAYLIST = ".ffconcat"
-PLAYLIST_OPTIONS = {"safe": "0"}
+#: Containers that cameras and phones write. Others are not tried: among them are playlists, which any file may be by
+#: its content and which have FFmpeg open whatever files and addresses they name.
+_CONTAINERS = ("matroska", "webm", "mov", "mp4", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "dv",
+               "h264", "hevc", "gif", "yuv4mpegpipe")  # fmt: skip
+_PROTOCOLS = "file"
+
+
+def container_options(path: Path) -> dict[str, str]:
+    """Return FFmpeg's options to open a video by: one file with its own tracks, or a playlist that we wrote."""
+    containers = ",".join(_CONTAINERS)
+    if path.suffix != PLAYLIST:
+        return {"format_whitelist": containers, "protocol_whitelist": _PROTOCOLS}
+    return {"format_whitelist": f"concat,{containers}", "protocol_whitelist": _PROTOCOLS, "safe": "0"}
+
+
 #: Usual distance of key frames at most; larger ones are learnt from the file.
 _KEY_SPACING_NS = 2_000_000_000
 _REORDERING_NS = 250_000_000
@@ -348,7 +362,7 @@ def opened_video(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise VideoError(f"no video at {path}", "there is no such file")
     try:
-        with av.open(str(path), options=PLAYLIST_OPTIONS if path.suffix == PLAYLIST else {}) as container:
+        with av.open(str(path), options=container_options(path)) as container:
             if not container.streams.video:
                 raise VideoError(f"{path} is not a video", "it holds no picture track")
             yield container

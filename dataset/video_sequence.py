@@ -95,8 +95,11 @@ def as_one_video(files: Sequence[Path]) -> Iterator[Path | None]:
     Raises
     ------
     VideoError
-        One of several is no video, or they are not parts of one recording.
+        One is a list of files, one of several is no video, or they are not parts of one recording.
     """
+    for path in files:
+        if path.suffix == PLAYLIST:
+            raise VideoError(f"{path} is no video", "it is a list of files", "name its parts themselves, in order")
     if len(files) < 2:
         yield files[0] if files else None
         return

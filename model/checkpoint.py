@@ -14,6 +14,7 @@ from safetensors.torch import load_file as load_torch_file
 from safetensors.torch import save_file as save_torch_file
 
 from dataset.errors import InputError
+from dataset.own_files import own_file
 from dataset.windows import Windows
 from model import networks
 from model.networks.base import Network
@@ -54,7 +55,7 @@ def load_config(folder: Path) -> dict[str, Any]:
     InputError
         It is no run, or one of a newer version.
     """
-    path = folder / CONFIG
+    path = own_file(folder, CONFIG)
     hint = "give the folder that mia-train fit wrote"
     if not path.is_file():
         raise InputError(f"{folder} is not a run", f"it has no {CONFIG}", hint)
@@ -81,9 +82,10 @@ def load_network(folder: Path, config: dict[str, Any]) -> Network:
     InputError
         The weights are missing, damaged, or not those of this network.
     """
+    weights = own_file(folder, WEIGHTS)
     try:
         network = networks.rebuild(config["model"], config["network"])
-        network.load_state_dict(load_torch_file(folder / WEIGHTS))
+        network.load_state_dict(load_torch_file(weights))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
         raise InputError(f"the weights of {folder} cannot be read", str(error), "fit again") from error
     return network.eval()
@@ -98,7 +100,7 @@ def load_training_windows(folder: Path, config: dict[str, Any]) -> Windows:
         They are missing or damaged.
     """
     try:
-        return _unpacked(load_file(folder / REFERENCE), config["training_windows"])
+        return _unpacked(load_file(own_file(folder, REFERENCE)), config["training_windows"])
     except (OSError, SafetensorError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"the training windows of {folder} cannot be read", str(error), "fit again") from error
 

@@ -91,7 +91,7 @@ def draw_predictions(test: Windows, predicted: FloatArray, path: Path, *, title:
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(figure_text(title, len(title), pixels=True), fontsize=12)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format="png")
 
 
 def _joined(test: Windows, predicted: FloatArray, frames: NDArray[np.int64], group: list[int]) -> Stretch:

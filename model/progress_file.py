@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dataset.errors import InputError
 from dataset.files import written_whole
+from dataset.own_files import own_file
 from model.networks.base import Network
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def load(
     from model.training import State
 
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(own_file(path.parent, path.name), "pt") as file:
             words: dict[str, Any] = json.loads((file.metadata() or {})["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
         network.load_state_dict(_under("network/", tensors))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,8 +16,9 @@ import torch
 
 from dataset import clock
 from dataset.errors import InputError, OutputExistsError, RefusedError
-from dataset.files import sha256_of, write_atomically
+from dataset.files import current_umask, sha256_of, write_atomically, written_whole
 from dataset.outputs import cannot_write, check_writable
+from dataset.own_files import own_file
 from dataset.session import Session
 from dataset.session_file import find_sessions, read_session
 from dataset.software import software
@@ -177,12 +177,13 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     }
     path = _free_name(run)
     plot = path.with_suffix(".png")
-    plots.draw_predictions(
-        test_part,
-        predicted,
-        plot,
-        title=_title(f"{config['model']}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
-    )
+    with written_whole(plot) as part:
+        plots.draw_predictions(
+            test_part,
+            predicted,
+            part,
+            title=_title(f"{config['model']}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
+        )
     _write_json(path, metrics)
     left_out = len(windows) - len(chosen)
     notes = [f"{left_out} windows the run was trained on, or next to them, are left out"] if left_out else []
@@ -199,7 +200,7 @@ def load_metrics(run: Path) -> dict[str, Any]:
     """
     load_config(run)
     try:
-        metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
+        metrics = json.loads(own_file(run, METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{run / METRICS} cannot be read", str(error), "fit again") from error
     if not isinstance(metrics, dict):
@@ -333,8 +334,7 @@ def _free_name(run: Path) -> Path:
 
 def _share(folder: Path) -> None:
     """Give a private temporary folder the permissions that new files and folders of this person have."""
-    mask = os.umask(0)
-    os.umask(mask)
+    mask = current_umask()
     folder.chmod(0o777 & ~mask)
     for file in folder.iterdir():
         file.chmod(0o666 & ~mask)

@@ -1,4 +1,4 @@
-"""Many captures: what is to do, and doing it here, in worker processes, or on a Dask cluster - by one function.
+"""Many captures: what is to do, and doing it in worker processes here or on a Dask cluster - by one function.
 
 A capture is one task; what travels is its path and, back, the plain object that ``--json`` prints. One bad capture
 never stops the rest, nor does a worker that dies.
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import socket
 import traceback
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dataset import cluster
 from dataset.capture import Capture
@@ -22,9 +21,6 @@ from dataset.session_file import read_session
 from sync.parts import Progress
 from sync.pipeline import run_capture, session_name
 from sync.result import stream_dict
-
-if TYPE_CHECKING:
-    from distributed import Future
 
 EXIT_BUG = 1
 
@@ -134,10 +130,14 @@ def sync_one(capture: str, out: str, options: Options, progress: Progress | None
     return result.as_dict()
 
 
-def _at_work(capture: str, out: str, options: Options, sent_from: str) -> dict[str, Any]:
-    """Synchronise one capture in a worker that sees the folders it was sent."""
+def _at_work(capture: str, out: str, options: Options, sent_from: str | None) -> dict[str, Any]:
+    """Synchronise one capture in a worker.
+
+    ``sent_from`` is the machine that sees the capture, and so should the worker; None where that does not either, and
+    the capture itself says so.
+    """
     unseen = [folder for folder in (capture, out) if not Path(folder).is_dir()]
-    if unseen:
+    if unseen and sent_from is not None:
         return failed(
             capture,
             InputError(
@@ -185,7 +185,7 @@ def run_many(
     Raises
     ------
     MissingDependencyError
-        ``dask[distributed]`` is not installed.
+        A scheduler is named, and ``dask[distributed]`` is not installed.
     UsageError
         The scheduler does not answer.
     InputError
@@ -193,41 +193,28 @@ def run_many(
     MiaError
         No worker could be started here.
     """
+    sent_from = socket.gethostname()
+    tasks = [
+        cluster.Task(
+            name=f"{capture.parent.name}_{capture.name}",
+            arguments=(str(capture.resolve()), str(out.resolve()), options, sent_from if capture.is_dir() else None),
+        )
+        for capture in captures
+    ]
     results: dict[int, dict[str, Any]] = {}
-    with cluster.client(jobs, scheduler) as client:
-        from distributed import as_completed
-
+    with cluster.workers(jobs, scheduler) as workers:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(out, error) from error
-        # A capture that is not here either says so itself. Keys are unlike anyone's: a scheduler has other clients.
-        here, batch = socket.gethostname(), uuid.uuid4().hex
-        futures = {
-            client.submit(
-                *((_at_work, str(c.resolve()), str(out.resolve()), options, here) if c.is_dir()
-                  else (sync_one, str(c.resolve()), str(out.resolve()), options)),
-                pure=False, key=f"{c.parent.name}_{c.name}-{k}-{batch}",
-            ): k
-            for k, c in enumerate(captures)
-        }  # fmt: skip
-        try:
-            for future in as_completed(futures):  # type: ignore[no-untyped-call]
-                k = futures[future]
-                results[k] = _result_of(future, str(captures[k]))
-                each(results[k])
-        except BaseException:
-            client.cancel(list(futures))  # type: ignore[no-untyped-call]
-            raise
+        for k, found in workers.run(_at_work, tasks):
+            results[k] = _result_of(found, str(captures[k]))
+            each(results[k])
     return [results[k] for k in range(len(captures))]
 
 
-def _result_of(future: Future[dict[str, Any]], capture: str) -> dict[str, Any]:
-    """Return what a worker said, or what befell it: whatever that was, it befell one capture only."""
-    try:
-        result = future.result()
-    except Exception as error:  # noqa: BLE001 - sync_one raises nothing: its worker died, or could not begin
-        why, hint = cluster.befallen(error)
-    else:
-        return {**result, "capture": capture}
-    return failed(capture, MiaError(f"{capture} was given up", why, hint))
+def _result_of(found: dict[str, Any] | cluster.Lost, capture: str) -> dict[str, Any]:
+    """Return what a worker found, or what befell it: whatever that was, it befell one capture only."""
+    if isinstance(found, cluster.Lost):
+        return failed(capture, MiaError(f"{capture} was given up", found.why, found.hint))
+    return {**found, "capture": capture}

@@ -107,6 +107,7 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     lines += _to_do(result)
     written = result["session"] or "none: refused (see the report; --allow-unverified writes it marked)"
     again = " (made before)" if result.get("resumed") else ""
+    lines += [f"  video: {result['video']}"] if result.get("video") else []  # a capture may name any that was attached
     lines += [f"  session: {written}{again}", f"  report: {result['report']}"]
     console.print_result({}, as_json=False, text="\n".join(lines))
 

@@ -19,6 +19,7 @@ from dataset.capture_writer import CaptureWriter, check_subject
 from dataset.emg_columns import EmgColumns, choose_columns, not_emg_by_name
 from dataset.errors import InputError, OutputExistsError
 from dataset.exercises import canonical_exercise
+from dataset.files import current_umask
 from dataset.outputs import cannot_write
 from dataset.profiles.profile import find_profile
 from dataset.video import probe_video
@@ -112,7 +113,7 @@ def import_files(
         raise cannot_write(out.parent, error) from error
     try:
         _write(folder, subject, table, columns, flash_s, done, video)
-        folder.chmod(0o755)
+        folder.chmod(0o777 & ~current_umask())  # a temporary folder is its owner's alone
         folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

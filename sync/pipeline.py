@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dataset import clock
 from dataset.capture import Capture
 from dataset.errors import OutputExistsError, VideoError
 from dataset.keypoints.pose_model import pose_model as network_file
+from dataset.labels import is_session_name
 from dataset.outputs import cannot_write, check_writable
 from dataset.session_file import write_session
 from dataset.video_sequence import as_one_video
@@ -25,8 +25,6 @@ from sync.parts import Progress
 from sync.recording import Recording, read_recording
 from sync.result import Evidence, SyncResult
 from sync.verdict import FAIL
-
-_SESSION_NAME = re.compile(r"sub-[A-Za-z0-9]+_ses-\d{8}T\d{6}")
 
 
 def run_capture(
@@ -102,7 +100,7 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
     """Return the capture's videos; an attached one must be where and what it was when it was attached."""
     videos = capture.videos
     for attachment in capture.attachments():
-        path = capture.folder / attachment.path
+        path = capture.path_of(attachment)
         if path not in videos:
             continue
         if not path.is_file():
@@ -118,10 +116,10 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
 
 def session_name(capture: Capture) -> str:
     """Return ``sub-<ID>_ses-<STAMP>``: from the capture's folders, else from its subject and when it was closed."""
-    if _SESSION_NAME.fullmatch(capture.name):
+    if is_session_name(capture.name):
         return capture.name
-    closed = re.sub(r"[-:]|\+.*$", "", str(capture.manifest.get("closed_utc", "")))
-    return f"sub-{capture.subject}_ses-{closed or clock.stamp()}"
+    closed = capture.closed_utc
+    return f"sub-{capture.subject}_ses-{clock.stamp() if closed is None else f'{closed:%Y%m%dT%H%M%S}'}"
 
 
 def _run(

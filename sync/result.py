@@ -179,6 +179,7 @@ class SyncResult:
             "report": str(self.report_path),
             "subject": self.session.subject,
             "zero_host_ns": self.session.zero_host_ns,
+            "video": self.session.video.file if self.session.video else None,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
             "exit_code": self.exit_code,

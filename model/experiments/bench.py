@@ -13,6 +13,7 @@ from dataset import clock
 from dataset.errors import InputError, OutputExistsError
 from dataset.files import sha256_of, write_atomically
 from dataset.outputs import cannot_write, check_writable
+from dataset.own_files import own_file
 from dataset.software import software
 from model.experiments import exercises, people, qualitative, similarity, tables, temporal, transfer
 from model.experiments.budget import Budget, budget_of
@@ -175,11 +176,10 @@ def run_experiments(
 
 def _prepared(out: Path, about: dict[str, Any]) -> Path:
     """Make the folder, or see that it holds the same experiment; return the folder of runs."""
-    path = out / ABOUT
     runs = out / RUNS
     if out.exists():
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))["settings"]
+            there = json.loads(own_file(out, ABOUT).read_text(encoding="utf-8"))["settings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{out} holds no experiment to go on with", str(error), "choose another --out") from error
         if there != about["settings"]:
@@ -193,7 +193,7 @@ def _prepared(out: Path, about: dict[str, Any]) -> Path:
     except OSError as error:
         raise cannot_write(out, error) from error
     made = {**about, "created_utc": clock.utc_iso(), "software": software()}
-    write_atomically(path, (json.dumps(made, indent=2) + "\n").encode())
+    write_atomically(out / ABOUT, (json.dumps(made, indent=2) + "\n").encode())
     return runs
 
 

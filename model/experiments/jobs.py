@@ -19,6 +19,7 @@ from torch import Tensor
 from dataset.arrays import FloatArray, IntArray
 from dataset.errors import InputError
 from dataset.files import written_whole
+from dataset.own_files import own_file
 from dataset.windows import Windows
 from model import networks
 from model.experiments.crops import cropped, joined
@@ -177,7 +178,7 @@ def load_result(folder: Path, key: str) -> Result:
     InputError
         It is missing or damaged.
     """
-    path = result_path(folder, key)
+    path = own_file(folder, result_path(folder, key).name)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -210,7 +211,7 @@ def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Ne
     if job.start_from:
         weights = _weights_path(folder, job.start_from)
         try:
-            network.load_state_dict(load_file(weights))
+            network.load_state_dict(load_file(own_file(folder, weights.name)))
         except (OSError, RuntimeError) as error:
             raise InputError(f"{weights} cannot be started from", str(error), "go on with --resume") from error
     batch = max(1, round(job.batch * windows.length / job.length))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -82,30 +81,16 @@ def run_jobs(
             run_job(job, windows, folder)
             each(job)
         return
-    failures: list[str] = []
-    with ExitStack() as stack:
-        client = stack.enter_context(cluster.client(workers, scheduler))
-        from distributed import as_completed
-
+    with cluster.workers(workers, scheduler) as pool:
         for stage in left:
-            futures = {
-                client.submit(_at_work, job, source, str(folder), pure=False, key=f"{job.key}-{folder.name}"): job
-                for job in stage
-            }
-            try:
-                for future in as_completed(futures):  # type: ignore[no-untyped-call]
-                    job = futures[future]
-                    try:
-                        failure = future.result()
-                    except Exception as error:  # noqa: BLE001 - whatever befell a worker befell one job only
-                        failure = ", ".join(cluster.befallen(error))
-                    if failure:
-                        failures.append(f"{job.key}: {failure}")
-                    else:
-                        each(job)
-            except BaseException:
-                client.cancel(list(futures))  # type: ignore[no-untyped-call]
-                raise
+            failures: list[str] = []
+            tasks = [cluster.Task(name=job.key, arguments=(job, source, str(folder))) for job in stage]
+            for k, found in pool.run(_at_work, tasks):
+                failure = f"{found.why}, {found.hint}" if isinstance(found, cluster.Lost) else found
+                if failure:
+                    failures.append(f"{stage[k].key}: {failure}")
+                else:
+                    each(stage[k])
             if failures:
                 raise MiaError(
                     f"{len(failures)} of {len(stage)} runs could not be done",

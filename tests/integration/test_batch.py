@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -18,11 +19,12 @@ import pytest
 
 from acquire.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from dataset.cluster import befallen
 from dataset.session_file import check_sessions
 from sync.batch import Options, _at_work, _result_of, plan_run, run_many
 from sync.cli import main
-
-distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+from tests.modes import modes
+from tests.open_ports import open_ports
 
 PROTOCOL = """
 name = "short"
@@ -97,8 +99,32 @@ def test_two_jobs_try_all_captures_in_the_order_given(captures, tmp_path, call):
     assert told["sessions"][0]["error"]["code"] == "output-exists"
 
 
+@pytest.fixture
+def distributed():
+    return pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="/proc/net/tcp is Linux's")
+def test_jobs_open_no_port_and_need_no_dask(captures, tmp_path, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    before, seen, over = set(open_ports(os.getpid())), set(), threading.Event()
+
+    def look():
+        while not over.wait(0.05):
+            seen.update(open_ports(os.getpid()))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    code, told = call("run", captures[0], captures[1], "--out", tmp_path, "--no-pose", "--jobs", "2")
+    over.set()
+    looking.join()
+    assert (code, codes(told["sessions"])) == (3, [0, 3])
+    assert seen <= before
+    assert modes(tmp_path)[1] == {"0600"}, "workers write for their owner alone too"
+
+
 @pytest.mark.slow
-def test_a_running_scheduler_does_the_same(captures, tmp_path, call):
+def test_a_running_scheduler_does_the_same(captures, tmp_path, call, distributed):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
     ) as cluster:
@@ -112,7 +138,7 @@ def test_a_running_scheduler_does_the_same(captures, tmp_path, call):
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_does_not_answer_is_bad_input(captures, tmp_path, call):
+def test_a_scheduler_that_does_not_answer_is_bad_input(captures, tmp_path, call, distributed):
     code, told = call("run", captures[0], "--out", tmp_path, "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert "no Dask scheduler answers" in told["error"]["what"]
@@ -141,7 +167,7 @@ def test_a_session_made_from_another_capture_is_not_taken_for_done(captures, tmp
 
 def test_a_missing_extra_says_what_to_install(captures, tmp_path, call, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    code, told = call("run", captures[0], "--out", tmp_path / "out", "--jobs", "2")
+    code, told = call("run", captures[0], "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert told["error"]["code"] == "missing-dependency"
     assert told["error"]["hint"] == "pip install 'muscles-in-action[cluster]'"
@@ -169,10 +195,8 @@ def test_a_worker_that_does_not_see_a_folder_says_which(captures, tmp_path):
         (ModuleNotFoundError("No module named 'sync'"), "could not run it"),
     ],
 )
-def test_what_befell_a_worker_is_told_for_its_capture(error, said):
-    future = concurrent.futures.Future()
-    future.set_exception(error)
-    told = _result_of(future, "captures/x")
+def test_what_befell_a_worker_is_told_for_its_capture(error, said, distributed):
+    told = _result_of(befallen(error), "captures/x")
     assert (told["capture"], told["exit_code"], told["verdict"]) == ("captures/x", 2, "FAIL")
     assert said in told["error"]["why"]
     assert told["error"]["hint"]
@@ -187,26 +211,23 @@ def copies(capture, root, subjects):
 
 
 class Killer(threading.Thread):
-    """Kills the worker that is at work on a capture whose folder is called so, at most so many times."""
+    """Kills the worker that has a file of a folder open, at most so many times."""
 
-    def __init__(self, name, times):
+    def __init__(self, folder, times):
         super().__init__(daemon=True)
-        self.wanted, self.times, self.killed = name, times, []
+        self.folder, self.times, self.killed = folder, times, []
         self.over = threading.Event()
 
     def run(self):
-        while not self.over.is_set() and len(self.killed) < self.times:
-            time.sleep(0.3)
-            try:
-                client = distributed.Client.current()
-                for address, keys in client.processing().items():
-                    if any(self.wanted in str(key) for key in keys):
-                        pid = client.run(os.getpid, workers=[address])[address]
-                        if pid not in self.killed:
-                            os.kill(pid, signal.SIGKILL)
-                            self.killed.append(pid)
-            except (ValueError, KeyError, OSError, distributed.comm.CommClosedError):
-                continue  # no client yet, or the worker has just gone
+        while not self.over.wait(0.02) and len(self.killed) < self.times:
+            for worker in multiprocessing.active_children():
+                try:
+                    held = [file.readlink() for file in Path(f"/proc/{worker.pid}/fd").iterdir()]
+                except OSError:
+                    continue  # it has just closed one
+                if worker.pid not in self.killed and any(self.folder in path.parents for path in held):
+                    os.kill(worker.pid, signal.SIGKILL)
+                    self.killed.append(worker.pid)
 
 
 @pytest.mark.slow
@@ -214,7 +235,7 @@ class Killer(threading.Thread):
 def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path, times):
     """Once is borne; a capture that kills its worker again and again is given up, and the other one goes on."""
     good, fatal = copies(captures[0], tmp_path / "captures", ["OK", "FATAL"])
-    killer = Killer("FATAL", times)
+    killer = Killer(fatal.resolve(), times)
     killer.start()
     rows = run_many([fatal, good], tmp_path / "out", Options(pose=False, workers=1), jobs=2)
     killer.over.set()

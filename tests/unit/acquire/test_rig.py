@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,19 @@ def test_a_profile_file_lies_beside_the_rig_file(tmp_path: Path) -> None:
     (tmp_path / "board.toml").write_text(own.replace('unit = "counts"', ""))
     with pytest.raises(InputError, match=r"board\.toml is wrong: stream\.unit"):
         load_rig(tmp_path / "rig.toml")
+
+
+@pytest.mark.parametrize(
+    "name", ["../board.toml", "/board.toml", "link.toml", "linked/board.toml", "pipe.toml", "to/../../x.toml"]
+)
+def test_a_profile_file_outside_the_rig_files_folder_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "rigs"
+    folder.mkdir()
+    (tmp_path / "board.toml").write_text("secret = 1")
+    (folder / "link.toml").symlink_to("../board.toml")
+    (folder / "linked").symlink_to("..")
+    os.mkfifo(folder / "pipe.toml")
+    (folder / "rig.toml").write_text(f'[[slots]]\nchannel = "left_biceps"\nprofile = "{name}"\n')
+    with pytest.raises(InputError, match=r"lies outside the rig file's folder|is no file") as caught:
+        load_rig(folder / "rig.toml")
+    assert "secret" not in str(caught.value)

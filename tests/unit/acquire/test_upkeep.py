@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -63,6 +65,27 @@ def test_a_cut_off_capture_is_closed_and_counted(fakes: Any, tmp_path: Path) -> 
     assert verify(folder) == ()
     again = recover(folder)
     assert again.was_closed and again.counts == found.counts and again.ends == found.ends
+
+
+def test_a_capture_whose_closing_was_killed_in_a_transaction_is_recovered(fakes: Any, tmp_path: Path) -> None:
+    """SQLite then left a hot journal: the database is whole when a connection that may write has rolled it back."""
+    folder = recorded(fakes, tmp_path, close=True)
+    (folder / "manifest.json").unlink()
+    killed = tmp_path / "killed"
+    with contextlib.closing(sqlite3.connect(folder / "capture.db", isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size=2")  # so that pages of an unfinished transaction are written
+        database.execute("BEGIN")
+        database.executemany("INSERT INTO log VALUES (?, 'info', 'half', '{}')", [(k,) for k in range(5000)])
+        database.execute("DELETE FROM notification")
+        shutil.copytree(folder, killed)
+        database.execute("ROLLBACK")
+    assert (killed / "capture.db-journal").stat().st_size
+    with pytest.raises(CaptureError):
+        Capture.open(killed, allow_unclosed=True)
+    found = recover(killed)
+    assert (found.was_closed, found.counts["notification"], found.counts["log"]) == (False, 30, 0)
+    assert verify(killed) == ()
+    assert [p.name for p in sorted(killed.iterdir())] == ["capture.db", "manifest.json"]
 
 
 def test_what_was_lost_is_told_for_each_stream(fakes: Any, tmp_path: Path) -> None:

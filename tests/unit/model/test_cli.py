@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from dataset.importers.mia import import_mia
 from model import cli
+from tests.modes import modes
 
 Maker = Callable[..., Path]
 Cli = Callable[..., tuple[int, str, str]]
@@ -89,6 +90,16 @@ def test_a_fit_on_the_first_pass_beats_the_mean_on_the_second(
     assert code == 0
     assert "136" not in out
     assert "68 training and 68 test windows" in out
+
+
+def test_a_run_is_its_owners_alone(mia_train: Cli, make_session: Maker, tmp_path: Path) -> None:
+    path = make_session()
+    out = tmp_path / "runs"
+    assert mia_train("fit", path, "--out", out / "one", "--epochs", 1, "--stride", 17)[0] == 0
+    assert modes(out) == ({"0700"}, {"0600"})
+    words = ("--epochs", 1, "--stride", 17, "--group-readable")
+    assert mia_train("fit", path, "--out", out / "two", *words)[0] == 0
+    assert modes(out / "two") == ({"0750"}, {"0640"})
 
 
 def test_the_same_seed_gives_the_same_weights(mia_train: Cli, make_session: Maker, tmp_path: Path) -> None:

@@ -202,7 +202,6 @@ def test_one_subject_and_one_exercise_are_no_error(mia_train: Cli, make_session:
 
 @pytest.mark.slow
 def test_two_jobs_give_the_same_table(mia_train: Cli, sessions: Path, tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
     command = ("experiment", "transfer", sessions, "--stride", 16)
     assert mia_train(*command, "--out", tmp_path / "one")[0] == 0
     code, _, err = mia_train(*command, "--out", tmp_path / "two", "--jobs", 2)

@@ -1,0 +1,41 @@
+"""A run folder of somebody else's: its files are its own, or refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dataset.errors import InputError
+from model.checkpoint import CONFIG, REFERENCE, WEIGHTS, load_config, load_network, load_training_windows
+from model.runs import METRICS, load_metrics
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
+
+READERS: dict[str, Callable[[Path], object]] = {
+    CONFIG: load_config,
+    METRICS: load_metrics,
+    WEIGHTS: lambda run: load_network(run, {"model": "mia", "network": {}}),
+    REFERENCE: lambda run: load_training_windows(run, {"training_windows": {}}),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "make",
+    [lambda p: p.symlink_to("../secret"), lambda p: p.symlink_to("/dev/zero"), os.mkfifo],
+    ids=["link", "device", "pipe"],
+)
+def test_links_and_pipes_in_place_of_its_files_are_refused(
+    tmp_path: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    (tmp_path / "secret").write_text("secret")
+    run = tmp_path / "run"
+    run.mkdir()
+    if name == METRICS:
+        (run / CONFIG).write_text('{"format": "mia-run", "format_version": "1"}')
+    make(run / name)
+    with pytest.raises(InputError, match=r"is no file of its own"):
+        READERS[name](run)
