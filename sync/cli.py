@@ -9,6 +9,7 @@ import typer
 
 from dataset import console
 from dataset.errors import MiaError, UsageError
+from sync.time_unit import TimeUnit
 
 if TYPE_CHECKING:
     from dataset.session import Session
@@ -131,12 +132,23 @@ def import_files_command(
     flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV: time_s of each flash.")] = None,
     exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV: name,start_s,stop_s.")] = None,
     subject: Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")] = "S01",
+    time_unit: Annotated[
+        TimeUnit | None,
+        typer.Option("--time-unit", help="Unit of the tables' times; without it seconds, refused where implausible."),
+    ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option("--epoch", min=1, help="Where the logger's clock steps back or leaps: import this stretch alone."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a capture of a video and tables of another app; the logger's clock becomes the host clock."""
     from sync.importing import import_files
 
-    folder = import_files(out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject)
+    folder = import_files(
+        out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject, time_unit=time_unit,
+        epoch=epoch,
+    )  # fmt: skip
     console.print_result({"capture": str(folder)}, as_json=as_json, text=f"capture: {folder}")
 
 
