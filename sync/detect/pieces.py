@@ -106,7 +106,7 @@ class Pieces:
 def typical_step(time_s: FloatArray) -> float:
     """Return the median step between times, in seconds; that of a long stream from stretches all over it.
 
-    Where values come in bursts, most steps are those within a burst: there it is the mean interval.
+    Where slow values come in bursts, most steps are those within a burst: there it is the mean interval.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def _unless_in_bursts(step_s: float, time_s: FloatArray) -> float:
     if step_s >= 0.5 * float(time_s[-1] - time_s[0]) / (len(time_s) - 1):
         return step_s
     interval_s = typical_interval(time_s)
-    return step_s if step_s >= 0.5 * interval_s else interval_s
+    return interval_s if step_s < 0.5 * interval_s and interval_s > 1.0 / WAVEFORM_HZ else step_s
 
 
 def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
