@@ -17,7 +17,8 @@ import numpy as np
 from dataset.arrays import FloatArray, IntArray
 from dataset.spilled import BLOCK, blocks, let_go, run_bounds, spilled
 from sync.envelope import GLITCH_S, line_lateness_s, lower_envelope, part_ends
-from sync.sequence import count_on, counts, fit_packets, infer_index, packet_size, unwrap_counter
+from sync.sequence import counts, fit_packets, infer_index, packet_size, unwrap_counter
+from sync.stamps import index_by_stamps, spread_ties, typical_interval
 
 _BLOCKS = 8
 #: Radios are late by less than this at the median, queues of packets included; what is later is not regular.
@@ -84,6 +85,8 @@ class SensorClock:
     gaps_s : ndarray, shape (G, 2)
         Last time before and first time after each gap, epochs' ends included.
     index_inferred : bool
+    exact : bool
+        The times are the stamps as they were given, and no line below them.
     """
 
     time_s: FloatArray
@@ -94,6 +97,7 @@ class SensorClock:
     ci95_s: float
     gaps_s: FloatArray
     index_inferred: bool = True
+    exact: bool = False
 
     @property
     def rate_ci95_ppm(self) -> float:
@@ -112,6 +116,8 @@ def sensor_clock(
     nominal_hz: float,
     counter: IntArray | None = None,
     counter_modulo: int = 0,
+    *,
+    exact: bool = False,
 ) -> SensorClock:
     """Return the sensor's time for every value.
 
@@ -127,6 +133,9 @@ def sensor_clock(
         The sensor's own count of its values; without one the index is inferred from the arrivals.
     counter_modulo : int
         Where the counter starts again at 0; 0 where it never does.
+    exact : bool
+        The arrivals are the times themselves, as in an imported table: they are taken as they are, and gaps alone are
+        looked for. Of values that share a stamp, the last has it and the others are laid before it.
 
     Returns
     -------
@@ -146,7 +155,7 @@ def sensor_clock(
     for first, stop in bounds:
         rows = slice(first, stop)
         clock = _fit_epoch(
-            arrival_s[rows], None if counter is None else counter[rows], counter_modulo, nominal_hz,
+            arrival_s[rows], None if counter is None else counter[rows], counter_modulo, nominal_hz, exact,
             EpochClock(
                 epoch=int(epoch[first]), first=first, index=index[rows], time_s=time_s[rows],
                 lateness_s=lateness_s[rows], period_s=math.nan, rate_ci95_ppm=math.nan, ci95_s=math.nan, n_lost=0,
@@ -167,7 +176,8 @@ def sensor_clock(
         period_s=float(np.median(periods)) if periods else math.nan,
         ci95_s=max(widths, default=math.nan),
         gaps_s=np.array(gaps, dtype=np.float64).reshape(-1, 2),
-        index_inferred=counter is None,
+        index_inferred=counter is None and not exact,
+        exact=exact,
     )
 
 
@@ -183,16 +193,22 @@ def _number_runs(clock: EpochClock, run: IntArray, number: int) -> Iterator[tupl
 
 
 def _fit_epoch(
-    arrival_s: FloatArray, counter: IntArray | None, counter_modulo: int, nominal_hz: float, clock: EpochClock
+    arrival_s: FloatArray,
+    counter: IntArray | None,
+    counter_modulo: int,
+    nominal_hz: float,
+    exact: bool,
+    clock: EpochClock,
 ) -> EpochClock:
     """Write index, times and lateness of one epoch into its columns, and return them with what is known of the line."""
     n, index = len(arrival_s), clock.index
+    if exact:
+        return _as_stamped(arrival_s, clock)
     period_s = 1.0 / nominal_hz if nominal_hz > 0 else _median_step(arrival_s)
     known = math.isfinite(period_s) and period_s > 0
     if n < 3 or not known or arrival_s[-1] == arrival_s[0]:
-        count_on(index)
         clock.time_s[:] = _spread(arrival_s, period_s) if known else arrival_s
-        return replace(clock, period_s=period_s)
+        return _by_stamps(replace(clock, period_s=period_s))
     # Counted from the first arrival, for the sake of rounding; the column is the lateness once the line is known.
     start_s, relative = float(arrival_s[0]), clock.lateness_s
     for rows in blocks(arrival_s, relative):
@@ -217,9 +233,10 @@ def _fit_epoch(
     usually_s = float(np.median(np.abs(lateness))) if 2 * n_late >= n and counter is None else 0.0
     if usually_s > too_late_s:
         # Not a regular stream at all: its times are better as they came than on a wrong line.
-        count_on(index)
         clock.time_s[:], lateness[:] = _spread(arrival_s, period_s), 0.0
-        return replace(clock, period_s=period_s if packet > 1 else _median_step(arrival_s), ci95_s=usually_s)
+        return _by_stamps(
+            replace(clock, period_s=period_s if packet > 1 else _median_step(arrival_s), ci95_s=usually_s)
+        )
     ci95_s, rate_ci95_ppm = _uncertainty(index, lateness, period_s)
     late_s = line_lateness_s(arrival_s, lateness)
     for rows in blocks(index, lateness, clock.time_s):
@@ -233,6 +250,20 @@ def _fit_epoch(
         ci95_s=math.hypot(ci95_s, 1.96 * 0.5 * late_s),
         n_lost=int(index[-1] - index[0] + 1 - n),
     )
+
+
+def _as_stamped(stamp_s: FloatArray, clock: EpochClock) -> EpochClock:
+    """Write the times of one epoch as they were stamped."""
+    spread_ties(stamp_s, clock.time_s)
+    for rows in blocks(stamp_s, clock.time_s, clock.lateness_s):
+        clock.lateness_s[rows] = stamp_s[rows] - clock.time_s[rows]
+    return _by_stamps(replace(clock, period_s=typical_interval(stamp_s), rate_ci95_ppm=0.0, ci95_s=0.0))
+
+
+def _by_stamps(clock: EpochClock) -> EpochClock:
+    """Write the index that the times themselves give, where they follow no line; return the clock with its losses."""
+    index_by_stamps(clock.index, clock.time_s, clock.period_s, _BRIDGED_S)
+    return replace(clock, n_lost=int(clock.index[-1] - clock.index[0] + 1 - len(clock.index)))
 
 
 def _spread(arrival_s: FloatArray, period_s: float) -> FloatArray:
@@ -280,4 +311,8 @@ def _median_step(arrival_s: FloatArray) -> float:
     long = np.concatenate([stretch[apart:] - stretch[:-apart] for stretch in stretches])
     let_go(arrival_s)
     typical = float(np.median(long))
-    return typical / apart if np.median(np.abs(long - typical)) <= 1.5 * step_s else step_s
+    if np.median(np.abs(long - typical)) <= 1.5 * step_s:
+        return typical / apart
+    # In bursts most single steps are those within a burst.
+    interval_s = typical_interval(arrival_s)
+    return step_s if step_s >= 0.5 * interval_s else interval_s

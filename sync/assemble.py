@@ -72,7 +72,8 @@ def build_session(
     seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, workers=workers, progress=progress)
     # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
     # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
-    rows = np.asarray(np.isfinite(emg).any(axis=1), dtype=bool) & seen.rows
+    # Nor does a moment without any: a table lacks a row in all of its columns.
+    rows = grid.close_short_gaps(np.asarray(np.isfinite(emg).any(axis=1), dtype=bool)) & seen.rows
     aligned = Aligned(
         time_s=grid_s,
         emg=emg,
@@ -271,7 +272,8 @@ def _provenance(
             "step": "record", "version": capture.meta.get("software", ""), "capture": str(capture.folder),
             "capture_uuid": capture.meta.get("capture_uuid", ""), "host_clock": capture.meta.get("host_clock", ""),
         },
-        {"step": "arrivals", "version": version, "method": "lower envelope on an inferred index"},
+        {"step": "arrivals", "version": version, "method": "stamps as given" if capture.meta.get("host_clock") == "file"
+         else "lower envelope on an inferred index"},
     ]  # fmt: skip
     if picture is not None and mapped is not None:
         steps.append({"step": "video map", "version": version, "route": mapped.route, "video": file_names(picture.path),

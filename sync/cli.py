@@ -9,6 +9,7 @@ import typer
 
 from dataset import console
 from dataset.errors import MiaError, UsageError
+from sync.time_unit import TimeUnit
 
 if TYPE_CHECKING:
     from dataset.emg_columns import EmgColumns
@@ -142,6 +143,14 @@ def import_files_command(
             metavar="COLUMN=CHANNEL",
         ),
     ] = None,
+    time_unit: Annotated[
+        TimeUnit | None,
+        typer.Option("--time-unit", help="Unit of the tables' times; without it seconds, refused where implausible."),
+    ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option("--epoch", min=1, help="Where the logger's clock steps back or leaps: import this stretch alone."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a capture of a video and tables of another app; the logger's clock becomes the host clock.
@@ -155,7 +164,7 @@ def import_files_command(
     found: list[EmgColumns] = []
     folder = import_files(
         out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject,
-        channels=_columns_named(channel or []), report=found.append,
+        channels=_columns_named(channel or []), report=found.append, time_unit=time_unit, epoch=epoch,
     )  # fmt: skip
     columns = found[0]
     if not as_json:

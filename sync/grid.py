@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from dataset.arrays import BoolArray, FloatArray, IntArray, stretches
 from dataset.session import LONGEST_BRIDGE_S, ExerciseTable, Pose
 from dataset.spilled import blocks, let_go, run_bounds, spilled
 from sync.detect.filters import envelope
-from sync.detect.pieces import WAVEFORM_HZ
+from sync.detect.pieces import WAVEFORM_HZ, typical_step
+from sync.stamps import near_enough, rate_sections
 
 RATE_HZ = 10.0
 #: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
@@ -25,6 +26,10 @@ _NEAR_S = 0.025
 _LONGEST_CUBIC_S = 0.25
 #: A cubic depends on a value this far off by less than rounding: by a quarter of what it does on the one before.
 _CUBIC_REACH = 60
+#: Steps of a run that are less than this share of the usual one, or so many times as long, make a cubic swing.
+_SHORT_STEP, _LONG_STEP = 0.5, 2.5
+#: Times are rounded by less.
+_ROUNDING_S = 1e-6
 
 
 def grid_times(start_s: float, stop_s: float) -> FloatArray:
@@ -46,7 +51,9 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
     Notes
     -----
     A slow level is taken from a cubic through the values of a run: a line sliding over the sensor's phase loses
-    12-17 % of the variance. A waveform is enveloped and low-passed first.
+    12-17 % of the variance. Where a run's stamps are uneven it is taken from monotone pieces (Fritsch & Carlson 1980),
+    which never leave the range of the two values beside. A waveform is enveloped and low-passed first, at its own rate
+    of each section where that changes. No time further than one interval from a value gets a level.
     """
     result = np.full(len(grid_s), np.nan)
     for first, stop in run_bounds(run):
@@ -54,10 +61,22 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
         a, b = np.searchsorted(grid_s, t[0] - 1e-9), np.searchsorted(grid_s, t[-1] + 1e-9, side="right")
         if len(t) < 2 or a == b or t[0] == t[-1]:
             continue
-        rate_hz = (len(t) - 1) / float(t[-1] - t[0])
-        if rate_hz < WAVEFORM_HZ or len(t) >= rate_hz:  # else too short for the filters to settle
-            result[a:b] = _run_at(np.clip(grid_s[a:b], t[0], t[-1]), t, y, rate_hz)
+        waveform = (len(t) - 1) / float(t[-1] - t[0]) >= WAVEFORM_HZ
+        for begin, end in rate_sections(t) if waveform else [(0, len(t))]:
+            _fill(result, grid_s, t[begin:end], y[begin:end])
+        inside = np.clip(grid_s[a:b], t[0], t[-1])
+        result[a:b][near_enough(inside, t) < -_ROUNDING_S] = np.nan
     return result
+
+
+def _fill(level: FloatArray, grid_s: FloatArray, time_s: FloatArray, value: FloatArray) -> None:
+    """Write the level of a stretch of one rate at the grid times within it."""
+    a, b = np.searchsorted(grid_s, time_s[0] - 1e-9), np.searchsorted(grid_s, time_s[-1] + 1e-9, side="right")
+    if a == b or time_s[-1] == time_s[0]:
+        return
+    rate_hz = (len(time_s) - 1) / float(time_s[-1] - time_s[0])
+    if rate_hz < WAVEFORM_HZ or len(time_s) >= rate_hz:  # else too short for the filters to settle
+        level[a:b] = _run_at(np.clip(grid_s[a:b], time_s[0], time_s[-1]), time_s, value, rate_hz)
 
 
 def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: float) -> FloatArray:
@@ -65,17 +84,30 @@ def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: fl
     if len(time_s) < 4:
         return np.interp(at_s, time_s, value)
     result = np.empty(len(at_s))
+    waveform = rate_hz >= WAVEFORM_HZ
+    curve = CubicSpline if _is_even(time_s, slow=not waveform) else PchipInterpolator
     for rows in blocks(time_s, value):
         a = np.searchsorted(at_s, time_s[rows.start])
         b = np.searchsorted(at_s, time_s[rows.stop]) if rows.stop < len(time_s) else len(at_s)
         if a == b:
             continue
         around = slice(max(0, rows.start - _CUBIC_REACH), min(len(time_s), rows.stop + _CUBIC_REACH))
-        waveform = rate_hz >= WAVEFORM_HZ
         level = envelope(value, rate_hz, ENVELOPE_CUTOFF_HZ, around) if waveform else value[around]
         apart = np.diff(time_s[around], prepend=-np.inf) > 0  # a value that came twice has one time
-        result[a:b] = CubicSpline(time_s[around][apart], level[apart])(at_s[a:b])
+        result[a:b] = curve(time_s[around][apart], level[apart])(at_s[a:b])
     return result
+
+
+def _is_even(time_s: FloatArray, *, slow: bool) -> bool:
+    """Return whether a run's stamps lie evenly enough for a cubic; a waveform's level bears a longer step."""
+    shortest_s, longest_s, last = np.inf, 0.0, float(time_s[0])
+    for rows in blocks(time_s):
+        step_s = np.diff(time_s[rows], prepend=last)
+        last = float(time_s[rows.stop - 1])
+        longest_s = max(longest_s, float(step_s.max()))
+        shortest_s = min(shortest_s, float(np.min(step_s[step_s > 0], initial=np.inf)))
+    usual_s = typical_step(time_s)
+    return shortest_s >= _SHORT_STEP * usual_s and (longest_s <= _LONG_STEP * usual_s or not slow)
 
 
 def frames_to_look_at(grid_s: FloatArray, frame_time_s: FloatArray, seen: IntArray | None = None) -> IntArray:

@@ -23,6 +23,8 @@ from dataset.files import current_umask
 from dataset.outputs import cannot_write
 from dataset.profiles.profile import find_profile
 from dataset.video import probe_video
+from sync.table_times import one_epoch, times_in_seconds
+from sync.time_unit import TimeUnit
 
 FloatArray = NDArray[np.float64]
 
@@ -61,6 +63,8 @@ def import_files(
     subject: str = "S01",
     channels: Mapping[str, str] | None = None,
     report: Callable[[EmgColumns], None] | None = None,
+    time_unit: TimeUnit | None = None,
+    epoch: int | None = None,
 ) -> Path:
     """Make a capture of files that another app recorded.
 
@@ -72,6 +76,7 @@ def import_files(
         It is attached by its path and checksum, not copied.
     emg : Path
         CSV: first column ``time_s`` on the logger's clock, then columns of any name, blank where there is no value.
+        Times may be equal, as those of a packet are, but not fall.
     flashes : Path, optional
         CSV with a column ``time_s`` on the same clock.
     exercises : Path, optional
@@ -82,6 +87,10 @@ def import_files(
         :func:`dataset.emg_columns.choose_columns`.
     report : callable, optional
         Gets the columns that are taken and those that are left out.
+    time_unit : TimeUnit, optional
+        Of all of the tables' times. If not given they are seconds, and refused where they can hardly be.
+    epoch : int, optional
+        Where the table's clock was set, so that its times step back or leap: the stretch to import, from 1.
 
     Returns
     -------
@@ -100,11 +109,11 @@ def import_files(
     if out.exists():
         raise OutputExistsError(f"{out} exists", "captures are never overwritten", "choose another --out")
     check_subject(subject)
-    probe_video(video)
-    table = read_emg(emg, channels or ())
+    film_s = probe_video(video).duration_s
+    table = read_emg(emg, channels or (), time_unit=time_unit, epoch=epoch, film_s=film_s)
     columns = choose_columns(str(emg), table.channels, table.time_s, table.value, channels)
-    flash_s = read_flashes(flashes) if flashes else np.zeros(0)
-    done = read_exercises(exercises) if exercises else []
+    flash_s = read_flashes(flashes, time_unit) if flashes else np.zeros(0)
+    done = read_exercises(exercises, time_unit) if exercises else []
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # Built beside its place and renamed, so that a failure leaves nothing behind.
@@ -162,8 +171,15 @@ def _ns(seconds: float) -> int:
 # -- tables -------------------------------------------------------------------------------------------------------
 
 
-def read_emg(path: Path, given: Collection[str] = ()) -> EmgTable:
-    """Read a table of sEMG; see :func:`import_files`.
+def read_emg(
+    path: Path,
+    given: Collection[str] = (),
+    *,
+    time_unit: TimeUnit | None = None,
+    epoch: int | None = None,
+    film_s: float = math.nan,
+) -> EmgTable:
+    """Read a table of sEMG; see :func:`import_files`. ``film_s`` is the film's length, which may show a wrong unit.
 
     Text is refused but in columns that are no sEMG by their name and are not among those ``given`` a channel.
 
@@ -194,28 +210,34 @@ def read_emg(path: Path, given: Collection[str] = ()) -> EmgTable:
         raise InputError(f"{path} lacks a time", f"row {rows[missing[0]][0]}, column {_TIME_COLUMN!r} is blank")
     if np.isnan(numbers[:, 1:]).all():
         raise InputError(f"{path} holds no value", "every cell beside time_s is blank")
-    for (i, row), at_s in zip(rows, numbers[:, 0], strict=True):
-        _check_time(path, i, _TIME_COLUMN, row[0], at_s)
-    back = np.flatnonzero(np.diff(numbers[:, 0]) <= 0)
-    if len(back):
+    per_second = _per_second(time_unit)
+    for (i, row), at in zip(rows, numbers[:, 0], strict=True):
+        _check_time(path, i, _TIME_COLUMN, row[0], at / per_second)
+    if not np.any(np.diff(numbers[:, 0]) > 0):
         raise InputError(
-            f"the times of {path} do not rise", f"row {rows[back[0] + 1][0]}, column {_TIME_COLUMN!r} is not later"
+            f"the times of {path} do not rise", f"row {rows[1][0]}, column {_TIME_COLUMN!r} is not later, nor is any"
         )
-    return EmgTable(channels=channels, time_s=numbers[:, 0], value=numbers[:, 1:])
+    time_s = times_in_seconds(path, numbers[:, 0], time_unit, film_s)
+    kept = one_epoch(path, [i for i, _ in rows], _TIME_COLUMN, time_s, epoch)
+    time_s, value = time_s[kept], numbers[kept, 1:]
+    if len(time_s) < 2 or np.isnan(value).all():
+        raise InputError(f"{path} holds too little", f"epoch {epoch} has {len(time_s)} row(s)")
+    return EmgTable(channels=channels, time_s=time_s, value=value)
 
 
-def read_flashes(path: Path) -> FloatArray:
-    """Read a table of flashes; returns their times in order."""
+def read_flashes(path: Path, time_unit: TimeUnit | None = None) -> FloatArray:
+    """Read a table of flashes; returns their times in order, in seconds."""
     header, rows = _read_rows(path)
     if _TIME_COLUMN not in header:
         raise InputError(f"{path} is no table of flashes", f"it has no column {_TIME_COLUMN!r}")
     column = header.index(_TIME_COLUMN)
-    times = np.array([_required_time(path, i, _TIME_COLUMN, row[column]) for i, row in rows], dtype=np.float64)
+    unit = _per_second(time_unit)
+    times = np.array([_required_time(path, i, _TIME_COLUMN, row[column], unit) for i, row in rows], dtype=np.float64)
     return np.sort(times)
 
 
-def read_exercises(path: Path) -> list[tuple[str, float, float]]:
-    """Read a table of exercises; returns ``(name, start_s, stop_s)`` in order of their starts."""
+def read_exercises(path: Path, time_unit: TimeUnit | None = None) -> list[tuple[str, float, float]]:
+    """Read a table of exercises; returns ``(name, start_s, stop_s)`` in order of their starts, in seconds."""
     header, rows = _read_rows(path)
     for needed in ("name", "start_s", "stop_s"):
         if needed not in header:
@@ -226,7 +248,8 @@ def read_exercises(path: Path) -> list[tuple[str, float, float]]:
         label = canonical_exercise(row[name])
         if not label:
             raise InputError(f"{path} has an exercise without a name", f"row {i}, column 'name' is blank")
-        begin, end = (_required_time(path, i, n, row[at]) for n, at in (("start_s", start), ("stop_s", stop)))
+        unit = _per_second(time_unit)
+        begin, end = (_required_time(path, i, n, row[at], unit) for n, at in (("start_s", start), ("stop_s", stop)))
         if end <= begin:
             raise InputError(f"an exercise of {path} ends before it starts", f"row {i}, column 'stop_s'")
         found.append((label, begin, end))
@@ -286,12 +309,16 @@ def _number_or_blank(path: Path, line: int, column: str, text: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def _required_time(path: Path, line: int, column: str, text: str) -> float:
+def _per_second(unit: TimeUnit | None) -> float:
+    return 1.0 if unit is None else unit.per_second
+
+
+def _required_time(path: Path, line: int, column: str, text: str, per_second: float) -> float:
     value = _number(path, line, column, text)
     if math.isnan(value):
         raise InputError(f"{path} lacks a number", f"row {line}, column {column!r} is blank")
-    _check_time(path, line, column, text, value)
-    return value
+    _check_time(path, line, column, text, value / per_second)
+    return value / per_second
 
 
 def _check_time(path: Path, line: int, column: str, text: str, at_s: float) -> None:
@@ -299,5 +326,5 @@ def _check_time(path: Path, line: int, column: str, text: str, at_s: float) -> N
         raise InputError(
             f"{path} has a time out of range",
             f"row {line}, column {column!r} is {text.strip()}",
-            "times are in seconds",
+            "times are in seconds; of other units say so: --time-unit ms or us",
         )

@@ -29,6 +29,7 @@ from sync.fit import HostFlashes, host_flashes
 from sync.foresight import Foresight, foresee
 from sync.parts import FrameStamps, Picture, Progress
 from sync.sensors import SensorData
+from sync.stamps import LONGEST_S
 
 CONTACT_KINDS = ("clap", "stomp")
 
@@ -135,10 +136,21 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
     if not firsts:
         raise CaptureError(f"the capture {capture.folder} holds no sensor values", "no notification could be decoded")
     zero_ns = min(firsts)
+    last_ns = max(int(s.arrival_ns[-1]) for _, _, s in decoded if len(s.arrival_ns))
+    if (last_ns - zero_ns) * 1e-9 > LONGEST_S:
+        # Before anything is laid out over it.
+        raise CaptureError(
+            f"the values of {capture.folder} span {(last_ns - zero_ns) * 1e-9 / 86400:.1f} days",
+            f"the first is at {zero_ns * 1e-9:.3f} s of the host clock and the last at {last_ns * 1e-9:.3f} s",
+            "its clock was set, or its times are in another unit: import the table again",
+        )
+    exact = capture.meta.get("host_clock") == "file"
     data: dict[str, SensorData] = {}
     for sensor, profile, samples in decoded:
         arrival_s = _after_s(samples.arrival_ns, zero_ns)
-        clock = sensor_clock(arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo)
+        clock = sensor_clock(
+            arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo, exact=exact
+        )
         data[sensor.channel] = SensorData(
             sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
         )

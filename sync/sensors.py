@@ -88,6 +88,11 @@ class SensorData:
         if not self.clock.period_s > 0 or stop_s <= start_s:
             return 0.0
         time_s = self.clock.time_s
+        if self.clock.exact:
+            # Its rate may change, so that values cannot be counted: what lies in a gap did not come.
+            lacking = np.concatenate([[(-math.inf, time_s[0]), (time_s[-1], math.inf)], self.clock.gaps_s])
+            lacking_s = float(np.sum(np.maximum(0.0, np.diff(np.clip(lacking, start_s, stop_s), axis=1))))
+            return max(0.0, 1.0 - lacking_s / (stop_s - start_s))
         n_inside = sum(
             int(np.count_nonzero((time_s[rows] >= start_s) & (time_s[rows] <= stop_s))) for rows in blocks(time_s)
         )
@@ -387,7 +392,7 @@ def _one(
     offsets = np.full(len(spans), -delay) if of_epochs is None else -of_epochs
     epochs = [(*span, float(offset)) for span, offset in zip(spans, offsets, strict=True)]
     return StreamSync(
-        method=f"arrival envelope + {_DELAY_METHOD.get(source, kind)}",
+        method=f"{'stamps as given' if d.clock.exact else 'arrival envelope'} + {_DELAY_METHOD.get(source, kind)}",
         verdict=judgement.verdict,
         reason=judgement.reason,
         offset_s=-delay,

@@ -32,6 +32,8 @@ _LOSS_STEP = 0.7
 _STRETCH = 4096
 #: Values before a lost round that may already be late.
 _NEARBY = 64
+#: So few values between two signs of a loss may be late ones before it; the share of values at which one more is lost.
+_FEW_LATE, _SECOND_LOSS = 3, 0.005
 #: Stretches of a recording whose earliest arrivals tell the rate.
 _DRIFT_BLOCKS = 24
 _WHOLE_PACKETS = 0.9
@@ -242,6 +244,9 @@ def _skip_losses(index: IntArray, arrival_s: FloatArray, period_s: float, unit: 
         if len(steps) and unit > 1:
             # Late ones just before the loss look like it already: it lies where lateness jumps most.
             found += int(np.argmax(np.diff(late[found - low - 1 : found - low + _NEARBY])))
+        elif len(steps):
+            steps[0] += _late_before_loss(late[: found - low + _FEW_LATE + 1], found - low, ahead[steps[0] :], period_s)
+            found = at + int(steps[0])
         index[at:found] += skipped
         at = found
         if len(steps):
@@ -249,6 +254,37 @@ def _skip_losses(index: IntArray, arrival_s: FloatArray, period_s: float, unit: 
             rise_s = float(ahead[steps[0]] - behind[steps[0]])
             skipped += unit * int(rise_s / (unit * period_s) + 1.0 - _LOSS_STEP)
         let_go(index, arrival_s)
+
+
+def _late_before_loss(late: FloatArray, row: int, ahead: FloatArray, period_s: float) -> int:
+    """Return how many values from a loss's first sign on are late ones before it, and not values after a first loss.
+
+    Parameters
+    ----------
+    late : ndarray
+        Lateness up to a few values behind the sign.
+    row : int
+        Of the sign.
+    ahead : ndarray
+        Smallest lateness from each value on, from the sign's on.
+    period_s : float
+
+    Notes
+    -----
+    Where more is missing a few values later, either two losses lie about these values, or one loss follows late ones.
+    Lateness that is exponential with mean m is longer by k periods with odds exp(-k period / m); beside a second loss
+    at the same place that is the likelier where m is large.
+    """
+    near = ahead[: _FEW_LATE + 1]
+    first_rise_s = float(near[0])
+    if len(near) < 2 or not np.isfinite(near).all() or near[-1] - first_rise_s < _LOSS_STEP * period_s:
+        return 0
+    before = late[max(0, row - _LOSS_WINDOW) : row]
+    mean_s = float(np.mean(before - before.min())) if len(before) else 0.0
+    n_periods = max(1, int((first_rise_s - float(before.min())) / period_s + 1.0 - _LOSS_STEP)) if len(before) else 1
+    if mean_s <= 0 or math.exp(-n_periods * period_s / mean_s) < _SECOND_LOSS:
+        return 0
+    return int(np.argmax(np.diff(near))) + 1
 
 
 def _smallest_ahead(values: FloatArray, window: int) -> FloatArray:

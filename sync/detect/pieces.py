@@ -10,6 +10,7 @@ import numpy as np
 from dataset.arrays import BoolArray, FloatArray, IntArray
 from dataset.spilled import BLOCK, blocks, let_go, spilled
 from sync.detect.filters import smoothed_power
+from sync.stamps import typical_interval
 
 #: Values looked at about each contact.
 BEFORE_S, AFTER_S = 0.5, 1.0
@@ -105,19 +106,28 @@ class Pieces:
 def typical_step(time_s: FloatArray) -> float:
     """Return the median step between times, in seconds; that of a long stream from stretches all over it.
 
+    Where slow values come in bursts, most steps are those within a burst: there it is the mean interval.
+
     Parameters
     ----------
     time_s : ndarray, shape (N,)
         At least two.
     """
     if len(time_s) <= _STRETCHES * _STRETCH:
-        return float(np.median(np.diff(time_s)))
+        return _unless_in_bursts(float(np.median(np.diff(time_s))), time_s)
     # Stretches: single steps so far apart might all lie at the same place of a sensor's packets.
     steps = []
     for first in np.linspace(0, len(time_s) - _STRETCH, _STRETCHES).astype(np.int64):
         steps.append(np.diff(time_s[first : first + _STRETCH]))
         let_go(time_s)
-    return float(np.median(steps))
+    return _unless_in_bursts(float(np.median(steps)), time_s)
+
+
+def _unless_in_bursts(step_s: float, time_s: FloatArray) -> float:
+    if step_s >= 0.5 * float(time_s[-1] - time_s[0]) / (len(time_s) - 1):
+        return step_s
+    interval_s = typical_interval(time_s)
+    return interval_s if step_s < 0.5 * interval_s and interval_s > 1.0 / WAVEFORM_HZ else step_s
 
 
 def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
