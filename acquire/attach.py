@@ -73,7 +73,7 @@ def attach_videos(folder: Path, videos: Sequence[Path], *, progress: Progress | 
     """
     with Capture.open(folder) as capture:
         folder, own = capture.folder, (capture.folder / VIDEO).is_file()
-        before = [folder / a.path for a in capture.attachments() if a.kind == "video"]
+        before = [capture.attached_path(a) for a in capture.attachments() if a.kind == "video"]
     paths = [path.resolve() for path in videos]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -14,6 +14,9 @@ from dataset.muscles import PAPER_CHANNELS, channel_from_name
 from dataset.profiles import load_profile
 from dataset.profiles.profile import add_profile, column_number, find_profile, known_profiles, profile_spec
 from dataset.toml import TomlModel, parse_model, read_toml
+
+#: A device as sounddevice counts it.
+DeviceNumber = Annotated[int, Field(ge=0, lt=2**31)]
 
 VIRTUAL = "virtual"
 #: The same with devices of other makes on some channels.
@@ -95,7 +98,7 @@ class CameraPart(TomlModel):
         It mirrors left and right.
     """
 
-    index: int = Field(default=0, ge=0)
+    index: int = Field(default=0, ge=0, lt=2**31)
     width: int = Field(default=1280, ge=16, le=16384, multiple_of=2)
     height: int = Field(default=720, ge=16, le=16384, multiple_of=2)
     rate_hz: float = Field(default=30.0, gt=0, le=1000)
@@ -107,7 +110,7 @@ class CameraPart(TomlModel):
 class MicrophonePart(TomlModel):
     """A microphone of this computer; the default one where ``device`` is left out."""
 
-    device: int | str | None = None
+    device: DeviceNumber | str | None = None
     rate_hz: int = Field(default=48000, ge=8000, le=192000)
 
 
@@ -121,7 +124,7 @@ class CuesPart(TomlModel):
     """The sound of the clap and stomp cues; the default loudspeaker where ``speaker`` is left out."""
 
     audible: bool = True
-    speaker: int | str | None = None
+    speaker: DeviceNumber | str | None = None
 
 
 def _paper_slots() -> tuple[Slot, ...]:

@@ -78,7 +78,8 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
         There is no capture, it was cut off, or its manifest cannot be read.
     """
     with Capture.open(folder) as capture:
-        folder, manifest, attached = capture.folder, capture.manifest, capture.attachments()
+        folder, manifest = capture.folder, capture.manifest
+        attached = [(a, capture.attached_path(a)) for a in capture.attachments()]
     files = manifest.get("files")
     if not isinstance(files, dict) or schema.DATABASE not in files:
         raise CaptureError(f"{folder / schema.MANIFEST} names no files", "it is no manifest of a capture")
@@ -91,13 +92,12 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
             found.append(Mismatch(file=name, problem="missing"))
         elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
             found.append(Mismatch(file=name, problem="changed"))
-    for attachment in attached:
-        path = folder / attachment.path
+    for attachment, path in attached:
         if not path.is_file():
             found.append(Mismatch(file=attachment.path, problem="missing"))
         elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:
             found.append(Mismatch(file=attachment.path, problem="changed"))
-    known = {*files, *(a.path for a in attached), schema.MANIFEST, "truth.json"}
+    known = {*files, *(path.name for _, path in attached if path.parent == folder), schema.MANIFEST, "truth.json"}
     strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known)
     found.extend(Mismatch(file=name, problem="not in the manifest") for name in strangers)
     return tuple(found)

@@ -16,6 +16,7 @@ import numpy as np
 from dataset import capture_schema as schema
 from dataset.arrays import IntArray
 from dataset.errors import CaptureCutOffError, CaptureError
+from dataset.text import path_from_text
 
 #: Notifications read at once.
 _NOTIFICATIONS = 8192
@@ -358,7 +359,11 @@ class Capture:
         own = self.folder / schema.VIDEO
         if own.is_file():
             return (own,)
-        return tuple(self.folder / a.path for a in self.attachments() if a.kind == "video")
+        return tuple(self.attached_path(a) for a in self.attachments() if a.kind == "video")
+
+    def attached_path(self, attachment: Attachment) -> Path:
+        """Return where an attached file lies; its name may hold bytes that are no UTF-8."""
+        return path_from_text(self.folder / attachment.path)
 
 
 def find_captures(paths: list[Path]) -> list[Path]:

@@ -102,7 +102,7 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
     """Return the capture's videos; an attached one must be where and what it was when it was attached."""
     videos = capture.videos
     for attachment in capture.attachments():
-        path = capture.folder / attachment.path
+        path = capture.attached_path(attachment)
         if path not in videos:
             continue
         if not path.is_file():
