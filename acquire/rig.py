@@ -194,7 +194,9 @@ def load_rig(path: Path) -> tuple[Rig, str]:
     return parse_rig(text, str(path), path.parent), text
 
 
-def open_hardware(rig: str, *, seed: int, subject: str, transport: str = "") -> tuple[Hardware, str]:
+def open_hardware(
+    rig: str, *, seed: int, subject: str, transport: str = "", rig_seed: int | None = None
+) -> tuple[Hardware, str]:
     """Return the hardware that ``--rig`` names and the rig file's text.
 
     Parameters
@@ -207,13 +209,16 @@ def open_hardware(rig: str, *, seed: int, subject: str, transport: str = "") -> 
         Draws the virtual person.
     transport : str
         A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
+    rig_seed : int, optional
+        Of the virtual rig's devices, the same for takes with the same sensors; by default ``seed``.
     """
     if rig in (VIRTUAL, VIRTUAL_MIXED):
         if transport:
             raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
         from acquire.virtual.rig import VirtualHardware
 
-        return VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED), f'name = "{rig}"\n'
+        made = VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed)
+        return made, f'name = "{rig}"\n'
     from acquire.devices import RealHardware
 
     parsed, text = load_rig(Path(rig))
