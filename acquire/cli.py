@@ -15,6 +15,7 @@ from acquire.terminal import ending_signals
 from acquire.tools.cli import TransportOption, add_tools
 from dataset.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, progress, report_error, run_app
 from dataset.errors import CaptureError, DiskFullError, InputError
+from dataset.text import clean_line, clean_text
 
 if TYPE_CHECKING:
     from acquire.attach import Attached
@@ -29,13 +30,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+#: Other programs read a seed as an integer of 64 bits.
+LARGEST_SEED = 2**63 - 1
+
 RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
 ProtocolOption = Annotated[
     Path | None, typer.Option("--protocol", help="Protocol file, or demo, starter, paper or later; default: demo.")
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the sync sequences; default: drawn.")]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the sync sequences; default: drawn."),
+]
 CalibrateOption = Annotated[bool, typer.Option("--calibrate", help="First rest, contraction and rest of every muscle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
@@ -131,7 +138,7 @@ def simulate_command(
     out: OutOption,
     subject: SubjectOption,
     minutes: Annotated[float, typer.Option("--minutes", help="Length of the recording.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything that is drawn.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")],
     protocol: ProtocolOption = None,
     faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
     calibrate: CalibrateOption = False,
@@ -248,6 +255,7 @@ def mark_command(
     """Set a marker in the recording that runs, at this moment."""
     from acquire.control import ask
 
+    text = clean_line(text)
     said = ask({"do": "mark", "text": text}, pid=pid)
     print_result({"marked": text, "said": said}, as_json=as_json, text=said)
 
@@ -340,7 +348,7 @@ def _progress_line() -> Iterator[Any]:
 
         def show(snapshot: Snapshot) -> None:
             nonlocal said_s, said_phase
-            line = progress_text(snapshot)
+            line = clean_text(progress_text(snapshot))
             if STDERR.is_terminal:
                 live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
             elif snapshot.phase != said_phase or snapshot.elapsed_s - said_s >= 5.0:

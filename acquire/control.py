@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.errors import InputError, MiaError, OutputExistsError
+from dataset.text import json_text
 
 #: A caller that says nothing for so long is let go.
 TIMEOUT_S = 5.0
@@ -94,7 +95,7 @@ class ControlServer:
                     if _is_other_user(self.connection):
                         return
                     line = self.rfile.readline(LONGEST_REQUEST_BYTES)
-                    self.wfile.write(json.dumps(answer(line)).encode() + b"\n")
+                    self.wfile.write(json_text(answer(line)).encode() + b"\n")
                 except OSError:  # the caller went away, or says nothing
                     return
 
@@ -123,7 +124,7 @@ class ControlServer:
             try:
                 request = json.loads(line)
                 command = self._commands[request["do"]]
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 known = ", ".join(sorted(self._commands))
                 raise InputError("the request is not understood", repr(error), f"known: {known}") from error
             return {"ok": command(request)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from dataset import clock
 from dataset.capture_writer import CaptureWriter
+from dataset.text import clean_json, clean_text
 
 #: Rows kept before a recording begins; a day of waiting must not fill the memory.
 KEPT_ROWS = 1000
@@ -37,7 +38,10 @@ class Journal:
     def log(self, level: str, what: str, detail: Mapping[str, Any] | None = None, *, t_ns: int | None = None) -> None:
         """Note one thing that happened, now or at host time ``t_ns``."""
         row = JournalRow(
-            t_ns=clock.now_ns() if t_ns is None else t_ns, level=level, what=what, detail=dict(detail or {})
+            t_ns=clock.now_ns() if t_ns is None else t_ns,
+            level=level,
+            what=clean_text(what),
+            detail=clean_json(dict(detail or {})),
         )
         with self._lock:
             self._rows.append(row)
@@ -48,7 +52,7 @@ class Journal:
 
     def show(self, what: str, label: str = "", *, t_ns: int) -> None:
         """Show an event of the capture to the person: it is no row of the log, having a table of its own."""
-        row = JournalRow(t_ns=t_ns, level="event", what=what, detail={"label": label} if label else {})
+        row = JournalRow(t_ns=t_ns, level="event", what=what, detail={"label": clean_text(label)} if label else {})
         with self._lock:
             self._rows.append(row)
 

@@ -19,6 +19,7 @@ from acquire.schedule import Prompt, Schedule
 from dataset import clock
 from dataset.capture_writer import CaptureWriter
 from dataset.errors import HardwareError, InputError
+from dataset.text import clean_line
 
 FLASH_MS = 80
 ANCHOR_EVERY_S = 10.0
@@ -210,7 +211,7 @@ class SchedulePlayer:
 
     def mark(self, text: str, t_ns: int | None = None) -> str:
         """Store a marker with a text of one line, now or at an earlier host time: it was typed after its moment."""
-        words = " ".join(text.split())
+        words = clean_line(text)
         if not words:
             raise InputError("a marker needs a text", "it is empty")
         if len(words) > LONGEST_MARK:

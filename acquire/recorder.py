@@ -33,6 +33,7 @@ from dataset.capture_closing import is_disk_full
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder
 from dataset.errors import CaptureError, HardwareError, InputError, MiaError
 from dataset.outputs import cannot_write
+from dataset.text import clean_text
 
 READY_TIMEOUT_S = 60.0
 
@@ -64,6 +65,7 @@ class Recorder:
         self._disk: DiskStatus | None = None
         self._disk_watch: DiskWatch | None = None
         self._disk_full = ""
+        self._rows_left_out = False
         self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
         #: Finds out by flexing which sensor sits where; between opening and starting.
         self.assigning = Assigning(self._streams.hub, hardware, self.journal, self._before_recording)
@@ -114,6 +116,7 @@ class Recorder:
         return self._disk
 
     def _note(self, text: str) -> None:
+        text = clean_text(text)
         self.notes.append(text)
         self.journal.log("warning", text)
 
@@ -245,6 +248,9 @@ class Recorder:
             return None
         if writer.disk_full and not self._disk_full:  # it filled up while the recording ended
             self._disk_full = f"no room was left on the disk of {writer.folder}"
+        if writer.left_out:
+            rows = ", ".join(f"{n} of {table}" for table, n in sorted(writer.left_out.items()))
+            self.notes.append(f"rows could not be stored and are left out: {rows}; the log says why")
         muxer = self._streams.muxer
         return Recording(
             folder=writer.folder,
@@ -261,6 +267,12 @@ class Recorder:
     def _manifest_health(self, sensors: dict[str, Any]) -> dict[str, Any]:
         health = {"sensors": sensors, "camera": self._streams.camera_health()}
         return health | ({"disk_full": self._disk_full} if self._disk_full else {})
+
+    def _watch_left_out(self, writer: CaptureWriter) -> None:
+        """Say once that rows cannot be stored, while it happens."""
+        if writer.left_out and not self._rows_left_out:
+            self._rows_left_out = True
+            self.journal.log("error", "rows cannot be stored and are left out", dict(writer.left_out))
 
     def _finish(self, folder: Path | None, error: BaseException | None) -> None:
         try:
@@ -286,6 +298,7 @@ class Recorder:
             self._streams.microphone.watch()
         if self._writer is None or self._disk_watch is None:
             return
+        self._watch_left_out(self._writer)
         self._disk = self._disk_watch.look()
         muxer, failure = self._streams.muxer, self._writer.failure
         video_full = muxer is not None and muxer.failure is not None and is_disk_full(muxer.failure)

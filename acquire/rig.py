@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -14,6 +14,9 @@ from dataset.muscles import PAPER_CHANNELS, channel_from_name
 from dataset.profiles import load_profile
 from dataset.profiles.profile import add_profile, column_number, find_profile, known_profiles, profile_spec
 from dataset.toml import TomlModel, parse_model, read_toml
+
+#: A device as sounddevice counts it.
+DeviceNumber = Annotated[int, Field(ge=0, lt=2**31)]
 
 VIRTUAL = "virtual"
 #: The same with devices of other makes on some channels.
@@ -111,7 +114,7 @@ class CameraPart(TomlModel):
         It mirrors left and right.
     """
 
-    index: int = Field(default=0, ge=0)
+    index: int = Field(default=0, ge=0, lt=2**31)
     width: int = Field(default=1280, ge=16, le=16384, multiple_of=2)
     height: int = Field(default=720, ge=16, le=16384, multiple_of=2)
     rate_hz: float = Field(default=30.0, gt=0, le=1000)
@@ -123,7 +126,7 @@ class CameraPart(TomlModel):
 class MicrophonePart(TomlModel):
     """A microphone of this computer; the default one where ``device`` is left out."""
 
-    device: int | str | None = None
+    device: DeviceNumber | str | None = None
     rate_hz: int = Field(default=48000, ge=8000, le=192000)
 
 
@@ -137,7 +140,7 @@ class CuesPart(TomlModel):
     """The sound of the clap and stomp cues; the default loudspeaker where ``speaker`` is left out."""
 
     audible: bool = True
-    speaker: int | str | None = None
+    speaker: DeviceNumber | str | None = None
 
 
 def _paper_slots() -> tuple[Slot, ...]:
@@ -207,7 +210,9 @@ def load_rig(path: Path) -> tuple[Rig, str]:
     return parse_rig(text, str(path), path.parent), text
 
 
-def open_hardware(rig: str, *, seed: int, subject: str, transport: str = "") -> tuple[Hardware, str]:
+def open_hardware(
+    rig: str, *, seed: int, subject: str, transport: str = "", rig_seed: int | None = None
+) -> tuple[Hardware, str]:
     """Return the hardware that ``--rig`` names and the rig file's text.
 
     Parameters
@@ -220,13 +225,16 @@ def open_hardware(rig: str, *, seed: int, subject: str, transport: str = "") -> 
         Draws the virtual person.
     transport : str
         A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
+    rig_seed : int, optional
+        Of the virtual rig's devices, the same for takes with the same sensors; by default ``seed``.
     """
     if rig in (VIRTUAL, VIRTUAL_MIXED):
         if transport:
             raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
         from acquire.virtual.rig import VirtualHardware
 
-        return VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED), f'name = "{rig}"\n'
+        made = VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed)
+        return made, f'name = "{rig}"\n'
     from acquire.devices import RealHardware
 
     parsed, text = load_rig(Path(rig))

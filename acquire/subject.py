@@ -10,6 +10,7 @@ from typing import Any
 from dataset.capture import Capture
 from dataset.capture_writer import check_subject
 from dataset.errors import InputError, MiaError
+from dataset.text import clean_line
 
 #: The ``what`` of the log row that holds these details; their names are those of a session's ``/subject``.
 LOG_ROW = "subject"
@@ -71,7 +72,7 @@ def read_subject(fields: Mapping[str, Any]) -> Subject:
         raise InputError(f"handedness {handedness!r} is not known", "", f"type one of: {', '.join(HANDEDNESS)}")
     return Subject(
         label=check_subject(str(fields.get("label") or "").strip()),
-        consent_id=str(fields.get("consent_id") or "").strip(),
+        consent_id=clean_line(str(fields.get("consent_id") or "")),
         handedness=matching[0] if matching else "",
         **numbers,
     )

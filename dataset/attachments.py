@@ -14,6 +14,7 @@ from dataset.capture import Attachment, Capture
 from dataset.errors import CaptureError, InputError
 from dataset.files import sha256_of, write_atomically, written_whole
 from dataset.outputs import cannot_write
+from dataset.text import path_text
 
 
 def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...]:
@@ -79,4 +80,4 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
 
 def _stored(path: Path, folder: Path) -> str:
     inside = path.resolve().is_relative_to(folder.resolve())
-    return path.resolve().relative_to(folder.resolve()).as_posix() if inside else str(path)
+    return path_text(path.resolve().relative_to(folder.resolve()) if inside else path)

@@ -19,6 +19,7 @@ from dataset.arrays import IntArray
 from dataset.errors import CaptureCutOffError, CaptureError, InputError
 from dataset.labels import is_subject
 from dataset.own_files import check_own_file
+from dataset.text import path_from_text
 
 _MANIFEST_HINT = "take it from a backup, or remove it and run: mia-record recover"
 #: Notifications read at once.
@@ -409,6 +410,7 @@ class Capture:
             path = self.folder / path
             if ".." in path.parts[len(self.folder.parts) :] or not path.resolve().is_relative_to(self.folder.resolve()):
                 raise CaptureError(what, "it leads out of the capture's folder", hint)
+        path = path_from_text(path)  # its name may hold bytes that are not UTF-8
         if path.exists() and not path.is_file():
             raise CaptureError(what, "it is no file", hint)
         return path

@@ -15,6 +15,7 @@ from dataset import clock
 from dataset.errors import CaptureError, DiskFullError
 from dataset.files import sha256_of, write_atomically
 from dataset.own_files import check_own_file
+from dataset.text import clean_json
 
 #: A file that a recording holds room with on its disk; given back when the disk is full, and at the end.
 ROOM = ".room"
@@ -48,7 +49,7 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
             "closed_utc": clock.utc_iso(),
             "files": {p.name: {"sha256": sha256_of(p), "size": p.stat().st_size} for p in files},
             "counts": counts,
-            "health": dict(health or {}),
+            "health": clean_json(dict(health or {})),
         }
         write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
     except (OSError, sqlite3.DatabaseError) as error:

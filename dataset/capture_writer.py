@@ -2,13 +2,12 @@
 
 A kill of the program at any moment leaves a database that opens, with all but the last commit's rows. A disk that
 fills up costs nothing: some room is held from the beginning and given back then, enough for what is still queued and
-for closing.
+for closing. A row that cannot be stored is left out, counted and logged; those after it are stored.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import sqlite3
@@ -30,6 +29,7 @@ from dataset.labels import is_stamp, is_subject
 from dataset.outputs import cannot_write
 from dataset.profiles.stored import profile_texts
 from dataset.software import software
+from dataset.text import clean_text, json_text, path_text, valid_text
 
 COMMIT_EVERY_S = 0.25
 
@@ -37,6 +37,20 @@ COMMIT_EVERY_S = 0.25
 ROOM_BYTES = 8 * 2**20
 
 _WAITING_POLL_S = 0.01
+
+#: What SQLite and its adapter raise for a row that is wrong in itself, where disk and database are well: text that
+#: is no UTF-8, an integer beyond 64 bits, a type or a missing value that the table refuses. A full or failing disk is
+#: an OperationalError, a damaged database a plain DatabaseError.
+_ROW_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+_SHOWN_OF_A_ROW = 200
 
 _INSERT = {
     "notification": "INSERT INTO notification VALUES (?,?,?,?,?,?)",
@@ -120,6 +134,8 @@ class CaptureWriter:
         self._queue: queue.SimpleQueue[tuple[str, tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._next_seq: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
+        #: Rows of each table that could not be stored.
+        self.left_out: Counter[str] = Counter()
         self.failure: Exception | None = None
         #: The disk was full once; the room held back is in use, and the recording must end.
         self.disk_full = False
@@ -157,11 +173,11 @@ class CaptureWriter:
             db.execute("BEGIN")
             for statement in schema.SQL.strip().split(";\n"):
                 db.execute(statement)
-            db.executemany("INSERT INTO meta VALUES (?,?)", values.items())
+            db.executemany("INSERT INTO meta VALUES (?,?)", [(key, valid_text(text)) for key, text in values.items()])
             db.executemany(
                 "INSERT INTO sensor VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                [(s.slot, s.channel, s.muscle, s.side, s.name, s.address, s.serial, s.profile, s.adapter, s.placement,
-                  s.electrode) for s in sensors],
+                [(s.slot, *map(clean_text, (s.channel, s.muscle, s.side, s.name, s.address, s.serial, s.profile,
+                                            s.adapter, s.placement, s.electrode))) for s in sensors],
             )  # fmt: skip
             db.execute("COMMIT")
         part.rename(self._path)
@@ -197,12 +213,13 @@ class CaptureWriter:
         """Store one event on the host clock."""
         if kind not in schema.EVENT_KINDS:
             raise ValueError(f"unknown event kind {kind!r}")
-        self._queue.put(("event", (t_ns, uncertainty_ns, kind, label, source, json.dumps(detail or {}))))
+        words = (clean_text(label), clean_text(source), json_text(detail or {}))
+        self._queue.put(("event", (t_ns, uncertainty_ns, kind, *words)))
 
     def log(self, level: str, what: str, detail: Mapping[str, Any] | None = None, *, t_ns: int | None = None) -> None:
         """Store one log row."""
         at_ns = clock.now_ns() if t_ns is None else t_ns
-        self._queue.put(("log", (at_ns, level, what, json.dumps(detail or {}))))
+        self._queue.put(("log", (at_ns, level, clean_text(what), json_text(detail or {}))))
 
     def clock_anchor(self, host_ns: int, utc_ns: int) -> None:
         """Store one pair of host and wall time."""
@@ -210,7 +227,7 @@ class CaptureWriter:
 
     def attachment(self, kind: str, path: Path, *, ord: int = 0) -> None:
         """Store an attached file by path and checksum; the file itself stays where it is."""
-        self._queue.put(("attachment", (ord, kind, str(path), sha256_of(path), path.stat().st_size)))
+        self._queue.put(("attachment", (ord, kind, path_text(path), sha256_of(path), path.stat().st_size)))
 
     # -- the thread -----------------------------------------------------------------------------------------------
 
@@ -262,11 +279,22 @@ class CaptureWriter:
             self._commit(db, rows)
 
     def _commit(self, db: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
+        stored: Counter[str] = Counter()
+        left_out: dict[str, list[_LeftOut]] = {}
         db.execute("BEGIN")
         for table, row in rows:
-            db.execute(_INSERT[table], row)
+            try:
+                db.execute(_INSERT[table], row)
+            except _ROW_ERRORS as error:  # of this row alone: the transaction goes on
+                left_out.setdefault(table, []).append((row, error))
+            else:
+                stored[table] += 1
+        for table, refused in left_out.items():
+            db.execute(_INSERT["log"], _left_out_row(table, refused))
+            stored["log"] += 1
         db.execute("COMMIT")
-        self.counts.update(table for table, _ in rows)
+        self.counts.update(stored)
+        self.left_out.update({table: len(refused) for table, refused in left_out.items()})
 
     def wait_until_few_wait(self, most: int) -> None:
         """Wait until at most ``most`` rows are queued; for those who write faster than real time."""
@@ -291,6 +319,26 @@ class CaptureWriter:
                 f"free some space, then: mia-record recover {self.folder}",
             ) from self.failure
         seal(self.folder, health)
+
+
+_LeftOut = tuple[tuple[Any, ...], Exception]
+
+
+def _left_out_row(table: str, refused: list[_LeftOut]) -> tuple[int, str, str, str]:
+    """Return the log's row about rows that could not be stored: how many, and what was wrong with the first."""
+    row, error = refused[0]
+    detail = {
+        "table": table,
+        "rows": len(refused),
+        "error": f"{type(error).__name__}: {error}",
+        "row": _shown(row),
+    }
+    return clock.now_ns(), "error", "rows could not be stored and are left out", json_text(detail)
+
+
+def _shown(row: tuple[Any, ...]) -> str:
+    # Integers in hexadecimal: Python refuses to write very long ones in decimal.
+    return ", ".join(hex(v) if isinstance(v, int) else repr(v) for v in row)[:_SHOWN_OF_A_ROW]
 
 
 def _hold_room(path: Path) -> None:

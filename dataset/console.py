@@ -19,9 +19,19 @@ from typer.exceptions import TyperException
 
 from dataset.errors import MiaError, MissingDependencyError, UsageError
 from dataset.system import advice
+from dataset.text import clean_text
+
+
+class CleanConsole(Console):
+    """A console that no text from outside can steer: control characters are printed escaped."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as :class:`rich.console.Console` does, plain text cleaned."""
+        super().print(*(clean_text(o, lines=True) if isinstance(o, str) else o for o in objects), **options)
+
 
 #: Everything that is not a result goes to stderr.
-STDERR = Console(stderr=True, highlight=False)
+STDERR = CleanConsole(stderr=True, highlight=False)
 
 EXIT_BUG = 1
 EXIT_INPUT = 2
@@ -34,7 +44,8 @@ _OWNER_ALONE, _GROUP_READS = 0o077, 0o027
 
 def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
     """Print a command's result on stdout: one JSON object, or text for a person."""
-    sys.stdout.write((json.dumps(value, default=_jsonable, allow_nan=False) if as_json else text.rstrip()) + "\n")
+    words = json.dumps(value, default=_jsonable, allow_nan=False) if as_json else clean_text(text.rstrip(), lines=True)
+    sys.stdout.write(words + "\n")
 
 
 def report_error(error: MiaError, *, as_json: bool) -> None:

@@ -6,15 +6,32 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from dataset.errors import InputError
+from dataset.text import clean_line, clean_text
 
 
 class TomlModel(BaseModel):
-    """Base of everything that is read from TOML: frozen, and a field it does not know is an error, not ignored."""
+    """Base of everything that is read from TOML: frozen, and a field it does not know is an error, not ignored.
+
+    Text is cleaned by :func:`dataset.text.clean_text`; one of several lines becomes one line.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, data: Any) -> Any:
+        return _cleaned(data)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_line(value) if "\n" in value else clean_text(value)
+    if isinstance(value, dict):
+        return {name: _cleaned(item) for name, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, list) else value
 
 
 ModelT = TypeVar("ModelT", bound=TomlModel)

@@ -121,7 +121,7 @@ async def screens(out: Path) -> dict[str, str]:
         await pilot.resize_terminal(80, 24)
         await pilot.pause(1.0)
         made["record-80x24"] = app.export_screenshot()
-        await pilot.press("question_mark")
+        await pilot.press("f1")
         await pilot.pause(0.3)
         made["help"] = app.export_screenshot()
         await pilot.press("x")
@@ -129,7 +129,7 @@ async def screens(out: Path) -> dict[str, str]:
         await until(lambda: getattr(app.step, "preview", None))  # the schedule ends the recording
         await pilot.pause(0.5)
         made["summary"] = app.export_screenshot()
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.5)
     finder.close()
     return made

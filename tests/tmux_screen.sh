@@ -23,7 +23,9 @@ trap 'tmux kill-session -t "$name" 2>/dev/null || true' EXIT
 tmux new-session -d -s "$name" -x 80 -y 24 \
     "$python -c 'from acquire.cli import main; main()' --rig virtual --out '$out'; echo \"left with \$?\"; sleep 60"
 wait_for "Setup" 60
-tmux send-keys -t "$name" r
+tmux send-keys -t "$name" -l Maria
+wait_for "Maria" 10
+tmux send-keys -t "$name" C-r
 wait_for "● REC" 90
 sleep 10
 tmux send-keys -t "$name" m
@@ -33,11 +35,13 @@ tmux send-keys -t "$name" Enter
 sleep 10
 received=$(screen | grep -oE '[0-9]+/[0-9]+' | grep -E '^[0-9]{3,}/' | head -1)
 screen
-tmux send-keys -t "$name" r
-wait_for "saved sub-S01/ses-" 60
+tmux send-keys -t "$name" C-x
+wait_for "Stop the recording?" 10
+tmux send-keys -t "$name" Enter
+wait_for "saved sub-Maria/ses-" 60
 wait_for "preview of the alignment" 120
 screen
-tmux send-keys -t "$name" q
+tmux send-keys -t "$name" C-q
 wait_for "left with 0" 60
 "$python" - "$out" "${received%/*}" <<'PYTHON'
 import sys

@@ -9,7 +9,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -20,7 +20,7 @@ from textual.screen import Screen
 
 from acquire.looking import BodyFinder
 from acquire.protocol import load_protocol
-from acquire.recorder import Recorder
+from acquire.recorder import READY_TIMEOUT_S, Recorder
 from acquire.rig import open_hardware
 from acquire.screen.assigning import AssignScreen
 from acquire.screen.base import StepScreen
@@ -28,16 +28,19 @@ from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flash import TerminalFlasher
 from acquire.screen.flow import DEFAULT_PROTOCOL, Flow, MakeRecorder, Plan
-from acquire.screen.modals import HelpScreen, LeaveScreen
+from acquire.screen.modals import HelpScreen, LeaveScreen, StopScreen
 from acquire.screen.record import RecordScreen
 from acquire.screen.setup import SetupScreen
 from acquire.screen.summary import SummaryScreen
+from acquire.sensors.status import SensorStatus
 from acquire.subject import Subject
-from acquire.take import Recording, Take
+from acquire.take import Recording, Snapshot, Take
 from acquire.terminal import ending_signals
 from dataset.capture_writer import check_subject
 from dataset.console import STDERR, report_error
 from dataset.errors import MiaError
+from dataset.muscles import channel_from_name
+from dataset.text import clean_text
 
 UPDATE_EVERY_S = 0.1
 LEAVE_TIMEOUT_S = 5.0
@@ -70,14 +73,17 @@ class CaptureApp(App[int]):
         The step to begin with.
     finder : BodyFinder, optional
         Looks whether the whole body is in the picture.
+    patience_s : float
+        How long a further take looks for the sensors of the one before, and a take that begins by itself for its own.
     """
 
     CSS_PATH = "screen.tcss"
     TITLE = "mia-record"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "leave", "Quit"),
-        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("ctrl+q", "leave", "Quit", priority=True),
+        Binding("q", "leave_by_letter", "Quit", show=False),
+        Binding("f1,question_mark", "help", "Help", key_display="f1"),
         Binding("ctrl+c", "leave", "Quit", show=False, priority=True),
     ]
 
@@ -88,9 +94,15 @@ class CaptureApp(App[int]):
         *,
         first: str = "setup",
         finder: BodyFinder | None = None,
+        patience_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__()
-        self.flow = Flow(make_recorder, plan or Plan())
+        self.flow = Flow(make_recorder, plan or Plan(), self._release)
+        self._patience_s = patience_s
+        #: The steps that led here, the present one last.
+        self._path: list[str] = []
+        self._waits_since_s: float | None = None
+        self._releasing: list[threading.Thread] = []
         self.finder = finder
         self.error: MiaError | None = None
         self._first = first
@@ -152,7 +164,48 @@ class CaptureApp(App[int]):
         """Show a step in place of the present one; what lies over it goes too."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
+        begins_anew = step in ("setup", "summary")
+        self._path = [step] if begins_anew else [*self._path[: _index(self._path, step)], step]
         self.push_screen(STEP_SCREENS[step](self.flow))
+
+    def back(self) -> None:
+        """Go back to the step before; a take that was not begun is given up where that leads to the last one."""
+        if self.recorder.snapshot().phase == "recording" or self._is_ending() or len(self._path) < 2:
+            return
+        self.flow.at_once = False
+        before = self._path[-2]
+        if before == "summary":
+            self._give_up("")
+        else:
+            self.go(before)
+
+    def _give_up(self, why: str) -> None:
+        """Release the rig of a further take and show the last one's summary again."""
+        try:
+            self.flow.abandon(why)
+        except MiaError as error:  # the rig file went away meanwhile
+            self._failed(error)
+        else:
+            self.go("summary")
+
+    def _release(self, recorder: Recorder) -> None:
+        """Close a recorder that is not needed any more, beside the loop; the next rig opens when that is done."""
+        thread = threading.Thread(target=self._close_quietly, args=(recorder,), name="release", daemon=True)
+        self._releasing = [t for t in self._releasing if t.is_alive()] + [thread]
+        thread.start()
+
+    @staticmethod
+    def _close_quietly(recorder: Recorder) -> None:
+        with contextlib.suppress(MiaError):  # nothing was recorded with it
+            recorder.close()
+
+    def wait_until_released(self) -> None:
+        """Wait for the rigs of takes that were given up."""
+        for thread in self._releasing:
+            thread.join()
+
+    def _is_ending(self) -> bool:
+        return self._ending is not None and not self._ending.done()
 
     def open_rig(self) -> None:
         """Open the rig of the present take, where it is not open yet."""
@@ -162,7 +215,7 @@ class CaptureApp(App[int]):
 
     def reopen_rig(self) -> None:
         """Close the rig and open it again; not while a recording runs."""
-        if self.recorder.snapshot().phase != "recording" and (self._ending is None or self._ending.done()):
+        if self.recorder.snapshot().phase != "recording" and not self._is_ending():
             self._ending = asyncio.create_task(self._reopen())
 
     async def _reopen(self) -> None:
@@ -174,6 +227,7 @@ class CaptureApp(App[int]):
 
     def _open_recorder(self) -> None:
         try:
+            self.wait_until_released()
             self.recorder.open()
         except MiaError as error:
             self.call_from_thread(self._failed, error)
@@ -184,8 +238,8 @@ class CaptureApp(App[int]):
 
     def tell(self, error: MiaError, level: Literal["warning", "error"] = "warning") -> None:
         """Show an error and what to do about it."""
-        words = f"{error}\n{error.hint}".strip()
-        self.notify(words, title=level, severity=level, timeout=30 if level == "error" else 6)
+        words = clean_text(f"{error}\n{error.hint}".strip(), lines=True)
+        self.notify(words, title=level, severity=level, timeout=30 if level == "error" else 6, markup=False)
 
     def sensors_ready(self) -> bool:
         """Return whether every sensor streams; else say which do not."""
@@ -198,15 +252,34 @@ class CaptureApp(App[int]):
 
     def _draw(self) -> None:
         recorder, step = self.recorder, self.step
-        recorder.missing()
+        missing = recorder.missing()
         snapshot = recorder.snapshot()
         if snapshot.phase == "recording" and recorder.finished.is_set():
             self._end()
         if self.flow.at_once and snapshot.phase == "ready":
             self.start(calibrate=False)
+        self._lose_patience(snapshot, missing)
         if step is not None and step.laid_out and not self._terminal_lags():
             with contextlib.suppress(NoMatches):  # its widgets are just being taken away: the app ends
                 step.show(snapshot)
+
+    def _lose_patience(self, snapshot: Snapshot, missing: tuple[SensorStatus, ...]) -> None:
+        """Go back, and say why, where a take waits in vain: for the last one's sensors, or to begin by itself."""
+        if snapshot.phase != "waiting" or not (self.flow.placed or self.flow.at_once) or self._is_ending():
+            self._waits_since_s = None
+            return
+        now_s = time.monotonic()
+        self._waits_since_s = now_s if self._waits_since_s is None else self._waits_since_s
+        if now_s - self._waits_since_s < self._patience_s:
+            return
+        self._waits_since_s = None
+        self.flow.at_once = False
+        why = not_found_words(missing, len(snapshot.sensors), self._patience_s)
+        if self.flow.placed and self.recordings:
+            self._give_up(f"{why}; w where others are used")
+        else:
+            self.notify(why, severity="warning", timeout=30, markup=False)
+            self.go("check")
 
     def _terminal_lags(self) -> bool:
         """Return whether the terminal has not read what was drawn: then nothing more is, and this loop never waits."""
@@ -218,7 +291,7 @@ class CaptureApp(App[int]):
     def start(self, *, calibrate: bool) -> None:
         """Begin to record, with rest and contraction of every muscle first or without."""
         self.flow.at_once = False
-        if not self.sensors_ready():
+        if self.recorder.snapshot().phase == "recording" or self._is_ending() or not self.sensors_ready():
             return
         try:
             self.recorder.calibrate(calibrate)
@@ -226,12 +299,16 @@ class CaptureApp(App[int]):
         except MiaError as error:
             self._failed(error)
 
-    def start_or_stop(self) -> None:
-        """Start; or stop and save."""
-        if self.recorder.snapshot().phase == "recording":
-            self._end()
-        elif self._ending is None or self._ending.done():
-            self.start(calibrate=False)
+    def ask_to_stop(self) -> None:
+        """Ask whether to stop the recording that runs; where the answer is yes, save it."""
+        recorder = self.recorder
+
+        def stop(sure: bool | None) -> None:
+            if sure and recorder is self.recorder and recorder.snapshot().phase == "recording":
+                self._end()
+
+        if recorder.snapshot().phase == "recording":
+            self.push_screen(StopScreen(), stop)
 
     def _end(self) -> asyncio.Task[None]:
         """End and save the running recording, once; the screen goes on drawing meanwhile."""
@@ -247,27 +324,38 @@ class CaptureApp(App[int]):
             self._failed(error)
             return
         if recording is not None:
-            self.recordings.append(recording)
+            self.flow.recorded(recording)
             if not self._leaving:
                 self.go("summary")
 
     def further(self, *, same_placement: bool) -> None:
         """Record another take of the same person."""
-        if self._ending is None or self._ending.done():
-            self.flow.further(same_placement=same_placement)
-            self.go("check")
+        self._further("check", same_placement=same_placement)
 
     def next_person(self) -> None:
         """Begin with another person."""
-        if self._ending is None or self._ending.done():
-            self.flow.further(same_placement=False)
-            self.go("setup")
+        self._further("setup", same_placement=False)
+
+    def _further(self, step: str, *, same_placement: bool) -> None:
+        if self._is_ending():
+            return
+        try:
+            self.flow.further(same_placement=same_placement)
+        except MiaError as error:  # the rig file went away meanwhile
+            self._failed(error)
+            return
+        self.go(step)
 
     # -- leaving --------------------------------------------------------------------------------------------------
 
     def action_help(self) -> None:
         """Show keys and signs."""
         self.push_screen(HelpScreen())
+
+    async def action_leave_by_letter(self) -> None:
+        """Leave, but not where a name is typed."""
+        if not isinstance(self.step, SetupScreen):
+            await self.action_leave()
 
     async def action_leave(self) -> None:
         """Save what runs, release the rig, leave; a recording is asked about first."""
@@ -284,6 +372,7 @@ class CaptureApp(App[int]):
         """Save what runs, release the rig, leave."""
         self._leaving = True
         await self._end()
+        await asyncio.to_thread(self.wait_until_released)
         self.exit(0)
 
     def end_from_signal(self, terminal_is_gone: bool) -> None:
@@ -302,6 +391,25 @@ class CaptureApp(App[int]):
         os._exit(0)  # the screen waits for its dead terminal for ever; everything is stored and released
 
 
+def _index(path: list[str], step: str) -> int:
+    """Return where a step stands in the way here; the way's length where it does not."""
+    return path.index(step) if step in path else len(path)
+
+
+def not_found_words(missing: Sequence[SensorStatus], n: int, patience_s: float) -> str:
+    """Return why a take did not come about whose sensors, some of ``n``, do not stream."""
+    names = ", ".join(_named(status) for status in missing)
+    what = f"not recorded: {len(missing)} of {n} sensors were not found in {patience_s:.0f} s"
+    return f"{what}\n   {names}\n   → switch them on, then try again"
+
+
+def _named(status: SensorStatus) -> str:
+    """Return a sensor's muscle and, in brackets, the device that is looked for."""
+    device = status.sensor.serial or status.sensor.address
+    words = channel_from_name(status.sensor.channel).label
+    return f"{words} ({device})" if device else words
+
+
 def make_recorder_for(plan: Plan, transport: str = "") -> Recorder:
     """Return a recorder for a plan, on newly opened hardware, with a seed that was drawn.
 
@@ -315,7 +423,9 @@ def make_recorder_for(plan: Plan, transport: str = "") -> Recorder:
     # The default by its absence: a folder may have its name.
     protocol, protocol_toml = load_protocol(None if plan.protocol == DEFAULT_PROTOCOL else Path(plan.protocol))
     seed = secrets.randbits(31)
-    hardware, rig_toml = open_hardware(plan.rig, seed=seed, subject=subject.label, transport=transport)
+    hardware, rig_toml = open_hardware(
+        plan.rig, seed=seed, rig_seed=plan.rig_seed, subject=subject.label, transport=transport
+    )
     take = Take(
         protocol=protocol, out=plan.out, subject=subject.label, seed=seed, protocol_toml=protocol_toml,
         rig_toml=rig_toml, subject_info=subject.info(), setup_id=plan.setup_id, sensors=plan.sensors,
@@ -340,6 +450,7 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
             app.run()
     finally:
         recording = app.recorder.close()  # also where the terminal went away or the screen crashed
+        app.wait_until_released()
         if recording is not None:
             app.recordings.append(recording)
         finder.close()

@@ -32,7 +32,7 @@ class AssignScreen(StepScreen):
         Binding("a", "begin", "Begin", tooltip="Begin to assign, or begin again"),
         Binding("enter", "go", "Accept", tooltip="Accept who answered, go on"),
         Binding("s", "keep", "Keep the rig's", tooltip="Skip: keep what the rig says of each sensor"),
-        Binding("r", "record_now", "Record at once"),
+        Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
     ]
 
     def __init__(self, *args: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -21,12 +22,17 @@ class StepScreen(Screen[None]):
 
     #: One of :data:`acquire.screen.bars.STEPS`.
     STEP: ClassVar[str] = ""
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "Back", tooltip="Back to the step before")]
+    #: Actions that are there while a recording runs, and those that are there while none does; others always are.
+    WHILE_RECORDING: ClassVar[frozenset[str]] = frozenset({"stop"})
+    WHILE_IDLE: ClassVar[frozenset[str]] = frozenset()
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual declares it so
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-tall")]  # noqa: RUF012
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         self.flow = flow
+        self._recording = False
         #: Everything is in its place: snapshots can be shown.
         self.laid_out = False
 
@@ -53,3 +59,22 @@ class StepScreen(Screen[None]):
     def show(self, snapshot: Snapshot) -> None:
         """Show a snapshot; called ten times a second while the terminal keeps up."""
         self.query_one(TopBar).snapshot = snapshot
+        if self._recording != (snapshot.phase == "recording"):
+            self._recording = not self._recording
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys that do something now."""
+        recording = self.flow.recorder.snapshot().phase == "recording"
+        return action not in (self.WHILE_IDLE if recording else self.WHILE_RECORDING)
+
+    def action_back(self) -> None:
+        """Go back to the step before; out of a recording only by stopping it, which asks."""
+        if self.flow.recorder.snapshot().phase == "recording":
+            self.action_stop()
+        else:
+            self.capture_app.back()
+
+    def action_stop(self) -> None:
+        """Ask whether to stop the recording and save it."""
+        self.capture_app.ask_to_stop()

@@ -23,11 +23,14 @@ class CalibrateScreen(StepScreen):
     STEP = "Rest/contract"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "begin", "Begin", key_display="enter"),
+        Binding("ctrl+x", "stop", "Stop", tooltip="Stop and save; asks first"),
         Binding("d", "control('redo')", "Redo muscle"),
         Binding("s", "control('skip')", "Skip muscle"),
         Binding("n", "control('next')", "Next"),
-        Binding("r", "record_now", "Record without"),
+        Binding("ctrl+r", "record_now", "Record without", tooltip="Record without rest and contract"),
     ]
+    WHILE_RECORDING = frozenset({"stop", "control"})
+    WHILE_IDLE = frozenset({"begin", "record_now"})
 
     def compose_body(self) -> ComposeResult:
         """Lay out."""

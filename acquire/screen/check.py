@@ -32,7 +32,7 @@ class CheckScreen(StepScreen):
     STEP = "Check"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "Go on"),
-        Binding("r", "record_now", "Record at once"),
+        Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
         Binding("o", "reopen", "Open again"),
     ]
     body: BodyView | None = None
@@ -72,7 +72,7 @@ class CheckScreen(StepScreen):
         self.query_one("#checks", Static).update(checks_text(checks))
         bad = sum(c.level == "bad" for c in checks)
         if ready_to_go(checks):
-            words = "✔ all is well: enter goes on to assigning; r records at once"
+            words = "✔ all is well: enter goes on; ctrl+r records at once"
         elif bad:
             words = f"✖ {bad} to mend; enter goes on all the same"
         else:

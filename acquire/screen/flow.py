@@ -34,6 +34,8 @@ class Plan:
         The same for takes between which no sensor was moved.
     sensors : tuple of Sensor
         As an earlier take of the same placement bound them; the rig's own where empty.
+    rig_seed : int
+        Draws the virtual rig's devices: they are the same in every take of one visit.
     """
 
     rig: str = VIRTUAL
@@ -42,6 +44,7 @@ class Plan:
     out: Path = Path("captures")
     setup_id: str = ""
     sensors: tuple[Sensor, ...] = ()
+    rig_seed: int = field(default_factory=lambda: secrets.randbits(31))
 
 
 #: Makes a recorder on newly opened hardware.
@@ -56,18 +59,25 @@ class Flow:
     make_recorder : callable
         Called for each take; a recorder records once.
     plan : Plan
+    release : callable
+        Called with a recorder that is not needed any more: it closes it.
     """
 
-    def __init__(self, make_recorder: MakeRecorder, plan: Plan) -> None:
+    def __init__(self, make_recorder: MakeRecorder, plan: Plan, release: Callable[[Recorder], None]) -> None:
         self.plan = replace(plan, setup_id=plan.setup_id or new_setup_id())
         self.recorder = make_recorder(self.plan)
         self.recordings: list[Recording] = []
         #: Begin to record as soon as every sensor streams, without another key.
         self.at_once = False
+        #: Why the last take did not come about; empty where it did.
+        self.not_found = ""
+        #: The plan of the last take that was recorded, with the sensors as they were bound in it.
+        self._recorded_plan: Plan | None = None
         self._make_recorder = make_recorder
+        self._release = release
 
     def settle(self, plan: Plan) -> None:
-        """Take a plan; a recorder that was made with another one and not opened yet is made anew.
+        """Take a plan; a recorder that was made with another one is released, and one made anew.
 
         Raises
         ------
@@ -76,7 +86,7 @@ class Flow:
         """
         if plan != self.plan:
             made = self._make_recorder(plan)
-            self.recorder.close()  # was never opened: lets go of its loop
+            self._release(self.recorder)
             self.recorder, self.plan = made, plan
 
     @property
@@ -84,13 +94,25 @@ class Flow:
         """Whether the sensors sit as in an earlier take: nothing is to be assigned or calibrated again."""
         return bool(self.plan.sensors)
 
+    def recorded(self, recording: Recording) -> None:
+        """Note that the present take was recorded."""
+        self.recordings.append(recording)
+        self._recorded_plan = replace(self.plan, sensors=self.recorder.sensors)
+        self.not_found = ""
+
     def further(self, *, same_placement: bool) -> None:
         """Prepare another take; in the same placement it has the same ``setup_id`` and sensors."""
-        if same_placement:
-            self.plan = replace(self.plan, sensors=self.recorder.sensors)
-        else:
-            self.plan = replace(self.plan, sensors=(), setup_id=new_setup_id())
-        self.recorder = self._make_recorder(self.plan)
+        plan = self._recorded_plan or self.plan
+        if not same_placement:
+            plan = replace(plan, sensors=(), setup_id=new_setup_id())
+        made = self._make_recorder(plan)
+        self._release(self.recorder)
+        self.plan, self.recorder, self.not_found, self.at_once = plan, made, "", False
+
+    def abandon(self, why: str = "") -> None:
+        """Give up a take that was not begun, and be as after the last one that was recorded."""
+        self.further(same_placement=True)
+        self.not_found = why
 
     def anew(self) -> None:
         """Make the recorder anew: the rig did not open."""

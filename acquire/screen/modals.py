@@ -17,13 +17,14 @@ from dataset.muscles import channel_from_name
 
 _HELP = """\
 [b]While recording[/b]
- r stop and save       spc pause / go on    m marker with text
+ ctrl+x stop; asks     spc pause / go on    m marker with text
  n next                s skip exercise      d redo the last one
  f flash               c clap cue           k reconnect a sensor
 [b]The picture[/b]
  t 10, 30, 60 s        v camera or traces   p keypoints
 [b]Everywhere[/b]
- q leave; a recording asks first     ctrl+p all commands
+ ctrl+r record         esc  back            ctrl+p all commands
+ ctrl+q leave; a recording asks first
 
 [b]Signs[/b]
  ● streaming  ▲ stale  ✖ lost  ○ searching  ◌ retrying
@@ -47,11 +48,25 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
 
+class StopScreen(ModalScreen[bool]):
+    """A recording runs: stop it?"""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y", "dismiss(True)", "Stop and save"),
+        Binding("escape,n", "dismiss(False)", "Go on recording"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Lay out."""
+        words = "[b]Stop the recording?[/b]\n\n enter  stop it and save it\n esc    go on recording"
+        yield Static(Text.from_markup(words), classes="box")
+
+
 class LeaveScreen(ModalScreen[bool]):
     """A recording runs: leave it?"""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,q,enter", "dismiss(True)", "Save and leave"),
+        Binding("y", "dismiss(True)", "Save and leave"),
         Binding("escape,n", "dismiss(False)", "Go on recording"),
     ]
 

@@ -31,19 +31,22 @@ class RecordScreen(StepScreen):
 
     STEP = "Record"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "record", "Rec", tooltip="Record; stop and save"),
+        Binding("ctrl+r", "record", "Record", tooltip="Begin to record"),
+        Binding("ctrl+x", "stop", "Stop", tooltip="Stop and save; asks first"),
         Binding("space", "pause", "Pause", key_display="spc", tooltip="Pause between exercises; go on"),
         Binding("n", "control('next')", "Next", tooltip="Next: end this exercise, or begin the one that comes"),
         Binding("s", "control('skip')", "Skip", tooltip="Skip this exercise"),
         Binding("d", "control('redo')", "Redo", tooltip="Redo the last exercise"),
         Binding("m", "mark", "Mark", tooltip="Marker with text"),
-        Binding("f", "control('flash')", "Flash", tooltip="Flash now"),
-        Binding("c", "control('clap_cue')", "Clap", tooltip="Clap cue now"),
+        Binding("f", "control('flash')", "Flash", show=False, tooltip="Flash now"),
+        Binding("c", "control('clap_cue')", "Clap", show=False, tooltip="Clap cue now"),
         Binding("k", "reconnect", "Link", tooltip="Reconnect a sensor"),
         Binding("v", "view", "View", show=False, tooltip="View the camera or the traces"),
         Binding("t", "trace", "Traces", show=False, tooltip="Traces of 10, 30 or 60 s"),
         Binding("p", "keypoints", "Points", show=False, tooltip="Keypoints on the picture"),
     ]
+    WHILE_RECORDING = frozenset({"stop", "pause", "control", "mark"})
+    WHILE_IDLE = frozenset({"record"})
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
@@ -98,8 +101,8 @@ class RecordScreen(StepScreen):
     # -- keys -----------------------------------------------------------------------------------------------------
 
     def action_record(self) -> None:
-        """Start; or stop and save."""
-        self.capture_app.start_or_stop()
+        """Begin to record."""
+        self.capture_app.start(calibrate=False)
 
     def action_pause(self) -> None:
         """Pause between exercises, or go on."""

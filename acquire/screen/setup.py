@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -17,6 +18,7 @@ from acquire.screen.flow import Plan, command, protocols, rigs
 from acquire.screen.process import run_beside
 from acquire.subject import Subject, known_subjects, last_subject, read_subject
 from dataset.errors import MiaError
+from dataset.text import clean_line, clean_text
 
 #: Field, its label, and what to type.
 FIELDS = (
@@ -27,20 +29,20 @@ FIELDS = (
     ("mass_kg", "Mass (kg)", "70"),
     ("age_years", "Age (years)", "30"),
 )
-_WORDS = "enter goes on   r records at once   tab to the next field   esc leaves a field"
+_WORDS = "enter goes on   ctrl+r records at once   tab to the next field   ctrl+q leaves"
 
 
 class SetupScreen(StepScreen):
-    """Subject, rig and protocol; everything has a default, so one key is enough."""
+    """Subject, rig and protocol; everything has a default, so one key is enough. Letters go into the fields alone."""
 
     STEP = "Setup"
-    AUTO_FOCUS = "#go"
+    AUTO_FOCUS = "#label"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "Go on", priority=False),
-        Binding("r", "record_now", "Record at once"),
-        Binding("n", "new_rig", "New rig file"),
-        Binding("escape", "leave_field", "Leave field", show=False),
+        Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
+        Binding("ctrl+n", "new_rig", "New rig file"),
     ]
+    WHILE_RECORDING = frozenset({"stop", "back"})  # the first step: there is none before it
 
     def compose_body(self) -> ComposeResult:
         """Lay out."""
@@ -59,7 +61,8 @@ class SetupScreen(StepScreen):
             ):
                 with Horizontal(classes="field"):
                     yield Label(words)
-                    yield Select([(v, v) for v in values], value=chosen, allow_blank=False, id=name, compact=True)
+                    options = [(clean_text(v), v) for v in values]
+                    yield Select(options, value=chosen, allow_blank=False, id=name, compact=True)
             yield Static("", id="problem")
             with Horizontal(classes="field"):
                 yield Button("Go on", id="go", compact=True)
@@ -81,7 +84,7 @@ class SetupScreen(StepScreen):
         try:
             self.flow.settle(self.plan())
         except MiaError as error:
-            self.query_one("#problem", Static).update(f"✖ {error}  {error.hint}")
+            self.query_one("#problem", Static).update(Text(clean_text(f"✖ {error}  {error.hint}")))
             return False
         return True
 
@@ -95,10 +98,6 @@ class SetupScreen(StepScreen):
         if self._settled():
             self.flow.at_once = True
             self.capture_app.go("record")
-
-    def action_leave_field(self) -> None:
-        """Let single keys work again."""
-        self.query_one("#go").focus()
 
     def on_button_pressed(self) -> None:
         """Go on."""
@@ -137,9 +136,9 @@ class SetupScreen(StepScreen):
         said = await run_beside([command("mia-record"), "rig", "init", name])
         problem = self.query_one("#problem", Static)
         if said.returncode != 0 or not Path(name).exists():
-            problem.update("✖ " + " ".join((said.out + said.err).split()))
+            problem.update(Text("✖ " + clean_line(said.out + said.err)))
             return
         select = self.query_one("#rig", Select)
-        select.set_options([(v, v) for v in rigs(Path(), name)])
+        select.set_options([(clean_text(v), v) for v in rigs(Path(), name)])
         select.value = name
         problem.update(f"✔ wrote {name}; edit it to say which sensor sits where")

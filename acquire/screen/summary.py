@@ -20,6 +20,7 @@ from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, leve
 from acquire.screen.process import run_beside
 from acquire.take import Recording
 from dataset.muscles import channel_from_name
+from dataset.text import clean_text
 
 #: So many fit into 80 columns.
 _STREAMS_A_LINE = 3
@@ -69,7 +70,6 @@ class SummaryScreen(StepScreen):
     STEP = "Summary"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "again(True)", "Another take"),
-        Binding("r", "again(True)", "Another take", show=False),
         Binding("w", "again(False)", "New placement", tooltip="Another take after sensors were moved"),
         Binding("p", "person", "Next person"),
     ]
@@ -78,6 +78,7 @@ class SummaryScreen(StepScreen):
     def compose_body(self) -> ComposeResult:
         """Lay out."""
         with VerticalScroll():
+            yield Static(id="not-found")
             yield Static(id="summary")
             yield Static(id="preview")
             yield Static(id="next")
@@ -85,10 +86,12 @@ class SummaryScreen(StepScreen):
     def on_mount(self) -> None:
         """Say what was recorded, and ask the synchroniser."""
         recording = self.flow.recordings[-1]
+        self.query_one("#not-found").display = bool(self.flow.not_found)
+        self.query_one("#not-found", Static).update(Text(f" ✖ {self.flow.not_found}", f"bold {BAD}"))
         self.query_one("#summary", Static).update(summary_text(recording))
         self.query_one("#preview", Static).update(Text(" ◌ aligning, to see what its verdict will be ...", DIM))
         words = Text(" next:  ", DIM)
-        words.append(f"mia-sync run {recording.folder} --out sessions", f"bold {PLAIN}")
+        words.append(clean_text(f"mia-sync run {recording.folder} --out sessions"), f"bold {PLAIN}")
         self.query_one("#next", Static).update(words)
         self.run_worker(self._ask(recording), exclusive=True, group="preview")
 
@@ -98,6 +101,10 @@ class SummaryScreen(StepScreen):
         except OSError as error:
             self.preview = Preview(verdict="", reasons=(f"mia-sync cannot be run: {error}",), streams={})
         self.query_one("#preview", Static).update(preview_text(self.preview))
+
+    def action_back(self) -> None:
+        """Go to the setup: what was recorded is saved, and no step before it can be had again."""
+        self.capture_app.next_person()
 
     def action_again(self, same_placement: bool) -> None:
         """Record another take; in the same placement, assigning and rest/contract are skipped."""

@@ -80,7 +80,7 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
         "closed": ("Starting", "opening the rig"),
         "opening": ("Starting", "opening the rig"),
         "waiting": ("Connecting", f"{streaming} of {len(snapshot.sensors)} sensors stream"),
-        "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; press r to record"),
+        "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; ctrl+r records"),
         "closing": ("Saving", "closing the capture"),
         "done": ("Saved", f"{snapshot.folder.parent.name}/{snapshot.folder.name}")
         if snapshot.folder

@@ -18,6 +18,7 @@ from acquire.hardware import Radio
 from acquire.sensors.commands import send_commands
 from dataset import clock
 from dataset.profiles import Profile
+from dataset.text import clean_text
 
 _log = logging.getLogger(__name__)
 
@@ -205,4 +206,4 @@ class Link:
 
 
 def _text(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "replace").strip("\0 \r\n")
+    return clean_text((raw or b"").decode("utf-8", "replace").strip("\0 \r\n"))

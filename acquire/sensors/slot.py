@@ -16,6 +16,7 @@ from dataset import clock
 from dataset.capture import Sensor
 from dataset.profiles import Profile
 from dataset.profiles.profile import find_profile
+from dataset.text import clean_text
 
 #: What a capture holds is told when it grows, at most this often for each kind.
 TELL_EVERY_S = 1.0
@@ -81,7 +82,7 @@ class Slot:
         self.device = device
         self.bound = replace(
             self.wanted,
-            name=device.name or self.wanted.name,
+            name=clean_text(device.name or self.wanted.name),
             address=device.address,
             serial=identity.serial or self.wanted.serial,
         )

@@ -14,6 +14,7 @@ from acquire.sensors.binding import matches
 from acquire.sensors.link import RADIO_ERRORS, READ_TIMEOUT_S
 from acquire.tools.radio import client, find_device, unreachable
 from dataset.profiles.profile import known_profiles
+from dataset.text import clean_text
 
 
 async def inspect(radio: Radio, address: str) -> dict[str, Any]:
@@ -38,7 +39,7 @@ async def inspect(radio: Radio, address: str) -> dict[str, Any]:
         services = [
             {
                 "uuid": service.uuid,
-                "name": service.description,
+                "name": clean_text(service.description),
                 "characteristics": [await _characteristic(link, c) for c in service.characteristics],
             }
             for service in link.services
@@ -50,7 +51,7 @@ async def inspect(radio: Radio, address: str) -> dict[str, Any]:
         await link.disconnect()
     return {
         "address": device.address,
-        "name": advertisement.local_name or device.name or "",
+        "name": clean_text(advertisement.local_name or device.name or ""),
         "rssi_dbm": advertisement.rssi,
         "profiles": [name for name, profile in known_profiles().items() if matches(profile, device, advertisement)],
         "service_uuids": list(advertisement.service_uuids),

@@ -11,6 +11,7 @@ from dataset.errors import HardwareError, OutputExistsError
 from dataset.muscles import PAPER_CHANNELS
 from dataset.outputs import cannot_write
 from dataset.profiles.profile import known_profiles
+from dataset.text import clean_text
 
 _HEAD = """\
 # Written by mia-record rig init from the sensors that were there. What a rig file may say: docs/rig.md.
@@ -91,7 +92,7 @@ def _slot(sensor: Found, channel: str, many: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return clean_text(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def write_rig(path: Path, found: Sequence[Found]) -> int:

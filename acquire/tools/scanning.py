@@ -15,6 +15,7 @@ from acquire.sensors.link import RADIO_ERRORS, Identity, Link
 from acquire.tools.radio import scanner
 from dataset.errors import HardwareError
 from dataset.profiles.profile import known_profiles
+from dataset.text import clean_text
 
 #: No signal is weaker; where a stack does not tell the strength.
 _FAINTEST_DBM = -127
@@ -78,7 +79,7 @@ async def scan(radio: Radio, seconds: float, *, ask: bool = False, adapter: str 
         fitting = [n for n, p in known_profiles().items() if matches(p, device, advertisement)]
         seen[device.address] = Found(
             address=device.address,
-            name=advertisement.local_name or device.name or (earlier.name if earlier else ""),
+            name=clean_text(advertisement.local_name or device.name or (earlier.name if earlier else "")),
             rssi_dbm=max(strength, earlier.rssi_dbm if earlier else _FAINTEST_DBM),
             profiles=tuple(dict.fromkeys((*(earlier.profiles if earlier else ()), *fitting))),
             service_uuids=tuple(dict.fromkeys(advertisement.service_uuids)),

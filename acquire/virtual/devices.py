@@ -275,13 +275,23 @@ class Devices:
     serials: tuple[str, ...]
 
     @classmethod
-    def drawn(cls, seed: int, faults: Faults | None = None) -> Devices:
-        """Draw the devices of one recording; none of their constants is known to who estimates them."""
+    def drawn(cls, seed: int, faults: Faults | None = None, *, recording: int | None = None) -> Devices:
+        """Draw the devices of one rig; none of their constants is known to who estimates them.
+
+        Parameters
+        ----------
+        seed : int
+            Draws what stays the same from one recording to the next: constants, addresses, serials.
+        faults : Faults, optional
+        recording : int, optional
+            Draws what does not: jitter, pauses, lost frames. By default ``seed``.
+        """
         faults = faults or Faults()
+        recording = seed if recording is None else recording
         rng = chance.generator(seed, "devices")
         sensors = tuple(
             SensorClock(
-                name=f"{seed}/sensor/{i}",
+                name=f"{recording}/sensor/{i}",
                 zero_ns=-int(rng.integers(0, 1_000_000_000)),
                 rate_ppm=float(rng.uniform(-100.0, 100.0)),
                 delay_s=float(rng.uniform(0.060, 0.210)),
@@ -292,7 +302,7 @@ class Devices:
             for i in range(len(PAPER_CHANNELS))
         )
         camera = CameraClock(
-            name=f"{seed}/camera",
+            name=f"{recording}/camera",
             zero_ns=-int(rng.integers(0, 1_000_000_000)),
             rate_ppm=float(rng.uniform(-80.0, 80.0)),
             exposure_s=float(rng.uniform(0.004, 0.016)),
@@ -302,7 +312,7 @@ class Devices:
             dropped_share=faults.dropped_frame_share,
         )
         microphone = MicrophoneClock(
-            name=f"{seed}/microphone",
+            name=f"{recording}/microphone",
             zero_ns=-int(rng.integers(0, 1_000_000_000)),
             rate_ppm=float(rng.uniform(-80.0, 80.0)),
             latency_s=float(rng.uniform(0.015, 0.045)),

@@ -150,14 +150,14 @@ def bitalino_frame(sequence: int, analog: list[int]) -> bytes:
     return bytes(frame)
 
 
-def drawn_others(seed: int) -> tuple[OtherDevice, ...]:
-    """Draw the devices of the mixed rig; their delays and drifts are known to nobody."""
+def drawn_others(seed: int, *, recording: int | None = None) -> tuple[OtherDevice, ...]:
+    """Draw the mixed rig's other devices from ``seed``, and from ``recording`` what differs between recordings."""
     rng = chance.generator(seed, "others")
     return tuple(
         OtherDevice(
             kind=kind,
             channels=channels,
-            name=f"{seed}/{kind}",
+            name=f"{seed if recording is None else recording}/{kind}",
             address=f"F0:5D:A0:77:{int(rng.integers(256)):02X}:{number:02X}",
             zero_ns=-int(rng.integers(0, 1_000_000_000)),
             rate_ppm=float(rng.uniform(-100.0, 100.0)),

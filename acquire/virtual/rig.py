@@ -70,6 +70,8 @@ class VirtualHardware(SensorOrders):
         The rig says of every sensor that it sits on another muscle than it does, as before it is assigned.
     sent : Path, optional
         A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
+    rig_seed : int, optional
+        Draws the devices in place of ``seed``: one rig in several recordings.
     """
 
     name = "virtual"
@@ -83,16 +85,18 @@ class VirtualHardware(SensorOrders):
         mixed: bool = False,
         mixed_up: bool = False,
         sent: Path | None = None,
+        rig_seed: int | None = None,
     ) -> None:
         self._seed = seed
+        self._rig_seed = seed if rig_seed is None else rig_seed
         self._subject = subject
         self._faults = faults or Faults()
         self._sent = sent
-        self._devices = Devices.drawn(seed, self._faults)
+        self._devices = Devices.drawn(self._rig_seed, self._faults, recording=seed)
         self._prompts: list[tuple[Prompt, int]] = []
         self._parts: _Parts | None = None
         self._central: Central | None = None
-        self._others = drawn_others(seed) if mixed else ()
+        self._others = drawn_others(self._rig_seed, recording=seed) if mixed else ()
         self._camera: VirtualCamera | None = None
         self._unplugged_until_ns = 0
         self.sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
@@ -272,6 +276,7 @@ class VirtualHardware(SensorOrders):
             held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
 
             world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
+            world += ["--rig-seed", str(self._rig_seed)]
             if self._sent is not None:
                 world += ["--sent", str(self._sent)]
             sensors = sensors_child([*world, *(["--mixed"] if self._others else [])], hci_end)

@@ -268,6 +268,7 @@ def main() -> None:
     """Run on inherited file descriptors."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--rig-seed", type=int)
     parser.add_argument("--subject", required=True)
     parser.add_argument("--faults", required=True)
     parser.add_argument("--sent", type=Path)
@@ -278,7 +279,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     faults = Faults.model_validate_json(given.faults)
     world = orders.make_world(given.seed, given.subject, faults)
-    devices = Devices.drawn(given.seed, faults)
+    rig_seed = given.seed if given.rig_seed is None else given.rig_seed
+    devices = Devices.drawn(rig_seed, faults, recording=given.seed)
     ring = FrameRing(given.ring_fd, HEIGHT, WIDTH)
     sent = SentLog(given.sent / "camera" if given.sent else None)
     camera = Camera(world, devices, FrameSender(ring, socket.socket(fileno=given.frames_fd)), sent)

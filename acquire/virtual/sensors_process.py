@@ -22,7 +22,7 @@ from acquire.virtual.devices import Devices
 from acquire.virtual.faults import Faults
 from acquire.virtual.gatt import M40Identity, Spoil, VirtualM40
 from acquire.virtual.other_gatt import VirtualOther
-from acquire.virtual.others import drawn_others
+from acquire.virtual.others import OtherDevice, drawn_others
 from acquire.virtual.sent import SentLog
 from acquire.virtual.world import World
 from dataset.capture import Sensor
@@ -53,13 +53,15 @@ class Sensors:
     world : World
     devices : Devices
     faults : Faults
-    mixed : bool
-        Some channels sit on devices of other makes.
+    others : tuple of OtherDevice
+        Devices of other makes, on which some channels sit.
     sent : SentLog
         Told of every value of an M40, and of every prompt.
     """
 
-    def __init__(self, world: World, devices: Devices, faults: Faults, sent: SentLog, *, mixed: bool = False) -> None:
+    def __init__(
+        self, world: World, devices: Devices, faults: Faults, sent: SentLog, others: tuple[OtherDevice, ...] = ()
+    ) -> None:
         self._world = world
         self._faults = faults
         self._sent = sent
@@ -68,7 +70,7 @@ class Sensors:
         self.by_slot: dict[int, VirtualM40 | VirtualOther] = {}
         self._others = [
             VirtualOther(self.air, device, partial(device.values, world), partial(device.payload, faults))
-            for device in (drawn_others(world.seed) if mixed else ())
+            for device in others
         ]
         on_others = {channel: other for other in self._others for channel in other.what.channels}
         self._of_channel: dict[str, VirtualM40 | VirtualOther] = {}
@@ -147,10 +149,15 @@ class Sensors:
 
 
 async def serve(
-    world: World, devices: Devices, faults: Faults, hci: socket.socket, sent: SentLog, *, mixed: bool = False
+    world: World,
+    devices: Devices,
+    faults: Faults,
+    hci: socket.socket,
+    sent: SentLog,
+    others: tuple[OtherDevice, ...] = (),
 ) -> None:
     """Serve until standard input ends or says ``quit``; then answer with the report."""
-    sensors = Sensors(world, devices, faults, sent, mixed=mixed)
+    sensors = Sensors(world, devices, faults, sent, others)
     transport = await serve_controller(sensors.air, hci)
     await sensors.start()
     orders.answer({"ready": True})
@@ -171,6 +178,7 @@ def main() -> None:
     """Run on inherited file descriptors."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--rig-seed", type=int)
     parser.add_argument("--subject", required=True)
     parser.add_argument("--faults", required=True)
     parser.add_argument("--hci-fd", type=int, required=True)
@@ -180,9 +188,11 @@ def main() -> None:
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     faults = Faults.model_validate_json(given.faults)
     world = orders.make_world(given.seed, given.subject, faults)
-    devices = Devices.drawn(given.seed, faults)
+    rig_seed = given.seed if given.rig_seed is None else given.rig_seed
+    devices = Devices.drawn(rig_seed, faults, recording=given.seed)
     sent = SentLog(given.sent / "sensors" if given.sent else None)
-    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd), sent, mixed=given.mixed))
+    others = drawn_others(rig_seed, recording=given.seed) if given.mixed else ()
+    asyncio.run(serve(world, devices, faults, socket.socket(fileno=given.hci_fd), sent, others))
 
 
 if __name__ == "__main__":

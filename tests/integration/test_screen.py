@@ -94,7 +94,7 @@ async def test_the_whole_flow_on_the_virtual_rig(tmp_path: Path) -> None:
         await until(lambda: isinstance(app.step, SummaryScreen) and app.step.preview, "a verdict", 180.0)
         summary = app.step
         assert isinstance(summary, SummaryScreen) and summary.preview is not None
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.5)
     finder.close()
     assert summary.preview.verdict in ("PASS", "WARNING"), summary.preview
@@ -104,6 +104,39 @@ async def test_the_whole_flow_on_the_virtual_rig(tmp_path: Path) -> None:
         assert sorted(contracted) == sorted(s.channel for s in capture.sensors)
         assert len(capture.events("rest_start")) == 16
         assert [e.label for e in capture.events("exercise_start")] == ["squat", "hook_punch"]
+
+
+async def test_another_take_on_the_virtual_rig_finds_the_same_sensors(tmp_path: Path) -> None:
+    """From start to a recorded session in three keys; the further take demands the sensors of the first."""
+    protocol = tmp_path / "short_protocol.toml"
+    protocol.write_text(PROTOCOL, encoding="utf-8")
+    app = CaptureApp(make_recorder_for, Plan(out=tmp_path / "out", protocol=str(protocol)))
+
+    def phase() -> str:
+        return app.recorder.snapshot().phase
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+r")
+        await until(lambda: phase() == "recording", "recording")
+        await pilot.press("ctrl+x", "enter")
+        await until(lambda: isinstance(app.step, SummaryScreen) and app.step.laid_out, "a summary")
+        await pilot.press("a")
+        await until(lambda: isinstance(app.step, CheckScreen) and phase() == "ready", "ready again")
+        await pilot.press("ctrl+r")
+        await until(lambda: phase() == "recording", "recording again")
+        await asyncio.sleep(3.0)
+        await pilot.press("ctrl+x", "enter")
+        await until(lambda: len(app.recordings) == 2, "saved again")
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.5)
+    first, second = (Capture.open(r.folder) for r in app.recordings)
+    assert [(s.channel, s.serial, s.address) for s in first.sensors] == [
+        (s.channel, s.serial, s.address) for s in second.sensors
+    ]
+    assert first.meta["setup_id"] == second.meta["setup_id"] and first.meta["sync_seed"] != second.meta["sync_seed"]
+    assert all(len(second.notifications(s.slot).payload) > 20 for s in second.sensors)
+    first.close()
+    second.close()
 
 
 def test_real_keys_under_tmux(tmp_path: Path) -> None:
@@ -163,7 +196,7 @@ def test_a_frozen_terminal_neither_stalls_nor_loses(tmp_path: Path) -> None:
     try:
         assert terminal.read(60.0, until=b"Setup")
         terminal.read(1.0)
-        terminal.press(b"r")
+        terminal.press(b"\x12")  # ctrl+r
         assert terminal.read(90.0, until=b"REC"), "it never recorded"
         terminal.read(2.0)
         frozen_ns = time.perf_counter_ns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -178,3 +179,18 @@ def test_real_clips_attach_with_pyavs_times(closed: Path, shared_data: Path, cli
         assert capture.video_path == path.resolve()
         assert frame_pts_ns(path).tolist() == expected
     assert made.facts[0].n_frames == len(expected) and not made.facts[0].variable_rate
+
+
+def test_a_video_whose_name_is_no_utf8_is_attached_found_and_verified(closed: Path, phone: Callable[..., Path]) -> None:
+    odd = phone("plain.mp4").rename(closed.parent / os.fsdecode(b"Kn\xefie \x1b[2J.mp4"))
+    result = CliRunner().invoke(app, ["attach", str(closed), str(odd)])
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output and "Kn\N{REPLACEMENT CHARACTER}ie" in result.output
+    with Capture.open(closed) as capture:
+        assert capture.videos == (odd,)
+        capture.attachments()[0].path.encode()
+    assert verify(closed) == ()
+    with pytest.raises(InputError, match="attached already"):
+        attach_videos(closed, [odd])
+    odd.unlink()
+    assert [m.problem for m in verify(closed)] == ["missing"]

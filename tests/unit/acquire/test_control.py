@@ -79,7 +79,8 @@ def test_a_refusal_keeps_its_words(server: ControlServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b'{"do": "fly"}\n', b'"status"\n', b"x" * 20000]
+    "line",
+    [b"\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b'{"do": "fly"}\n', b'"status"\n', b"x" * 20000, b"[" * 16000 + b"\n"],
 )
 def test_what_is_not_understood_is_said_and_the_server_goes_on(server: ControlServer, line: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as caller:

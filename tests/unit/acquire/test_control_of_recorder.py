@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from acquire.assign import Assigned
+from acquire.cli import app
 from acquire.control import ask, running
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder, record
+from acquire.rig import parse_rig
 from acquire.take import Take
 from dataset.capture import Capture
 from dataset.errors import InputError, RefusedError
@@ -83,6 +87,66 @@ def test_status_and_marks_from_outside_while_it_waits_records_and_has_ended(make
         ]  # fmt: skip
         assert [e.kind for e in capture.events("pause_start")] == ["pause_start"]
         assert capture.meta["setup_id"] == "monday"
+
+
+def test_a_marker_that_is_no_utf8_is_stored_and_the_recording_goes_on(make: Callable[..., Recorder]) -> None:
+    """As typed into a Latin-1 terminal, or pasted with an escape sequence."""
+    recorder = make(subject_info={"consent_id": "A\x1b[2J\udce9", "height_m": float("nan")}, setup_id="\udcef")
+    recorder.open()
+    recorder.wait_ready(20)
+    folder = recorder.start()
+    asked = CliRunner().invoke(app, ["mark", os.fsdecode(b"Kn\xefie\x1b[2J")])
+    assert asked.exit_code == 0 and asked.output == "marked: Kn\N{REPLACEMENT CHARACTER}ie\\x1b[2J\n"
+    assert ask({"do": "mark", "text": "\ud800 raw \x00"}) == "marked: \N{REPLACEMENT CHARACTER} raw \\x00"
+    time.sleep(0.6)  # a commit and a look at the writer
+    assert not recorder.finished.is_set()
+    assert recorder.mark("after it") == "marked: after it"
+    recording = recorder.close()
+    assert recording is not None and not any("left out" in note for note in recording.notes)
+    with Capture.open(folder) as capture:
+        assert capture.closed
+        labels = [e.label for e in capture.events("marker")]
+        assert labels == ["Kn\N{REPLACEMENT CHARACTER}ie\\x1b[2J", "\N{REPLACEMENT CHARACTER} raw \\x00", "after it"]
+        (info,) = [detail for _, _, what, detail in capture.log() if what == "subject"]
+        assert info == {"consent_id": "A\\x1b[2J\N{REPLACEMENT CHARACTER}", "height_m": None}
+
+
+def test_a_row_that_cannot_be_stored_is_noted_and_the_recording_goes_on(make: Callable[..., Recorder]) -> None:
+    recorder = make()
+    recorder.open()
+    recorder.wait_ready(20)
+    folder = recorder.start()
+    recorder.mark("when", t_ns=2**70)
+    until(lambda: any(row.what.startswith("rows cannot be stored") for row in recorder.journal.recent(20)))
+    assert recorder.mark("after it") == "marked: after it"
+    recording = recorder.close()
+    assert recording is not None
+    assert recording.notes[-1] == "rows could not be stored and are left out: 1 of event, 1 of log; the log says why"
+    with Capture.open(folder) as capture:
+        assert [e.label for e in capture.events("marker")] == ["after it"]
+        assert [d["table"] for _, _, what, d in capture.log() if what.startswith("rows could not")] == ["event", "log"]
+        assert all(len(capture.notifications(s.slot).payload) > 3 for s in capture.sensors)
+
+
+def test_a_sensor_with_control_characters_in_its_serial_is_bound_and_stored_clean(
+    make: Callable[..., Recorder], fakes: Any, tmp_path: Path
+) -> None:
+    """The rig file names the serial as `rig init` writes it, and as a person would: with a TOML escape."""
+    sensors = fakes.sensors(2)
+    sensors[0].serial, sensors[1].serial = "M40\x1b[2J\x07", "M40-\x00-2"
+    slot = "[[slots]]\nchannel = '{}'\nserial = {}\n"
+    text = slot.format("left_biceps", "'M40\\x1b[2J\\x07'") + slot.format("right_biceps", '"M40-\\u0000-2"')
+    hardware = fakes.hardware(sensors)
+    hardware.sensors = parse_rig(text, "rig").sensors()
+    recorder = Recorder(hardware, Take(protocol=PLAN, out=tmp_path, subject="S1", seed=1))
+    recorder.open()
+    recorder.wait_ready(20)
+    folder = recorder.start()
+    time.sleep(0.5)
+    recorder.close()
+    with Capture.open(folder) as capture:
+        assert [s.serial for s in capture.sensors] == [r"M40\x1b[2J\x07", r"M40-\x00-2"]
+        assert all(len(capture.notifications(s.slot).payload) > 1 for s in capture.sensors)
 
 
 def test_a_recording_without_its_socket_is_a_recording(

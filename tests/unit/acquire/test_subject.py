@@ -12,6 +12,7 @@ from acquire.subject import LOG_ROW, Subject, known_subjects, last_subject, read
 from dataset.capture import Sensor
 from dataset.capture_writer import CaptureWriter
 from dataset.errors import InputError
+from dataset.text import clean_line
 
 
 def test_blank_fields_are_not_known() -> None:
@@ -38,7 +39,7 @@ def test_what_is_wrong_is_named(field: str, typed: str, words: str) -> None:
 
 @given(st.floats(0.5, 2.6), st.floats(10, 350), st.sampled_from(["right", "left", "both"]), st.text(max_size=20))
 def test_what_is_known_reads_back_the_same(height_m: float, mass_kg: float, hand: str, consent: str) -> None:
-    subject = Subject(label="S1", consent_id=consent.strip(), handedness=hand, height_m=height_m, mass_kg=mass_kg)
+    subject = Subject(label="S1", consent_id=clean_line(consent), handedness=hand, height_m=height_m, mass_kg=mass_kg)
     assert read_subject({"label": "S1", **subject.info()}) == subject
 
 

@@ -6,7 +6,9 @@ import json
 import sqlite3
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +17,12 @@ from hypothesis import strategies as st
 
 from dataset import capture as capture_module
 from dataset import capture_schema as schema
+from dataset import capture_writer
 from dataset.capture import Capture, Sensor, find_captures
 from dataset.capture_writer import CaptureWriter, check_subject, new_capture_folder, seal
 from dataset.errors import CaptureCutOffError, CaptureError, InputError, OutputExistsError
 from dataset.files import sha256_of
+from dataset.text import clean_text
 
 BICEPS = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left")
 TRICEPS = Sensor(slot=2, channel="left_triceps", muscle="triceps", side="left", serial="X-2")
@@ -208,13 +212,82 @@ def test_any_payload_survives(tmp_path_factory: pytest.TempPathFactory, payloads
         assert capture.notifications(1).payload == tuple(payloads)
 
 
-def test_a_row_that_cannot_be_stored_fails_the_capture_instead_of_losing_what_follows(tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_stored_is_left_out_and_logged_and_the_others_are_stored(tmp_path: Path) -> None:
     folder = new_capture_folder(tmp_path, "S01", "20260101T000000")
     writer = CaptureWriter(folder, subject="S01", sensors=[BICEPS])
-    writer.notification(1, 0, UUID, 2**63, b"\x01")
+    wrong: Any = "no number"
+    writer.notification(1, 0, UUID, 5, b"\x01")
+    for arrival_ns in (2**63, -(2**63) - 1, 10**5000, float("nan"), wrong, None):
+        writer.notification(1, 0, UUID, arrival_ns, b"\x02")  # type: ignore[arg-type]
+    writer.frame(0, 0, 2**64, None)
+    writer.serial_line("led-box\udcef", 3, b"")
+    writer.notification(1, 0, UUID, 9, b"\x03")
+    writer.close()
+    assert writer.left_out == {"notification": 6, "frame": 1, "serial_line": 1}
+    with Capture.open(folder) as capture:
+        assert capture.closed
+        assert capture.notifications(1).payload == (b"\x01", b"\x03")
+        assert capture.notifications(1).host_seq.tolist() == [0, 7], "a number is missing for each that is left out"
+        told = {detail["table"]: detail for _, level, _, detail in capture.log() if level == "error"}
+        counts = capture.manifest["counts"]
+    assert {table: detail["rows"] for table, detail in told.items()} == dict(writer.left_out)
+    assert "OverflowError" in told["notification"]["error"] and "0x8000000000000000" in told["notification"]["row"]
+    assert counts["notification"] == writer.counts["notification"] == 2
+    assert counts["log"] == writer.counts["log"] == 3
+
+
+def test_a_failing_disk_is_no_row_that_cannot_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = new_capture_folder(tmp_path, "S01", "20260101T000000")
+    monkeypatch.setitem(capture_writer._INSERT, "clock_anchor", "INSERT INTO no_such_table VALUES (?,?)")
+    writer = CaptureWriter(folder, subject="S01", sensors=[BICEPS])
+    writer.clock_anchor(1, 2)  # SQLite's OperationalError, as for a disk that fails
     with pytest.raises(CaptureError, match="writing"):
         writer.close()
-    assert not (folder / schema.MANIFEST).exists()
+    assert not (folder / schema.MANIFEST).exists() and not writer.left_out
+
+
+ANY_TEXT = st.text(alphabet=st.characters(), max_size=30) | st.text(
+    alphabet=st.characters(categories=["Cs", "Cc", "Cf", "Zl", "Zp"]), max_size=8
+)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    text=ANY_TEXT,
+    number=st.integers() | st.sampled_from([2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**5000]),
+    detail=st.dictionaries(ANY_TEXT, ANY_JSON, max_size=3),
+)
+def test_any_text_and_any_integer_leave_the_writer_alive(
+    tmp_path_factory: pytest.TempPathFactory, text: str, number: int, detail: dict[str, Any]
+) -> None:
+    sensor = replace(BICEPS, name=text, serial=text, address=text, placement=text)
+    folder = new_capture_folder(tmp_path_factory.mktemp("capture"), "S01")
+    writer = CaptureWriter(
+        folder, subject="S01", sensors=[sensor], take=text, setup_id=text, rig_toml=text, protocol_toml=text
+    )
+    writer.event(number, "marker", uncertainty_ns=number, label=text, source=text, detail=detail)
+    writer.log("info", text, detail, t_ns=number)
+    writer.notification(1, number, text, number, b"\x01")
+    writer.serial_line(text, number, b"")
+    writer.frame(number, number, number, number)
+    writer.audio_block(number, number, number, number)
+    writer.clock_anchor(number, number)
+    writer.event(1, "marker", label="the last", detail=detail)
+    writer.close({"sensors": detail})
+    with Capture.open(folder) as capture:
+        assert capture.closed
+        last = next(e for e in capture.events("marker") if e.label == "the last")
+        json.dumps(last.detail, ensure_ascii=False, allow_nan=False).encode()
+        assert capture.sensors[0].serial == clean_text(text)
+        if -(2**63) <= number < 2**63:
+            assert clean_text(text) in {e.label for e in capture.events("marker")}
+            assert writer.left_out.keys() <= {"notification", "serial_line"}
+        assert capture.log() or -(2**63) <= number < 2**63
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from acquire.assign import Assigned, Undecided
 from acquire.looking import BodyView
 from acquire.protocol import parse_protocol
 from acquire.recorder import Recorder
-from acquire.screen.app import CaptureApp, run_screen
+from acquire.screen.app import STEP_SCREENS, CaptureApp, run_screen
 from acquire.screen.assigning import AssignScreen
 from acquire.screen.bars import TopBar
 from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.cell import SensorCell
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
-from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen
+from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen, StopScreen
 from acquire.screen.record import RecordScreen
 from acquire.screen.setup import SetupScreen
 from acquire.screen.summary import Preview, SummaryScreen
@@ -58,7 +59,7 @@ def _no_alignment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def make_app(fakes: Any, out: Path, *, n: int = 8, off: tuple[int, ...] = (), **more: Any) -> tuple[CaptureApp, Any]:
+def make_app(fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), **more: Any) -> tuple[CaptureApp, Any]:
     """Return an app on fake hardware and the hardware of each take."""
     made: list[Any] = []
 
@@ -108,7 +109,7 @@ async def test_one_key_records(fakes: Any, tmp_path: Path, size: tuple[int, int]
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         assert isinstance(app.step, SetupScreen)
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
         await pilot.pause(1.2)
         assert "● REC" in seen(app, TopBar)
@@ -118,11 +119,11 @@ async def test_one_key_records(fakes: Any, tmp_path: Path, size: tuple[int, int]
         assert "camera ●" in seen(app, StatusLine) and "0 dropped" in seen(app, StatusLine)
         for widget in app.step.query(SensorCell):
             assert widget.size.height >= 4, "a headline, details and a trace fit"
-        await pilot.press("r")
+        await pilot.press("ctrl+x", "enter")
         await until(pilot, lambda: isinstance(app.step, SummaryScreen) and app.step.preview, "a summary")
         summary = seen(app, Static)
         assert "saved sub-S1/ses-" in summary and "WARNING" in summary and "mia-sync run" in summary
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.3)
     assert app.return_code == 0
     assert len(app.recordings) == 1
@@ -161,17 +162,17 @@ async def test_the_whole_flow_and_a_further_take(fakes: Any, tmp_path: Path) -> 
             await pilot.press("s")
             await pilot.pause(0.3)
         await until(pilot, lambda: isinstance(app.step, RecordScreen), "recording after the calibration")
-        await pilot.press("r")
+        await pilot.press("ctrl+x", "y")
         await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
         await pilot.press("a")
         await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready again")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.step, RecordScreen), "straight to the recording")
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording again")
-        await pilot.press("r")
+        await pilot.press("ctrl+x", "enter")
         await until(pilot, lambda: len(app.recordings) == 2, "saved again")
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.3)
     first, second = (Capture.open(r.folder) for r in app.recordings)
     assert first.subject == "P7"
@@ -189,7 +190,7 @@ async def test_the_whole_flow_and_a_further_take(fakes: Any, tmp_path: Path) -> 
 async def test_keys_steer_the_recording(fakes: Any, tmp_path: Path) -> None:
     app, _ = make_app(fakes, tmp_path, n=1)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
         await until(pilot, lambda: "SQUAT" in big(app), "the first exercise")
         await pilot.press("m")
@@ -206,9 +207,9 @@ async def test_keys_steer_the_recording(fakes: Any, tmp_path: Path) -> None:
         await pilot.press("d")
         await pilot.press("t", "v")
         assert app.step is not None and app.step.has_class("camera-only")
-        await pilot.press("r")
+        await pilot.press("ctrl+x", "enter")
         await until(pilot, lambda: bool(app.recordings), "saved")
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
     with Capture.open(app.recordings[0].folder) as capture:
         markers = {e.label: e.t_ns for e in capture.events("marker")}
@@ -219,6 +220,161 @@ async def test_keys_steer_the_recording(fakes: Any, tmp_path: Path) -> None:
         assert capture.events("pause_start")
 
 
+@pytest.mark.parametrize("name", ["Maria", "aprwnodskqxq", "RMXAPWQNSDFCKVT"])
+async def test_a_name_full_of_key_letters_goes_into_the_label_and_nowhere_else(
+    fakes: Any, tmp_path: Path, name: str
+) -> None:
+    app, made = make_app(fakes, tmp_path, n=1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press(*name)
+        await pilot.pause(0.2)
+        assert isinstance(app.step, SetupScreen) and app.is_running
+        assert app.step.query_one("#label", Input).value == name, "what is typed takes the place of the default"
+        assert phase(pilot) == "closed" and len(made) == 1
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        assert app.recorder.subject == name
+        await pilot.press("ctrl+x", "enter")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.2)
+    assert [r.subject for r in app.recordings] == [name]
+
+
+async def test_no_letter_starts_stops_or_leaves_a_recording(fakes: Any, tmp_path: Path) -> None:
+    """What is typed by mistake: no recording begins or ends by it. Next, skip and redo steer it, and are markers."""
+    app, _ = make_app(fakes, tmp_path, n=1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready")
+        for step in ("check", "record"):
+            app.go(step)
+            await pilot.pause(0.2)
+            await pilot.press(*"bcdefghijlmnprstuvwxyz")
+            assert phase(pilot) == "ready" and type(app.step) is STEP_SCREENS[step]
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        for letter in "abcfghijklopqrtuvwxyz":
+            await pilot.press(letter)
+            if isinstance(app.screen, LeaveScreen | ReconnectScreen):
+                await pilot.press("enter", "escape")
+        assert phase(pilot) == "recording" and app.is_running and isinstance(app.step, RecordScreen)
+        await pilot.press("ctrl+x", "enter")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
+        await pilot.press(*"bcdefghijklmnorstuvxyz")
+        assert isinstance(app.step, SummaryScreen) and len(app.recordings) == 1
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.2)
+
+
+async def test_stopping_asks_and_one_key_confirms(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        for back in ("escape", "n"):
+            for ask in ("ctrl+x", "escape"):
+                await pilot.press(ask)
+                await pilot.pause(0.1)
+                assert isinstance(app.screen, StopScreen)
+                await pilot.press(back)
+                await pilot.pause(0.1)
+                assert isinstance(app.screen, RecordScreen) and phase(pilot) == "recording"
+        await pilot.press("ctrl+r")
+        assert phase(pilot) == "recording"
+        await pilot.press("ctrl+x", "enter")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.2)
+    assert len(app.recordings) == 1
+
+
+async def test_every_step_has_a_way_back(fakes: Any, tmp_path: Path) -> None:
+    app, made = make_app(fakes, tmp_path, n=1)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, AssignScreen), "assigning")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.step, CalibrateScreen), "rest and contract")
+        for kind in (AssignScreen, CheckScreen, SetupScreen):
+            await pilot.press("escape")
+            await until(pilot, lambda kind=kind: isinstance(app.step, kind), f"back at {kind.__name__}")
+        assert phase(pilot) == "ready" and len(made) == 1, "the rig is kept"
+        await pilot.press("escape")
+        await pilot.pause(0.1)
+        assert isinstance(app.step, SetupScreen), "the first step"
+        await pilot.press(*"P2", "enter")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready again")
+        assert len(made) == 2 and made[0].radio_open == 0, "another person's rig is opened when the first is closed"
+        await pilot.press("escape", "ctrl+r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.step, SetupScreen), "setup")
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.3)
+    assert [r.subject for r in app.recordings] == ["P2"]
+    assert all(hardware.radio_open == 0 for hardware in made)
+
+
+async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_back(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
+    off: list[int] = []
+    app, made = make_app(fakes, tmp_path, n=2, off=off, patience_s=2.0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording")
+        await pilot.press("ctrl+x", "enter")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
+        off.append(1)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "back at the summary")
+        words = " ".join(seen(app, Static).split())
+        assert "1 of 2 sensors were not found in 2 s" in words and "R biceps (SN002)" in words
+        await until(pilot, lambda: made[1].radio_open == 0, "its rig is released")
+        off.clear()
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "given up by hand")
+        assert "not found" not in seen(app, Static)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready again")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: phase(pilot) == "recording", "recording again")
+        await pilot.press("ctrl+x", "enter")
+        await until(pilot, lambda: len(app.recordings) == 2, "saved again")
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.3)
+    first, second = (Capture.open(r.folder) for r in app.recordings)
+    assert first.meta["setup_id"] == second.meta["setup_id"]
+    assert [s.serial for s in first.sensors] == [s.serial for s in second.sensors]
+    first.close()
+    second.close()
+    assert all(hardware.radio_open == 0 for hardware in made)
+
+
+async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(
+    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
+    app, _ = make_app(fakes, tmp_path, n=2, off=[1], patience_s=1.0)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
+        assert not app.flow.at_once and phase(pilot) == "waiting"
+        assert any("R biceps" in n.message for n in app._notifications)
+        await pilot.press("ctrl+q")
+        await pilot.pause(0.2)
+
+
 def big(app: CaptureApp) -> str:
     cue = app.recorder.snapshot().cue
     return cue.title.upper() if cue else ""
@@ -227,15 +383,15 @@ def big(app: CaptureApp) -> str:
 async def test_quitting_while_recording_asks_and_saves(fakes: Any, tmp_path: Path) -> None:
     app, _ = make_app(fakes, tmp_path, n=2)
     async with app.run_test() as pilot:
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.1)
         assert isinstance(app.screen, LeaveScreen)
         await pilot.press("n")
         await pilot.pause(0.1)
         assert phase(pilot) == "recording" and not isinstance(app.screen, LeaveScreen)
-        await pilot.press("q", "y")
+        await pilot.press("ctrl+q", "y")
         await pilot.pause(0.5)
     with Capture.open(app.recordings[0].folder) as capture:
         assert capture.closed
@@ -247,10 +403,10 @@ async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
     monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
     app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
     async with app.run_test() as pilot:
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: "2 of 3" in seen(app, CuePanel), "two of three")
         assert "○" in seen(app, SensorCell) and "searching" in seen(app, SensorCell)
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
     assert not app.recordings and not list(tmp_path.glob("sub-*"))
 
@@ -270,7 +426,7 @@ async def test_a_wrong_field_is_named_and_nothing_goes_on(fakes: Any, tmp_path: 
         await until(pilot, lambda: "letters and digits" in seen(app, Static), "told")
         assert app.step is step
         assert {value for _, value in step.query_one("#rig", Select)._options} == {"virtual", "virtual-mixed"}
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
     assert len(made) == 1
 
@@ -292,7 +448,7 @@ async def test_the_body_is_looked_for_while_checking(fakes: Any, tmp_path: Path)
         await pilot.press("enter")
         await until(pilot, lambda: "left foot" in seen(app, Static), "a foot that is not seen")
         assert "→ step back" in seen(app, Static)
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
     assert finder.n >= 1
 
@@ -300,11 +456,11 @@ async def test_the_body_is_looked_for_while_checking(fakes: Any, tmp_path: Path)
 async def test_help_opens_and_any_key_closes_it(fakes: Any, tmp_path: Path) -> None:
     app, _ = make_app(fakes, tmp_path, n=1)
     async with app.run_test() as pilot:
-        await pilot.press("question_mark")
+        await pilot.press("f1")
         assert isinstance(app.screen, HelpScreen)
         await pilot.press("x")
         assert not isinstance(app.screen, HelpScreen)
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 
 
@@ -317,7 +473,7 @@ async def test_the_palette_offers_what_the_keys_do(fakes: Any, tmp_path: Path) -
         commands["Help"].callback()
         await pilot.pause(0.1)
         assert isinstance(app.screen, HelpScreen)
-        await pilot.press("x", "q")
+        await pilot.press("x", "ctrl+q")
         await pilot.pause(0.2)
 
 
@@ -342,7 +498,7 @@ async def test_who_does_not_answer_is_said(fakes: Any, tmp_path: Path, monkeypat
         await pilot.press("a")
         await until(pilot, lambda: "sensors 1, 2 alike" in seen(app, Static), "refused")
         assert "move one" in seen(app, Static) and "2 not clear" in seen(app, CuePanel)
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 
 
@@ -351,7 +507,7 @@ async def test_a_terminal_that_does_not_read_is_not_drawn_on(
 ) -> None:
     app, _ = make_app(fakes, tmp_path, n=1)
     async with app.run_test() as pilot:
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
         monkeypatch.setattr(app, "_terminal_lags", lambda: True)
         await pilot.pause(0.3)
@@ -360,7 +516,7 @@ async def test_a_terminal_that_does_not_read_is_not_drawn_on(
         assert app.step.query_one(TopBar).snapshot is before  # type: ignore[union-attr]
         app.recorder.stop()
         await until(pilot, lambda: bool(app.recordings), "saved all the same")
-        await pilot.press("q")
+        await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 
 

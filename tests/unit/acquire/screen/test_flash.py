@@ -198,7 +198,7 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
 
     app = CaptureApp(make_recorder)
     async with app.run_test() as pilot:
-        await pilot.press("r")
+        await pilot.press("ctrl+r")
         # Whole, so that the app does not end while it comes up.
         await until(pilot, lambda: isinstance(app.step, SummaryScreen) and app.step.query("#next"))
     (made,) = app.recordings

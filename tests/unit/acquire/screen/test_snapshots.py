@@ -14,19 +14,22 @@ from textual.widgets import Input
 
 from acquire.assign import Assigned, Undecided
 from acquire.looking import BodyView
-from acquire.screen.app import CaptureApp
+from acquire.screen.app import CaptureApp, not_found_words
 from acquire.screen.assigning import AssignScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
-from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen
+from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen, StopScreen
 from acquire.screen.summary import Preview, SummaryScreen, preview_text
 from dataset.muscles import PAPER_CHANNELS
 from tests.unit.acquire.screen import frozen
 
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40))
-SCREENS = ("setup", "check", "check-bad", "assign", "calibrate", "record", "record-trouble", "summary",
-           "help", "marker", "reconnect", "leave")  # fmt: skip
+SCREENS = (
+    "setup", "check", "check-bad", "assign", "calibrate", "calibrate-ready", "record", "record-ready",
+    "record-trouble", "summary", "summary-not-found", "help", "marker", "reconnect", "leave", "stop",
+)  # fmt: skip
+MODALS: dict[str, Any] = {"help": HelpScreen, "marker": MarkerScreen, "leave": LeaveScreen, "stop": StopScreen}
 
 
 async def _nothing(*_: object) -> None:
@@ -42,14 +45,16 @@ async def test_every_screen_looks_as_it_did(
     monkeypatch.setattr("dataset.clock.resolution_ns", lambda: 1)
     monkeypatch.setattr("dataset.clock.now_ns", lambda: 10**12)  # the log's times are told from now
     monkeypatch.setattr(SummaryScreen, "_ask", _nothing)
-    step = name.partition("-")[0] if name not in ("help", "marker", "reconnect", "leave") else "record"
-    phase = "recording" if step in ("calibrate", "record") else "ready"
+    step = name.partition("-")[0] if name not in (*MODALS, "reconnect") else "record"
+    phase = "recording" if step in ("calibrate", "record") and not name.endswith("-ready") else "ready"
     fields: dict[str, Any] = {}
     if name in ("check-bad", "record-trouble"):
         fields["sensors"] = frozen.sensors_in_trouble()
     recorder: Any = frozen.FrozenRecorder(frozen.snapshot(phase, **fields), muscle="right_biceps")
     app = CaptureApp(lambda _: recorder, Plan(out=tmp_path), first="setup")
     app.recordings.append(frozen.recording())
+    if name == "summary-not-found":
+        app.flow.not_found = not_found_words(frozen.sensors_in_trouble()[2:4], 8, 60.0)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         if step != "setup":
@@ -86,7 +91,7 @@ def _dress(app: CaptureApp, name: str) -> None:
             verdict="WARNING", reasons=("no LED box",), streams={"video": "WARNING", "left_biceps": "PASS"}
         )
         step.query_one("#preview").update(preview_text(preview))  # type: ignore[attr-defined]
-    over: Any = {"help": HelpScreen, "marker": MarkerScreen, "leave": LeaveScreen}.get(name)
+    over = MODALS.get(name)
     if name == "reconnect":
         app.push_screen(ReconnectScreen(frozen.sensors_in_trouble()))
     elif over is not None:
