@@ -106,7 +106,7 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
             found.append(Mismatch(file=attachment.path, problem="missing"))
         elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:
             found.append(Mismatch(file=attachment.path, problem="changed"))
-    known = {*files, *(path.name for _, path in attached if path.parent == folder), schema.MANIFEST, "truth.json"}
+    known = {*files, *(path.name for path in paths if path.parent == folder), schema.MANIFEST, "truth.json"}
     strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known)
     found.extend(Mismatch(file=name, problem="not in the manifest") for name in strangers)
     return tuple(found)
