@@ -16,11 +16,11 @@ MINUTES ?= 0.5
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "Python has no venv module: sudo apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	$(BIN)/python -c 'from dataset.keypoints.pose_model import main; main()'
+	$(BIN)/python -c 'from dataset.pose.model_file import main; main()'
 	touch $@
 
 install: .venv/.installed
-	@$(BIN)/python -m dataset.system
+	@$(BIN)/python -m dataset.support.system_libraries
 
 demo: install
 	@scripts/demo.sh

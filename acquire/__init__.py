@@ -1,1 +1,1 @@
-"""Hardware to capture: sensors, camera, sound, flashes and the person's prompts (`mia-record`)."""
+"""Hardware to capture: sensors, camera, sound, flashes and prompts (`mia-record`). May import `dataset`."""

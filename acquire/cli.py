@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acquire.terminal import ending_signals
+from acquire.recording.termination import ending_signals
 from acquire.tools.cli import TransportOption, add_tools
-from dataset.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, progress, report_error, run_app
-from dataset.errors import CaptureError, DiskFullError, InputError
-from dataset.text import clean_line, clean_text
+from dataset.support.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, progress, report_error, run_app
+from dataset.support.errors import CaptureError, DiskFullError, InputError
+from dataset.support.text import clean_line, clean_text
 
 if TYPE_CHECKING:
-    from acquire.attach import Attached
-    from acquire.take import Recording, Snapshot
-    from acquire.upkeep import Recovered
+    from acquire.maintenance.attach import Attached
+    from acquire.maintenance.recover import Recovered
+    from acquire.recording.take import Recording, Snapshot
 
 app = typer.Typer(
     name="mia-record",
@@ -94,12 +94,12 @@ def run_command(
     """Record once, without a screen. Ctrl-C ends the recording cleanly."""
     if not headless:
         raise InputError("run records without a screen only", "--headless is missing", "for the screen: mia-record")
-    from acquire.protocol import load_protocol
-    from acquire.recorder import record
-    from acquire.rig import open_hardware
-    from acquire.take import Take
-    from dataset.capture_writer import check_subject
-    from dataset.outputs import check_writable
+    from acquire.protocol.protocol import load_protocol
+    from acquire.recording.recorder import record
+    from acquire.recording.take import Take
+    from acquire.rig.config import open_hardware
+    from dataset.capture.writer import check_subject
+    from dataset.support.outputs import check_writable
 
     check_subject(subject)
     check_writable(out)
@@ -152,9 +152,9 @@ def simulate_command(
     """Write a virtual capture faster than real time, without Bluetooth."""
     if not 0 < minutes <= 24 * 60:
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
-    from acquire.protocol import load_protocol
+    from acquire.protocol.protocol import load_protocol
     from acquire.virtual.simulate import Film, simulate
-    from dataset.capture_writer import check_stamp, check_subject
+    from dataset.capture.writer import check_stamp, check_subject
 
     check_subject(subject)
     if stamp is not None:
@@ -185,7 +185,7 @@ def attach_command(
     as_json: JsonOption = False,
 ) -> None:
     """Attach what a phone or another camera filmed; the files stay where they are."""
-    from acquire.attach import attach_videos
+    from acquire.maintenance.attach import attach_videos
 
     made = attach_videos(capture, videos, progress=progress)
     for note in made.notes:
@@ -212,7 +212,7 @@ def attached_text(made: Attached) -> str:
 @app.command("recover")
 def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> None:
     """Close a capture whose recording was cut off, and say what is there."""
-    from acquire.upkeep import recover
+    from acquire.maintenance.recover import recover
 
     found = recover(capture)
     print_result(found.as_dict(), as_json=as_json, text=recovered_text(found))
@@ -221,7 +221,7 @@ def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> No
 @app.command("verify")
 def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> None:
     """Compare a closed capture with the checksums in its manifest."""
-    from acquire.upkeep import verify
+    from acquire.maintenance.recover import verify
 
     found = verify(capture)
     if found:
@@ -239,8 +239,8 @@ PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the 
 @app.command("status")
 def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
     """Say how the recording that runs is doing; it may have a screen or none."""
-    from acquire.control import ask
-    from acquire.status import status_text
+    from acquire.recording.control_socket import ask
+    from acquire.recording.status import status_text
 
     status = ask({"do": "status"}, pid=pid)
     print_result(status, as_json=as_json, text=status_text(status))
@@ -253,7 +253,7 @@ def mark_command(
     as_json: JsonOption = False,
 ) -> None:
     """Set a marker in the recording that runs, at this moment."""
-    from acquire.control import ask
+    from acquire.recording.control_socket import ask
 
     text = clean_line(text)
     said = ask({"do": "mark", "text": text}, pid=pid)
@@ -264,7 +264,7 @@ add_tools(app)
 
 
 def _say_what_to_flex(channel: str, seconds: float) -> None:
-    from acquire.assigning import flex_prompt
+    from acquire.recording.assignment_procedure import flex_prompt
 
     words = flex_prompt(channel).text if channel else "let everything hang loose"
     STDERR.print(f"{words} ({seconds:g} s)", markup=False)
@@ -360,7 +360,7 @@ def _progress_line() -> Iterator[Any]:
 
 def progress_text(snapshot: Snapshot) -> str:
     """Return a recording's state in one line."""
-    from acquire.sensors.status import trouble
+    from acquire.bluetooth.status import trouble
 
     streaming = sum(s.state == "streaming" for s in snapshot.sensors)
     parts = [snapshot.phase, f"{streaming} of {len(snapshot.sensors)} sensors"]

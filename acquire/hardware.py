@@ -12,9 +12,9 @@ from bleak.backends.client import BaseBleakClient
 from bleak.backends.scanner import BaseBleakScanner
 from numpy.typing import NDArray
 
-from acquire.schedule import Prompt
-from acquire.turning import Turn
-from dataset.capture import Sensor
+from acquire.media.orientation import Turn
+from acquire.protocol.schedule import Prompt
+from dataset.capture.reader import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

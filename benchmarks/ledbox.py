@@ -9,10 +9,10 @@ import time
 
 import numpy as np
 
-from acquire.journal import Journal
-from acquire.ledbox import LedBox
-from acquire.virtual.box import FLASH_RECORD
-from acquire.virtual.child import Child
+from acquire.event_log import Journal
+from acquire.ledbox.driver import LedBox
+from acquire.virtual.devices.box import FLASH_RECORD
+from acquire.virtual.devices.child import Child
 
 #: Shortest and longest way of a line, in seconds: a native USB port, a bridge, a slow hub.
 WAYS_S = ((0.0001, 0.0006), (0.0005, 0.0025), (0.001, 0.008))
@@ -26,7 +26,7 @@ def pulses(n: int, way_s: tuple[float, float], seed: int) -> tuple[np.ndarray, n
     arguments = ["--terminal-fd", str(master), "--flashes-fd", str(flashes_end), "--seed", str(seed)]
     arguments += ["--first-us", str(rng.integers(1 << 32)), "--rate-ppm", str(rng.uniform(-100, 100))]
     arguments += ["--latency-s", *map(str, way_s)]
-    child = Child("acquire.virtual.box", arguments, (master, flashes_end))
+    child = Child("acquire.virtual.devices.box", arguments, (master, flashes_end))
     try:
         child.wait_ready()
         box = LedBox(os.ttyname(slave), Journal())

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dataset.console import STDERR
+from dataset.support.console import STDERR
 
 #: Memory that a recording may take more for each hour it lasts, and how far its size may be from a straight line.
 MOST_MB_AN_HOUR, MOST_OFF_LINE = 5.0, 0.02
@@ -20,7 +20,7 @@ MOST_MB_AN_HOUR, MOST_OFF_LINE = 5.0, 0.02
 WORK = """
 import json, resource, sys
 from pathlib import Path
-from acquire.protocol import load_protocol
+from acquire.protocol.protocol import load_protocol
 from acquire.virtual.simulate import Film, simulate
 protocol, text = load_protocol(None)
 film = Film(width=64, height=36) if sys.argv[3] == "video" else None

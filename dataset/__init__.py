@@ -1,1 +1,4 @@
-"""What is stored and how it is read: captures, sessions, video, keypoints, windows, splits."""
+"""What is stored and how it is read: captures, sessions, video, keypoints, windows, splits.
+
+Imports no other package of the project.
+"""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.arrays import IntArray
-from dataset.errors import InputError
 from dataset.exercises import canonical_exercise
+from dataset.support.arrays import IntArray
+from dataset.support.errors import InputError
 from dataset.windows import Windows
 
 #: Names of the splits and what each holds out.

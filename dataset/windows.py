@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.arrays import BoolArray, FloatArray, IntArray, StrArray, stretches
-from dataset.errors import InputError
-from dataset.session import LONGEST_BRIDGE_S, Aligned, Session
+from dataset.session.types import LONGEST_BRIDGE_S, Aligned, Session
+from dataset.support.arrays import BoolArray, FloatArray, IntArray, StrArray, stretches
+from dataset.support.errors import InputError
 
 #: The paper's window: 30 frames at 10 Hz.
 LENGTH = 30

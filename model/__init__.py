@@ -1,1 +1,1 @@
-"""Sessions to a predictor of eight muscles from body keypoints (`mia-train`)."""
+"""Sessions to a predictor of muscles from body keypoints (`mia-train`). May import `dataset`."""

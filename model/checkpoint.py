@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_torch_file
 from safetensors.torch import save_file as save_torch_file
 
-from dataset.errors import InputError
-from dataset.own_files import own_file
+from dataset.support.errors import InputError
+from dataset.support.own_files import own_file
 from dataset.windows import Windows
 from model import networks
 from model.networks.base import Network

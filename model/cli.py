@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dataset.console import STDERR, print_result, progress, run_app
-from dataset.errors import UsageError
+from dataset.support.console import STDERR, print_result, progress, run_app
+from dataset.support.errors import UsageError
 
 if TYPE_CHECKING:
     from model.runs import Result
@@ -116,7 +116,7 @@ def experiment(
     as_json: AsJson = False,
 ) -> None:
     """Run the paper's experiments on sessions: honest splits, all systems beside the floors, intervals, figures."""
-    from model.experiments.bench import run_experiments
+    from model.experiments.run import run_experiments
 
     if jobs is not None and scheduler is not None:
         raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
-from model.floors import predict_floors
+from model.baselines import predict_floors
 
 
 def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int = 0) -> dict[str, Any]:

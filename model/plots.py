@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
 from dataset.figure_text import channel_text, figure_text
 from dataset.muscles import channel_from_name
+from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
 
 #: Seconds shown at most; stretches are chosen so that every subject and exercise comes before any comes twice.

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from dataset import clock
-from dataset.errors import InputError, OutputExistsError, RefusedError
-from dataset.files import current_umask, sha256_of, write_atomically, written_whole
-from dataset.outputs import cannot_write, check_writable
-from dataset.own_files import own_file
-from dataset.session import Session
-from dataset.session_file import find_sessions, read_session
-from dataset.software import software
+from dataset.session.file import find_sessions, read_session
+from dataset.session.types import Session
 from dataset.splits import Split, split_windows
+from dataset.support import clock
+from dataset.support.errors import InputError, OutputExistsError, RefusedError
+from dataset.support.files import current_umask, sha256_of, write_atomically, written_whole
+from dataset.support.outputs import cannot_write, check_writable
+from dataset.support.own_files import own_file
+from dataset.support.version import software
 from dataset.windows import Windows, windows_from_sessions
 from model import networks, plots
 from model.checkpoint import load_config, load_network, load_training_windows, save_run
 from model.evaluation import measure
-from model.training import Training, predict, train
+from model.training.loop import Training, predict, train
 
 METRICS = "metrics.json"
 PLOT = "prediction.png"
@@ -76,7 +76,7 @@ def fit(
     out : Path
         Does not exist; written beside itself and renamed when whole.
     model, split, held_out, seed, epochs, stride
-        See :func:`model.networks.build`, :func:`dataset.splits.split_windows`, :func:`model.training.train` and
+        See :func:`model.networks.build`, :func:`dataset.splits.split_windows`, :func:`model.training.loop.train` and
         :func:`dataset.windows.windows_from_sessions`.
     allow_unverified : bool
         Also take sessions whose verdict is FAIL.

@@ -10,9 +10,9 @@ import re
 import shutil
 from pathlib import Path
 
-from dataset.errors import InputError
-from dataset.files import write_atomically
-from model.experiments.bench import EXPERIMENTS
+from dataset.support.errors import InputError
+from dataset.support.files import write_atomically
+from model.experiments.run import EXPERIMENTS
 
 _IMAGE = re.compile(r"(!\[[^\]]*\])\(([^)]+)\)")
 

@@ -17,14 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from acquire.looking import BodyFinder
-from acquire.protocol import load_protocol
-from acquire.recorder import Recorder
-from acquire.rig import open_hardware
+from acquire.preflight.body_in_view import BodyFinder
+from acquire.protocol.protocol import load_protocol
+from acquire.recording.recorder import Recorder
+from acquire.recording.subject import Subject
+from acquire.recording.take import Take
+from acquire.rig.config import open_hardware
 from acquire.screen.app import CaptureApp
 from acquire.screen.flow import Plan
-from acquire.subject import Subject
-from acquire.take import Take
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 BROWSER_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",

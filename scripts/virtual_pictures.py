@@ -12,13 +12,13 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 
-from acquire.schedule import Prompt
-from acquire.virtual.figure import Figure, Image
-from acquire.virtual.motions import MOTIONS
-from acquire.virtual.world import World
-from dataset.arrays import FloatArray
+from acquire.protocol.schedule import Prompt
+from acquire.virtual.person.figure import Figure, Image
+from acquire.virtual.person.motions import MOTIONS
+from acquire.virtual.person.world import World
 from dataset.exercises import exercise_title
 from dataset.muscles import PAPER_CHANNELS
+from dataset.support.arrays import FloatArray
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 SEED = 1

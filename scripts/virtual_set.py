@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dataset.capture_schema import MANIFEST
-from dataset.console import STDERR, progress
+from dataset.capture.schema import MANIFEST
+from dataset.support.console import STDERR, progress
 
 #: Minutes of one recording, and the protocol that it follows.
 MINUTES = 5

@@ -1,1 +1,1 @@
-"""Capture to session: one clock, the 10 Hz grid, and a verdict that is right or refuses (`mia-sync`)."""
+"""Capture to session: one clock, the 10 Hz grid, and a verdict (`mia-sync`). May import `dataset`."""

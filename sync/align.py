@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dataset.arrays import FloatArray
-from dataset.session import StreamSync
-from sync.answering import answered_besides, answered_by_sensors, answered_cues
-from sync.contacts_only import close_by_contacts, fit_contacts, without_rate
-from sync.detect.contact import Contact
-from sync.detect.response import Response
-from sync.fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
-from sync.joint import Answers, JointFit, fit_jointly
-from sync.match import Pairing
-from sync.parts import FrameStamps, Picture, VideoMapped
-from sync.recording import CONTACT_KINDS, Recording
-from sync.sensors import (
+from dataset.session.types import StreamSync
+from dataset.support.arrays import FloatArray
+from sync.events.contacts import Contact
+from sync.events.emg_responses import Response
+from sync.fit.contact_fit import close_by_contacts, fit_contacts, without_rate
+from sync.fit.contact_selection import answered_besides, answered_by_sensors, answered_cues
+from sync.fit.flash_fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
+from sync.fit.joint import Answers, JointFit, fit_jointly
+from sync.fit.match import Pairing
+from sync.quality.gates import FAIL, Judgement, judge_whole
+from sync.quality.sensor_entry import (
     Closure,
     Contacts,
     SensorData,
@@ -29,8 +28,9 @@ from sync.sensors import (
     sync_sensors,
     trusted_answers,
 )
-from sync.streams import sound_sync, video_sync
-from sync.verdict import FAIL, Judgement, judge_whole
+from sync.quality.video_entry import sound_sync, video_sync
+from sync.read_capture import CONTACT_KINDS, Recording
+from sync.recording_types import FrameStamps, Picture, VideoMapped
 
 #: So many contacts that no sensor answers are no accident of weak claps.
 _MANY_CONTACTS = 6

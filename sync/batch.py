@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset import cluster
-from dataset.capture import Capture
-from dataset.errors import InputError, MiaError, UsageError
-from dataset.outputs import cannot_write
-from dataset.session_file import read_session
-from sync.parts import Progress
+from dataset.capture.reader import Capture
+from dataset.session.file import read_session
+from dataset.support import cluster
+from dataset.support.errors import InputError, MiaError, UsageError
+from dataset.support.outputs import cannot_write
 from sync.pipeline import run_capture, session_name
+from sync.recording_types import Progress
 from sync.result import stream_dict
 
 EXIT_BUG = 1

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import channel_from_name
-from dataset.session import Calibration, EventTable
-from dataset.spilled import let_go, run_bounds
-from sync.detect.filters import envelope
-from sync.detect.pieces import WAVEFORM_HZ, typical_step
-from sync.grid import ENVELOPE_CUTOFF_HZ
+from dataset.session.types import Calibration, EventTable
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.disk_arrays import let_go, run_bounds
+from sync.events.filters import envelope
+from sync.events.perievent import WAVEFORM_HZ, typical_step
+from sync.resample import ENVELOPE_CUTOFF_HZ
 
 #: Left out at either end of a rest, and about a contraction inside one: a person reacts, and a level settles.
 MARGIN_S = 0.5

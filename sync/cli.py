@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dataset import console
-from dataset.errors import MiaError, UsageError
+from dataset.support import console
+from dataset.support.errors import MiaError, UsageError
 from sync.time_unit import TimeUnit
 
 if TYPE_CHECKING:
-    from dataset.emg_columns import EmgColumns
-    from dataset.session import Session
+    from dataset.importers.emg_columns import EmgColumns
+    from dataset.session.types import Session
 
 app = typer.Typer(
     name="mia-sync",
@@ -59,7 +59,7 @@ def run(
     Exit code 0: PASS or WARNING; 2: bad input; 3: refused (FAIL). All captures are tried; the code is the first
     present of 1, 2, 3.
     """
-    from dataset.capture import find_captures
+    from dataset.capture.reader import find_captures
     from sync.batch import Options, plan_run, run_many, sync_one
 
     folders = find_captures(captures)
@@ -158,8 +158,8 @@ def import_files_command(
     Columns whose names hold a muscle and a side become left_biceps and the like, and any other name is kept. Columns
     that are no sEMG by their name or values are named and left out, unless --channel names them.
     """
-    from dataset.emg_columns import shown
-    from sync.importing import import_files
+    from dataset.importers.emg_columns import shown
+    from sync.import_files import import_files
 
     found: list[EmgColumns] = []
     folder = import_files(
@@ -203,8 +203,8 @@ def import_mia_command(
 ) -> None:
     """Make sessions of the published Muscles in Action windows; their alignment is not verified."""
     from dataset.importers.mia import count_windows, import_mia
-    from sync.lag import correction_of
-    from sync.lag import fix_lag as remove_lag
+    from sync.quality.lag_probe import correction_of
+    from sync.quality.lag_probe import fix_lag as remove_lag
 
     corrected: dict[str, dict[str, Any]] = {}
 
@@ -235,8 +235,8 @@ def lag_command(
     sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
 ) -> None:
     """Probe by how much sEMG lags the motion, from the sessions alone; positive: sEMG later than the motion."""
-    from dataset.session_file import find_sessions, read_session
-    from sync.lag import lag_as_dict, lag_as_text, probe_lag
+    from dataset.session.file import find_sessions, read_session
+    from sync.quality.lag_probe import lag_as_dict, lag_as_text, probe_lag
 
     rows, lines = [], []
     paths = find_sessions(sessions)
@@ -253,8 +253,8 @@ def lag_command(
 @app.command()
 def show(session: Annotated[Path, typer.Argument(help="A session file.")], as_json: Json = False) -> None:
     """Show what a session holds and how well it is aligned."""
-    from dataset.session_file import read_session
-    from sync.showing import session_as_dict, session_as_text
+    from dataset.session.file import read_session
+    from sync.session_summary import session_as_dict, session_as_text
 
     opened = read_session(session)
     console.print_result(session_as_dict(opened), as_json=as_json, text=session_as_text(opened))
@@ -265,7 +265,7 @@ def check(
     sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
 ) -> int:
     """Check that sessions are complete and well formed; exit code 2 where one is not."""
-    from dataset.session_file import check_sessions
+    from dataset.session.file import check_sessions
 
     found = check_sessions(sessions)
     text = "\n".join(f"{path}: {'; '.join(problems) or 'ok'}" for path, problems in found.items())
@@ -284,8 +284,8 @@ def align_channels_command(
 
     Exit code 0: aligned; 2: bad input; 3: refused (which edges belong together cannot be told).
     """
-    from dataset.channels import read_channel
-    from sync.channels import align_channels, alignment_as_dict, alignment_as_text
+    from dataset.importers.channels import read_channel
+    from sync.align_channels import align_channels, alignment_as_dict, alignment_as_text
 
     found = align_channels(read_channel(reference), read_channel(target))
     console.print_result(alignment_as_dict(found), as_json=as_json, text=alignment_as_text(found))

@@ -9,22 +9,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dataset import clock
-from dataset.capture import Capture
-from dataset.errors import OutputExistsError, VideoError
-from dataset.keypoints.pose_model import pose_model as network_file
-from dataset.labels import is_session_name
-from dataset.outputs import cannot_write, check_writable
-from dataset.session_file import write_session
-from dataset.video_sequence import as_one_video
-from dataset.workers import release_memory
+from dataset.capture.reader import Capture
+from dataset.media.sequence import as_one_video
+from dataset.pose.model_file import pose_model as network_file
+from dataset.session.file import write_session
+from dataset.support import clock
+from dataset.support.errors import OutputExistsError, VideoError
+from dataset.support.labels import is_session_name
+from dataset.support.outputs import cannot_write, check_writable
+from dataset.support.threads import release_memory
 from sync.align import Alignment, align
-from sync.assemble import build_session
-from sync.evidence import contact_evidence, sensor_evidence
-from sync.parts import Progress
-from sync.recording import Recording, read_recording
+from sync.build_session import build_session
+from sync.quality.gates import FAIL
+from sync.read_capture import Recording, read_recording
+from sync.recording_types import Progress
+from sync.report.evidence import contact_evidence, sensor_evidence
 from sync.result import Evidence, SyncResult
-from sync.verdict import FAIL
 
 
 def run_capture(
@@ -58,7 +58,7 @@ def run_capture(
         Threads that decode and look for the person; one a core by default. Whoever works on several captures at
         once gives each one. The result does not depend on it.
     progress : callable, optional
-        Shows progress; see :func:`dataset.console.progress`.
+        Shows progress; see :func:`dataset.support.console.progress`.
 
     Returns
     -------

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dataset.arrays import FloatArray, IntArray
-from dataset.errors import InputError
-from dataset.profiles.profile import find_profile
-from dataset.session import Session, StreamSync
-from sync.advice import Advice, advise
+from dataset.sensors.profile import find_profile
+from dataset.session.types import Session, StreamSync
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.errors import InputError
+from sync.quality.advice import Advice, advise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

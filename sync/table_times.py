@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.arrays import FloatArray
-from dataset.errors import InputError
-from sync.stamps import LONGEST_GAP_S, LONGEST_S
+from dataset.support.arrays import FloatArray
+from dataset.support.errors import InputError
+from sync.clock.stamps import LONGEST_GAP_S, LONGEST_S
 from sync.time_unit import TimeUnit
 
 #: sEMG, or its envelope, has so many values a second; more than the first is expected of a table.

@@ -47,7 +47,7 @@ wait_for "left with 0" 60
 import sys
 from pathlib import Path
 
-from dataset.capture import Capture, find_captures
+from dataset.capture.reader import Capture, find_captures
 
 (folder,) = find_captures([Path(sys.argv[1])])
 seen = int(sys.argv[2])

@@ -18,11 +18,15 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.screen import Screen
 
-from acquire.looking import BodyFinder
-from acquire.protocol import load_protocol
-from acquire.recorder import READY_TIMEOUT_S, Recorder
-from acquire.rig import open_hardware
-from acquire.screen.assigning import AssignScreen
+from acquire.bluetooth.status import SensorStatus
+from acquire.preflight.body_in_view import BodyFinder
+from acquire.protocol.protocol import load_protocol
+from acquire.recording.recorder import READY_TIMEOUT_S, Recorder
+from acquire.recording.subject import Subject
+from acquire.recording.take import Recording, Snapshot, Take
+from acquire.recording.termination import ending_signals
+from acquire.rig.config import open_hardware
+from acquire.screen.assign import AssignScreen
 from acquire.screen.base import StepScreen
 from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.check import CheckScreen
@@ -32,15 +36,11 @@ from acquire.screen.modals import HelpScreen, LeaveScreen, StopScreen
 from acquire.screen.record import RecordScreen
 from acquire.screen.setup import SetupScreen
 from acquire.screen.summary import SummaryScreen
-from acquire.sensors.status import SensorStatus
-from acquire.subject import Subject
-from acquire.take import Recording, Snapshot, Take
-from acquire.terminal import ending_signals
-from dataset.capture_writer import check_subject
-from dataset.console import STDERR, report_error
-from dataset.errors import MiaError
+from dataset.capture.writer import check_subject
 from dataset.muscles import channel_from_name
-from dataset.text import clean_text
+from dataset.support.console import STDERR, report_error
+from dataset.support.errors import MiaError
+from dataset.support.text import clean_text
 
 UPDATE_EVERY_S = 0.1
 LEAVE_TIMEOUT_S = 5.0

@@ -6,9 +6,9 @@ from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from acquire.recording.take import Snapshot
 from acquire.screen.lines import TextLines
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text
-from acquire.take import Snapshot
 
 #: The flow: name and what it is for.
 STEPS = ("Setup", "Check", "Assign", "Rest/contract", "Record", "Summary")

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from acquire.recording.take import Snapshot
 from acquire.screen.bars import StepBar, TopBar
-from acquire.take import Snapshot
 
 if TYPE_CHECKING:
     from acquire.screen.app import CaptureApp

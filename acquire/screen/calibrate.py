@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
-from acquire.cues import Cue
+from acquire.protocol.cues import Cue
+from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.cell import SensorCell
 from acquire.screen.figure import BodyFigure
 from acquire.screen.widgets import CuePanel, StatusLine
-from acquire.take import Snapshot
-from dataset.errors import MiaError
+from dataset.support.errors import MiaError
 
 
 class CalibrateScreen(StepScreen):

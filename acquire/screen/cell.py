@@ -8,12 +8,12 @@ from collections import deque
 from rich.text import Text
 from textual.reactive import reactive
 
+from acquire.bluetooth.status import SensorStatus, trouble
 from acquire.screen.drawing import binned, braille_trace, nice_range
 from acquire.screen.lines import TextLines
 from acquire.screen.palette import BACKGROUND, BAD, DIM, GOOD, PLAIN, STATES, TRACE, WARN
-from acquire.sensors.status import SensorStatus, trouble
 from dataset.muscles import channel_from_name
-from dataset.profiles.profile import find_profile
+from dataset.sensors.profile import find_profile
 
 #: Seconds of trace to choose from.
 TRACES_S = (10.0, 30.0, 60.0)

@@ -13,14 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
-from acquire.preflight import BodyView, Check, preflight, ready_to_go, sensor_trouble
+from acquire.bluetooth.status import SensorStatus
+from acquire.preflight.checks import BodyView, Check, preflight, ready_to_go, sensor_trouble
+from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, STATES, WARN, level_style
 from acquire.screen.picture import CameraView
-from acquire.sensors.status import SensorStatus
-from acquire.take import Snapshot
-from dataset.keypoints.draw import draw_skeleton
 from dataset.muscles import channel_from_name
+from dataset.pose.drawing import draw_skeleton
 
 #: How often the body is looked for; each look takes some hundredths of a second, in a thread.
 LOOK_EVERY_S = 1.0

@@ -14,8 +14,8 @@ from textual import events
 from textual.app import App
 from textual.screen import Screen
 
-from acquire.flasher import Flash, FlashCallback
-from dataset import clock
+from acquire.ledbox.flasher import Flash, FlashCallback
+from dataset.support import clock
 
 SOURCE = "terminal"
 SOURCE_OVER_SSH = "terminal over ssh"
@@ -77,7 +77,7 @@ class _Written:
 
 
 class TerminalFlasher:
-    """Turns the terminal of a Textual app white; a :class:`acquire.flasher.Flasher`.
+    """Turns the terminal of a Textual app white; a :class:`acquire.ledbox.flasher.Flasher`.
 
     Made in the app's own loop. The app calls :meth:`on_display` from its ``post_display_hook`` and
     :meth:`on_answer` when a cursor's position comes.

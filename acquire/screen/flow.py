@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from acquire.protocol import built_in_protocols
-from acquire.recorder import Recorder
-from acquire.rig import VIRTUAL, VIRTUAL_MIXED
-from acquire.subject import Subject
-from acquire.take import Recording
-from dataset.capture import Sensor
+from acquire.protocol.protocol import built_in_protocols
+from acquire.recording.recorder import Recorder
+from acquire.recording.subject import Subject
+from acquire.recording.take import Recording
+from acquire.rig.config import VIRTUAL, VIRTUAL_MIXED
+from dataset.capture.reader import Sensor
 
-#: What :func:`acquire.protocol.load_protocol` takes where none is named.
+#: What :func:`acquire.protocol.protocol.load_protocol` takes where none is named.
 DEFAULT_PROTOCOL = "demo"
 
 

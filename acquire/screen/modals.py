@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from acquire.sensors.status import SensorStatus, trouble
+from acquire.bluetooth.status import SensorStatus, trouble
 from dataset.muscles import channel_from_name
 
 _HELP = """\

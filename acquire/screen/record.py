@@ -11,16 +11,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 
-from acquire.looking import BodyFinder
+from acquire.preflight.body_in_view import BodyFinder
+from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.cell import TRACES_S, SensorCell
 from acquire.screen.modals import MarkerScreen, ReconnectScreen
 from acquire.screen.picture import CameraView
 from acquire.screen.widgets import CuePanel, Events, StatusLine
-from acquire.take import Snapshot
-from dataset import clock
-from dataset.errors import MiaError
-from dataset.keypoints.draw import draw_skeleton
+from dataset.pose.drawing import draw_skeleton
+from dataset.support import clock
+from dataset.support.errors import MiaError
 
 #: The picture is drawn each so many updates: it costs more than all the traces.
 PICTURE_EVERY = 3

@@ -13,12 +13,12 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Label, Select, Static
 
+from acquire.recording.subject import Subject, known_subjects, last_subject, read_subject
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import Plan, command, protocols, rigs
 from acquire.screen.process import run_beside
-from acquire.subject import Subject, known_subjects, last_subject, read_subject
-from dataset.errors import MiaError
-from dataset.text import clean_line, clean_text
+from dataset.support.errors import MiaError
+from dataset.support.text import clean_line, clean_text
 
 #: Field, its label, and what to type.
 FIELDS = (

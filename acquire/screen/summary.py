@@ -14,13 +14,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from acquire.recording.take import Recording
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import command
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, level_style
 from acquire.screen.process import run_beside
-from acquire.take import Recording
 from dataset.muscles import channel_from_name
-from dataset.text import clean_text
+from dataset.support.text import clean_text
 
 #: So many fit into 80 columns.
 _STREAMS_A_LINE = 3

@@ -5,16 +5,16 @@ from __future__ import annotations
 from rich.text import Text
 from textual.reactive import reactive
 
-from acquire.camera import CameraStatus
-from acquire.cues import Cue
-from acquire.journal import JournalRow
-from acquire.microphone import SoundStatus
+from acquire.event_log import JournalRow
+from acquire.media.camera import CameraStatus
+from acquire.media.microphone import SoundStatus
+from acquire.protocol.cues import Cue
+from acquire.recording.take import Snapshot
 from acquire.screen.drawing import big_text
 from acquire.screen.lines import TextLines
 from acquire.screen.palette import BAD, DIM, GOOD, WARN, clock_text, level_style
-from acquire.take import Snapshot
-from dataset import clock
 from dataset.muscles import channel_from_name
+from dataset.support import clock
 
 #: Rows of the log that say no more than the sensors' counts, and would push out the others.
 COUNTED = ("values came late", "overdue: late or lost")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from dataset.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result, progress
+from dataset.support.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result, progress
 
 if TYPE_CHECKING:
     from acquire.hardware import Hardware, Radio
@@ -104,7 +104,7 @@ def _listen(
     """Subscribe to a device: bytes, rate, what they may mean, what in them counts up."""
     from acquire.tools.listening import listen, listen_text
     from acquire.tools.radio import tool_hardware
-    from dataset.profiles.profile import add_profile, find_profile, load_profile
+    from dataset.sensors.profile import add_profile, find_profile, load_profile
 
     if profile.endswith(".toml"):
         profile = add_profile(load_profile(Path(profile))).name
@@ -172,13 +172,14 @@ def rig_check(
     as_json: JsonOption = False,
 ) -> None:
     """Check that all sensors stream at their rate: a line for each, with the one thing to do. Exit 3 if not all do."""
-    from acquire.rig import VIRTUAL, VIRTUAL_MIXED, load_rig
+    from acquire.rig.config import VIRTUAL, VIRTUAL_MIXED, load_rig
     from acquire.tools.radio import tool_hardware
     from acquire.tools.rig_check import check_rig, check_text
-    from acquire.virtual import devices, figure
+    from acquire.virtual.devices import clocks
+    from acquire.virtual.person import figure
 
-    picture: tuple[int, int, float] | None = (figure.WIDTH, figure.HEIGHT, devices.FRAME_RATE_HZ)
-    sound_rate_hz = devices.SOUND_RATE_HZ
+    picture: tuple[int, int, float] | None = (figure.WIDTH, figure.HEIGHT, clocks.FRAME_RATE_HZ)
+    sound_rate_hz = clocks.SOUND_RATE_HZ
     if rig not in (VIRTUAL, VIRTUAL_MIXED):
         says, _ = load_rig(Path(rig))
         picture = (says.camera.width, says.camera.height, says.camera.rate_hz) if says.camera else None

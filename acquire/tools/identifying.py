@@ -9,14 +9,14 @@ from bleak import BleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
+from acquire.bluetooth.binding import matches
+from acquire.bluetooth.connection import RADIO_ERRORS
 from acquire.hardware import Radio
-from acquire.sensors.binding import matches
-from acquire.sensors.link import RADIO_ERRORS
 from acquire.tools.radio import client, find_device, scanner, unreachable
 from acquire.tools.scanning import ask_identity
-from dataset.capture import Sensor
-from dataset.errors import HardwareError, InputError
-from dataset.profiles.profile import Identify, find_profile, split_spec
+from dataset.capture.reader import Sensor
+from dataset.sensors.profile import Identify, find_profile, split_spec
+from dataset.support.errors import HardwareError, InputError
 
 SCAN_S = 4.0
 

@@ -9,12 +9,12 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.descriptor import BleakGATTDescriptor
 
+from acquire.bluetooth.binding import matches
+from acquire.bluetooth.connection import RADIO_ERRORS, READ_TIMEOUT_S
 from acquire.hardware import Radio
-from acquire.sensors.binding import matches
-from acquire.sensors.link import RADIO_ERRORS, READ_TIMEOUT_S
 from acquire.tools.radio import client, find_device, unreachable
-from dataset.profiles.profile import known_profiles
-from dataset.text import clean_text
+from dataset.sensors.profile import known_profiles
+from dataset.support.text import clean_text
 
 
 async def inspect(radio: Radio, address: str) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from bleak.backends.characteristic import BleakGATTCharacteristic
 
+from acquire.bluetooth.connection import RADIO_ERRORS, Link
 from acquire.hardware import Radio
-from acquire.sensors.link import RADIO_ERRORS, Link
 from acquire.tools.radio import client, find_device, unreachable
 from acquire.tools.trial import CountsUp, Decoding, trial_decodings, what_counts_up
-from dataset import clock
-from dataset.errors import HardwareError, InputError
-from dataset.profiles.profile import Profile, find_profile
-from dataset.profiles.stream import full_uuid
+from dataset.sensors.profile import Profile, find_profile
+from dataset.sensors.stream import full_uuid
+from dataset.support import clock
+from dataset.support.errors import HardwareError, InputError
 
 #: Payloads shown as they came.
 _SHOWN = 6

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dataset.capture import Capture
-from dataset.errors import InputError
-from dataset.profiles import Profile, decode, load_profile
-from dataset.profiles.profile import split_spec
+from dataset.capture.reader import Capture
+from dataset.sensors import Profile, decode, load_profile
+from dataset.sensors.profile import split_spec
+from dataset.support.errors import InputError
 
 #: A measured rate further from the declared one than this is told.
 _RATE_OFF = 0.02

@@ -11,11 +11,11 @@ from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
-from acquire.devices import RealHardware
+from acquire.bluetooth.connection import CONNECT_TIMEOUT_S, RADIO_ERRORS
 from acquire.hardware import Hardware, Radio
-from acquire.rig import Rig, open_hardware
-from acquire.sensors.link import CONNECT_TIMEOUT_S, RADIO_ERRORS
-from dataset.errors import HardwareError
+from acquire.rig.config import Rig, open_hardware
+from acquire.rig.real import RealHardware
+from dataset.support.errors import HardwareError
 
 #: Of the virtual rig, so that one command finds the sensors that another has named.
 VIRTUAL_SEED = 0

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from acquire.disk import expected_bytes_per_s, look_at_disk
+from acquire.bluetooth.manager import SensorHub, SensorStatus
+from acquire.event_log import Journal
 from acquire.hardware import Hardware
-from acquire.journal import Journal
-from acquire.sensors.hub import SensorHub, SensorStatus
-from dataset import clock
-from dataset.capture import Capture, Sensor
-from dataset.capture_writer import CaptureWriter
-from dataset.profiles import Samples, decode
-from dataset.profiles.profile import find_profile
+from acquire.quality.disk import expected_bytes_per_s, look_at_disk
+from dataset.capture.reader import Capture, Sensor
+from dataset.capture.writer import CaptureWriter
+from dataset.sensors import Samples, decode
+from dataset.sensors.profile import find_profile
+from dataset.support import clock
 
 #: A sensor that delivers less of its values than this is not at its rate.
 LEAST_SHARE = 0.95

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from acquire.rig import parse_rig
+from acquire.rig.config import parse_rig
 from acquire.tools.scanning import Found
-from dataset.errors import HardwareError, OutputExistsError
 from dataset.muscles import PAPER_CHANNELS
-from dataset.outputs import cannot_write
-from dataset.profiles.profile import known_profiles
-from dataset.text import clean_text
+from dataset.sensors.profile import known_profiles
+from dataset.support.errors import HardwareError, OutputExistsError
+from dataset.support.outputs import cannot_write
+from dataset.support.text import clean_text
 
 _HEAD = """\
 # Written by mia-record rig init from the sensors that were there. What a rig file may say: docs/rig.md.

@@ -9,13 +9,13 @@ from typing import Any
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
+from acquire.bluetooth.binding import matches
+from acquire.bluetooth.connection import RADIO_ERRORS, Identity, Link
 from acquire.hardware import Radio
-from acquire.sensors.binding import matches
-from acquire.sensors.link import RADIO_ERRORS, Identity, Link
 from acquire.tools.radio import scanner
-from dataset.errors import HardwareError
-from dataset.profiles.profile import known_profiles
-from dataset.text import clean_text
+from dataset.sensors.profile import known_profiles
+from dataset.support.errors import HardwareError
+from dataset.support.text import clean_text
 
 #: No signal is weaker; where a stack does not tell the strength.
 _FAINTEST_DBM = -127

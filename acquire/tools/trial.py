@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataset.arrays import FloatArray
-from dataset.profiles.lines import numbers
+from dataset.sensors.text_lines import numbers
+from dataset.support.arrays import FloatArray
 
 _TYPES = {"u8": "<B", "i8": "<b", "u16le": "<H", "i16le": "<h", "u16be": ">H", "i16be": ">h",
           "u32le": "<I", "i32le": "<i", "f32le": "<f", "f64le": "<d"}  # fmt: skip

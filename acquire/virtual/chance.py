@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.support.arrays import FloatArray, IntArray
 
 
 def uniform(name: str, index: IntArray) -> FloatArray:

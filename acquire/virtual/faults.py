@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator
 
 from dataset.muscles import PAPER_CHANNELS
-from dataset.toml import TomlModel, parse_model, read_toml
+from dataset.support.toml import TomlModel, parse_model, read_toml
 
 
 def _known(channel: str) -> str:

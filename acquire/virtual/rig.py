@@ -13,26 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from acquire.assign import rebound
+from acquire.assignment import rebound
+from acquire.bluetooth.bumble_backend import make_radio
+from acquire.bluetooth.bumble_host import Central
 from acquire.hardware import FrameSource, Radio, SoundSource
-from acquire.schedule import Prompt
+from acquire.protocol.schedule import Prompt
 from acquire.virtual import chance
-from acquire.virtual.central import Central
-from acquire.virtual.child import Child
-from acquire.virtual.delivery import FrameRing, VirtualCamera, VirtualMicrophone
-from acquire.virtual.devices import Devices
-from acquire.virtual.exposures import video_truth
+from acquire.virtual.devices.child import Child
+from acquire.virtual.devices.clocks import Devices
+from acquire.virtual.devices.delivery import FrameRing, VirtualCamera, VirtualMicrophone
+from acquire.virtual.devices.exposures import video_truth
+from acquire.virtual.devices.orders import Order, make_world, prompt_order
+from acquire.virtual.devices.others import drawn_others, mixed_sensors
+from acquire.virtual.devices.sensors import SensorOrders, sensors_child
 from acquire.virtual.faults import Faults
-from acquire.virtual.figure import HEIGHT, WIDTH
-from acquire.virtual.orders import Order, make_world, prompt_order
-from acquire.virtual.others import drawn_others, mixed_sensors
-from acquire.virtual.radio import make_radio
-from acquire.virtual.sensors import SensorOrders, sensors_child
+from acquire.virtual.person.figure import HEIGHT, WIDTH
 from acquire.virtual.truth import sensor_truth, write_truth
-from dataset.capture import Sensor
-from dataset.clock import now_ns
-from dataset.errors import HardwareError
+from dataset.capture.reader import Sensor
 from dataset.muscles import PAPER_CHANNELS
+from dataset.support.clock import now_ns
+from dataset.support.errors import HardwareError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,13 +283,13 @@ class VirtualHardware(SensorOrders):
             held.callback(sensors.close)
             fds = {"ring": memory.fd, "frames": frames_end.fileno(), "sound": sound_end.fileno(), "flashes": flashes.fd}
             scene = Child(
-                "acquire.virtual.scene_process",
+                "acquire.virtual.devices.scene_process",
                 [*world, *(text for name, fd in fds.items() for text in (f"--{name}-fd", str(fd)))],
                 tuple(fds.values()),
             )
             held.callback(scene.close)
             box = Child(
-                "acquire.virtual.box", self._box_arguments(terminal, flashes_end.fd), (terminal, flashes_end.fd)
+                "acquire.virtual.devices.box", self._box_arguments(terminal, flashes_end.fd), (terminal, flashes_end.fd)
             )
             held.callback(box.close)
         return _Parts(

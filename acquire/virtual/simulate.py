@@ -15,34 +15,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.boxclock import Exchange, host_time, unwrap_us
-from acquire.encoder import VideoWriter
-from acquire.health import SensorHealth
-from acquire.ledbox import IDLE_PINGS_EVERY_S, PINGS_AT_FIRST, PINGS_IN_A_BURST, SOURCE
-from acquire.microphone import ArrivalLine
-from acquire.player import FLASH_MS
-from acquire.protocol import Protocol
-from acquire.schedule import Schedule, build_schedule
+from acquire.ledbox.clock_sync import Exchange, host_time, unwrap_us
+from acquire.ledbox.driver import IDLE_PINGS_EVERY_S, PINGS_AT_FIRST, PINGS_IN_A_BURST, SOURCE
+from acquire.media.microphone import ArrivalLine
+from acquire.media.video_writer import VideoWriter
+from acquire.protocol.protocol import Protocol
+from acquire.protocol.schedule import Schedule, build_schedule
+from acquire.quality.sensor_health import SensorHealth
+from acquire.recording.schedule_runner import FLASH_MS
 from acquire.virtual import chance
-from acquire.virtual.box import BANNER, BoxClock, answer
-from acquire.virtual.devices import Devices, SensorClock
+from acquire.virtual.devices.box import BANNER, BoxClock, answer
+from acquire.virtual.devices.clocks import Devices, SensorClock
+from acquire.virtual.devices.orders import make_world
+from acquire.virtual.devices.others import drawn_others, mixed_sensors
+from acquire.virtual.devices.soundtrack import Soundtrack
 from acquire.virtual.faults import Faults, load_faults
-from acquire.virtual.figure import HEIGHT, WIDTH, Figure, expose
-from acquire.virtual.motions import known_motion
-from acquire.virtual.orders import make_world
-from acquire.virtual.others import drawn_others, mixed_sensors
+from acquire.virtual.person.figure import HEIGHT, WIDTH, Figure, expose
+from acquire.virtual.person.motions import known_motion
+from acquire.virtual.person.world import World
 from acquire.virtual.simulate_others import write_other
-from acquire.virtual.soundtrack import Soundtrack
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
-from acquire.virtual.world import World
-from dataset.arrays import IntArray
-from dataset.capture import Sensor
-from dataset.capture_schema import VIDEO
-from dataset.capture_writer import CaptureWriter, new_capture_folder
-from dataset.clock import anchor
-from dataset.errors import InputError
+from dataset.capture.reader import Sensor
+from dataset.capture.schema import VIDEO
+from dataset.capture.writer import CaptureWriter, new_capture_folder
 from dataset.muscles import PAPER_CHANNELS
-from dataset.profiles.profile import find_profile
+from dataset.sensors.profile import find_profile
+from dataset.support.arrays import IntArray
+from dataset.support.clock import anchor
+from dataset.support.errors import InputError
 
 #: Called now and then with the share that is done, 0-1.
 Progress = Callable[[float], None]

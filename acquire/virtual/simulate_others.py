@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from acquire.health import SensorHealth
+from acquire.quality.sensor_health import SensorHealth
+from acquire.virtual.devices.other_gatt import PIECE_BYTES, UUIDS
+from acquire.virtual.devices.others import OtherDevice
 from acquire.virtual.faults import Faults
-from acquire.virtual.other_gatt import PIECE_BYTES, UUIDS
-from acquire.virtual.others import OtherDevice
-from acquire.virtual.world import World
-from dataset.capture import Sensor
-from dataset.capture_writer import CaptureWriter
-from dataset.profiles.decode import LiveReader
-from dataset.profiles.profile import find_profile
+from acquire.virtual.person.world import World
+from dataset.capture.reader import Sensor
+from dataset.capture.writer import CaptureWriter
+from dataset.sensors.decode import LiveReader
+from dataset.sensors.profile import find_profile
 
 #: Turns of the radio whose samples are computed together.
 _TURNS_AT_ONCE = 500

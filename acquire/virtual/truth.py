@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from acquire.virtual.world import World
-from dataset.arrays import IntArray
-from dataset.files import write_atomically
+from acquire.virtual.person.world import World
+from dataset.support.arrays import IntArray
+from dataset.support.files import write_atomically
 
 TRUTH = "truth.json"
 

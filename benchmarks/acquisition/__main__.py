@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.acquisition.load import N_SENSORS, PACKET, PERIOD_NS, SAMPLES_A_PACKET
-from dataset.console import STDERR
+from dataset.support.console import STDERR
 
 
 def main() -> None:

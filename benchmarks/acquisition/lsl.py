@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from acquire.virtual.child import Child
+from acquire.virtual.devices.child import Child
 from benchmarks.acquisition.load import N_SENSORS, PERIOD_NS, RATE_HZ, SAMPLES_A_PACKET, PacketClock
 from benchmarks.acquisition.measured import Meter, percentiles_ms
-from dataset.clock import now_ns
+from dataset.support.clock import now_ns
 
 RESOLVE_S = 20.0
 

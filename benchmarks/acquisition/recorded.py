@@ -15,21 +15,21 @@ from typing import Any
 
 import numpy as np
 
+from acquire.bluetooth.bumble_backend import make_radio
+from acquire.bluetooth.bumble_host import Central
 from acquire.hardware import Radio
-from acquire.protocol import parse_protocol
-from acquire.recorder import Recorder
-from acquire.schedule import Prompt
-from acquire.take import Take
-from acquire.virtual.central import Central
-from acquire.virtual.child import Child
-from acquire.virtual.radio import make_radio
+from acquire.protocol.protocol import parse_protocol
+from acquire.protocol.schedule import Prompt
+from acquire.recording.recorder import Recorder
+from acquire.recording.take import Take
+from acquire.virtual.devices.child import Child
 from benchmarks.acquisition.load import N_SENSORS, PERIOD_NS, read_packet
 from benchmarks.acquisition.measured import Meter, percentiles_ms
 from benchmarks.acquisition.sensors import address
-from dataset.capture import Capture, Sensor
-from dataset.capture_writer import CaptureWriter
-from dataset.clock import now_ns
+from dataset.capture.reader import Capture, Sensor
+from dataset.capture.writer import CaptureWriter
 from dataset.muscles import PAPER_CHANNELS
+from dataset.support.clock import now_ns
 
 PROTOCOL = 'name = "load"\n[sync]\nclaps = 0\nstomps = 0\n[[exercises]]\nname = "rest"\nseconds = 60\n'
 

@@ -9,11 +9,11 @@ import resource
 import socket
 import sys
 
-from acquire.virtual import orders
-from acquire.virtual.air import Air, serve_controller
-from acquire.virtual.gatt import M40Identity, VirtualM40
+from acquire.virtual.devices import orders
+from acquire.virtual.devices.m40 import M40Identity, VirtualM40
+from acquire.virtual.devices.simulated_link import Air, serve_controller
 from benchmarks.acquisition.load import N_SENSORS, PacketClock, packet
-from dataset.clock import now_ns
+from dataset.support.clock import now_ns
 
 
 def address(sensor: int) -> str:

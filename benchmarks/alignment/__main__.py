@@ -22,7 +22,7 @@ from benchmarks.alignment.kept import code_version, keep, kept
 from benchmarks.alignment.run import OURS, run_one
 from benchmarks.alignment.score import FAST, OFFSETS, SLOW, Score, Summary, summarise
 from benchmarks.alignment.strata import STRATA, plan
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 
 #: In a file the tables keep their columns whole.
 _OUT = Console(width=None if sys.stdout.isatty() else 170)

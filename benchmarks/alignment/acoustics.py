@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import signal
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 
 SOUND_M_S = 343.0
 Samples = NDArray[np.float32]

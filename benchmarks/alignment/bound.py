@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.alignment.sensors import STEP_S
 from benchmarks.alignment.synthetic import SyntheticSession
-from dataset.arrays import FloatArray
 from dataset.muscles import CONTACT_OF_MUSCLE
+from dataset.support.arrays import FloatArray
 
 #: Samples about each contact that can tell anything of it.
 _REACH_S = 1.0

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from benchmarks.alignment.script import Script
 from benchmarks.alignment.strata import Stratum
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 
 BANDS, ACROSS = 16, 8
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ import benchmarks.alignment
 import dataset
 import sync
 from benchmarks.alignment.score import Score
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 
 
 def code_version(*, rivals: bool) -> str:

@@ -9,21 +9,21 @@ import numpy as np
 
 from benchmarks.alignment.estimate import Estimate, OffsetEstimate, SensorEstimate, VideoEstimate
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
-from dataset.arrays import FloatArray
-from dataset.capture import Sensor
-from dataset.profiles import Profile, Samples
-from dataset.profiles.profile import Delay, Gaps, find_profile
-from dataset.profiles.stream import FILE, Stream
-from dataset.sound import Sound
+from dataset.capture.reader import Sensor
+from dataset.media.sound import Sound
+from dataset.sensors import Profile, Samples
+from dataset.sensors.profile import Delay, Gaps, find_profile
+from dataset.sensors.stream import FILE, Stream
+from dataset.support.arrays import FloatArray
 from sync.align import align
-from sync.arrivals import sensor_clock
-from sync.detect.contact import detect_contacts
-from sync.detect.flash import Brightness
-from sync.fit import host_flashes
-from sync.parts import FrameStamps, Picture
-from sync.recording import Recording
-from sync.sensors import SensorData
-from sync.verdict import FAIL
+from sync.clock.sensor_clock import sensor_clock
+from sync.events.contacts import detect_contacts
+from sync.events.flashes import Brightness
+from sync.fit.flash_fit import host_flashes
+from sync.quality.gates import FAIL
+from sync.quality.sensor_entry import SensorData
+from sync.read_capture import Recording
+from sync.recording_types import FrameStamps, Picture
 
 #: Raw sEMG at 1 kHz over the radio; what a laboratory would declare of such a sensor.
 _RAW = Profile(

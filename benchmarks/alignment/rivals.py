@@ -16,8 +16,8 @@ from scipy.ndimage import median_filter, uniform_filter1d
 
 from benchmarks.alignment.estimate import Estimate, SensorEstimate, VideoEstimate
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
-from dataset.arrays import FloatArray
 from dataset.muscles import CONTACT_OF_MUSCLE
+from dataset.support.arrays import FloatArray
 
 # It warns of every stream whose rate is not the nominal one, and here none is.
 logging.getLogger("pyxdf").setLevel(logging.ERROR)

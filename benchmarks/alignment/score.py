@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.alignment.estimate import Estimate
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 
 #: Accepted with an error above these, and above three half-widths, is a silent error.
 SILENT_FAST_S, SILENT_SLOW_S = 0.050, 0.100

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks.alignment.strata import Stratum
-from dataset.arrays import BoolArray, FloatArray
+from dataset.support.arrays import BoolArray, FloatArray
 
 KINDS = ("clap", "stomp")
 

@@ -14,8 +14,8 @@ from scipy import signal
 
 from benchmarks.alignment.script import KINDS, Script
 from benchmarks.alignment.strata import Stratum
-from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import CONTACT_OF_MUSCLE, MIA_CHANNELS, PAPER_CHANNELS, Channel
+from dataset.support.arrays import FloatArray, IntArray
 
 #: Step of the grid on which activations and filters are computed.
 STEP_S = 0.002

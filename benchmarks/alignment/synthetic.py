@@ -17,7 +17,7 @@ from benchmarks.alignment.camera import Camera, arrivals, draw_camera, film, fra
 from benchmarks.alignment.script import KINDS, Script, write_script
 from benchmarks.alignment.sensors import SensorTruth, SyntheticSensor, wear
 from benchmarks.alignment.strata import STRATA, Stratum
-from dataset.arrays import BoolArray, FloatArray
+from dataset.support.arrays import BoolArray, FloatArray
 
 __all__ = ["SyntheticSensor", "SyntheticSession", "Truth", "make_session"]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from acquire.protocol import load_protocol
-from acquire.recorder import record
-from acquire.take import Snapshot, Take
+from acquire.protocol.protocol import load_protocol
+from acquire.recording.recorder import record
+from acquire.recording.take import Snapshot, Take
 from acquire.virtual.rig import VirtualHardware
 from benchmarks.camera.source import HEIGHT, WIDTH, JpegCamera
-from dataset.capture import Capture
+from dataset.capture.reader import Capture
 
 
 class Rig(VirtualHardware):

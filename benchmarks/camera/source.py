@@ -19,15 +19,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.schedule import Prompt
-from acquire.turning import UPRIGHT
-from acquire.virtual import orders
-from acquire.virtual.child import Child
-from acquire.virtual.delivery import FrameRing, FrameSender
+from acquire.media.orientation import UPRIGHT
+from acquire.protocol.schedule import Prompt
+from acquire.virtual.devices import orders
+from acquire.virtual.devices.child import Child
+from acquire.virtual.devices.delivery import FrameRing, FrameSender
+from acquire.virtual.devices.scene_process import sleep_until
 from acquire.virtual.faults import Faults
-from acquire.virtual.figure import Figure
-from acquire.virtual.scene_process import sleep_until
-from dataset.clock import now_ns
+from acquire.virtual.person.figure import Figure
+from dataset.support.clock import now_ns
 
 WIDTH, HEIGHT = 1280, 720
 #: Pictures drawn beforehand and shown forth and back: two seconds.

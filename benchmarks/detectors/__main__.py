@@ -15,11 +15,11 @@ from rich.table import Table
 from benchmarks.detectors import lightscape, soundscape
 from benchmarks.detectors.lightscape import DISTURBANCES, Shot
 from benchmarks.detectors.soundscape import CONTACTS, Setting
-from dataset.arrays import FloatArray
-from dataset.console import progress
-from sync.detect.contact import detect_contacts
-from sync.detect.flash import detect_flashes
-from sync.fit import fit_flashes, host_flashes
+from dataset.support.arrays import FloatArray
+from dataset.support.console import progress
+from sync.events.contacts import detect_contacts
+from sync.events.flashes import detect_flashes
+from sync.fit.flash_fit import fit_flashes, host_flashes
 
 #: A detection counts for what truly happened within this.
 _NEAR_CONTACT_S, _NEAR_FLASH_S = 0.03, 0.06

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtr
 
-from dataset.arrays import FloatArray
-from sync.detect.flash import Brightness
+from dataset.support.arrays import FloatArray
+from sync.events.flashes import Brightness
 
 #: Rows and columns of tiles, as a film is read.
 ROWS, COLUMNS = 16, 8

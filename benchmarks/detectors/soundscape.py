@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from dataset.arrays import FloatArray
-from dataset.sound import Sound
+from dataset.media.sound import Sound
+from dataset.support.arrays import FloatArray
 
 #: Everything is made at this rate and brought down to the recording's.
 RATE_HZ = 48000

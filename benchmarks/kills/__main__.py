@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.kills.loss import Loss, measure_loss
-from dataset.capture_schema import DATABASE
-from dataset.clock import now_ns
-from dataset.console import STDERR, progress
+from dataset.capture.schema import DATABASE
+from dataset.support.clock import now_ns
+from dataset.support.console import STDERR, progress
 
 #: A kill comes this long after the capture is there, at most; every fifth one while the recording closes.
 LATEST_S = 6.0

@@ -10,11 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from acquire.upkeep import Recovered, recover, verify
-from acquire.virtual.sent import read_sent
-from dataset.arrays import IntArray
-from dataset.capture import Capture
-from dataset.capture_schema import DATABASE, MANIFEST
+from acquire.maintenance.recover import Recovered, recover, verify
+from acquire.virtual.devices.sent import read_sent
+from dataset.capture.reader import Capture
+from dataset.capture.schema import DATABASE, MANIFEST
+from dataset.support.arrays import IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ import sys
 import threading
 from pathlib import Path
 
-from acquire.protocol import parse_protocol
-from acquire.recorder import record
-from acquire.take import Take
-from acquire.terminal import ending_signals
+from acquire.protocol.protocol import parse_protocol
+from acquire.recording.recorder import record
+from acquire.recording.take import Take
+from acquire.recording.termination import ending_signals
 from acquire.virtual.rig import VirtualHardware
 
 SUBJECT = "K1"

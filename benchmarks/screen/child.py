@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from acquire.looking import BodyFinder
+from acquire.preflight.body_in_view import BodyFinder
 from acquire.screen.app import CaptureApp, make_recorder_for
 from acquire.screen.flow import Plan
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.step.reference import PlainTransformer
 from model.networks.transformer_paper import TransformerPaper
-from model.optimiser import adamw
+from model.training.optimiser import adamw
 
 LEAST_SPEED = 1.5
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.throughput.captures import capture_of
 from benchmarks.throughput.child import STAGES
-from dataset.console import STDERR
-from dataset.workers import default_workers
+from dataset.support.console import STDERR
+from dataset.support.threads import default_workers
 
 #: With keypoints a capture is done at least so many times faster than it lasts; without, in at most so many times
 #: what decoding its video alone takes; in at most so much memory.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from acquire.protocol import load_protocol
+from acquire.protocol.protocol import load_protocol
 from acquire.virtual.simulate import Film, simulate
-from dataset.capture_schema import MANIFEST
-from dataset.console import progress
+from dataset.capture.schema import MANIFEST
+from dataset.support.console import progress
 
 #: Noise and preset of a live recording, at which 720p decodes as fast as real files do: about 40 times real time.
 FILM = Film(width=1280, height=720, grain=2.5, preset="veryfast")

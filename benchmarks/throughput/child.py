@@ -17,14 +17,14 @@ from typing import Any
 #: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
 STAGES = (
     ("reading", "sync.pipeline", "read_recording", ""),
-    ("  foresight", "sync.recording", "foresee", "reading"),
-    ("  pictures", "sync.recording", "read_brightness", "reading"),
-    ("  sound", "sync.recording", "read_sound", "reading"),
-    ("  contacts", "sync.recording", "detect_contacts", "reading"),
+    ("  foresight", "sync.read_capture", "foresee", "reading"),
+    ("  pictures", "sync.read_capture", "read_brightness", "reading"),
+    ("  sound", "sync.read_capture", "read_sound", "reading"),
+    ("  contacts", "sync.read_capture", "detect_contacts", "reading"),
     ("aligning", "sync.pipeline", "align", ""),
     ("assembling", "sync.pipeline", "build_session", ""),
-    ("  checksum of the video", "sync.assemble", "describe_files", "assembling"),
-    ("  keypoints not foreseen", "sync.assemble", "extract_pose", "assembling"),
+    ("  checksum of the video", "sync.build_session", "describe_files", "assembling"),
+    ("  keypoints not foreseen", "sync.build_session", "extract_pose", "assembling"),
     ("report", "sync.report", "write_report", ""),
     ("session file", "sync.pipeline", "write_session", ""),
 )

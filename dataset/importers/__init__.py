@@ -1,1 +1,1 @@
-"""Data recorded elsewhere, brought into captures and sessions."""
+"""Data recorded elsewhere, read into the project's types."""

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset import clock
-from dataset.errors import InputError, OutputExistsError
 from dataset.exercises import canonical_exercise
 from dataset.muscles import MIA_CHANNELS
-from dataset.outputs import check_writable
-from dataset.profiles.profile import find_profile
-from dataset.session import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session
-from dataset.session_file import write_session
-from dataset.software import software
+from dataset.sensors.profile import find_profile
+from dataset.session.file import write_session
+from dataset.session.types import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session
+from dataset.support import clock
+from dataset.support.errors import InputError, OutputExistsError
+from dataset.support.outputs import check_writable
+from dataset.support.version import software
 
 #: Rows of a published window, joints used of those it holds, and their rate.
 WINDOW_ROWS = 30

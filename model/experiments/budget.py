@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dataset.windows import Windows
+from model.baselines import FLOORS
 from model.experiments.budget import Budget
 from model.experiments.jobs import FLOORS_JOB, Job, Result, exercise_axis
 from model.experiments.scores import Scores, Summary
-from model.floors import FLOORS
 
 #: The networks compared, and their own batch and published learning rate (the project's own has its own recipe).
 PAPER_NETWORKS = ("cnn-paper", "transformer-paper")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.support.arrays import FloatArray, IntArray
 from dataset.windows import Windows
 
 

@@ -11,7 +11,7 @@ from model.experiments import figures, paper, tables
 from model.experiments.context import IN_DISTRIBUTION, Context, Report, Results, by_system
 from model.experiments.jobs import Job
 from model.experiments.scores import Summary
-from model.experiments.words import figure, ordering
+from model.experiments.sentences import figure, ordering
 
 
 def jobs(context: Context) -> list[Job]:

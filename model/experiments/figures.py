@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
 from dataset.figure_text import figure_text
+from dataset.support.arrays import FloatArray
 from model.experiments.scores import Estimate, Summary
 
 #: Okabe and Ito's colours, distinguishable for the colour-blind: one a system, whatever the figure.

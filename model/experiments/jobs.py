@@ -16,18 +16,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dataset.arrays import FloatArray, IntArray
-from dataset.errors import InputError
-from dataset.files import written_whole
-from dataset.own_files import own_file
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.errors import InputError
+from dataset.support.files import written_whole
+from dataset.support.own_files import own_file
 from dataset.windows import Windows
 from model import networks
+from model.baselines import FLOORS, channel_means, nearest_windows, predict_floors
 from model.experiments.crops import cropped, joined
 from model.experiments.parts import Parts, parts_of
 from model.experiments.scores import Scores, score
-from model.floors import FLOORS, channel_means, nearest_windows, predict_floors
 from model.networks.base import Network
-from model.training import predict, represent, train_steps, with_rate
+from model.training.loop import predict, represent, train_steps, with_rate
 
 #: The job that computes all predictors that learn nothing.
 FLOORS_JOB = "floors"

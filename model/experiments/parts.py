@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataset.arrays import BoolArray, IntArray
-from dataset.errors import InputError
 from dataset.splits import inferred_stride, shares_frames, split_windows
+from dataset.support.arrays import BoolArray, IntArray
+from dataset.support.errors import InputError
 from dataset.windows import Windows
 
 #: With as many recordings of every subject whole recordings are held out; with fewer, time.

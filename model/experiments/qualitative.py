@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
-from dataset.errors import InputError
 from dataset.exercises import canonical_exercise, exercise_title
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.errors import InputError
 from dataset.windows import Windows
 from model import plots
-from model.experiments.bodies import draw_activity
+from model.experiments.body_figures import draw_activity
 from model.experiments.context import IN_DISTRIBUTION, OWN_NETWORK, Context, Report, Results
 from model.experiments.exercises import spaced
 from model.experiments.jobs import Job, Result

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from dataset import cluster
-from dataset.errors import InputError, MiaError
-from dataset.session_file import read_session
+from dataset.session.file import read_session
+from dataset.support import cluster
+from dataset.support.errors import InputError, MiaError
 from dataset.windows import Windows, windows_from_sessions
 from model.experiments.jobs import Job, result_path, run_job
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from dataset.arrays import BoolArray, FloatArray
+from dataset.support.arrays import BoolArray, FloatArray
 from dataset.windows import Windows
 from model.evaluation import subject_spread
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
 from dataset.exercises import exercise_title
+from dataset.support.arrays import FloatArray, IntArray
 from model.experiments import figures, tables
-from model.experiments.bodies import draw_motions
+from model.experiments.body_figures import draw_motions
 from model.experiments.context import IN_DISTRIBUTION, Context, Report, Results
 from model.experiments.jobs import Job, Result
 

@@ -8,7 +8,7 @@ from model.experiments import figures, paper, tables
 from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, Report, Results, by_system
 from model.experiments.jobs import Job
 from model.experiments.scores import Summary
-from model.experiments.words import below, figure
+from model.experiments.sentences import below, figure
 
 
 def jobs(context: Context) -> list[Job]:

@@ -11,7 +11,7 @@ from dataset.exercises import exercise_title
 from model.experiments import figures, tables
 from model.experiments.context import PAPER_NETWORKS, Context, Report, Results, by_system
 from model.experiments.jobs import Job
-from model.experiments.words import below, figure
+from model.experiments.sentences import below, figure
 
 _HOW = ("fine-tuned", "from scratch")
 

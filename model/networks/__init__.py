@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 from dataset.windows import Windows
 from model.networks.base import Network
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
 
 

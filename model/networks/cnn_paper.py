@@ -17,10 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
-from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source, start_layer_at
+from model.networks.paper_inputs import (
+    COUNTS_PER_UNIT,
+    N_COORDINATES,
+    picture_features,
+    picture_source,
+    start_layer_at,
+)
 
 KERNEL = 9
 WIDTHS = (128, 64, 128, 64)

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dataset.errors import InputError
-from dataset.skeleton import BODY_25, JOINT
+from dataset.pose.skeleton import BODY_25, JOINT
+from dataset.support.errors import InputError
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
 

@@ -18,12 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
-from model.networks.attention import attend
 from model.networks.base import Network, Recipe, masked_mean_square
-from model.networks.feedforward import dropout, feedforward
-from model.networks.picture import COUNTS_PER_UNIT, N_COORDINATES, picture_features, picture_source, start_layer_at
+from model.networks.cpu_kernels.attention import attend
+from model.networks.cpu_kernels.feedforward import dropout, feedforward
+from model.networks.paper_inputs import (
+    COUNTS_PER_UNIT,
+    N_COORDINATES,
+    picture_features,
+    picture_source,
+    start_layer_at,
+)
 
 WIDTH = 128
 HEADS = 8

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from dataset.arrays import FloatArray
 from dataset.muscles import channel_from_name
-from dataset.spilled import blocks, thinned
+from dataset.support.arrays import FloatArray
+from dataset.support.disk_arrays import blocks, thinned
 from sync.report import figures
 from sync.report.section import Section, Table
 from sync.result import SensorEvidence, SyncResult

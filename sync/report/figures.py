@@ -17,13 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from dataset.arrays import FloatArray
 from dataset.exercises import exercise_title
 from dataset.figure_text import channel_text, figure_text, quiet_about_glyphs
-from dataset.keypoints.draw import draw_skeleton
-from dataset.session import Aligned, ExerciseTable
-from dataset.spilled import BLOCK, blocks, let_go
-from dataset.workers import release_memory
+from dataset.pose.drawing import draw_skeleton
+from dataset.session.types import Aligned, ExerciseTable
+from dataset.support.arrays import FloatArray
+from dataset.support.disk_arrays import BLOCK, blocks, let_go
+from dataset.support.threads import release_memory
 from sync.result import ContactEvidence
 
 #: Lines of more points than this are drawn as pixels: a long session's report stays small.

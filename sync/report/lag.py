@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dataset.session import Session
-from dataset.spilled import let_go
-from sync.lag import LagProbe, probe_lag
-from sync.priors import MOTION_LAG
+from dataset.session.types import Session
+from dataset.support.disk_arrays import let_go
+from sync.fit.priors import MOTION_LAG
+from sync.quality.lag_probe import LagProbe, probe_lag
 from sync.report import figures
 from sync.report.section import Section
 

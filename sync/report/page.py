@@ -10,14 +10,14 @@ from typing import Any
 
 import jinja2
 
-from dataset.files import write_atomically
 from dataset.muscles import channel_from_name
-from dataset.session import StreamSync, provenance_lines
-from sync.advice import Advice, Cause
-from sync.match import MIN_MARGIN, MIN_MATCH_RATE, MIN_MATCHES
+from dataset.session.types import StreamSync, provenance_lines
+from dataset.support.files import write_atomically
+from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE, MIN_MATCHES
+from sync.quality.advice import Advice, Cause
+from sync.quality.gates import VIDEO_GATE_S, sensor_gate_s
 from sync.report.sections import build_sections
 from sync.result import SyncResult
-from sync.verdict import VIDEO_GATE_S, sensor_gate_s
 
 #: A sign beside each colour, for print and for the colour-blind.
 _SIGN = {"PASS": "✔", "WARNING": "!", "FAIL": "✖"}

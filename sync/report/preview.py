@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dataset.exercises import exercise_title
-from dataset.spilled import let_go
+from dataset.support.disk_arrays import let_go
 from sync.report import figures
 from sync.report.section import Section, Thumbnail
 from sync.report.thumbnails import Thumbnails

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dataset.arrays import FloatArray
+from dataset.support.arrays import FloatArray
 from sync.report import figures
 from sync.report.section import Section, constant
 from sync.result import SyncResult

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataset.arrays import FloatArray, IntArray
+from dataset.support.arrays import FloatArray, IntArray
 from sync.result import SyncResult
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.row_file import RowFile
-from dataset.spilled import let_go
-from dataset.video import iter_frames
-from dataset.workers import release_memory
+from dataset.media.video import iter_frames
+from dataset.support.disk_arrays import let_go
+from dataset.support.row_file import RowFile
+from dataset.support.threads import release_memory
 from sync.report.section import spread, telling
 from sync.result import SyncResult
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.arrays import FloatArray, IntArray
 from dataset.muscles import channel_from_name
+from dataset.support.arrays import FloatArray, IntArray
 from sync.report import figures
 from sync.report.section import Section, constant
 from sync.report.thumbnails import pairs_count

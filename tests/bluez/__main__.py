@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from acquire.upkeep import verify
-from acquire.virtual.child import Child
-from dataset.capture import Capture
+from acquire.maintenance.recover import verify
+from acquire.virtual.devices.child import Child
+from dataset.capture.reader import Capture
 from dataset.muscles import PAPER_CHANNELS
 from tests.bluez.machine import HERE, MissingError, check_needs, find_kernel, start
 

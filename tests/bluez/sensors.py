@@ -18,9 +18,9 @@ from pathlib import Path
 from bumble import hci
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
-from acquire.virtual import orders
-from acquire.virtual.air import Air, VirtualController
-from acquire.virtual.gatt import M40Identity, VirtualM40
+from acquire.virtual.devices import orders
+from acquire.virtual.devices.m40 import M40Identity, VirtualM40
+from acquire.virtual.devices.simulated_link import Air, VirtualController
 from dataset.muscles import PAPER_CHANNELS
 
 PERIOD_NS = 100_000_000

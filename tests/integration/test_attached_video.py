@@ -11,11 +11,11 @@ import av
 import numpy as np
 import pytest
 
-from acquire.attach import attach_videos
-from acquire.protocol import parse_protocol
+from acquire.maintenance.attach import attach_videos
+from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.capture_writer import seal
-from dataset.files import sha256_of
+from dataset.capture.writer import seal
+from dataset.support.files import sha256_of
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from acquire.protocol import parse_protocol
+from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.cluster import befallen
-from dataset.session_file import check_sessions
+from dataset.session.file import check_sessions
+from dataset.support.cluster import befallen
 from sync.batch import Options, _at_work, _result_of, plan_run, run_many
 from sync.cli import main
 from tests.modes import modes

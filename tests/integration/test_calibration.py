@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
-from acquire.protocol import parse_protocol
+from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import Film, simulate
-from dataset.session_file import check_sessions, read_session
+from dataset.session.file import check_sessions, read_session
 from sync.pipeline import run_capture
-from sync.showing import session_as_dict, session_as_text
+from sync.session_summary import session_as_dict, session_as_text
 
 PROTOCOL = """
 name = "short"

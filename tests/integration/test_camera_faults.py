@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.protocol import parse_protocol
-from acquire.recorder import record
-from acquire.take import Snapshot, Take
-from acquire.upkeep import verify
+from acquire.maintenance.recover import verify
+from acquire.protocol.protocol import parse_protocol
+from acquire.recording.recorder import record
+from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
 from acquire.virtual.rig import VirtualHardware
-from dataset import clock
-from dataset.capture import Capture, Frames
-from dataset.video import frame_pts_ns
+from dataset.capture.reader import Capture, Frames
+from dataset.media.video import frame_pts_ns
+from dataset.support import clock
 
 pytestmark = pytest.mark.slow
 

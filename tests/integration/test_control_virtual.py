@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.assign import Assigned
-from acquire.protocol import parse_protocol
-from acquire.recorder import Recorder
-from acquire.take import Take
-from acquire.upkeep import recover, verify
+from acquire.assignment import Assigned
+from acquire.maintenance.recover import recover, verify
+from acquire.protocol.protocol import parse_protocol
+from acquire.recording.recorder import Recorder
+from acquire.recording.take import Take
 from acquire.virtual.faults import Faults
 from acquire.virtual.rig import VirtualHardware
-from dataset.capture import Capture
+from dataset.capture.reader import Capture
 
 pytestmark = pytest.mark.slow
 
@@ -164,9 +164,9 @@ def test_a_terminal_that_goes_away_leaves_the_recording_closed_with_its_marks(tm
 CRASHING = """
 import sys, time
 from pathlib import Path
-from acquire.protocol import load_protocol
-from acquire.recorder import Recorder
-from acquire.take import Take
+from acquire.protocol.protocol import load_protocol
+from acquire.recording.recorder import Recorder
+from acquire.recording.take import Take
 from acquire.virtual.rig import VirtualHardware
 plan, text = load_protocol(None)
 recorder = Recorder(VirtualHardware(5, "S1"), Take(protocol=plan, out=Path(sys.argv[1]), subject="S1", seed=5))

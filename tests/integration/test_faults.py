@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from acquire.bluetooth.manager import SensorHub
+from acquire.bluetooth.status import SensorStatus, trouble
 from acquire.cli import health_text
-from acquire.journal import Journal
-from acquire.sensors.hub import SensorHub
-from acquire.sensors.status import SensorStatus, trouble
+from acquire.event_log import Journal
+from acquire.virtual.devices.sensors import VirtualSensors
 from acquire.virtual.faults import Faults
-from acquire.virtual.sensors import VirtualSensors
-from dataset.capture import Capture, Notifications
-from dataset.capture_writer import CaptureWriter
+from dataset.capture.reader import Capture, Notifications
+from dataset.capture.writer import CaptureWriter
 
 #: No pauses but those that are ordered.
 CALM = Faults(pauses_per_minute=0.0)
@@ -433,7 +433,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """One recording in which every fault of the table happens, one after the other."""
     made = Session(VirtualSensors(31, faults=CALM), tmp_path_factory.mktemp("faults"))
     with pytest.MonkeyPatch.context() as patch, made.recording():
-        patch.setattr("acquire.sensors.slot.TELL_EVERY_S", 0.0)  # or a row might come in the next fault's window
+        patch.setattr("acquire.bluetooth.slot.TELL_EVERY_S", 0.0)  # or a row might come in the next fault's window
         for fault in FAULTS:
             made.run(fault)
     return made
@@ -464,7 +464,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Session:
     made.hardware.silence(ABSENT, 3600.0)
     made.hardware.silence(DEAD, 3600.0)
     with pytest.MonkeyPatch.context() as patch, made.recording(ready=6):
-        patch.setattr("acquire.sensors.battery.EVERY_S", 0.5)
+        patch.setattr("acquire.bluetooth.battery.EVERY_S", 0.5)
         for slot in (3, 4, NO_BATTERY):
             made.hardware.drop(slot)  # the new interval holds from the next connection on
         made.wait(lambda: all(made.streams(slot) for slot in range(1, 7)))

@@ -9,14 +9,14 @@ import av
 import numpy as np
 import pytest
 
-from acquire.schedule import Prompt
-from acquire.virtual.figure import HEIGHT, Figure, expose
-from acquire.virtual.motions import MOTIONS
-from acquire.virtual.world import World
-from dataset.keypoints.extract import extract_pose
-from dataset.keypoints.mediapipe_pose import PoseLandmarker
-from dataset.skeleton import JOINT
-from dataset.video import probe_video
+from acquire.protocol.schedule import Prompt
+from acquire.virtual.person.figure import HEIGHT, Figure, expose
+from acquire.virtual.person.motions import MOTIONS
+from acquire.virtual.person.world import World
+from dataset.media.video import probe_video
+from dataset.pose.extract import extract_pose
+from dataset.pose.landmarker import PoseLandmarker
+from dataset.pose.skeleton import JOINT
 from tests.unit.native import refuse_strided
 from tests.unit.phone import turn_quarter
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from acquire.protocol import parse_protocol
+from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.capture import Capture
-from dataset.keypoints import extract_pose
-from sync import assemble, foresight, recording
-from sync.detect import flash
-from sync.foresight import Foresight, foresee
+from dataset.capture.reader import Capture
+from dataset.pose import extract_pose
+from sync import build_session, read_capture
+from sync.events import flashes as flash
+from sync.fit import pose_frames
+from sync.fit.pose_frames import Foresight, foresee
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -33,8 +34,8 @@ def as_in_a_long_recording():
     """Read in several stretches, and the flashes, which fill much of a short one, taken for a small part of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flash, "_STRETCH_S", 5.0)
-        patch.setattr(foresight, "_SHORTEST_S", 10.0)
-        patch.setattr(foresight, "_MOST", 1.0)
+        patch.setattr(pose_frames, "_SHORTEST_S", 10.0)
+        patch.setattr(pose_frames, "_MOST", 1.0)
         yield
 
 
@@ -48,7 +49,7 @@ def counting():
         return extract_pose(video, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assemble, "extract_pose", counted)
+        patch.setattr(build_session, "extract_pose", counted)
         yield counts
 
 
@@ -68,7 +69,7 @@ def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, mo
         assert ahead is not None
         return replace(ahead, frames=ahead.frames[:-1] + wrong_by) if wrong_by else None
 
-    monkeypatch.setattr(recording, "foresee", blind)
+    monkeypatch.setattr(read_capture, "foresee", blind)
     with counting() as looked_at_later:
         later = run_capture(capture, tmp_path).session
     assert sum(looked_at_later) > 0.9 * len(later.pose.frame_index)
@@ -94,7 +95,7 @@ def test_a_damaged_frame_does_not_shift_what_was_foreseen(capture, tmp_path, at_
             file_pts_ns=np.insert(ahead.file_pts_ns, damaged, extra_ns),
         )
 
-    monkeypatch.setattr(recording, "foresee", with_one_more)
+    monkeypatch.setattr(read_capture, "foresee", with_one_more)
     with counting() as looked_at_later:
         session = run_capture(capture, tmp_path).session
     assert sum(looked_at_later) < 0.03 * len(session.pose.frame_index)
@@ -104,9 +105,9 @@ def test_a_damaged_frame_does_not_shift_what_was_foreseen(capture, tmp_path, at_
 
 def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture, as_in_a_long_recording, monkeypatch):
     with Capture.open(capture) as opened:
-        zero_ns, sensors = recording._read_sensors(opened)
-        stamps = recording._frame_stamps(opened, zero_ns)
-        flashes = recording._host_flashes(opened, zero_ns)
+        zero_ns, sensors = read_capture._read_sensors(opened)
+        stamps = read_capture._frame_stamps(opened, zero_ns)
+        flashes = read_capture._host_flashes(opened, zero_ns)
         video = opened.video_path
     none = np.zeros(0)
     assert foresee(video, stamps, flashes, sensors, 1) is not None
@@ -120,7 +121,7 @@ def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture
     assert foresee(video, phone, flashes, sensors, 1) is None
     # Where the flashes fill the film, or it is short, nothing would be gained.
     with monkeypatch.context() as patch:
-        patch.setattr(foresight, "_SHORTEST_S", 120.0)
+        patch.setattr(pose_frames, "_SHORTEST_S", 120.0)
         assert foresee(video, stamps, flashes, sensors, 1) is None
-    monkeypatch.setattr(foresight, "_MOST", 0.1)
+    monkeypatch.setattr(pose_frames, "_MOST", 0.1)
     assert foresee(video, stamps, flashes, sensors, 1) is None

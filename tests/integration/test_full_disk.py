@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from acquire.upkeep import verify
-from dataset.capture import Capture
+from acquire.maintenance.recover import verify
+from dataset.capture.reader import Capture
 from tests.small_disk import run_on_small_disk
 
 pytestmark = pytest.mark.slow

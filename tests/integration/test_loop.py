@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataset.capture import Capture
-from dataset.session import Session
-from dataset.session_file import read_session
+from dataset.capture.reader import Capture
+from dataset.session.file import read_session
+from dataset.session.types import Session
 
 BIN = Path(sys.executable).parent
 VIDEO_TOLERANCE_S = 0.010

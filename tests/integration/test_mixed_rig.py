@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.journal import Journal
-from acquire.protocol import parse_protocol
-from acquire.rig import open_hardware
-from acquire.sensors.hub import SensorHub
+from acquire.bluetooth.manager import SensorHub
+from acquire.event_log import Journal
+from acquire.protocol.protocol import parse_protocol
+from acquire.rig.config import open_hardware
 from acquire.virtual.faults import Faults
 from acquire.virtual.simulate import Film, simulate
-from dataset.capture import Capture
-from dataset.capture_writer import CaptureWriter
-from dataset.profiles import decode
-from dataset.profiles.stored import profile_of
-from sync.arrivals import sensor_clock
+from dataset.capture.reader import Capture
+from dataset.capture.writer import CaptureWriter
+from dataset.sensors import decode
+from dataset.sensors.stored import profile_of
+from sync.clock.sensor_clock import sensor_clock
 from sync.pipeline import run_capture
-from sync.recording import read_recording
+from sync.read_capture import read_recording
 from tests.short_protocol import PROTOCOL
 
 

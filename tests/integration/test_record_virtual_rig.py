@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.protocol import parse_protocol
-from acquire.recorder import record
-from acquire.take import Snapshot, Take
-from acquire.upkeep import verify
+from acquire.maintenance.recover import verify
+from acquire.protocol.protocol import parse_protocol
+from acquire.recording.recorder import record
+from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
 from acquire.virtual.rig import VirtualHardware
-from dataset.capture import Capture
+from dataset.capture.reader import Capture
 
 pytestmark = pytest.mark.slow
 

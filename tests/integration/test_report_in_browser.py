@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from acquire.protocol import parse_protocol
+from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL

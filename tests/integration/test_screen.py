@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.assign import Assigned
-from acquire.looking import BodyFinder
+from acquire.assignment import Assigned
+from acquire.preflight.body_in_view import BodyFinder
 from acquire.screen.app import CaptureApp, make_recorder_for
-from acquire.screen.assigning import AssignScreen
+from acquire.screen.assign import AssignScreen
 from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
 from acquire.screen.record import RecordScreen
 from acquire.screen.summary import SummaryScreen
-from dataset.capture import Capture, find_captures
+from dataset.capture.reader import Capture, find_captures
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

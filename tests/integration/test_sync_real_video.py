@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataset.errors import OutputExistsError
-from dataset.session_file import read_session
-from sync.importing import import_files
+from dataset.session.file import read_session
+from dataset.support.errors import OutputExistsError
+from sync.import_files import import_files
 from sync.pipeline import run_capture
 
 CHANNELS = ("left_biceps", "right_biceps", "left_triceps", "right_triceps",

@@ -8,11 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
-from acquire.protocol import parse_protocol
+from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.errors import CaptureCutOffError, InputError, OutputExistsError
-from dataset.session_file import read_session
-from sync import recording
+from dataset.session.file import read_session
+from dataset.support.errors import CaptureCutOffError, InputError, OutputExistsError
+from sync import read_capture
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -73,8 +73,10 @@ def test_each_offset_lies_within_its_own_interval(result, truth):
 
 
 def test_a_silent_buzzer_costs_precision_but_not_truth(capture, truth, tmp_path, monkeypatch):
-    heard = recording.detect_contacts
-    monkeypatch.setattr(recording, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep"))
+    heard = read_capture.detect_contacts
+    monkeypatch.setattr(
+        read_capture, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep")
+    )
     result = run_capture(capture, tmp_path, pose=False)
     assert result.verdict == "WARNING"
     assert result.streams["sound"].method == "arrival"
@@ -100,7 +102,7 @@ def test_nothing_is_overwritten(capture, result):
 
 
 def test_without_flashes_contacts_tie_the_video_and_warn(capture, result, tmp_path, monkeypatch):
-    from dataset.capture import Capture
+    from dataset.capture.reader import Capture
 
     events = Capture.events
     monkeypatch.setattr(
@@ -122,7 +124,7 @@ def test_without_flashes_contacts_tie_the_video_and_warn(capture, result, tmp_pa
 def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    from dataset.capture import Capture
+    from dataset.capture.reader import Capture
 
     events = Capture.events
     rng = np.random.default_rng(0)
@@ -140,7 +142,7 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, 
         )
 
     monkeypatch.setattr(Capture, "events", shuffled)
-    monkeypatch.setattr("sync.recording.detect_contacts", lambda sound: ())
+    monkeypatch.setattr("sync.read_capture.detect_contacts", lambda sound: ())
     refused = run_capture(capture, tmp_path, pose=False)
     assert refused.verdict == "FAIL"
     assert refused.exit_code == 3
@@ -154,7 +156,7 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, 
 def test_flashes_that_pair_but_have_wrong_times_are_refused(shift_s, why, capture, tmp_path, monkeypatch):
     from dataclasses import replace
 
-    from dataset.capture import Capture
+    from dataset.capture.reader import Capture
 
     events = Capture.events
     moved = round(shift_s * 1e9)

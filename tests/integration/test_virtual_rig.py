@@ -19,13 +19,13 @@ import pytest
 import serial
 from bleak import BleakClient, BleakScanner
 
-from acquire.schedule import Prompt
-from acquire.virtual.child import Child, VirtualRigError
+from acquire.protocol.schedule import Prompt
+from acquire.virtual.devices.child import Child, VirtualRigError
 from acquire.virtual.faults import Faults
 from acquire.virtual.rig import VirtualHardware
-from dataset import clock
-from dataset.capture_writer import CaptureWriter
-from dataset.profiles.profile import find_profile
+from dataset.capture.writer import CaptureWriter
+from dataset.sensors.profile import find_profile
+from dataset.support import clock
 
 M40 = find_profile("anr-m40")
 
@@ -215,7 +215,7 @@ def test_a_process_that_dies_is_told_and_the_rest_is_stopped(tmp_path: Path) -> 
 
 
 def test_a_child_that_cannot_start_says_why() -> None:
-    child = Child("acquire.virtual.box", ["--nonsense"])
+    child = Child("acquire.virtual.devices.box", ["--nonsense"])
     try:
         with pytest.raises(VirtualRigError, match="required"):
             child.wait_ready()

@@ -63,7 +63,7 @@ def test_libraries_neither_print_nor_assert(room: str) -> None:
 
 
 def test_the_host_clock_has_one_source() -> None:
-    """`acquire` takes no time but from dataset.clock: two clocks in one capture would never be found again."""
+    """`acquire` takes no time but from dataset.support.clock: two clocks in one capture would never be found again."""
     forbidden = {"perf_counter_ns", "monotonic_ns", "time_ns"}
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno} uses {node.attr}"

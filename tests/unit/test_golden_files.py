@@ -18,10 +18,10 @@ import h5py
 import numpy as np
 import pytest
 
-from dataset.capture import Capture
-from dataset.profiles import decode
-from dataset.profiles.stored import profile_of
-from dataset.session_file import check_session, read_session, write_session
+from dataset.capture.reader import Capture
+from dataset.sensors import decode
+from dataset.sensors.stored import profile_of
+from dataset.session.file import check_session, read_session, write_session
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 EXPECTED: dict[str, Any] = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))

@@ -26,11 +26,11 @@ from bleak.exc import BleakError
 from numpy.typing import NDArray
 
 from acquire.hardware import Radio
-from acquire.schedule import Prompt
-from acquire.turning import UPRIGHT
-from dataset.capture import Sensor
+from acquire.media.orientation import UPRIGHT
+from acquire.protocol.schedule import Prompt
+from dataset.capture.reader import Sensor
 from dataset.muscles import PAPER_CHANNELS
-from dataset.profiles.profile import find_profile
+from dataset.sensors.profile import find_profile
 
 M40 = find_profile("anr-m40")
 

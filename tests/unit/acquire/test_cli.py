@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from acquire import cli
-from dataset.capture_writer import CaptureWriter
+from dataset.capture.writer import CaptureWriter
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -100,9 +100,9 @@ def test_help_lists_the_commands_that_work_without_loading_the_heavy_ones(
 
 
 def test_progress_tells_phase_sensors_camera_and_time(fakes: Any, tmp_path: Path) -> None:
-    from acquire.protocol import load_protocol
-    from acquire.recorder import Recorder
-    from acquire.take import Take
+    from acquire.protocol.protocol import load_protocol
+    from acquire.recording.recorder import Recorder
+    from acquire.recording.take import Take
 
     plan, _ = load_protocol(None)
     hardware = fakes.hardware(fakes.sensors(2), camera=fakes.camera())

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from dataset.exercises import PAPER_EXERCISES, canonical_exercise, exercise_title
-from dataset.muscles import (
-    CONTACT_OF_MUSCLE,
-    MIA_CHANNELS,
-    PAPER_CHANNELS,
-    channel_from_name,
-    in_order_of_the_body,
-)
-from dataset.skeleton import BODY_25, JOINT, LIMBS, flexion_rad
+from dataset.muscles import CONTACT_OF_MUSCLE, MIA_CHANNELS, PAPER_CHANNELS, channel_from_name, in_order_of_the_body
+from dataset.pose.skeleton import BODY_25, JOINT, LIMBS, flexion_rad
 
 
 def test_the_paper_has_eight_channels_and_twenty_exercises() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dataset.errors import InputError
 from dataset.splits import SPLITS, inferred_stride, split_windows
+from dataset.support.errors import InputError
 from dataset.windows import Windows
 
 LENGTH = 30

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.errors import InputError
-from dataset.session import Aligned, ChannelTable, EventTable, ExerciseTable, Session, VideoInfo
-from dataset.skeleton import JOINT
+from dataset.pose.skeleton import JOINT
+from dataset.session.types import Aligned, ChannelTable, EventTable, ExerciseTable, Session, VideoInfo
+from dataset.support.errors import InputError
 from dataset.windows import windows_from_sessions
 
 CHANNELS = ("left_biceps", "right_biceps")

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from dataset.muscles import PAPER_CHANNELS, recognise
-from dataset.session import Aligned, ChannelTable, EventTable, ExerciseTable, Session, VideoInfo
-from dataset.session_file import write_session
-from dataset.skeleton import JOINT
+from dataset.pose.skeleton import JOINT
+from dataset.session.file import write_session
+from dataset.session.types import Aligned, ChannelTable, EventTable, ExerciseTable, Session, VideoInfo
 
 RATE_HZ = 10.0
 MOTIONS = ("squat", "jumping_jack", "hook_punch", "front_kick")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.session_file import read_session
+from dataset.session.file import read_session
 from dataset.windows import windows_from_sessions
 from model import cli
 from model.experiments.tables import markdown

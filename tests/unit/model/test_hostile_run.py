@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 from model.checkpoint import CONFIG, REFERENCE, WEIGHTS, load_config, load_network, load_training_windows
 from model.runs import METRICS, load_metrics
 

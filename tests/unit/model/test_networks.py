@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from dataset.errors import InputError
-from dataset.session_file import read_session
+from dataset.session.file import read_session
+from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
 from model import networks
 from model.networks import mia
 from model.networks.base import masked_mean_square
 from model.networks.mia import UNKNOWN, MiaTransformer
 from model.networks.transformer_paper import TransformerPaper
-from model.training import represent
+from model.training.loop import represent
 
 Maker = Callable[..., Path]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from acquire.protocol import load_protocol
-from acquire.schedule import build_schedule
-from acquire.virtual.world import World
-from dataset.capture import Capture
+from acquire.protocol.protocol import load_protocol
+from acquire.protocol.schedule import build_schedule
+from acquire.virtual.person.world import World
+from dataset.capture.reader import Capture
 from dataset.exercises import PAPER_EXERCISES
-from dataset.session_file import read_session
+from dataset.session.file import read_session
 from scripts import virtual_set
 from scripts.virtual_set import MINUTES, PROTOCOL, TIERS, is_made, record_all, takes
 

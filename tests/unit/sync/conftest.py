@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dataset.arrays import FloatArray
-from dataset.session import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session
-from dataset.skeleton import JOINT
+from dataset.pose.skeleton import JOINT
+from dataset.session.types import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session
+from dataset.support.arrays import FloatArray
 
 CHANNELS = tuple((side, muscle) for muscle in ("biceps", "quadriceps") for side in ("left", "right"))
 _FINE_HZ, _MARGIN_S = 100.0, 4.0

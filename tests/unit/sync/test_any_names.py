@@ -17,18 +17,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dataset.capture import Capture
-from dataset.emg_columns import RESERVED, clean_name, not_emg_by_name
-from dataset.errors import InputError
+from dataset.capture.reader import Capture
+from dataset.importers.emg_columns import RESERVED, clean_name, not_emg_by_name
 from dataset.muscles import recognise
-from dataset.session import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session, StreamSync
-from dataset.session_file import check_session, group_name, read_session, write_session
+from dataset.session.file import check_session, group_name, read_session, write_session
+from dataset.session.types import Aligned, ChannelTable, EmgStream, EventTable, ExerciseTable, Session, StreamSync
+from dataset.support.errors import InputError
 from sync import cli
 from sync.calibration import names as label_names
-from sync.importing import import_files
+from sync.import_files import import_files
 from sync.report import figures
 from sync.result import ContactEvidence
-from sync.showing import session_as_text
+from sync.session_summary import session_as_text
 
 ODD = ("EMG 1", "a/b", ".", "..", "$x_1$ and $y", "[bold]red[/bold]", "[/red]", "<script>alert(1)</script>", "筋肉",
        "_hidden", "n" * 300, "%2F", "left_a/b", "video", "", "a", "a", r"\alpha$")  # fmt: skip

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataset.session import EventTable
-from dataset.spilled import gathered
-from sync import grid
+from dataset.session.types import EventTable
+from dataset.support.disk_arrays import gathered
+from sync import resample
 from sync.calibration import calibrate, names, pair_intervals
-from sync.detect.filters import envelope
+from sync.events.filters import envelope
 
 REST, EFFORT = 20.0, 300.0
 
@@ -175,7 +175,7 @@ def test_a_waveform_is_measured_as_the_grid_shows_it():
     value = 700.0 + scale * np.random.default_rng(3).normal(0, 1, len(t))  # with a constant, as amplifiers have
     run = np.zeros(len(t), dtype=np.int64)
     rest, maximum = levels(BOTH, (t, value, run))
-    on_grid = grid.sensor_on_grid(np.arange(2.5, 11.6, 0.1), t, value, run)
+    on_grid = resample.sensor_on_grid(np.arange(2.5, 11.6, 0.1), t, value, run)
     assert rest == pytest.approx(float(np.median(on_grid)), rel=0.02)
     # The highest of many half seconds of noise lies somewhat above the mean.
     assert 20.0 * 0.98 < maximum / rest < 20.0 * 1.2
@@ -194,7 +194,7 @@ def test_a_waveform_s_levels_are_those_of_its_whole_runs():
     events = table((2, "rest_start"), (12, "rest_stop"), (10, "rest_start", "left"), (16, "rest_stop", "left"),
                    (50, "rest_start"), (54, "rest_stop"), (14, "contract_start"), (15, "contract_stop"),
                    (19, "contract_start"), (26, "contract_stop"))  # fmt: skip
-    runs = [(t[run == k], envelope(value[run == k], 1000.0, grid.ENVELOPE_CUTOFF_HZ)) for k in (0, 1, 2, 4)]
+    runs = [(t[run == k], envelope(value[run == k], 1000.0, resample.ENVELOPE_CUTOFF_HZ)) for k in (0, 1, 2, 4)]
     at_rest = [y[((s >= 2.5) & (s < 13.5)) | ((s >= 50.5) & (s <= 53.5))] for s, y in runs]
     tense = [y[(s >= 19) & (s <= 26)] for s, y in runs]
     highest = max(np.convolve(y, np.full(500, 1 / 500), "valid").max() for y in tense if len(y) >= 500)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dataset.session_file import write_session
+from dataset.session.file import write_session
 from sync import cli
 
 
@@ -81,8 +81,8 @@ def test_every_session_is_checked_though_one_is_missing(monkeypatch, capsys, tmp
 
 
 def test_an_output_that_is_a_file_is_told_before_the_work(monkeypatch, capsys, tmp_path):
-    from dataset.capture import Sensor
-    from dataset.capture_writer import CaptureWriter, new_capture_folder
+    from dataset.capture.reader import Sensor
+    from dataset.capture.writer import CaptureWriter, new_capture_folder
 
     folder = new_capture_folder(tmp_path, "S01")
     CaptureWriter(folder, subject="S01", sensors=[Sensor(slot=1, channel="a", muscle="a", side="")]).close()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from acquire import cli as record_cli
-from dataset.files import current_umask
+from dataset.support.files import current_umask
 from sync import cli as sync_cli
 from tests.modes import modes
 from tests.unit.phone import film

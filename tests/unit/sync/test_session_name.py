@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dataset.capture import Capture, Sensor
-from dataset.capture_writer import CaptureWriter, new_capture_folder
+from dataset.capture.reader import Capture, Sensor
+from dataset.capture.writer import CaptureWriter, new_capture_folder
 from sync import cli
 from sync.pipeline import session_name
 

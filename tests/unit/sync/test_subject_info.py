@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataset.capture import Capture, Sensor
-from dataset.capture_writer import CaptureWriter
-from sync.assemble import _subject_info
+from dataset.capture.reader import Capture, Sensor
+from dataset.capture.writer import CaptureWriter
+from sync.build_session import _subject_info
 
 
 def test_what_was_typed_is_kept_and_nothing_else(tmp_path: Path) -> None:

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from textual.app import App
 
-from acquire.camera import CameraStatus
-from acquire.cues import Cue
-from acquire.disk import DiskStatus
-from acquire.health import LiveHealth
-from acquire.journal import JournalRow
-from acquire.microphone import SoundStatus
-from acquire.sensors.status import SensorStatus
-from acquire.take import Recording, Snapshot
-from dataset import clock
-from dataset.capture import Sensor
+from acquire.bluetooth.status import SensorStatus
+from acquire.event_log import JournalRow
+from acquire.media.camera import CameraStatus
+from acquire.media.microphone import SoundStatus
+from acquire.protocol.cues import Cue
+from acquire.quality.disk import DiskStatus
+from acquire.quality.sensor_health import LiveHealth
+from acquire.recording.take import Recording, Snapshot
+from dataset.capture.reader import Sensor
 from dataset.muscles import PAPER_CHANNELS
+from dataset.support import clock
 
 
 def screen_text(app: App[Any]) -> str:

@@ -12,12 +12,14 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
-from acquire.assign import Assigned, Undecided
-from acquire.looking import BodyView
-from acquire.protocol import parse_protocol
-from acquire.recorder import Recorder
+from acquire.assignment import Assigned, Undecided
+from acquire.preflight.body_in_view import BodyView
+from acquire.protocol.protocol import parse_protocol
+from acquire.recording.recorder import Recorder
+from acquire.recording.subject import Subject
+from acquire.recording.take import Take
 from acquire.screen.app import STEP_SCREENS, CaptureApp, run_screen
-from acquire.screen.assigning import AssignScreen
+from acquire.screen.assign import AssignScreen
 from acquire.screen.bars import TopBar
 from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.cell import SensorCell
@@ -28,9 +30,7 @@ from acquire.screen.record import RecordScreen
 from acquire.screen.setup import SetupScreen
 from acquire.screen.summary import Preview, SummaryScreen
 from acquire.screen.widgets import CuePanel, StatusLine
-from acquire.subject import Subject
-from acquire.take import Take
-from dataset.capture import Capture, find_captures
+from dataset.capture.reader import Capture, find_captures
 
 PLAN_TOML = """
 name = "short"
@@ -324,7 +324,7 @@ async def test_every_step_has_a_way_back(fakes: Any, tmp_path: Path) -> None:
 async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_back(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
+    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
     off: list[int] = []
     app, made = make_app(fakes, tmp_path, n=2, off=off, patience_s=2.0)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -364,7 +364,7 @@ async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_ba
 async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
+    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
     app, _ = make_app(fakes, tmp_path, n=2, off=[1], patience_s=1.0)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+r")
@@ -400,7 +400,7 @@ async def test_quitting_while_recording_asks_and_saves(fakes: Any, tmp_path: Pat
 async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.sensors.finder.SETTLE_S", 0.1)
+    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
     app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
     async with app.run_test() as pilot:
         await pilot.press("ctrl+r")

@@ -22,17 +22,17 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from acquire.flasher import Flash
-from acquire.protocol import parse_protocol
-from acquire.recorder import Recorder
+from acquire.ledbox.flasher import Flash
+from acquire.protocol.protocol import parse_protocol
+from acquire.recording.recorder import Recorder
+from acquire.recording.take import Take
 from acquire.screen.app import CaptureApp
 from acquire.screen.flash import FlashScreen, TerminalFlasher, over_ssh
 from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen
 from acquire.screen.summary import Preview, SummaryScreen
-from acquire.take import Take
-from dataset import clock
-from dataset.capture import Capture
+from dataset.capture.reader import Capture
+from dataset.support import clock
 
 
 class Bare(App[None]):
@@ -187,7 +187,7 @@ longest_gap_s = 0.6
 async def test_a_recording_without_a_box_is_flashed_by_the_screen(
     fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acquire.schedule.SETTLE_S", 0.2)
+    monkeypatch.setattr("acquire.protocol.schedule.SETTLE_S", 0.2)
     monkeypatch.setattr("acquire.screen.summary.preview_verdict", _no_preview)
 
     def make_recorder(_: Plan) -> Recorder:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from acquire.assign import Assigned, Undecided
-from acquire.looking import BodyView
+from acquire.assignment import Assigned, Undecided
+from acquire.preflight.body_in_view import BodyView
 from acquire.screen.app import CaptureApp, not_found_words
-from acquire.screen.assigning import AssignScreen
+from acquire.screen.assign import AssignScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen, StopScreen
@@ -42,8 +42,8 @@ async def test_every_screen_looks_as_it_did(
     name: str, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # no rig file lies here
-    monkeypatch.setattr("dataset.clock.resolution_ns", lambda: 1)
-    monkeypatch.setattr("dataset.clock.now_ns", lambda: 10**12)  # the log's times are told from now
+    monkeypatch.setattr("dataset.support.clock.resolution_ns", lambda: 1)
+    monkeypatch.setattr("dataset.support.clock.now_ns", lambda: 10**12)  # the log's times are told from now
     monkeypatch.setattr(SummaryScreen, "_ask", _nothing)
     step = name.partition("-")[0] if name not in (*MODALS, "reconnect") else "record"
     phase = "recording" if step in ("calibrate", "record") and not name.endswith("-ready") else "ready"

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from acquire.bluetooth.bumble_backend import make_radio
+from acquire.bluetooth.bumble_host import Central
 from acquire.hardware import Radio
-from acquire.virtual.air import Air, serve_controller
-from acquire.virtual.central import Central
+from acquire.virtual.devices.m40 import M40Identity, VirtualM40
+from acquire.virtual.devices.other_gatt import VirtualOther
+from acquire.virtual.devices.others import drawn_others
+from acquire.virtual.devices.simulated_link import Air, serve_controller
 from acquire.virtual.faults import Faults
-from acquire.virtual.gatt import M40Identity, VirtualM40
-from acquire.virtual.other_gatt import VirtualOther
-from acquire.virtual.others import drawn_others
-from acquire.virtual.radio import make_radio
-from acquire.virtual.world import World
-from dataset.clock import now_ns
+from acquire.virtual.person.world import World
+from dataset.support.clock import now_ns
 
 
 class Metronome:

@@ -9,8 +9,8 @@ from acquire.tools.inspecting import inspect, inspect_text
 from acquire.tools.listening import listen, listen_text
 from acquire.tools.rig_init import rig_text
 from acquire.tools.scanning import scan, scan_text
-from dataset.capture import Sensor
-from dataset.errors import HardwareError, InputError
+from dataset.capture.reader import Sensor
+from dataset.support.errors import HardwareError, InputError
 
 
 def slot(number: int, **fields: str) -> Sensor:
@@ -112,7 +112,7 @@ async def test_identify_refuses_what_it_cannot_know(nearby, sensor, number, erro
 
 
 async def test_a_rig_file_is_written_from_what_is_there(nearby) -> None:
-    from acquire.rig import parse_rig
+    from acquire.rig.config import parse_rig
 
     text = rig_text(await scan(nearby.radio, 0.5, ask=True))
     sensors = parse_rig(text, "rig.toml").sensors()

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from acquire.tools.profile_check import check_profile, profile_text
-from acquire.virtual.others import bitalino_frame
-from dataset.capture import Capture, Sensor
-from dataset.capture_writer import CaptureWriter
-from dataset.errors import InputError
-from dataset.profiles import builtin_profiles, decode
-from dataset.profiles import profile as registry
-from dataset.profiles.stored import profile_of
+from acquire.virtual.devices.others import bitalino_frame
+from dataset.capture.reader import Capture, Sensor
+from dataset.capture.writer import CaptureWriter
+from dataset.sensors import builtin_profiles, decode
+from dataset.sensors import profile as registry
+from dataset.sensors.stored import profile_of
+from dataset.support.errors import InputError
 
 BITALINO = builtin_profiles()["bitalino-ble"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from acquire.tools.rig_check import check_rig, check_text
-from dataset.errors import HardwareError
+from dataset.support.errors import HardwareError
 
 
 def test_one_line_a_sensor_with_the_one_thing_to_do(fakes: Any, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from acquire.protocol import Protocol, parse_protocol
+from acquire.protocol.protocol import Protocol, parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.capture import Capture
+from dataset.capture.reader import Capture
 
 PROTOCOL = """
 name = "short"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from acquire.virtual.devices import Devices
+from acquire.virtual.devices.clocks import Devices
 from acquire.virtual.faults import Faults, load_faults
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 
 
 def test_a_file_overrides_what_it_names(tmp_path: Path) -> None:

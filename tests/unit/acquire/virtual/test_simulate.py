@@ -11,18 +11,18 @@ import av
 import numpy as np
 import pytest
 
-from acquire.protocol import Protocol, parse_protocol
-from acquire.schedule import build_schedule
-from acquire.upkeep import verify
-from acquire.virtual.devices import Devices
+from acquire.maintenance.recover import verify
+from acquire.protocol.protocol import Protocol, parse_protocol
+from acquire.protocol.schedule import build_schedule
+from acquire.virtual.devices.clocks import Devices
 from acquire.virtual.faults import Faults, Outage
 from acquire.virtual.simulate import Film, _Grain, simulate
 from acquire.virtual.truth import fit_video
-from dataset.capture import Capture
-from dataset.errors import InputError, OutputExistsError
+from dataset.capture.reader import Capture
 from dataset.muscles import CONTACT_OF_MUSCLE
-from dataset.profiles import decode
-from dataset.profiles.profile import find_profile
+from dataset.sensors import decode
+from dataset.sensors.profile import find_profile
+from dataset.support.errors import InputError, OutputExistsError
 from tests.unit.native import refuse_strided
 
 M40 = find_profile("anr-m40")

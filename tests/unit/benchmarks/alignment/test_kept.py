@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.alignment.kept import code_version, keep, kept
 from benchmarks.alignment.score import Score
-from dataset.errors import InputError
+from dataset.support.errors import InputError
 
 _ACCEPTED = Score(
     stratum="well_posed", estimator="ours", seed=3, stream="video", accepted=True, error_s=np.array([0.001, -0.002]),

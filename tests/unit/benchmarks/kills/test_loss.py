@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.encoder import VideoWriter
-from acquire.virtual.sent import SentLog, read_sent
+from acquire.media.video_writer import VideoWriter
+from acquire.virtual.devices.sent import SentLog, read_sent
 from benchmarks.kills.loss import measure_loss
-from dataset.capture import Sensor
-from dataset.capture_writer import CaptureWriter, new_capture_folder
+from dataset.capture.reader import Sensor
+from dataset.capture.writer import CaptureWriter, new_capture_folder
 
 BEGAN_NS, MS = 5_000_000_000, 1_000_000
 KILLED_NS = BEGAN_NS + 2_000 * MS

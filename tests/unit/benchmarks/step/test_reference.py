@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.step.reference import PlainTransformer
-from model.networks import attention, feedforward
+from model.networks.cpu_kernels import attention, feedforward
 from model.networks.transformer_paper import TransformerPaper
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.session_file import read_session
+from dataset.session.file import read_session
 from dataset.windows import Windows, windows_from_sessions
 from model.experiments.crops import cropped, joined, offsets
 

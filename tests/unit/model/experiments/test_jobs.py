@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from dataset.errors import InputError
-from dataset.session_file import read_session
+from dataset.session.file import read_session
+from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
-from model import networks, training
+from model import networks
+from model.baselines import channel_means
 from model.experiments import jobs
 from model.experiments.budget import TIERS
 from model.experiments.context import PAPER_NETWORKS, Context
 from model.experiments.jobs import Job, load_result, run_job
 from model.experiments.parts import parts_of
-from model.floors import channel_means
+from model.training import loop
 
 Maker = Callable[..., Path]
 JOB = Job(system="cnn-paper", rate="tuned", parts="in-distribution", learning_rate=1e-3, steps=12, batch=8, seed=1,
@@ -42,8 +43,8 @@ def test_a_run_that_was_cut_off_gives_the_same_file(
     for folder in ("whole", "cut"):
         (tmp_path / folder).mkdir()
     whole = load_result(tmp_path / "whole", _done(JOB, windows, tmp_path / "whole"))
-    monkeypatch.setattr(training, "_SAVE_EVERY_S", 0.0)
-    save, saved = training.progress_file.save, []
+    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
+    save, saved = loop.progress_file.save, []
 
     def cut_after_save(*given: object) -> None:
         save(*given)
@@ -51,7 +52,7 @@ def test_a_run_that_was_cut_off_gives_the_same_file(
         if len(saved) in (4, 6):
             raise CutError
 
-    monkeypatch.setattr(training.progress_file, "save", cut_after_save)
+    monkeypatch.setattr(loop.progress_file, "save", cut_after_save)
     for _ in range(2):
         with pytest.raises(CutError):
             run_job(JOB, windows, tmp_path / "cut")
@@ -119,7 +120,7 @@ def test_a_network_that_starts_at_the_mean_predicts_it_whatever_it_is_fed(system
     network = networks.build(system, windows)
     mean = channel_means(windows.emg)
     network.start_at(mean)
-    found = training.predict(network, windows)
+    found = loop.predict(network, windows)
     if system == "mia":  # it standardises by subject: near each one's own mean, nearer than its spread
         assert np.sqrt(np.mean((found - windows.emg)[windows.valid] ** 2)) < 1.3 * np.nanstd(windows.emg)
     else:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.errors import InputError
 from dataset.importers.mia import import_mia
-from dataset.session_file import read_session
+from dataset.session.file import read_session
+from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
 from model.experiments.parts import parts_of
 

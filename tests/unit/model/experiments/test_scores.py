@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.session_file import read_session
+from dataset.session.file import read_session
 from dataset.windows import Windows, windows_from_sessions
 from model.evaluation import measure
 from model.experiments.jobs import exercise_axis
 from model.experiments.parts import parts_of
 from model.experiments.scores import Scores, Summary, interval, score
-from model.experiments.words import below, figure
+from model.experiments.sentences import below, figure
 
 Maker = Callable[..., Path]
 

@@ -1,0 +1,48 @@
+"""Which advertised device belongs to which slot: by serial, else by address, else the first slot that takes any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+
+from dataset.capture.reader import Sensor
+from dataset.sensors import Profile
+
+
+def matches(profile: Profile, device: BLEDevice, advertisement: AdvertisementData) -> bool:
+    """Return whether an advertisement is of this kind of sensor.
+
+    Any one of what the profile states is enough: company id, local name, its beginning, a service. A profile that
+    states nothing matches nothing.
+    """
+    wanted = profile.match
+    if wanted.company_id is not None and wanted.company_id in advertisement.manufacturer_data:
+        return True
+    name = (advertisement.local_name or device.name or "").strip()
+    if wanted.local_name and name == wanted.local_name:
+        return True
+    if wanted.local_name_prefix and name.startswith(wanted.local_name_prefix):
+        return True
+    return not set(wanted.service_uuids).isdisjoint(u.lower() for u in advertisement.service_uuids)
+
+
+def choose_slot(free: Iterable[Sensor], profile: str, address: str, serial: str) -> Sensor | None:
+    """Return the free slot that this device belongs to, or None.
+
+    A slot that names a serial takes only that serial; one that names only an address takes only that address;
+    one that names neither takes any device of its profile. The more exact slot wins.
+    """
+    slots = [s for s in free if s.profile == profile]
+    by_serial = (s for s in slots if s.serial and s.serial == serial)
+    by_address = (s for s in slots if not s.serial and s.address and s.address.lower() == address.lower())
+    any_device = (s for s in slots if not s.serial and not s.address)
+    return next(by_serial, None) or next(by_address, None) or next(any_device, None)
+
+
+def could_fit(free: Iterable[Sensor], profile: str, address: str) -> bool:
+    """Return whether a device whose serial is not known yet may belong to a free slot."""
+    return any(
+        s.profile == profile and (s.serial or not s.address or s.address.lower() == address.lower()) for s in free
+    )

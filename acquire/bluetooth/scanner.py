@@ -1,0 +1,233 @@
+"""One Bluetooth adapter: looks for the sensors of those slots that ask, and connects them one after the other.
+
+A stack that scans and connects at once, or makes two connections at once, fails in ways of its own (BlueZ says
+``InProgress``). So each adapter has one finder whose one task does all of it: that is the adapter's lock, and one scan
+serves all who ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bleak import BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+
+from acquire.bluetooth.binding import choose_slot, could_fit, matches
+from acquire.bluetooth.connection import RADIO_ERRORS, Link, radio_errors
+from acquire.bluetooth.disconnect_reasons import reason_detail
+from acquire.bluetooth.slot import Slot
+from acquire.bluetooth.states import Event, State
+from acquire.event_log import Journal
+from acquire.hardware import Radio
+from dataset.sensors import Profile
+
+SCAN_S = 4.0
+#: A scan that has heard some sensors ends when no new one was heard for this long ...
+SETTLE_S = 1.5
+#: ... or for this long when one of them was lost in the middle of its stream.
+HURRIED_SETTLE_S = 0.2
+#: A stack that hangs while it scans or connects must not hold up the other sensors for ever.
+START_TIMEOUT_S = 10.0
+OPEN_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    device: BLEDevice
+    profile: Profile
+    rssi_dbm: int
+
+
+class Finder:
+    """Scans and connects on one adapter.
+
+    Parameters
+    ----------
+    adapter : str
+        Such as ``hci1``; empty for the system's own choice.
+    slots : sequence of Slot
+        All that the rig puts on this adapter.
+    radio : Radio
+    journal : Journal
+    """
+
+    def __init__(self, adapter: str, slots: Sequence[Slot], radio: Radio, journal: Journal) -> None:
+        self.adapter = adapter
+        self._slots = slots
+        self.links: set[Link] = set()
+        self._radio = radio
+        self._journal = journal
+        self._asking: dict[Slot, asyncio.Future[Link | None]] = {}
+        self._asked = asyncio.Event()
+        self._strangers: set[str] = set()
+        self._works = True
+
+    async def find(self, slot: Slot) -> Link | None:
+        """Return an open link to the sensor of ``slot``, or None where this round did not bring one."""
+        answer: asyncio.Future[Link | None] = asyncio.get_running_loop().create_future()
+        self._asking[slot] = answer
+        self._asked.set()
+        try:
+            return await answer
+        finally:
+            self._asking.pop(slot, None)
+
+    async def close(self, link: Link) -> None:
+        """Disconnect a link that was found here; awaited also for a lost one before it is looked for again."""
+        await link.close()
+        self.links.discard(link)
+
+    async def run(self) -> None:
+        """Serve those who ask, until cancelled."""
+        while True:
+            await self._asked.wait()
+            error = ""
+            try:
+                heard = await self._scan()
+                asked = list(self._asking)
+                self._tell_adapter("")
+                # In the order of their addresses: which slot takes a sensor is no matter of who was heard first.
+                for one in sorted(heard, key=lambda h: h.device.address):
+                    await self._connect(one)
+            except RADIO_ERRORS as failure:
+                error = str(failure) or type(failure).__name__
+                asked = list(self._asking)
+                self._tell_adapter(error)
+            for slot in asked:
+                if slot in self._asking:
+                    slot.machine.step(Event.NOT_FOUND, **({"error": error} if error else {}))
+                    self._answer(slot, None)
+            if not self._asking:  # some may have asked after the scan
+                self._asked.clear()
+
+    def _tell_adapter(self, error: str) -> None:
+        """Note when the adapter stops and begins to work again."""
+        if bool(error) == self._works:
+            self._works = not error
+            level, what = ("error", "adapter failed") if error else ("info", "adapter back")
+            self._journal.log(level, what, {"adapter": self.adapter, **({"error": error} if error else {})})
+
+    def _answer(self, slot: Slot, link: Link | None) -> None:
+        answer = self._asking.pop(slot, None)
+        if answer is not None and not answer.done():
+            answer.set_result(link)
+
+    def _unbound(self) -> list[Slot]:
+        return [slot for slot in self._asking if slot.device is None]
+
+    def _wants(self, device: BLEDevice, advertisement: AdvertisementData) -> Profile | None:
+        """Return the profile of a device that somebody who asks may be looking for."""
+        for slot in self._asking:
+            if slot.device is not None:
+                if slot.device.address == device.address:
+                    return slot.profile
+            elif device.address not in self._strangers and matches(slot.profile, device, advertisement):
+                wanted = [s.wanted for s in self._unbound()]
+                if could_fit(wanted, slot.profile.name, device.address):
+                    return slot.profile
+        return None
+
+    async def _scan(self) -> list[_Heard]:
+        """Return the devices heard that somebody may be looking for."""
+        found: dict[str, _Heard] = {}
+        news = asyncio.Event()
+
+        def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
+            if device.address not in found and (profile := self._wants(device, advertisement)) is not None:
+                found[device.address] = _Heard(device, profile, advertisement.rssi)
+                news.set()
+
+        scanner = self._scanner(heard)
+        with radio_errors():
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await scanner.start()
+        try:
+            with contextlib.suppress(TimeoutError):
+                while len(found) < len(self._asking):
+                    await asyncio.wait_for(news.wait(), self._patience_s(found))
+                    news.clear()
+        finally:
+            with radio_errors():
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await scanner.stop()
+        return list(found.values())
+
+    def _patience_s(self, found: dict[str, _Heard]) -> float:
+        if not found:
+            return SCAN_S
+        hurried = any(slot.device is not None and slot.device.address in found for slot in self._asking)
+        return HURRIED_SETTLE_S if hurried else SETTLE_S
+
+    def _scanner(self, heard: Callable[[BLEDevice, AdvertisementData], None]) -> BleakScanner:
+        options: dict[str, Any] = {}
+        if self.adapter:
+            options["bluez"] = {"adapter": self.adapter}
+        if self._radio.scanner_backend is not None:
+            options["backend"] = self._radio.scanner_backend
+        return BleakScanner(heard, **options)
+
+    async def _connect(self, heard: _Heard) -> None:
+        """Connect to a device and hand the link to its slot."""
+        device, rssi_dbm = heard.device, heard.rssi_dbm
+        slot = self._known(device.address)
+        if slot is not None:
+            slot.machine.step(Event.FOUND, address=device.address, rssi_dbm=rssi_dbm, adapter=self.adapter)
+        elif not could_fit([s.wanted for s in self._unbound()], heard.profile.name, device.address):
+            return  # its slot was taken meanwhile
+        link = Link(device, heard.profile, self._radio)
+        self.links.add(link)
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await link.open()
+        except RADIO_ERRORS as error:
+            await self.close(link)
+            self._failed(slot, device, str(error) or type(error).__name__, link.reason)
+            return
+        if slot is None or slot.device is None:
+            slot = await self._bound(slot, heard, link)
+        if slot is None:
+            await self.close(link)
+        else:
+            slot.device, slot.rssi_dbm = device, rssi_dbm
+            self._answer(slot, link)
+
+    def _known(self, address: str) -> Slot | None:
+        """Return who asks for the device at this address, by where it sat before or by what the rig says."""
+        for slot in self._asking:
+            address_of = slot.device.address if slot.device is not None else slot.wanted.address
+            if address_of.lower() == address.lower():
+                return slot
+        return None
+
+    def _failed(self, slot: Slot | None, device: BLEDevice, error: str, reason: int | None) -> None:
+        told = reason_detail(reason)
+        if slot is None:
+            self._journal.log("warning", "connecting failed", {"address": device.address, "error": error, **told})
+            return
+        slot.machine.step(Event.FAILED, error=error, **told)
+        self._answer(slot, None)
+
+    async def _bound(self, expected: Slot | None, heard: _Heard, link: Link) -> Slot | None:
+        """Give a device that says who it is its slot; None where it belongs to none, or to one that does not ask."""
+        device, serial = heard.device, link.identity.serial
+        free = {slot.wanted: slot for slot in self._slots if slot.device is None}
+        chosen = choose_slot(free, heard.profile.name, device.address, serial)
+        slot = free[chosen] if chosen is not None else None
+        if expected is not None and expected is not slot:
+            expected.machine.step(Event.FAILED, error=f"the device at its address says it is {serial or 'nobody'}")
+            self._answer(expected, None)
+        if slot is None:
+            self._strangers.add(device.address)
+            self._journal.log("warning", "a sensor of no slot", {"address": device.address, "serial": serial})
+            return None
+        if slot not in self._asking:
+            return None
+        if slot.state == State.SCANNING:
+            slot.machine.step(Event.FOUND, address=device.address, rssi_dbm=heard.rssi_dbm, adapter=self.adapter)
+        slot.bind(device, link.identity)
+        return slot

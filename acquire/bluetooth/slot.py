@@ -1,0 +1,173 @@
+"""One slot of the rig: who sits there, what state it is in, how it is heard, and what was told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bleak.backends.device import BLEDevice
+
+from acquire.bluetooth.connection import Identity, Link
+from acquire.bluetooth.states import Machine, State
+from acquire.bluetooth.status import SensorStatus
+from acquire.event_log import Journal
+from acquire.quality.sensor_health import SensorHealth
+from dataset.capture.reader import Sensor
+from dataset.sensors import Profile
+from dataset.sensors.profile import find_profile
+from dataset.support import clock
+from dataset.support.text import clean_text
+
+#: What a capture holds is told when it grows, at most this often for each kind.
+TELL_EVERY_S = 1.0
+LOW_BATTERY_PERCENT = 15
+
+#: Counts of the health that are told: level and words.
+TOLD = {
+    "late": ("info", "values came late"),
+    "suspected_lost": ("warning", "values suspected lost"),
+    "malformed": ("warning", "malformed payloads"),
+    "out_of_range": ("warning", "values out of range"),
+    "surplus": ("warning", "more values than it can send: delivered twice?"),
+}
+
+
+class Slot:
+    """What changes about one slot; touched in the hub's loop, read from anywhere.
+
+    Attributes
+    ----------
+    wanted, bound : Sensor
+        The rig's words; and with name, address and serial of the device that sits there.
+    machine : Machine
+        Its state.
+    epoch, base_epoch : int
+        Number of the connection, and the one that is epoch 0 of the recording.
+    link : Link or None
+        The connection, from before it is subscribed until it is closed.
+    """
+
+    def __init__(self, sensor: Sensor, journal: Journal) -> None:
+        self.wanted = sensor
+        self.bound = sensor
+        self.profile: Profile = find_profile(sensor.profile)
+        self.health = SensorHealth(self.profile)
+        self.machine = Machine(lambda level, what, detail: self.note(level, what, **detail))
+        self.device: BLEDevice | None = None
+        self.link: Link | None = None
+        self.battery_percent: int | None = None
+        self.rssi_dbm: int | None = None
+        self.epoch = -1
+        self.base_epoch = 0
+        self._journal = journal
+        self._subscribed_ns = 0
+        self._overdue = False
+        self._told: dict[str, tuple[int, int]] = {}
+
+    @property
+    def state(self) -> State:
+        """Where the sensor is."""
+        return self.machine.state
+
+    def note(self, level: str, what: str, **detail: Any) -> None:
+        """Write one row about this slot."""
+        self._journal.log(level, what, {"slot": self.bound.slot, "channel": self.bound.channel, **detail})
+
+    def bind(self, device: BLEDevice, identity: Identity) -> None:
+        """Let ``device`` sit here, in this connection and the later ones."""
+        if not self.wanted.serial and not self.wanted.address:
+            self.note(
+                "warning", "bound to a sensor the rig does not name", address=device.address, serial=identity.serial
+            )
+        self.device = device
+        self.bound = replace(
+            self.wanted,
+            name=clean_text(device.name or self.wanted.name),
+            address=device.address,
+            serial=identity.serial or self.wanted.serial,
+        )
+
+    def unbind(self) -> None:
+        """Free the slot: the device that was meant to sit here never streamed."""
+        self.device, self.bound = None, self.wanted
+
+    def sit_on(self, place: Sensor) -> None:
+        """Let the sensor sit on another muscle, in this connection and the later ones."""
+        of_place = {name: getattr(place, name) for name in ("channel", "muscle", "side", "placement")}
+        self.wanted, self.bound = replace(self.wanted, **of_place), replace(self.bound, **of_place)
+
+    def silent_s(self, now_ns: int) -> float:
+        """Return the seconds since the last value of this connection, or since it began."""
+        return (now_ns - max(self._subscribed_ns, self.health.last_ns or 0)) * 1e-9
+
+    @property
+    def heard(self) -> bool:
+        """Whether this connection has brought a value."""
+        return (self.health.last_ns or 0) >= self._subscribed_ns
+
+    def start_epoch(self, link: Link) -> int:
+        """Begin the next connection and return its number in the recording."""
+        self.epoch += 1
+        self.link = link
+        self._overdue = False
+        self._subscribed_ns = clock.now_ns()
+        self.health.open(self.epoch - self.base_epoch, self._subscribed_ns)
+        return self.epoch
+
+    def end_epoch(self) -> None:
+        """End the connection."""
+        self.link = None
+        self.health.close(clock.now_ns())
+
+    def fail_epoch(self) -> None:
+        """Take back a connection that could not be subscribed, unless it brought values all the same."""
+        if not self.heard:
+            self.health.cancel()
+            self.epoch -= 1
+        self.end_epoch()
+        if self.state == State.CONNECTING:
+            self.unbind()
+
+    def begin_recording(self, began_ns: int) -> None:
+        """Count epochs and values anew: a connection that lasts is epoch 0, else the next one is."""
+        self.base_epoch = self.epoch if self.link is not None else self.epoch + 1
+        self.health.begin(began_ns, connected=self.link is not None)
+        self._told.clear()
+
+    def set_battery(self, percent: int) -> None:
+        """Take a reading of the battery; a change is told."""
+        if percent == self.battery_percent:
+            return
+        self.battery_percent = percent
+        self.health.battery(percent)
+        level = "warning" if percent <= LOW_BATTERY_PERCENT else "info"
+        self.note(level, "battery", percent=percent)
+
+    def tell_overdue(self, silent_s: float) -> None:
+        """Tell once of each silence in which a value is late or lost."""
+        gaps = self.profile.gaps
+        if silent_s > gaps.suspected_loss_s and not self._overdue:
+            self._overdue = True
+            self.note("info", "overdue: late or lost", silent_s=round(silent_s, 3))
+        elif silent_s <= gaps.late_s:
+            self._overdue = False
+
+    def tell_counts(self, now_ns: int) -> None:
+        """Tell of what the capture holds that it should not, or lacks."""
+        counts = self.health.counts()
+        for kind, (level, what) in TOLD.items():
+            told, told_ns = self._told.get(kind, (0, now_ns - round(TELL_EVERY_S * 1e9)))
+            if counts[kind] > told and now_ns - told_ns >= TELL_EVERY_S * 1e9:
+                self._told[kind] = (counts[kind], now_ns)
+                self.note(level, what, new=counts[kind] - told, total=counts[kind])
+
+    def status(self, now_ns: int) -> SensorStatus:
+        """Return the slot as a screen shows it."""
+        return SensorStatus(
+            sensor=self.bound,
+            state=self.state.value,
+            reconnects=max(0, self.epoch - self.base_epoch),
+            battery_percent=self.battery_percent,
+            health=self.health.live(now_ns),
+            rssi_dbm=self.rssi_dbm,
+        )

@@ -1,0 +1,1 @@
+"""Captures after their recording: recover, verify, attach a film. May import `acquire.quality`."""

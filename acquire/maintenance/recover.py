@@ -1,0 +1,112 @@
+"""Closing a capture that was cut off, and checking one against its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from acquire.maintenance.stream_ends import Ends, find_ends
+from dataset.capture import schema
+from dataset.capture.closing import roll_back, seal
+from dataset.capture.reader import Capture
+from dataset.support.errors import CaptureError
+from dataset.support.files import sha256_of
+from dataset.support.own_files import check_own_file, is_plain_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What a capture that was cut off holds, now that it is closed.
+
+    Attributes
+    ----------
+    was_closed : bool
+        It had been closed already; nothing was changed.
+    counts : dict
+        Rows of each table.
+    ends : Ends
+        When each stream ended, and what was going on then.
+    """
+
+    folder: Path
+    was_closed: bool
+    counts: dict[str, int]
+    ends: Ends
+    has_video: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        told: dict[str, Any] = asdict(self) | {"folder": str(self.folder)}
+        ends: dict[str, Any] = told.pop("ends")
+        return told | ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """One file that is not what the manifest says: ``missing``, ``changed`` or ``not in the manifest``."""
+
+    file: str
+    problem: str
+
+
+def recover(folder: Path) -> Recovered:
+    """Close a recording that was cut off and say what is there; a closed one is left as it is.
+
+    Raises
+    ------
+    CaptureError
+        There is no capture, it is damaged, or its recording is still running.
+    DiskFullError
+        There is no room to close it.
+    """
+    if folder.name == schema.DATABASE:
+        folder = folder.parent
+    if not (folder / schema.MANIFEST).is_file():
+        roll_back(folder)
+    with Capture.open(folder, allow_unclosed=True) as capture:
+        folder, was_closed, counts = capture.folder, capture.closed, dict(capture.manifest.get("counts", {}))
+        ends, has_video = find_ends(capture), capture.video_path is not None
+    if not was_closed:
+        counts = seal(folder, {"recovered": asdict(ends)})["counts"]
+    return Recovered(folder=folder, was_closed=was_closed, counts=counts, ends=ends, has_video=has_video)
+
+
+def verify(folder: Path) -> tuple[Mismatch, ...]:
+    """Compare every file of a closed capture with the manifest, and every attached one with its row.
+
+    Empty where all is as it was.
+
+    Raises
+    ------
+    CaptureError
+        There is no capture, it was cut off, or its manifest cannot be read.
+    """
+    with Capture.open(folder) as capture:
+        folder, manifest, attached = capture.folder, capture.manifest, capture.attachments()
+        paths = [capture.path_of(attachment) for attachment in attached]
+    files = manifest.get("files")
+    if not isinstance(files, dict) or schema.DATABASE not in files:
+        raise CaptureError(f"{folder / schema.MANIFEST} names no files", "it is no manifest of a capture")
+    found: list[Mismatch] = []
+    for name, entry in files.items():
+        if not is_plain_name(name):
+            raise CaptureError(
+                f"{folder / schema.MANIFEST} is damaged", f"it names {name!r}, which is no name of a file"
+            )
+        path = folder / name
+        if not isinstance(entry, dict):
+            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it says nothing of {name} one can check")
+        if not check_own_file(folder, name):
+            found.append(Mismatch(file=name, problem="missing"))
+        elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
+            found.append(Mismatch(file=name, problem="changed"))
+    for attachment, path in zip(attached, paths, strict=True):
+        if not path.is_file():
+            found.append(Mismatch(file=attachment.path, problem="missing"))
+        elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:
+            found.append(Mismatch(file=attachment.path, problem="changed"))
+    known = {*files, *(path.name for path in paths if path.parent == folder), schema.MANIFEST, "truth.json"}
+    strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known)
+    found.extend(Mismatch(file=name, problem="not in the manifest") for name in strangers)
+    return tuple(found)

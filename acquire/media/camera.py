@@ -1,0 +1,299 @@
+"""The camera's threads: one stamps frames and hands them on, one watches that they come and opens the camera again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.event_log import Journal
+from acquire.hardware import FrameSource
+from acquire.media.frame_rate import Cadence, RateChange
+from acquire.media.video_recorder import Muxer
+from dataset.support import clock
+from dataset.support.errors import HardwareError
+
+#: A camera without a frame, or with one and the same picture, for this long has failed; noticed within two seconds.
+SILENT_S = 1.5
+#: A slow camera may be silent for this many of its periods.
+SILENT_PERIODS = 5
+WATCH_EVERY_S = 0.1
+REOPEN_EVERY_S = 1.0
+#: Opening a camera up to its first frame takes seconds on some systems. Each attempt that hangs doubles it: a hung
+#: thread cannot be ended, and they must not pile up.
+OPEN_PATIENCE_S = 8.0
+LONGEST_PATIENCE_S = 300.0
+RATE_WINDOW_S = 2.0
+#: One row in so many tells a picture that stands still; a sensor's noise changes every row of every frame.
+_EVERY_ROW = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraStatus:
+    """The camera as the screen sees it; ``state`` is ``running``, ``silent`` or ``lost``."""
+
+    state: str
+    width: int
+    height: int
+    rate_hz: float
+    written: int
+    dropped: int
+
+
+class _Reader(threading.Thread):
+    """Reads one connection of the camera; a read that never returns is left behind with its thread."""
+
+    def __init__(self, camera: Camera, source: FrameSource | None) -> None:
+        super().__init__(name="camera", daemon=True)
+        self.source = source
+        self.began_s = time.monotonic()
+        self.last_frame_s: float | None = None
+        self.changed_s = self.began_s
+        self.abandoned = threading.Event()
+        self.ended = threading.Event()
+        self._camera = camera
+        self._rows: NDArray[np.uint8] | None = None
+
+    def run(self) -> None:
+        """Open the camera where it is not open, and read until it fails or is given up."""
+        camera = self._camera
+        try:
+            if self.source is None:
+                self.source = camera.open_again()
+            while self.source is not None and not self.abandoned.is_set():
+                image = self.source.read()
+                arrival_ns = clock.now_ns()
+                if image is None:
+                    break
+                camera.take(self, arrival_ns, image)
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like; the camera is then opened again
+            camera.say(self, "warning", "reading the camera failed", {"error": repr(error)})
+        finally:
+            if self.source is not None:
+                self.source.release()
+            self.ended.set()
+
+    def note(self, image: NDArray[np.uint8]) -> None:
+        """Remember that a frame came, and whether it shows anything new."""
+        self.last_frame_s = time.monotonic()
+        rows = image[::_EVERY_ROW]
+        if self._rows is None or not np.array_equal(rows, self._rows):
+            self.changed_s = self.last_frame_s
+            self._rows = rows.copy()
+
+    def shows(self, rows: NDArray[np.uint8] | None) -> bool:
+        """Return whether the last picture is this one."""
+        return rows is not None and self._rows is not None and np.array_equal(rows, self._rows)
+
+    @property
+    def rows(self) -> NDArray[np.uint8] | None:
+        """Some rows of the last picture that was new."""
+        return self._rows
+
+
+class Camera:
+    """Reads a camera for as long as it runs; frames go to a muxer while there is one.
+
+    Parameters
+    ----------
+    source : FrameSource
+        An open camera.
+    reopen : callable
+        Opens the camera again after it has failed; may hang.
+    journal : Journal
+
+    Notes
+    -----
+    Each connection is an epoch of its own, with a thread of its own. It is given up when a read fails, when no frame
+    comes for :data:`SILENT_S`, or when the same picture comes for as long, as some drivers give it after unplugging.
+    A picture that is still the same after the camera was opened again is what the camera sees.
+    """
+
+    def __init__(self, source: FrameSource, reopen: Callable[[], FrameSource | None], journal: Journal) -> None:
+        self.width, self.height, self.nominal_hz = source.width, source.height, source.nominal_hz
+        self.turn = source.turn
+        self._reopen = reopen
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._muxer: Muxer | None = None
+        self._last_muxer: Muxer | None = None
+        self._epoch = 0
+        self._arrivals: deque[int] = deque(maxlen=600)
+        self._picture: NDArray[np.uint8] | None = None
+        self._cadences: dict[int, Cadence] = {}
+        self._cadence = Cadence()
+        self._stop = threading.Event()
+        self._patience_s = OPEN_PATIENCE_S
+        self._still: NDArray[np.uint8] | None = None
+        self._next_try_s = 0.0
+        self._lost = False
+        self._silent_s = max(SILENT_S, SILENT_PERIODS / self.nominal_hz if self.nominal_hz > 0 else 0.0)
+        journal.log(
+            "info",
+            "camera opened",
+            {"width": self.width, "height": self.height, "declared_hz": self.nominal_hz, **source.asked},
+        )
+        self._reader: _Reader | None = _Reader(self, source)
+        self._reader.start()
+        self._watcher = threading.Thread(target=self._watch, name="camera-watch", daemon=True)
+        self._watcher.start()
+
+    def attach(self, muxer: Muxer) -> None:
+        """Record from the next frame on."""
+        with self._lock:
+            self._epoch = 0
+            self._cadences = {0: Cadence()}
+            self._muxer = self._last_muxer = muxer
+
+    def detach(self) -> None:
+        """Record no more."""
+        with self._lock:
+            self._muxer = None
+
+    # -- called by readers ----------------------------------------------------------------------------------------
+
+    def open_again(self) -> FrameSource | None:
+        """Open the camera; None where it does not open or came back with another size."""
+        try:
+            source = self._reopen()
+        except HardwareError:
+            return None
+        if source is not None and (source.width, source.height) != (self.width, self.height):
+            self._journal.log(
+                "error",
+                "the camera came back with another size",
+                {"width": source.width, "height": source.height, "needed": [self.width, self.height]},
+            )
+            source.release()
+            return None
+        return source
+
+    def take(self, reader: _Reader, arrival_ns: int, image: NDArray[np.uint8]) -> None:
+        """Take a frame; one that comes from a reader that was given up is nobody's."""
+        with self._lock:
+            if reader is not self._reader or reader.abandoned.is_set():
+                return
+            if self._lost:
+                self._lost = False
+                self._epoch += 1
+                self._patience_s = OPEN_PATIENCE_S
+                self._cadence = Cadence()
+                self._journal.log("info", "the camera is back", {"epoch": self._epoch}, t_ns=arrival_ns)
+            self._arrivals.append(arrival_ns)
+            self._picture = image
+            if self._muxer is not None:
+                self._muxer.frame(self._epoch, arrival_ns, image)
+                self._cadences.setdefault(self._epoch, Cadence()).add(arrival_ns)
+            change = self._cadence.add(arrival_ns)
+            reader.note(image)
+        if change is not None:
+            self._say_rate(change)
+
+    def say(self, reader: _Reader, level: str, what: str, detail: dict[str, Any]) -> None:
+        """Log what a reader met, unless it was given up."""
+        if reader is self._reader and not self._stop.is_set():
+            self._journal.log(level, what, detail)
+
+    def _say_rate(self, change: RateChange) -> None:
+        if change.before_hz:
+            detail = {"before_hz": round(change.before_hz, 2), "after_hz": round(change.after_hz, 2)}
+            self._journal.log("warning", "the camera's rate changed", detail)
+        else:
+            detail = {"declared_hz": round(self.nominal_hz, 2), "measured_hz": round(change.after_hz, 2)}
+            self._journal.log("info", "the camera's rate", detail)
+
+    # -- the watch ------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._stop.wait(WATCH_EVERY_S):
+            reader = self._reader
+            if reader is None:
+                if time.monotonic() >= self._next_try_s:
+                    self._read_anew()
+            elif reader.ended.is_set():
+                if not self._lost:
+                    self._lose(reader, "the camera gives no frame; opening it again", {})
+                self._next_try_s = time.monotonic() + REOPEN_EVERY_S
+                self._reader = None
+            else:
+                self._judge(reader)
+
+    def _judge(self, reader: _Reader) -> None:
+        now_s = time.monotonic()
+        if reader.last_frame_s is None:
+            if now_s - reader.began_s > self._patience_s:
+                self._patience_s = min(2 * self._patience_s, LONGEST_PATIENCE_S)
+                detail = {"after_s": round(now_s - reader.began_s, 1), "next_after_s": self._patience_s}
+                self._lose(reader, "opening the camera hangs; trying anew", detail)
+                self._read_anew()
+            return
+        silent_s, still_s = now_s - reader.last_frame_s, now_s - reader.changed_s
+        if silent_s > self._silent_s:
+            self._lose(reader, "the camera is silent; opening it again", {"silent_s": round(silent_s, 2)})
+            self._read_anew()
+        elif still_s > self._silent_s and not reader.shows(self._still):
+            # Asked once: a lens cap, or a still picture on purpose, looks the same after opening again.
+            self._still = reader.rows
+            self._lose(reader, "the camera repeats one picture; opening it again", {"still_s": round(still_s, 2)})
+            self._next_try_s = now_s + REOPEN_EVERY_S  # this one's read returns, and lets go of the camera first
+            self._reader = None
+
+    def _lose(self, reader: _Reader, what: str, detail: dict[str, Any]) -> None:
+        """Give a reader up; its thread ends when its read returns, if it ever does."""
+        with self._lock:
+            self._lost = True
+            reader.abandoned.set()
+        if not self._stop.is_set():
+            self._journal.log("warning", what, {"epoch": self._epoch, **detail})
+
+    def _read_anew(self) -> None:
+        with self._lock:
+            reader = self._reader = _Reader(self, None)
+        reader.start()
+
+    # -- what it says ---------------------------------------------------------------------------------------------
+
+    def status(self) -> CameraStatus:
+        """Return the camera's state now."""
+        now_ns = clock.now_ns()
+        arrivals = [t for t in list(self._arrivals) if now_ns - t < RATE_WINDOW_S * 1e9]
+        span_s = (arrivals[-1] - arrivals[0]) * 1e-9 if len(arrivals) > 1 else 0.0
+        last_ns = self._arrivals[-1] if self._arrivals else now_ns
+        state = "lost" if self._lost else "silent" if now_ns - last_ns > self._silent_s * 1e9 else "running"
+        muxer = self._last_muxer
+        return CameraStatus(
+            state=state,
+            width=self.width,
+            height=self.height,
+            rate_hz=(len(arrivals) - 1) / span_s if span_s > 0 else 0.0,
+            written=muxer.n_written if muxer else 0,
+            dropped=muxer.n_dropped if muxer else 0,
+        )
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the last picture as the camera gave it, (height, width, 3; BGR), to look at and not to change."""
+        return self._picture
+
+    def health(self) -> dict[str, Any]:
+        """Return what the camera gave in each epoch of the recording, for the manifest."""
+        with self._lock:
+            epochs = [{"epoch": n, **asdict(cadence.summary())} for n, cadence in sorted(self._cadences.items())]
+        return {"width": self.width, "height": self.height, "declared_hz": self.nominal_hz, "epochs": epochs}
+
+    def close(self) -> None:
+        """Stop reading and close the camera; a read that hangs is left behind after two seconds."""
+        self._stop.set()
+        self._watcher.join()
+        reader = self._reader
+        if reader is None:
+            return
+        reader.abandoned.set()
+        reader.join(timeout=2.0)
+        if reader.is_alive():
+            self._journal.log("warning", "the camera's read hangs; leaving it")

@@ -1,0 +1,77 @@
+"""Looks at camera pictures with the pose network: is the whole body in them?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.preflight.checks import BodyView
+from dataset.pose.skeleton import JOINT
+from dataset.support.errors import MiaError
+
+if TYPE_CHECKING:
+    from dataset.pose.landmarker import Body, PoseLandmarker
+
+#: Joints that tell whether a part is in the picture, each with its word.
+PARTS = {
+    "nose": "head",
+    "right_wrist": "right hand",
+    "left_wrist": "left hand",
+    "right_ankle": "right foot",
+    "left_ankle": "left foot",
+}
+LEAST_CONFIDENCE = 0.3
+
+
+def body_view(keypoints_2d: NDArray[np.float64], confidence: NDArray[np.float64], width: int, height: int) -> BodyView:
+    """Return which parts of a body are outside a picture or hidden.
+
+    Parameters
+    ----------
+    keypoints_2d : ndarray, shape (25, 2)
+        Pixels.
+    confidence : ndarray, shape (25,)
+    width, height : int
+        Of the picture.
+    """
+    missing = []
+    for joint, word in PARTS.items():
+        at = JOINT[joint]
+        x, y = keypoints_2d[at]
+        inside = 0 <= x < width and 0 <= y < height  # False for NaN
+        if not inside or confidence[at] < LEAST_CONFIDENCE:
+            missing.append(word)
+    return BodyView(missing=tuple(missing))
+
+
+class BodyFinder:
+    """The pose network, loaded at the first picture; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._network: PoseLandmarker | None = None
+        self._unavailable = ""
+
+    def look(self, picture: NDArray[np.uint8]) -> tuple[BodyView, Body | None]:
+        """Return what is seen of the body in an upright picture (height, width, 3; BGR), and the keypoints or None."""
+        if self._network is None and not self._unavailable:
+            try:
+                from dataset.pose.landmarker import PoseLandmarker
+
+                self._network = PoseLandmarker()
+            except MiaError as error:
+                self._unavailable = f"{error.what}; look at the picture yourself"
+        if self._network is None:
+            return BodyView(unavailable=self._unavailable), None
+        body = self._network.find(picture)
+        if body is None:
+            return BodyView(nobody=True), None
+        height, width = picture.shape[:2]
+        return body_view(body.keypoints_2d, body.confidence, width, height), body
+
+    def close(self) -> None:
+        """Let go of the network."""
+        if self._network is not None:
+            self._network.__exit__(None, None, None)
+            self._network = None

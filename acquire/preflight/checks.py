@@ -1,0 +1,198 @@
+"""What stands in the way of a good recording, found in a snapshot: a line each, and what to do about a red one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acquire.bluetooth.status import SensorStatus
+from acquire.recording.take import Snapshot
+from dataset.muscles import channel_from_name
+from dataset.sensors.profile import find_profile
+from dataset.support import clock
+
+#: A sensor that delivers less of its values than this over the last seconds is not at its rate.
+LEAST_SHARE = 0.9
+LOW_BATTERY_PERCENT = 20
+#: Fewer minutes of disk than a session needs.
+FEW_MINUTES = 30.0
+#: Sound that never leaves this floor comes from a microphone that is muted.
+SILENT_DB = -75.0
+COARSE_CLOCK_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the preflight.
+
+    Attributes
+    ----------
+    level : str
+        ``ok``, ``wait``, ``warning`` or ``bad``.
+    do : str
+        The one thing to do; empty where all is well.
+    """
+
+    name: str
+    level: str
+    found: str
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyView:
+    """What the pose network made of one picture.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Parts of the body that are not in the picture.
+    nobody : bool
+    unavailable : str
+        Why it could not look; empty where it could.
+    """
+
+    missing: tuple[str, ...] = ()
+    nobody: bool = False
+    unavailable: str = ""
+
+
+def preflight(snapshot: Snapshot, body: BodyView | None) -> tuple[Check, ...]:
+    """Return the lines, in the order in which a person mends them.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    body : BodyView or None
+        None while nobody has looked yet.
+    """
+    return (
+        _sensors(snapshot.sensors),
+        _batteries(snapshot.sensors),
+        _disk(snapshot),
+        _camera(snapshot),
+        _body(snapshot, body),
+        _sound(snapshot),
+        _light(snapshot),
+        _clock(clock.resolution_ns()),
+    )
+
+
+def ready_to_go(checks: tuple[Check, ...]) -> bool:
+    """Return whether nothing is bad and nothing is waited for."""
+    return all(check.level in ("ok", "warning") for check in checks)
+
+
+def sensor_trouble(status: SensorStatus) -> str:
+    """Return what to do about one sensor; empty where it streams at its rate."""
+    if status.state in ("scanning", "connecting"):
+        who = status.sensor.serial or status.sensor.address or "any " + status.sensor.profile
+        return f"switch on {who}; end its connection to a phone's app"
+    if status.state == "stale":
+        return "silent though connected: switch it off and on"
+    if status.state != "streaming":
+        return "bring it nearer; it is looked for again"
+    nominal_hz = find_profile(status.sensor.profile).stream.notification_rate_hz
+    if nominal_hz and status.health.expected > 3 * nominal_hz and status.health.rate_hz < LEAST_SHARE * nominal_hz:
+        return f"{status.health.rate_hz:.1f} of {nominal_hz:g} values a second: bring it nearer"
+    if status.health.surplus:
+        return "sends more than it can: switch it off and on"
+    return ""
+
+
+def _label(status: SensorStatus) -> str:
+    return channel_from_name(status.sensor.channel).label
+
+
+def _sensors(sensors: tuple[SensorStatus, ...]) -> Check:
+    troubles = [(_label(s), t) for s in sensors if (t := sensor_trouble(s))]
+    unheard = sum(s.health.value is None for s in sensors)
+    found = f"{len(sensors) - len(troubles)} of {len(sensors)} at rate"
+    if not troubles:
+        return Check(name="Sensors", level="wait" if unheard else "ok", found=found)
+    waiting = all(s.state in ("scanning", "connecting", "streaming") for s in sensors)
+    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+    return Check(
+        name="Sensors",
+        level="wait" if waiting and unheard else "bad",
+        found=found,
+        do=f"{troubles[0][0]}: {troubles[0][1]}{more}",
+    )
+
+
+def _batteries(sensors: tuple[SensorStatus, ...]) -> Check:
+    known = [(s.battery_percent, _label(s)) for s in sensors if s.battery_percent is not None]
+    if not known:
+        return Check(name="Batteries", level="ok", found="not told by these sensors")
+    percent, label = min(known)
+    found = f"lowest {percent} % ({label})"
+    if percent < LOW_BATTERY_PERCENT:
+        return Check(name="Batteries", level="bad", found=found, do=f"charge {label}, or put another sensor there")
+    return Check(name="Batteries", level="ok", found=found)
+
+
+def _disk(snapshot: Snapshot) -> Check:
+    if snapshot.disk is None:
+        return Check(name="Disk", level="wait", found="not asked yet")
+    found = snapshot.disk.time_left
+    if snapshot.disk.minutes_left * 60 < snapshot.remaining_s:
+        return Check(name="Disk", level="bad", found=found, do="free some space or choose another --out")
+    if snapshot.disk.minutes_left < FEW_MINUTES:
+        return Check(name="Disk", level="warning", found=found, do="enough for this take, not for many")
+    return Check(name="Disk", level="ok", found=found)
+
+
+def _camera(snapshot: Snapshot) -> Check:
+    camera = snapshot.camera
+    if camera is None and snapshot.phase in ("closed", "opening"):
+        return Check(name="Camera", level="wait", found="opening")
+    if camera is None:
+        do = "film with a phone, then: mia-record attach CAPTURE VIDEO"
+        return Check(name="Camera", level="warning", found="none", do=do)
+    found = f"{camera.width}x{camera.height} at {camera.rate_hz:.1f}/s"
+    if camera.state != "running":
+        return Check(name="Camera", level="bad", found=camera.state, do="check its cable; close what else uses it")
+    if camera.rate_hz == 0.0:
+        return Check(name="Camera", level="wait", found=found)
+    return Check(name="Camera", level="ok", found=found)
+
+
+def _body(snapshot: Snapshot, body: BodyView | None) -> Check:
+    name = "Whole body"
+    if snapshot.camera is None:
+        return Check(name=name, level="warning", found="no camera to look with", do="look at the phone's picture")
+    if body is None:
+        return Check(name=name, level="wait", found="looking")
+    if body.unavailable:
+        return Check(name=name, level="warning", found="cannot look", do=body.unavailable)
+    if body.nobody:
+        return Check(name=name, level="bad", found="nobody in the picture", do="step in front of the camera")
+    if body.missing:
+        do = "step back, or turn the camera, until head and feet are seen"
+        return Check(name=name, level="bad", found=f"not seen: {', '.join(body.missing)}", do=do)
+    return Check(name=name, level="ok", found="head to feet")
+
+
+def _sound(snapshot: Snapshot) -> Check:
+    if snapshot.sound is None:
+        if snapshot.phase in ("closed", "opening"):
+            return Check(name="Sound", level="wait", found="opening")
+        do = "without sound no sensor's own delay can be measured"
+        return Check(name="Sound", level="warning", found="none", do=do)
+    found = f"{snapshot.sound.level_db:.0f} dB"
+    if snapshot.sound.level_db <= SILENT_DB:
+        return Check(name="Sound", level="warning", found=found, do="clap once: does the level move? else unmute")
+    return Check(name="Sound", level="ok", found=found)
+
+
+def _light(snapshot: Snapshot) -> Check:
+    if snapshot.box:
+        return Check(name="Flash", level="ok", found="LED box")
+    do = "point the camera at this screen too; the alignment is a WARNING at best"
+    return Check(name="Flash", level="warning", found="this terminal", do=do)
+
+
+def _clock(resolution_ns: int) -> Check:
+    found = f"ticks in {resolution_ns} ns"
+    if resolution_ns > COARSE_CLOCK_NS:
+        return Check(name="Clock", level="bad", found=found, do="too coarse for flashes: use another computer")
+    return Check(name="Clock", level="ok", found=found)

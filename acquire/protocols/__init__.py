@@ -1,1 +1,0 @@
-"""Built-in protocols, as TOML files."""

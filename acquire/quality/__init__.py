@@ -1,0 +1,1 @@
+"""How well each stream arrives: rates, losses, lateness, connections, disk space. Imports no device."""

@@ -1,0 +1,259 @@
+"""How well a sensor is heard: counts, rate, gaps, lateness and the last values, live and for the manifest."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acquire.quality.connection_stats import Epoch, expected
+from dataset.sensors import Profile
+from dataset.support.arrays import FloatArray, IntArray
+
+#: Seconds over which the live rate is counted.
+RATE_WINDOW_S = 3.0
+#: Seconds of values kept for the screen.
+TRACE_S = 60.0
+#: The same, where a sensor's rate is not known.
+TRACE_VALUES = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveHealth:
+    """What the screen shows of one sensor.
+
+    Attributes
+    ----------
+    received : int
+        Notifications since the recording began (before it: since the sensor was first heard).
+    expected : int
+        What the profile's rate would have given in the same time, 0 where the rate is unknown.
+    rate_hz : float
+        Notifications per second over the last seconds.
+    largest_gap_s, silent_s : float
+        Longest pause so far; time since the last notification (infinite before the first).
+    value : float or None
+        Last value that could be decoded.
+    trace : tuple of float
+        The last values, oldest first.
+    malformed, out_of_range : int
+        Payloads that the profile cannot read; values outside its range.
+    late, suspected_lost : int
+        Values that came late but came; values that probably never will.
+    stale_s : float
+        Time it was silent for longer than a healthy sensor is.
+    jitter_p95_s : float
+        95 % of the values of this connection came no later than this after their schedule.
+    surplus : bool
+        More comes than such a sensor can send.
+    """
+
+    received: int
+    expected: int
+    rate_hz: float
+    largest_gap_s: float
+    silent_s: float
+    value: float | None
+    malformed: int
+    trace: tuple[float, ...]
+    out_of_range: int = 0
+    late: int = 0
+    suspected_lost: int = 0
+    stale_s: float = 0.0
+    jitter_p95_s: float = 0.0
+    surplus: bool = False
+
+
+class SensorHealth:
+    """Counts of one slot; :meth:`add` is called in the radio's thread, the rest from anywhere."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._rate_hz = profile.stream.notification_rate_hz
+        self._lock = threading.Lock()
+        self._epoch: Epoch | None = None
+        # Of connections that have ended: their entries, and what they add up to. There may be thousands in a day.
+        self._ended: list[dict[str, Any]] = []
+        self._totals: Counter[str] = Counter()
+        self._largest_gap_ns = 0
+        self._connected_ns = 0
+        self._began_ns: int | None = None
+        self._counting = True
+        self._value: float | None = None
+        self._battery_percent: int | None = None
+        self._recent: deque[int] = deque()
+        n_kept = max(100, round(TRACE_S * self._rate_hz)) if self._rate_hz else TRACE_VALUES
+        self._trace: deque[float] = deque(maxlen=n_kept)
+        self._trace_ns: deque[int] = deque(maxlen=self._trace.maxlen)
+        self.last_ns: int | None = None
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def begin(self, host_ns: int, *, connected: bool = False) -> None:
+        """Count anew from ``host_ns``: a recording begins.
+
+        The trace on the screen goes on; a sensor that is connected is so in epoch 0, and its schedule is known.
+        """
+        with self._lock:
+            before, self._epoch = self._epoch, None
+            self._ended.clear()
+            self._totals.clear()
+            self._largest_gap_ns = self._connected_ns = 0
+            self._began_ns = host_ns
+            self._counting = True
+            if connected:
+                opened = self._open(0, host_ns)
+                if before is not None:
+                    opened.lateness = before.lateness
+                    opened.lateness.begin_again()
+
+    def end(self) -> None:
+        """Count no more: the recording has ended, and what comes now is shown but stored nowhere."""
+        with self._lock:
+            self._counting = False
+
+    def open(self, epoch: int, host_ns: int) -> None:
+        """Begin a connection: from now on values are expected."""
+        with self._lock:
+            if self._counting:
+                self._open(epoch, host_ns)
+
+    def _open(self, number: int, host_ns: int) -> Epoch:
+        if self._began_ns is None:
+            self._began_ns = host_ns
+        if self._epoch is not None:
+            self._close(self._epoch.heard_ns)
+        opened = self._epoch = Epoch.open(number, self._profile, host_ns)
+        if self._battery_percent is not None:
+            opened.read_battery(self._battery_percent)
+        return opened
+
+    def close(self, host_ns: int) -> None:
+        """End the connection: nothing is expected until the next."""
+        with self._lock:
+            if self._counting:
+                self._close(host_ns)
+
+    def _close(self, host_ns: int) -> None:
+        if self._epoch is None:
+            return
+        ended, self._epoch = self._epoch.closed(host_ns), None
+        self._ended.append(ended.summary())
+        self._totals.update(ended.counts())
+        self._largest_gap_ns = max(self._largest_gap_ns, ended.largest_gap_ns)
+        self._connected_ns += host_ns - ended.opened_ns
+
+    def cancel(self) -> None:
+        """Forget a connection that did not come about."""
+        with self._lock:
+            self._epoch = None
+
+    def battery(self, percent: int) -> None:
+        """Note the battery's charge."""
+        with self._lock:
+            self._battery_percent = percent
+            if self._epoch is not None:
+                self._epoch.read_battery(percent)
+
+    def add(self, epoch: int, arrival_ns: int, value: float | None) -> None:
+        """Count one notification; ``value`` is None where the payload is malformed."""
+        with self._lock:
+            self.last_ns = arrival_ns
+            if self._counting:
+                self._count(epoch, arrival_ns, value)
+            self._recent.append(arrival_ns)
+            self._forget(arrival_ns)
+            if value is not None:
+                self._value = value
+                self._trace.append(value)
+                self._trace_ns.append(arrival_ns)
+
+    def _count(self, number: int, arrival_ns: int, value: float | None) -> None:
+        if self._epoch is not None and self._epoch.number == number:
+            self._epoch.add(arrival_ns, value)
+        elif self._ended and number <= self._ended[-1]["epoch"]:
+            self._ended[-1]["received"] += 1  # came while the link was being closed
+            self._totals["received"] += 1
+        else:
+            self._open(number, arrival_ns).add(arrival_ns, value)
+
+    def _forget(self, now_ns: int) -> None:
+        oldest_ns = now_ns - round(RATE_WINDOW_S * 1e9)
+        while self._recent and self._recent[0] < oldest_ns:
+            self._recent.popleft()
+
+    # -- what can be said -----------------------------------------------------------------------------------------
+
+    def _rate_now_hz(self, now_ns: int) -> float:
+        n = len(self._recent)
+        if n < 2:
+            return 0.0
+        span_ns = self._recent[-1] - self._recent[0]
+        # Silence longer than a usual interval counts, so that the rate falls while nothing comes.
+        silent_ns = max(0, now_ns - self._recent[-1] - 2 * span_ns // (n - 1))
+        return (n - 1) / ((span_ns + silent_ns) * 1e-9) if span_ns + silent_ns > 0 else 0.0
+
+    def counts(self) -> Counter[str]:
+        """Return what the ``log`` tells when it grows."""
+        with self._lock:
+            return self._counts()
+
+    def _counts(self) -> Counter[str]:
+        return self._totals + self._epoch.counts() if self._epoch is not None else self._totals.copy()
+
+    def since(self, host_ns: int) -> tuple[IntArray, FloatArray]:
+        """Return arrivals and values since a host time, shape (N,) each; at most the last minute's."""
+        with self._lock:
+            arrival_ns = np.array(self._trace_ns, dtype=np.int64)
+            value = np.array(self._trace, dtype=np.float64)
+        recent = arrival_ns >= host_ns
+        return arrival_ns[recent], value[recent]
+
+    def live(self, now_ns: int, n_values: int = 600) -> LiveHealth:
+        """Return what can be said at host time ``now_ns``."""
+        with self._lock:
+            self._forget(now_ns)
+            counts, epoch = self._counts(), self._epoch
+            return LiveHealth(
+                received=counts["received"],
+                expected=expected(self._rate_hz, now_ns if self._began_ns is None else self._began_ns, now_ns),
+                rate_hz=self._rate_now_hz(now_ns),
+                largest_gap_s=max(self._largest_gap_ns, epoch.largest_gap_ns if epoch else 0) * 1e-9,
+                silent_s=float("inf") if self.last_ns is None else (now_ns - self.last_ns) * 1e-9,
+                value=self._value,
+                malformed=counts["malformed"],
+                trace=tuple(self._trace)[-n_values:],
+                out_of_range=counts["out_of_range"],
+                late=counts["late"],
+                suspected_lost=counts["suspected_lost"],
+                stale_s=(counts["stale_ns"] + (epoch.overdue_ns(now_ns) if epoch else 0)) * 1e-9,
+                jitter_p95_s=epoch.lateness.jitter.quantile_s(0.95) if epoch else 0.0,
+                surplus=epoch.surplus if epoch else False,
+            )
+
+    def summary(self, until_ns: int) -> dict[str, Any]:
+        """Return the manifest's entry for a recording that ended at ``until_ns``: the whole, and each connection."""
+        with self._lock:
+            counts, epochs = self._totals.copy(), [dict(entry) for entry in self._ended]
+            largest_gap_ns, connected_ns = self._largest_gap_ns, self._connected_ns
+            if self._epoch is not None:
+                last = self._epoch.closed(until_ns)
+                counts.update(last.counts())
+                epochs.append(last.summary())
+                largest_gap_ns = max(largest_gap_ns, last.largest_gap_ns)
+                connected_ns += until_ns - last.opened_ns
+            began_ns = until_ns if self._began_ns is None else self._began_ns
+            return {
+                "received": counts["received"],
+                "expected": expected(self._rate_hz, began_ns, until_ns),
+                "largest_gap_s": round(largest_gap_ns * 1e-9, 4),
+                **{key: counts[key] for key in ("late", "suspected_lost", "malformed", "out_of_range")},
+                "stale_s": round(counts["stale_ns"] * 1e-9, 3),
+                "away_s": round(max(0, until_ns - began_ns - connected_ns) * 1e-9, 3),
+                "reconnects": max(0, len(epochs) - 1),
+                "battery_percent": self._battery_percent,
+                "epochs": epochs,
+            }

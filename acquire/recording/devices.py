@@ -1,0 +1,145 @@
+"""Everything of a rig that streams: opened together, written into one capture together, closed last to first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from acquire.bluetooth.manager import SensorHub
+from acquire.event_log import Journal
+from acquire.hardware import Hardware
+from acquire.ledbox.driver import LedBox
+from acquire.ledbox.flasher import Flasher
+from acquire.media.camera import Camera
+from acquire.media.microphone import Microphone
+from acquire.media.video_recorder import Muxer, frames_that_may_wait, open_encoder
+from acquire.quality.disk import expected_bytes_per_s
+from dataset.capture.schema import VIDEO
+from dataset.capture.writer import CaptureWriter
+from dataset.support.errors import MiaError
+
+#: What the alignment pays.
+_WITHOUT_SOUND = "claps and stomps cannot be heard in the video, so no sensor's own delay can be measured"
+
+
+class Streams:
+    """Sensors, camera, microphone and LED box of one recording.
+
+    Parameters
+    ----------
+    hardware : Hardware
+    journal : Journal
+    note : callable
+        Told in words what the rig lacks.
+    """
+
+    def __init__(self, hardware: Hardware, journal: Journal, note: Callable[[str], None]) -> None:
+        self.hub = SensorHub(hardware, journal)
+        self.camera: Camera | None = None
+        self.microphone: Microphone | None = None
+        self.box: LedBox | None = None
+        self.muxer: Muxer | None = None
+        self._hardware = hardware
+        self._journal = journal
+        self._note = note
+
+    def open(self, on_trigger: Callable[[int, int], None], flasher: Flasher | None = None) -> None:
+        """Open everything and begin to stream; nothing is stored yet.
+
+        Parameters
+        ----------
+        on_trigger : callable
+            Told of the LED box's footswitch.
+        flasher : Flasher, optional
+            Flashes where there is no LED box.
+
+        Raises
+        ------
+        HardwareError
+            A thing that the rig names does not open.
+        """
+        self.hub.start()
+        source = self._hardware.open_camera()
+        if source is None:
+            self._note("no camera: give a video to mia-sync run with --video")
+        else:
+            self.camera = Camera(source, self._hardware.open_camera, self._journal)
+        self._open_sound()
+        port = self._hardware.box_port()
+        if port is None and flasher is not None:
+            self._note(
+                f"no LED box: the {flasher.source} flashes, whose light comes later by an unknown time; "
+                "the alignment is a WARNING at best"
+            )
+        elif port is None:
+            self._note("no LED box: no flash ties the video to the clock; claps and stomps alone give WARNING at best")
+        else:
+            self.box = LedBox(port, self._journal, on_trigger=on_trigger)
+
+    def _open_sound(self) -> None:
+        if cues := self._hardware.open_cues():
+            self._note(cues)
+        try:
+            sound = self._hardware.open_sound()
+        except MiaError as error:
+            self._note(f"no sound ({error}): {_WITHOUT_SOUND}")
+            return
+        if sound is None:
+            self._note(f"no microphone: {_WITHOUT_SOUND}")
+        elif self.camera is None:
+            self._note("sound is stored in the video only: without a camera it is not recorded")
+        else:
+            self.microphone = Microphone(sound, self._journal, self._hardware.open_sound)
+
+    def expected_bytes_per_s(self) -> float:
+        """Return what all of it takes on the disk."""
+        camera, microphone = self.camera, self.microphone
+        return expected_bytes_per_s(
+            n_sensors=len(self.hub.sensors),
+            picture=(camera.width, camera.height, camera.nominal_hz) if camera else None,
+            sound_rate_hz=microphone.rate_hz if microphone else None,
+        )
+
+    def attach(self, writer: CaptureWriter) -> None:
+        """Write everything that comes from now on into one capture."""
+        self._journal.attach(writer)
+        self.hub.attach(writer)
+        if self.camera is not None:
+            camera, microphone = self.camera, self.microphone
+            encoder = open_encoder(
+                writer.folder / VIDEO,
+                width=camera.width,
+                height=camera.height,
+                nominal_hz=camera.nominal_hz,
+                sound_rate_hz=microphone.rate_hz if microphone else None,
+                turn=camera.turn,
+            )
+            waiting = frames_that_may_wait(camera.width, camera.height)
+            self.muxer = Muxer(encoder, writer, self._journal, max_waiting_frames=waiting)
+            if microphone is not None:
+                microphone.attach(self.muxer, writer)
+            camera.attach(self.muxer)
+        if self.box is not None:
+            self.box.attach(writer)
+
+    def detach(self) -> int:
+        """Write nothing any more; returns that moment in host nanoseconds."""
+        if self.camera is not None:
+            self.camera.detach()
+        if self.microphone is not None:
+            self.microphone.detach()
+        return self.hub.detach()
+
+    def closing(self, last_to_first: ExitStack) -> None:
+        """Add every step of closing to a stack, which runs them all, also where one of them fails."""
+        last_to_first.callback(self.hub.stop)
+        for part in (self.muxer, self.camera, self.microphone, self.box):
+            if part is not None:
+                last_to_first.callback(part.close)
+
+    def camera_health(self) -> dict[str, Any]:
+        """Return the manifest's health of the picture."""
+        if self.muxer is None or self.camera is None:
+            return {}
+        return {**self.muxer.health(), **self.camera.health()}

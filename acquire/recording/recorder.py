@@ -1,0 +1,492 @@
+"""One recording from hardware to capture: open, wait until every sensor streams, play the schedule, close."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acquire.bluetooth.manager import SensorStatus
+from acquire.event_log import Journal
+from acquire.hardware import Hardware
+from acquire.ledbox.driver import SOURCE as BOX_SOURCE
+from acquire.ledbox.flasher import Flasher
+from acquire.protocol.schedule import build_schedule
+from acquire.quality.disk import DiskStatus, DiskWatch, check_disk
+from acquire.recording.assignment_procedure import Assigning
+from acquire.recording.control_socket import ControlServer
+from acquire.recording.devices import Streams
+from acquire.recording.schedule_runner import SchedulePlayer
+from acquire.recording.status import status_dict
+from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
+from acquire.recording.take import Recording, Snapshot, Take
+from dataset.capture.closing import is_disk_full
+from dataset.capture.reader import Sensor
+from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder
+from dataset.support import clock
+from dataset.support.errors import CaptureError, HardwareError, InputError, MiaError
+from dataset.support.outputs import cannot_write
+from dataset.support.text import clean_text
+
+READY_TIMEOUT_S = 60.0
+
+
+class Recorder:
+    """One recording; a second one takes a new recorder and newly opened hardware.
+
+    Parameters
+    ----------
+    hardware : Hardware
+    take : Take
+    """
+
+    def __init__(self, hardware: Hardware, take: Take) -> None:
+        self.take = take
+        self.subject = check_subject(take.subject)
+        channels = tuple(s.channel for s in hardware.sensors) if take.calibrate else ()
+        self.schedule = build_schedule(take.protocol, take.seed, take.duration_s, calibrate=channels)
+        self.journal = Journal()
+        self.notes: list[str] = []
+        self.finished = threading.Event()
+        #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
+        self.flasher: Flasher | None = None
+        self._hardware = hardware
+        if take.sensors:
+            hardware.sensors = take.sensors
+        self._streams = Streams(hardware, self.journal, self._note)
+        self._writer: CaptureWriter | None = None
+        self._disk: DiskStatus | None = None
+        self._disk_watch: DiskWatch | None = None
+        self._disk_full = ""
+        self._rows_left_out = False
+        self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
+        #: Finds out by flexing which sensor sits where; between opening and starting.
+        self.assigning = Assigning(self._streams.hub, hardware, self.journal, self._before_recording)
+        self._control = ControlServer(
+            {"status": lambda _: self.status(), "mark": lambda request: self.mark(str(request.get("text", "")))}
+        )
+        self._phase = "closed"
+        self._began_ns = 0
+        self._ended_ns = 0
+        self._closing = threading.Lock()
+        if take.duration_s is not None and abs(self.schedule.duration_s - take.duration_s) > 1.0:
+            self._note(
+                f"{self.schedule.duration_s:.0f} s instead of {take.duration_s:g} s: "
+                "both sync sequences are always given"
+            )
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open everything and begin to stream; nothing is stored yet.
+
+        Raises
+        ------
+        HardwareError
+            A thing that the rig names does not open.
+        DiskFullError
+            Not even a minute fits on the disk.
+        """
+        with self._closing:  # a screen may be left while the rig opens: closing waits
+            if self._phase == "closed":
+                self._open()
+
+    def _open(self) -> None:
+        self._phase = "opening"
+        self.journal.log("info", "opening", {"rig": self._hardware.name})
+        try:
+            self._control.start()
+        except (OSError, MiaError) as error:  # a recording needs nobody outside
+            self.journal.log("warning", "no status and marks from outside", {"error": str(error)})
+        self._streams.open(self._on_trigger, self.flasher)
+        disk = self._check_disk()
+        if disk.minutes_left * 60 < self.schedule.duration_s:
+            self._note(f"the disk may not last: {disk.words} of {self.schedule.duration_s / 60:.1f}")
+        self._phase = "waiting"
+
+    def _check_disk(self) -> DiskStatus:
+        self._disk = check_disk(self.take.out, self._streams.expected_bytes_per_s())
+        return self._disk
+
+    def _note(self, text: str) -> None:
+        text = clean_text(text)
+        self.notes.append(text)
+        self.journal.log("warning", text)
+
+    def missing(self) -> tuple[SensorStatus, ...]:
+        """Return the slots that do not stream, and find out whether the recording may begin."""
+        missing = tuple(s for s in self._streams.hub.statuses() if s.state != "streaming" or s.health.value is None)
+        if self._phase in ("waiting", "ready"):
+            self._phase = "waiting" if missing else "ready"
+        return missing
+
+    def wait_ready(
+        self,
+        timeout_s: float = READY_TIMEOUT_S,
+        *,
+        stop: threading.Event | None = None,
+        on_progress: Callable[[Snapshot], None] | None = None,
+    ) -> bool:
+        """Wait until every sensor streams; False where ``stop`` was set meanwhile.
+
+        Raises
+        ------
+        HardwareError
+            It took too long; the message names the slots.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (missing := self.missing()) or (stop is not None and stop.is_set()):
+            if stop is not None and stop.wait(0.1):
+                return False
+            if stop is None:
+                time.sleep(0.1)
+            if on_progress is not None:
+                on_progress(self.snapshot())
+            if time.monotonic() > deadline:
+                names = ", ".join(f"slot {s.sensor.slot} {s.sensor.channel} ({s.state})" for s in missing)
+                raise HardwareError(
+                    f"{len(missing)} of {len(self._streams.hub.sensors)} sensors do not stream after {timeout_s:g} s",
+                    names,
+                    "switch them on, close any phone app that holds them, or take them out of the rig file",
+                )
+        return True
+
+    def start(self) -> Path:
+        """Create the capture and begin to record; returns its folder.
+
+        Raises
+        ------
+        DiskFullError
+            Not even a minute fits on the disk any more.
+        CaptureError, OutputExistsError
+            The capture cannot be created.
+        """
+        self._check_disk()
+        take, streams = self.take, self._streams
+        folder = new_capture_folder(take.out, self.subject)
+        writer = CaptureWriter(
+            folder,
+            subject=self.subject,
+            sensors=streams.hub.sensors,
+            sync_seed=take.seed,
+            rig_toml=take.rig_toml,
+            protocol_toml=take.protocol_toml,
+            setup_id=take.setup_id,
+        )
+        self._writer = writer
+        self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
+        writer.clock_anchor(*clock.anchor())
+        if take.subject_info:
+            writer.log("info", SUBJECT_ROW, dict(take.subject_info))
+        streams.attach(writer)
+        self._began_ns = clock.now_ns()
+        detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
+        self.journal.log("info", "recording", detail)
+        self._player.start(writer, self._began_ns, streams.box or self.flasher)
+        self._phase = "recording"
+        atexit.register(self._close_at_exit)  # whoever records may crash, or forget
+        return folder
+
+    def _close_at_exit(self) -> None:
+        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+            self.close()
+
+    def stop(self) -> None:
+        """Ask the recording to end; :meth:`close` ends it."""
+        self.finished.set()
+
+    def close(self) -> Recording | None:
+        """End the recording, close the capture and release the hardware.
+
+        Returns
+        -------
+        Recording or None
+            None where nothing was recorded.
+
+        Raises
+        ------
+        CaptureError
+            The capture could not be written to its end (a full disk, say); what was committed is kept.
+        """
+        with self._closing:
+            if self._phase in ("done", "failed"):
+                return None
+            recorded = self._phase == "recording"
+            self._phase = "closing"
+            self.finished.set()
+            try:
+                recording = self._close(recorded)
+            except BaseException:
+                self._phase = "failed"
+                raise
+            finally:
+                self._control.close()
+                atexit.unregister(self._close_at_exit)
+            self._phase = "done"
+            return recording
+
+    def _close(self, recorded: bool) -> Recording | None:
+        writer, folder = self._writer, self._writer.folder if self._writer else None
+        health: dict[str, Any] = {}
+        with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
+            last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
+            if writer is not None:
+                last_to_first.callback(lambda: writer.close(self._manifest_health(health)))
+                last_to_first.callback(self.journal.detach)
+            self._streams.closing(last_to_first)
+            if recorded and writer is not None:
+                self._end_of_rows(writer)
+                health.update(self._streams.hub.health(self._ended_ns))
+        if not recorded or writer is None:
+            return None
+        if writer.disk_full and not self._disk_full:  # it filled up while the recording ended
+            self._disk_full = f"no room was left on the disk of {writer.folder}"
+        if writer.left_out:
+            rows = ", ".join(f"{n} of {table}" for table, n in sorted(writer.left_out.items()))
+            self.notes.append(f"rows could not be stored and are left out: {rows}; the log says why")
+        muxer = self._streams.muxer
+        return Recording(
+            folder=writer.folder,
+            subject=self.subject,
+            seed=self.take.seed,
+            duration_s=(self._ended_ns - self._began_ns) * 1e-9,
+            counts=dict(writer.counts),
+            frames_dropped=muxer.n_dropped if muxer else 0,
+            health=health,
+            notes=tuple(self.notes),
+            disk_full=self._disk_full,
+        )
+
+    def _manifest_health(self, sensors: dict[str, Any]) -> dict[str, Any]:
+        health = {"sensors": sensors, "camera": self._streams.camera_health()}
+        return health | ({"disk_full": self._disk_full} if self._disk_full else {})
+
+    def _watch_left_out(self, writer: CaptureWriter) -> None:
+        """Say once that rows cannot be stored, while it happens."""
+        if writer.left_out and not self._rows_left_out:
+            self._rows_left_out = True
+            self.journal.log("error", "rows cannot be stored and are left out", dict(writer.left_out))
+
+    def _finish(self, folder: Path | None, error: BaseException | None) -> None:
+        try:
+            self._hardware.finish(folder)
+        except MiaError:
+            if error is None:  # the first error is the one to tell
+                raise
+        except OSError as failure:
+            if error is None:
+                raise cannot_write(folder or self.take.out, failure) from failure
+
+    def _end_of_rows(self, writer: CaptureWriter) -> None:
+        self._player.stop(writer)
+        if self._player.failure is not None:
+            self._note(f"the recording ended early: its schedule broke off ({self._player.failure!r})")
+        self._ended_ns = self._streams.detach()
+        writer.clock_anchor(*clock.anchor())
+        self.journal.log("info", "stopped")
+
+    def _watch(self) -> None:
+        """Look after microphone and disk; called by the player now and then."""
+        if self._streams.microphone is not None:
+            self._streams.microphone.watch()
+        if self._writer is None or self._disk_watch is None:
+            return
+        self._watch_left_out(self._writer)
+        self._disk = self._disk_watch.look()
+        muxer, failure = self._streams.muxer, self._writer.failure
+        video_full = muxer is not None and muxer.failure is not None and is_disk_full(muxer.failure)
+        if failure is not None:
+            self.journal.log("error", "the capture cannot be written", {"error": str(failure)})
+            self.finished.set()
+        elif self._disk.is_full or self._writer.disk_full or video_full:
+            self._end_on_full_disk(self._writer.folder)
+
+    def _end_on_full_disk(self, folder: Path) -> None:
+        free = f"{self._disk.free_bytes / 1e6:.0f} MB are free" if self._disk else "no room"
+        self._disk_full = f"{free} on the disk of {folder}"
+        self.journal.log("error", "the disk is full: the recording ends", {"why": self._disk_full})
+        self.finished.set()
+
+    def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
+        if self._writer is not None and self._phase == "recording":
+            self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
+            self.journal.show("trigger", t_ns=t_ns)
+
+    # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
+
+    def mark(self, text: str, t_ns: int | None = None) -> str:
+        """Store a marker with a text, now or at an earlier host time; returns what was done, like all that follow.
+
+        Raises
+        ------
+        InputError
+            Nothing is being recorded, or it cannot be done now; the same for all that follow.
+        """
+        return self._player.mark(text, t_ns)
+
+    def pause(self) -> str:
+        """Stand still between exercises: at once, or when what runs has ended."""
+        return self._player.pause()
+
+    def resume(self) -> str:
+        """Go on after a countdown."""
+        return self._player.resume()
+
+    def redo(self) -> str:
+        """Do the last exercise again, after a countdown; the one that runs is cut short."""
+        return self._player.redo()
+
+    def skip(self) -> str:
+        """Leave out the exercise that runs or the one that comes."""
+        return self._player.skip()
+
+    def next(self) -> str:
+        """End the exercise that runs, or begin the one that comes at once."""
+        return self._player.next()
+
+    def flash(self) -> str:
+        """Flash at once; HardwareError where nothing can."""
+        return self._player.flash()
+
+    def clap_cue(self) -> str:
+        """Ask for a clap at once."""
+        return self._player.clap_cue()
+
+    def reconnect(self, slot: int) -> str:
+        """Make one sensor's connection anew, also before a recording."""
+        self._streams.hub.reconnect(slot)
+        channel = next(s.channel for s in self._streams.hub.sensors if s.slot == slot)
+        if self._phase == "recording":
+            self._player.note("reconnect", channel)
+        return f"slot {slot} {channel} is connected anew"
+
+    def calibrate(self, on: bool) -> None:
+        """Ask for rest and contraction of every muscle at the beginning, or not; before :meth:`start`."""
+        if self._phase == "recording":
+            raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
+        channels = tuple(s.channel for s in self.sensors) if on else ()
+        self.schedule = build_schedule(self.take.protocol, self.take.seed, self.take.duration_s, calibrate=channels)
+        self._player = SchedulePlayer(
+            self.schedule, self._hardware, self.journal, finished=self.finished, watch=self._watch
+        )  # fmt: skip
+
+    def calibrating(self) -> str:
+        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        return self._player.calibrating() if self._phase == "recording" else ""
+
+    def _before_recording(self) -> None:
+        if self._phase not in ("waiting", "ready"):
+            raise InputError("sensors cannot be assigned now", f"the rig is {self._phase}", "assign before recording")
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The slots as they are bound now; a further take in the same placement is given them."""
+        return self._streams.hub.sensors
+
+    def status(self) -> dict[str, Any]:
+        """Return what ``mia-record status --json`` prints."""
+        return status_dict(self.snapshot())
+
+    # -- for a screen ---------------------------------------------------------------------------------------------
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the recording began, 0 before."""
+        return (clock.now_ns() - self._began_ns) * 1e-9 if self._began_ns else 0.0
+
+    def snapshot(self) -> Snapshot:
+        """Return everything a screen shows, now; cheap enough for ten times a second."""
+        recording, streams = self._phase == "recording", self._streams
+        elapsed_s = self.elapsed_s() if recording else (self._ended_ns - self._began_ns) * 1e-9 if self._ended_ns else 0
+        return Snapshot(
+            phase=self._phase,
+            rig=self._hardware.name,
+            subject=self.subject,
+            folder=self._writer.folder if self._writer else None,
+            elapsed_s=elapsed_s,
+            remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
+            cue=self._player.cue() if recording else None,
+            sensors=streams.hub.statuses(),
+            camera=streams.camera.status() if streams.camera else None,
+            sound=streams.microphone.status() if streams.microphone else None,
+            box=streams.box is not None and not streams.box.failure,
+            disk=self._disk,
+            rows=self.journal.recent(60),
+            paused=self._player.paused,
+            pausing=self._player.pausing,
+        )
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        camera = self._streams.camera
+        picture = camera.picture() if camera else None
+        return camera.turn(picture) if camera and picture is not None else None
+
+
+def record(
+    hardware: Hardware,
+    take: Take,
+    *,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[Snapshot], None] | None = None,
+    ready_timeout_s: float = READY_TIMEOUT_S,
+    ask_to_flex: Callable[[str, float], None] | None = None,
+) -> Recording | None:
+    """Make one recording without a screen.
+
+    Parameters
+    ----------
+    hardware : Hardware
+    take : Take
+    stop : threading.Event, optional
+        Set it to end the recording early, cleanly.
+    on_progress : callable, optional
+        Called ten times a second with a snapshot.
+    ready_timeout_s : float
+        How long to wait for the sensors.
+    ask_to_flex : callable, optional
+        Where given, sensors are assigned by flexing first. Told of each step: the channel, or ``""`` for rest, and its
+        seconds.
+
+    Returns
+    -------
+    Recording or None
+        None where ``stop`` was set before every sensor streamed.
+
+    Raises
+    ------
+    HardwareError
+        Something does not open, or not every sensor streams in time; no capture is left.
+    DiskFullError
+        Too little room to begin; where the disk fills up later, the recording ends and says so.
+    CaptureError
+        Writing failed; what was committed is kept.
+    RefusedError
+        It is not plain which sensor sits where; no capture is left.
+    """
+    recorder = Recorder(hardware, take)
+    stop = stop or threading.Event()
+    try:
+        recorder.open()
+        ready = recorder.wait_ready(ready_timeout_s, stop=stop, on_progress=on_progress)
+        if ready and ask_to_flex is not None:
+            ready = recorder.assigning.settle(stop=stop, on_prompt=ask_to_flex)
+        if ready:
+            recorder.start()
+            while not recorder.finished.wait(0.1) and not stop.is_set():
+                if on_progress is not None:
+                    on_progress(recorder.snapshot())
+    except BaseException:
+        with contextlib.suppress(MiaError):  # the first error is the one to tell
+            recorder.close()
+        raise
+    recording = recorder.close()
+    if recording is not None and not recording.counts.get("notification"):
+        raise CaptureError(f"{recording.folder} holds no notification", "no sensor was heard", "see its log")
+    return recording

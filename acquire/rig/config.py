@@ -1,0 +1,241 @@
+"""The rig: which sensor sits on which muscle, which camera, microphone and box; read from TOML and validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from acquire.hardware import Hardware
+from dataset.capture.reader import Sensor
+from dataset.muscles import PAPER_CHANNELS, channel_from_name
+from dataset.sensors import load_profile
+from dataset.sensors.profile import add_profile, column_number, find_profile, known_profiles, profile_spec
+from dataset.support.errors import InputError
+from dataset.support.toml import TomlModel, parse_model, read_toml
+
+#: A device as sounddevice counts it.
+DeviceNumber = Annotated[int, Field(ge=0, lt=2**31)]
+
+VIRTUAL = "virtual"
+#: The same with devices of other makes on some channels.
+VIRTUAL_MIXED = "virtual-mixed"
+
+
+class Slot(TomlModel):
+    """One sensor's place; ``channel`` or ``muscle`` and ``side``.
+
+    Attributes
+    ----------
+    profile : str
+        Name of a profile, or the path of a profile file, from the rig file's folder.
+    column : int or str
+        Which of the sensor's columns, by number from 1 or by name, for sensors that have several.
+    rate_hz : float or None
+        Sampling rate, for sensors whose profile offers several.
+    """
+
+    channel: str = ""
+    muscle: str = ""
+    side: str = ""
+    profile: str = "anr-m40"
+    column: int | str = 1
+    rate_hz: float | None = None
+    address: str = ""
+    serial: str = ""
+    adapter: str = ""
+    placement: str = ""
+    electrode: str = ""
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        if value.endswith(".toml"):
+            folder: Path = (info.context or {}).get("folder", Path())
+            return add_profile(load_profile(_inside(folder, value))).name
+        if value not in known_profiles():
+            raise ValueError(f"no sensor profile {value!r}; there are: {', '.join(known_profiles())}, or a .toml file")
+        return value
+
+    @model_validator(mode="after")
+    def _has_channel(self) -> Slot:
+        channel = channel_from_name(self.channel_name)
+        if channel.side not in ("left", "right") or not channel.muscle:
+            raise ValueError("a slot needs a channel such as 'left_biceps', or muscle and side (left or right)")
+        return self
+
+    @model_validator(mode="after")
+    def _has_column_and_rate(self) -> Slot:
+        try:
+            find_profile(self.spec)
+        except InputError as error:
+            raise ValueError(f"{error.what}: {error.why}") from error
+        return self
+
+    @property
+    def spec(self) -> str:
+        """The slot's profile with its choice of column and rate, as a capture stores it."""
+        number = column_number(find_profile(self.profile).stream, self.column)
+        return profile_spec(self.profile, number, self.rate_hz)
+
+    @property
+    def channel_name(self) -> str:
+        """Name of the channel, such as ``left_biceps``."""
+        return self.channel or f"{self.side}_{self.muscle}"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return a file that a rig file names, which must lie in its folder or below it.
+
+    Raises
+    ------
+    ValueError
+        It does not, or is no file.
+    """
+    path = folder / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name} lies outside the rig file's folder: copy it there")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name} is no file")
+    return path
+
+
+class CameraPart(TomlModel):
+    """A camera of this computer.
+
+    Attributes
+    ----------
+    codec : str
+        How the camera packs its pictures, four letters such as ``MJPG`` or ``YUYV``; its own choice where empty.
+    rotation_deg : {0, 90, 180, 270}
+        Clockwise turn that makes its picture upright.
+    mirrored : bool
+        It mirrors left and right.
+    """
+
+    index: int = Field(default=0, ge=0, lt=2**31)
+    width: int = Field(default=1280, ge=16, le=16384, multiple_of=2)
+    height: int = Field(default=720, ge=16, le=16384, multiple_of=2)
+    rate_hz: float = Field(default=30.0, gt=0, le=1000)
+    codec: str = Field(default="", pattern=r"^([A-Za-z0-9]{4})?$")
+    rotation_deg: Literal[0, 90, 180, 270] = 0
+    mirrored: bool = False
+
+
+class MicrophonePart(TomlModel):
+    """A microphone of this computer; the default one where ``device`` is left out."""
+
+    device: DeviceNumber | str | None = None
+    rate_hz: int = Field(default=48000, ge=8000, le=192000)
+
+
+class BoxPart(TomlModel):
+    """The LED box's serial port."""
+
+    port: str = Field(min_length=1)
+
+
+class CuesPart(TomlModel):
+    """The sound of the clap and stomp cues; the default loudspeaker where ``speaker`` is left out."""
+
+    audible: bool = True
+    speaker: DeviceNumber | str | None = None
+
+
+def _paper_slots() -> tuple[Slot, ...]:
+    return tuple(Slot(channel=c.name) for c in PAPER_CHANNELS)
+
+
+class Rig(TomlModel):
+    """What a rig file says. Without ``slots``: the paper's eight channels, each on any M40 that is heard."""
+
+    name: str = "rig"
+    slots: tuple[Slot, ...] = Field(default_factory=_paper_slots, min_length=1)
+    camera: CameraPart | None = None
+    microphone: MicrophonePart | None = None
+    box: BoxPart | None = None
+    cues: CuesPart = CuesPart()
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> Rig:
+        for field in ("channel_name", "serial", "address"):
+            values = [getattr(slot, field).lower() for slot in self.slots if getattr(slot, field)]
+            twins = sorted({v for v in values if values.count(v) > 1})
+            if field != "channel_name":
+                twins = [v for v in twins if not self._share([s for s in self.slots if getattr(s, field).lower() == v])]
+            if twins:
+                raise ValueError(f"two slots have the same {field.removesuffix('_name')}: {', '.join(twins)}")
+        return self
+
+    @staticmethod
+    def _share(slots: list[Slot]) -> bool:
+        """Return whether slots of one device see a column each and agree in everything else about it."""
+        devices = {(s.profile, s.rate_hz, s.address.lower(), s.serial.lower(), s.adapter) for s in slots}
+        return len(devices) == 1 and len({s.spec for s in slots}) == len(slots)
+
+    def sensors(self) -> tuple[Sensor, ...]:
+        """Return the slots, numbered from 1 in the file's order."""
+        return tuple(
+            Sensor(
+                slot=number,
+                channel=slot.channel_name,
+                muscle=channel_from_name(slot.channel_name).muscle,
+                side=channel_from_name(slot.channel_name).side,
+                address=slot.address,
+                serial=slot.serial,
+                profile=slot.spec,
+                adapter=slot.adapter,
+                placement=slot.placement,
+                electrode=slot.electrode,
+            )
+            for number, slot in enumerate(self.slots, start=1)
+        )
+
+
+def parse_rig(text: str, where: str, folder: Path = Path()) -> Rig:
+    """Return the rig written in ``text``; ``folder`` is where profile files are looked for.
+
+    Raises
+    ------
+    InputError
+        It is no TOML, or a field is missing or wrong; the message names the field.
+    """
+    return parse_model(text, Rig, f"rig {where}", context={"folder": folder})
+
+
+def load_rig(path: Path) -> tuple[Rig, str]:
+    """Return the rig in ``path`` and its text."""
+    text = read_toml(path, "rig", hint="name a rig.toml, or: --rig virtual")
+    return parse_rig(text, str(path), path.parent), text
+
+
+def open_hardware(
+    rig: str, *, seed: int, subject: str, transport: str = "", rig_seed: int | None = None
+) -> tuple[Hardware, str]:
+    """Return the hardware that ``--rig`` names and the rig file's text.
+
+    Parameters
+    ----------
+    rig : str
+        ``virtual``, ``virtual-mixed``, or the path of a rig file.
+    seed : int
+        Of the virtual rig's hidden truth; real hardware has its own.
+    subject : str
+        Draws the virtual person.
+    transport : str
+        A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
+    rig_seed : int, optional
+        Of the virtual rig's devices, the same for takes with the same sensors; by default ``seed``.
+    """
+    if rig in (VIRTUAL, VIRTUAL_MIXED):
+        if transport:
+            raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
+        from acquire.virtual.rig import VirtualHardware
+
+        made = VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed)
+        return made, f'name = "{rig}"\n'
+    from acquire.rig.real import RealHardware
+
+    parsed, text = load_rig(Path(rig))
+    return RealHardware(parsed, transport), text

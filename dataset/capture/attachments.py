@@ -1,0 +1,83 @@
+"""Files that join a closed capture: rows in its ``attachment`` table and the manifest anew, the files stay in place."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset.capture import schema
+from dataset.capture.reader import Attachment, Capture
+from dataset.support.errors import CaptureError, InputError
+from dataset.support.files import sha256_of, write_atomically, written_whole
+from dataset.support.outputs import cannot_write
+from dataset.support.text import path_text
+
+
+def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...]:
+    """Store files with a closed capture; all or none.
+
+    Parameters
+    ----------
+    folder : Path
+        The capture's folder.
+    kind : str
+        ``video``.
+    files : sequence of (Path, str)
+        Each file with its SHA-256. One that lies in the capture's folder is stored relative to it, and moves with it.
+
+    Returns
+    -------
+    tuple of Attachment
+        The new rows; their numbers go on from those that are there.
+
+    Raises
+    ------
+    CaptureError
+        There is no closed capture, or its database is not as it was closed.
+    InputError
+        A file is attached already, or the capture's folder cannot be written to.
+    """
+    with Capture.open(folder) as capture:
+        folder, manifest, known = capture.folder, capture.manifest, capture.attachments()
+    database = folder / schema.DATABASE
+    entry = manifest.get("files", {}).get(schema.DATABASE, {})
+    if entry.get("sha256") != sha256_of(database):
+        raise CaptureError(
+            f"{database} is not as it was closed", "its SHA-256 is not the manifest's", "see: mia-record verify"
+        )
+    taken = {a.sha256: a.path for a in known}
+    for path, sha256 in files:
+        if sha256 in taken:
+            raise InputError(f"{path} is attached already", f"it is the same file as {taken[sha256]}")
+        taken[sha256] = str(path)
+    first = max((a.ord for a in known), default=-1) + 1
+    rows = tuple(
+        Attachment(ord=first + i, kind=kind, path=_stored(path, folder), sha256=sha256, size=path.stat().st_size)
+        for i, (path, sha256) in enumerate(files)
+    )
+    try:
+        # On a copy: the capture is as it was until everything is written.
+        with written_whole(database) as part:
+            shutil.copyfile(database, part)
+            with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:
+                db.execute("BEGIN")
+                values = [(r.ord, r.kind, r.path, r.sha256, r.size) for r in rows]
+                db.executemany("INSERT INTO attachment VALUES (?,?,?,?,?)", values)
+                db.execute("COMMIT")
+            manifest["files"][schema.DATABASE] = {"sha256": sha256_of(part), "size": part.stat().st_size}
+            manifest.setdefault("counts", {})["attachment"] = len(known) + len(rows)
+        write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
+    except sqlite3.DatabaseError as error:
+        raise CaptureError(f"the database of {folder} cannot be written", str(error)) from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return rows
+
+
+def _stored(path: Path, folder: Path) -> str:
+    inside = path.resolve().is_relative_to(folder.resolve())
+    return path_text(path.resolve().relative_to(folder.resolve()) if inside else path)

@@ -1,0 +1,436 @@
+"""Reading a capture: the raw rows of one recording, exactly as they came."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from dataset.capture import schema
+from dataset.support.arrays import IntArray
+from dataset.support.errors import CaptureCutOffError, CaptureError, InputError
+from dataset.support.labels import is_subject
+from dataset.support.own_files import check_own_file
+from dataset.support.text import path_from_text
+
+_MANIFEST_HINT = "take it from a backup, or remove it and run: mia-record recover"
+#: Notifications read at once.
+_NOTIFICATIONS = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensor:
+    """One row of the ``sensor`` table: which device sat on which muscle."""
+
+    slot: int
+    channel: str
+    muscle: str
+    side: str
+    name: str = ""
+    address: str = ""
+    serial: str = ""
+    profile: str = "anr-m40"
+    adapter: str = ""
+    placement: str = ""
+    electrode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notifications:
+    """All notifications of one slot, in the order they were received.
+
+    Attributes
+    ----------
+    epoch, host_seq, arrival_ns : ndarray of int64, shape (N,)
+    characteristic : tuple of str
+    payload : tuple of bytes
+        As it came, malformed ones too.
+    """
+
+    epoch: IntArray
+    host_seq: IntArray
+    arrival_ns: IntArray
+    characteristic: tuple[str, ...]
+    payload: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frames:
+    """The ``frame`` table. ``pts_ns`` is -1 where the frame was dropped.
+
+    Attributes
+    ----------
+    epoch, frame_index, arrival_ns, pts_ns : ndarray of int64, shape (F,)
+    """
+
+    epoch: IntArray
+    frame_index: IntArray
+    arrival_ns: IntArray
+    pts_ns: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioBlocks:
+    """The ``audio_block`` table; arrays of int64, shape (B,)."""
+
+    epoch: IntArray
+    first_sample: IntArray
+    n_samples: IntArray
+    arrival_ns: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event on the host clock."""
+
+    t_ns: int
+    uncertainty_ns: int
+    kind: str
+    label: str = ""
+    source: str = ""
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that belongs to the capture but was not recorded by it."""
+
+    ord: int
+    kind: str
+    path: str
+    sha256: str
+    size: int
+
+
+class Capture:
+    """A closed recording, opened for reading.
+
+    Use :meth:`open`; it checks the format and refuses a recording that was cut off. Nothing here writes.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, *, closed: bool) -> None:
+        self.folder = folder
+        self.closed = closed
+        self._db = connection
+        self.meta: dict[str, str] = dict(self._rows("SELECT key, value FROM meta"))
+
+    @classmethod
+    def open(cls, folder: Path | str, *, allow_unclosed: bool = False) -> Self:
+        """Open the capture in ``folder``.
+
+        Parameters
+        ----------
+        folder : path
+            The ``ses-...`` folder, or its ``capture.db``.
+        allow_unclosed : bool
+            Read a recording without a manifest too (``recover`` does).
+
+        Raises
+        ------
+        CaptureError
+            There is no capture, it is of a newer format, or its database is damaged.
+        CaptureCutOffError
+            The recording was never closed.
+        """
+        folder = Path(folder)
+        if folder.name == schema.DATABASE:
+            folder = folder.parent
+        database = folder / schema.DATABASE
+        if not database.is_file():
+            raise CaptureError(
+                f"no capture at {folder}", f"there is no {schema.DATABASE}", "name the ses-... folder of a recording"
+            )
+        for name in schema.OWN_FILES:
+            try:
+                check_own_file(folder, name)
+            except InputError as error:
+                raise CaptureError(error.what, error.why, error.hint) from error
+        closed = (folder / schema.MANIFEST).is_file()
+        if not closed and not allow_unclosed:
+            raise CaptureCutOffError(
+                f"the capture {folder} was cut off",
+                f"it has no {schema.MANIFEST}, so its recording never ended cleanly",
+                f"close it with: mia-record recover {folder}",
+            )
+        try:
+            connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        except sqlite3.DatabaseError as error:
+            raise _damaged(folder, error) from error
+        missing = [table for table in schema.TABLES if table not in found]
+        if missing:
+            connection.close()
+            raise CaptureError(f"{database} is not a capture", f"it lacks the table(s) {', '.join(missing)}")
+        try:
+            capture = cls(folder, connection, closed=closed)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            capture._check_format(database)
+        except BaseException:
+            capture.close()
+            raise
+        return capture
+
+    def _check_format(self, database: Path) -> None:
+        if self.meta.get("format") != schema.FORMAT:
+            raise CaptureError(f"{database} is not a capture", f"its format is {self.meta.get('format')!r}")
+        version = self.meta.get("format_version", "")
+        if version != schema.FORMAT_VERSION:
+            raise CaptureError(
+                f"{database} has capture format version {version}",
+                f"this program reads version {schema.FORMAT_VERSION}",
+                "update muscles-in-action",
+            )
+        lacking = [key for key in schema.META_KEYS if key not in self.meta]
+        if lacking:
+            raise CaptureError(f"{database} is damaged", f"its table meta lacks {', '.join(lacking)}")
+        if not is_subject(self.subject):  # it becomes part of a session's path
+            raise CaptureError(
+                f"{database} is damaged",
+                f"its subject {self.subject!r} is no label: only letters and digits are allowed",
+            )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.folder, error) from error
+
+    def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[IntArray]:
+        # Row by row into what is kept: as tuples, an hour's rows take tens of megabytes.
+        numbers = array("q")
+        try:
+            for row in self._db.execute(sql, parameters):
+                numbers.extend(row)
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.folder, error) from error
+        table = np.array(numbers, dtype=np.int64).reshape(-1, n_columns)
+        return [np.ascontiguousarray(table[:, i]) for i in range(n_columns)]
+
+    @property
+    def subject(self) -> str:
+        """Subject label."""
+        return self.meta["subject"]
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the virtual rig was recorded, and not a person."""
+        return bool(self.sensors) and all(sensor.adapter == "virtual" for sensor in self.sensors)
+
+    @property
+    def name(self) -> str:
+        """Name of the session made from this capture: ``sub-<ID>_ses-<STAMP>``."""
+        return f"{self.folder.parent.name}_{self.folder.name}"
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The sensors in slot order."""
+        sql = ("SELECT slot, channel, muscle, side, name, address, serial, profile, adapter, placement, electrode "
+               "FROM sensor ORDER BY slot")  # fmt: skip
+        names = ("slot", "channel", "muscle", "side", "name", "address", "serial", "profile", "adapter", "placement",
+                 "electrode")  # fmt: skip
+        return tuple(Sensor(**dict(zip(names, row, strict=True))) for row in self._rows(sql))
+
+    def notifications(self, slot: int) -> Notifications:
+        """Return every notification of ``slot`` in order of reception.
+
+        Slots on one device (columns of one armband, say) share its rows: they are stored once, under the first slot.
+        """
+        found = list(self.notification_blocks(slot))
+        return Notifications(
+            epoch=np.concatenate([block.epoch for block in found]),
+            host_seq=np.concatenate([block.host_seq for block in found]),
+            arrival_ns=np.concatenate([block.arrival_ns for block in found]),
+            characteristic=tuple(chain.from_iterable(block.characteristic for block in found)),
+            payload=tuple(chain.from_iterable(block.payload for block in found)),
+        )
+
+    def notification_blocks(self, slot: int) -> Iterator[Notifications]:
+        """Yield what :meth:`notifications` returns piece by piece: a fast sensor's hours take gigabytes in memory.
+
+        There is at least one piece, which may be empty.
+        """
+        slot = self._source_slot(slot)
+        known: dict[str, str] = {}
+        try:
+            cursor = self._db.execute(
+                "SELECT epoch, host_seq, arrival_ns, characteristic, payload FROM notification WHERE slot=? "
+                "ORDER BY host_seq",
+                (slot,),
+            )
+            rows = cursor.fetchmany(_NOTIFICATIONS)
+            while True:
+                epoch, host_seq, arrival_ns, characteristic, payload = zip(*rows, strict=True) if rows else [()] * 5
+                yield Notifications(
+                    epoch=np.array(epoch, dtype=np.int64),
+                    host_seq=np.array(host_seq, dtype=np.int64),
+                    arrival_ns=np.array(arrival_ns, dtype=np.int64),
+                    characteristic=tuple(known.setdefault(c, c) for c in characteristic),
+                    payload=payload,
+                )
+                rows = cursor.fetchmany(_NOTIFICATIONS)
+                if not rows:
+                    return
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.folder, error) from error
+
+    def _source_slot(self, slot: int) -> int:
+        addresses = {s.slot: s.address for s in self.sensors}
+        return min((s for s, a in addresses.items() if a and a == addresses.get(slot)), default=slot)
+
+    def frames(self) -> Frames:
+        """Return the ``frame`` table in order of the frame index."""
+        epoch, index, arrival, pts = self._columns(
+            "SELECT epoch, frame_index, arrival_ns, COALESCE(pts_ns, -1) FROM frame ORDER BY frame_index", 4
+        )
+        return Frames(epoch=epoch, frame_index=index, arrival_ns=arrival, pts_ns=pts)
+
+    def audio_blocks(self) -> AudioBlocks:
+        """Return the ``audio_block`` table in order of its samples."""
+        epoch, first, n, arrival = self._columns(
+            "SELECT epoch, first_sample, n_samples, arrival_ns FROM audio_block ORDER BY first_sample", 4
+        )
+        return AudioBlocks(epoch=epoch, first_sample=first, n_samples=n, arrival_ns=arrival)
+
+    def events(self, *kinds: str) -> tuple[Event, ...]:
+        """Return the events in time order, all or of the given kinds."""
+        events = (
+            Event(t_ns=t, uncertainty_ns=u, kind=k, label=label, source=source, detail=self._detail(detail))
+            for t, u, k, label, source, detail in self._rows(
+                "SELECT t_ns, uncertainty_ns, kind, label, source, detail FROM event ORDER BY t_ns"
+            )
+        )
+        return tuple(e for e in events if not kinds or e.kind in kinds)
+
+    def log(self) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """Return ``(t_ns, level, what, detail)`` rows in time order."""
+        rows = self._rows("SELECT t_ns, level, what, detail FROM log ORDER BY t_ns")
+        return [(t, level, what, self._detail(detail)) for t, level, what, detail in rows]
+
+    def _detail(self, text: str) -> dict[str, Any]:
+        try:
+            detail: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise CaptureError(f"a detail in {self.folder} is no JSON", f"{error}: {text[:40]!r}") from error
+        return detail
+
+    def serial_lines(self) -> list[tuple[str, int, bytes]]:
+        """Return ``(source, arrival_ns, payload)`` rows in time order."""
+        return self._rows("SELECT source, arrival_ns, payload FROM serial_line ORDER BY arrival_ns")
+
+    def clock_anchors(self) -> list[tuple[int, int]]:
+        """Return ``(host_ns, utc_ns)`` pairs."""
+        return self._rows("SELECT host_ns, utc_ns FROM clock_anchor ORDER BY host_ns")
+
+    def attachments(self) -> tuple[Attachment, ...]:
+        """Return the attached files in order."""
+        rows = self._rows("SELECT ord, kind, path, sha256, size FROM attachment ORDER BY ord")
+        return tuple(Attachment(ord=o, kind=k, path=p, sha256=s, size=n) for o, k, p, s, n in rows)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest written when the recording was closed; empty where there is none."""
+        path = self.folder / schema.MANIFEST
+        if not path.is_file():
+            return {}
+        try:
+            loaded = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CaptureError(f"{path} is damaged", str(error), _MANIFEST_HINT) from error
+        if not isinstance(loaded, dict):
+            raise CaptureError(f"{path} is damaged", "it is no JSON object", _MANIFEST_HINT)
+        return loaded
+
+    @property
+    def closed_utc(self) -> datetime | None:
+        """When the recording was closed, as the manifest has it; None where it does not say.
+
+        Raises
+        ------
+        CaptureError
+            What it says is no time.
+        """
+        text = self.manifest.get("closed_utc")
+        if text is None:
+            return None
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CaptureError(
+                f"{self.folder / schema.MANIFEST} is damaged",
+                f"closed_utc {text!r} is no time: {error}",
+                _MANIFEST_HINT,
+            ) from error
+
+    @property
+    def video_path(self) -> Path | None:
+        """The recording's own video, else the first attached one, else None."""
+        return next(iter(self.videos), None)
+
+    @property
+    def videos(self) -> tuple[Path, ...]:
+        """The recording's own video, else every attached one: the parts of one recording, in order."""
+        own = self.folder / schema.VIDEO
+        if own.is_file():
+            return (own,)
+        return tuple(self.path_of(a) for a in self.attachments() if a.kind == "video")
+
+    def path_of(self, attachment: Attachment) -> Path:
+        """Return where an attached file lies: in the capture's folder, or by the whole path the user gave it with.
+
+        Raises
+        ------
+        CaptureError
+            The path leads out of the folder by way of ``..`` or a link, or to what is no file.
+        """
+        path = Path(attachment.path.replace("\0", "\\0"))  # no system allows it in a path
+        what = f"the attachment {attachment.path!r} of {self.folder} cannot be used"
+        hint = "attach the file itself, with its whole path"
+        if not path.is_absolute():
+            path = self.folder / path
+            if ".." in path.parts[len(self.folder.parts) :] or not path.resolve().is_relative_to(self.folder.resolve()):
+                raise CaptureError(what, "it leads out of the capture's folder", hint)
+        path = path_from_text(path)  # its name may hold bytes that are not UTF-8
+        if path.exists() and not path.is_file():
+            raise CaptureError(what, "it is no file", hint)
+        return path
+
+
+def find_captures(paths: list[Path]) -> list[Path]:
+    """Return the capture folders named by ``paths``; a folder that holds captures stands for all of them.
+
+    A path that is no folder of captures is returned as it is, so that opening it says what is wrong.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(p.parent for p in path.rglob(schema.DATABASE)) if path.is_dir() else []
+        found.extend(inside or [path])
+    return list(dict.fromkeys(found))
+
+
+def _damaged(folder: Path, error: Exception) -> CaptureError:
+    return CaptureError(
+        f"the database of {folder} cannot be read",
+        str(error),
+        "it was cut off or damaged: copy it again, or try: mia-record recover",
+    )

@@ -1,5 +1,0 @@
-"""Body keypoints from pictures: one extractor for preview, synchronisation, prediction and live use."""
-
-from dataset.keypoints.extract import extract_pose
-
-__all__ = ["extract_pose"]

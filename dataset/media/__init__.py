@@ -1,0 +1,1 @@
+"""Video and sound files, with their own times. May import `dataset.support`."""

@@ -1,0 +1,5 @@
+"""Body keypoints from pictures: one extractor for preview, synchronisation, prediction and live use."""
+
+from dataset.pose.extract import extract_pose
+
+__all__ = ["extract_pose"]

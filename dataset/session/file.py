@@ -1,0 +1,411 @@
+"""Writing a session atomically, and opening one with a check that names what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset.session import schema
+from dataset.session.types import (
+    Aligned,
+    Calibration,
+    ChannelTable,
+    EmgStream,
+    EventTable,
+    ExerciseTable,
+    Pose,
+    Session,
+    StreamSync,
+    VideoInfo,
+    provenance_lines,
+)
+from dataset.support.disk_arrays import blocks
+from dataset.support.errors import InputError, OutputExistsError, SessionError
+from dataset.support.files import written_whole
+from dataset.support.labels import is_subject
+from dataset.support.outputs import cannot_write
+from dataset.support.plain_hdf5 import open_hdf5
+
+_NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
+
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+def write_session(path: Path, session: Session) -> None:
+    """Write ``session`` to ``path``, whole or not at all.
+
+    Raises
+    ------
+    OutputExistsError
+        ``path`` exists; sessions are never overwritten.
+    InputError
+        The folder cannot be written into, or the disk is full.
+    """
+    if path.exists():
+        raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part, h5py.File(part, "w") as file:
+            _write(file, session)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
+
+
+def _write(file: h5py.File, session: Session) -> None:
+    file.attrs.update(
+        {
+            "format": schema.FORMAT,
+            "format_version": schema.FORMAT_VERSION,
+            "session_uuid": session.session_uuid,
+            "created_utc": session.created_utc,
+            "subject": session.subject,
+            "zero_host_ns": session.zero_host_ns,
+            "verdict": session.verdict,
+            "verdict_reason": session.verdict_reason,
+            "rate_hz": session.rate_hz,
+        }
+    )
+    for group in (*schema.REQUIRED_GROUPS, "subject"):
+        file.create_group(group)
+    file["subject"].attrs.update(dict(session.subject_info))
+    _write_record(file, "channels", session.channels)
+    if session.calibration is not None:
+        _write_record(file, "calibration", session.calibration)
+    for channel, stream in session.emg.items():
+        _write_record(file, f"emg/{group_name(channel)}", stream, pattern="emg/{channel}")
+    if session.video is not None:
+        _write_record(file, "video", session.video)
+    if session.pose is not None:
+        _write_record(file, "pose", session.pose)
+        file["pose"].attrs["skeleton"] = "BODY_25"
+    _write_record(file, "events", session.events)
+    _write_record(file, "exercises", session.exercises)
+    for name, sync in session.sync.items():
+        group = f"sync/{group_name(name)}"
+        _write_record(file, group, sync, pattern="sync/{stream}")
+        file[group].attrs.update(dict(sync.constants))
+    _write_record(file, "aligned", session.aligned)
+    _write_dataset(file, _specs()["provenance/log"], "provenance/log", provenance_lines(session.provenance))
+
+
+def group_name(name: str) -> str:
+    """Return the name of the group that a channel or stream has in the file: its own, with what HDF5 reserves escaped.
+
+    A slash parts groups, a single dot is the group itself, and a name may be neither empty nor hold a zero; those are
+    written as in a URL (``%2F``), and so is a percent sign that looks like the start of such an escape.
+    """
+    if not name.strip("."):
+        return "%2E" * len(name) or "%FF"
+    return re.sub(r"/|\0|%(?=[0-9A-F]{2})", lambda match: f"%{ord(match[0]):02X}", name)
+
+
+def _group_of(parent: h5py.Group, name: str) -> str | None:
+    """Return the group that a channel has in ``parent``; None where it has none."""
+    return next((key for key in (group_name(name), name) if key and key in parent and key != "."), None)
+
+
+def _specs() -> dict[str, schema.DatasetSpec]:
+    return {spec.path: spec for spec in schema.DATASETS}
+
+
+def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | None = None) -> None:
+    """Write a dataclass: fields named in the schema become datasets, the others attributes."""
+    specs = _specs()
+    target = file.require_group(group)
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if value is None or isinstance(value, Mapping):
+            continue
+        spec = specs.get(f"{pattern or group}/{f.name}")
+        if spec is None:
+            target.attrs[f.name] = value
+        else:
+            _write_dataset(file, spec, f"{group}/{f.name}", value)
+
+
+def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: Any) -> None:
+    if spec.kind == "s":
+        encoded = [str(text).encode() for text in value]
+        width = max((len(text) for text in encoded), default=1) or 1
+        dtype: Any = h5py.string_dtype("utf-8", width)
+        data: NDArray[Any] = np.array(encoded, dtype=dtype)
+    else:
+        dtype = {"f": np.float64, "i": np.int64, "b": np.bool_}[spec.kind]
+        data = np.asarray(value, dtype=dtype)
+    options: dict[str, Any] = {}
+    if data.size:
+        chunk = (min(len(data), 1024), *data.shape[1:])
+        options = {"chunks": chunk, "compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+    dataset = file.create_dataset(path, shape=data.shape, dtype=dtype, **options)
+    for rows in blocks(data):
+        dataset[rows] = data[rows]
+    dataset.attrs["unit"] = spec.unit
+    dataset.attrs["description"] = spec.description
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_session(path: Path | str) -> Session:
+    """Read and check the session at ``path``.
+
+    Raises
+    ------
+    SessionError
+        The file is no session, is of a newer format, or something in it is missing or of the wrong shape; the
+        message names what.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SessionError(f"no session at {path}", "there is no such file")
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open_hdf5(path))
+        except InputError as error:
+            raise SessionError(error.what, error.why, error.hint) from error
+        except OSError as error:
+            raise SessionError(
+                f"{path} is not a session",
+                f"it is not a readable HDF5 file ({error})",
+                "copy it again, or make one with: mia-sync run",
+            ) from error
+        try:
+            _check_format(file, path)
+            problems = list(_problems(file))
+            if problems:
+                raise SessionError(
+                    f"{path} is not a valid session", "; ".join(problems), "see mia-sync check, or make it again"
+                )
+            return _read(file, path)
+        except (OSError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise SessionError(f"{path} is damaged", str(error), "copy it again or make it again") from error
+
+
+def check_sessions(paths: list[Path]) -> dict[str, list[str]]:
+    """Check every session that ``paths`` name; see :func:`find_sessions`.
+
+    A path that names none does not keep the others from being checked: it stands among them with what is wrong.
+
+    Returns
+    -------
+    dict
+        Path: what is wrong with it, one sentence each; empty when nothing is.
+    """
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        try:
+            found.update((str(file), check_session(file)) for file in find_sessions([path]))
+        except SessionError as error:
+            found[str(path)] = [error.why]
+    return found
+
+
+def check_session(path: Path | str) -> list[str]:
+    """Return what is wrong with the session at ``path``, one sentence each; empty when nothing is."""
+    try:
+        read_session(path)
+    except SessionError as error:
+        return (error.why or error.what).split("; ")
+    return []
+
+
+def find_sessions(paths: list[Path]) -> list[Path]:
+    """Return the session files named by ``paths``; in folders, what does not end in ``.h5`` is passed over.
+
+    Raises
+    ------
+    SessionError
+        A path does not exist, or a folder holds no session.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob("*.h5"))
+            if not inside:
+                raise SessionError(
+                    f"no session in {path}",
+                    "it holds no file that ends in .h5",
+                    "make one: mia-sync run CAPTURE --out DIR",
+                )
+            found.extend(inside)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise SessionError(
+                f"no session at {path}", "there is no such file or folder", "give a .h5 file, or a folder of them"
+            )
+    return list(dict.fromkeys(found))
+
+
+def _check_format(file: h5py.File, path: Path) -> None:
+    found = _plain(file.attrs)
+    if str(found.get("format")) != schema.FORMAT:
+        raise SessionError(
+            f"{path} is not a session",
+            f"its root attribute format is {found.get('format')!r}, not {schema.FORMAT!r}",
+            "make one with: mia-sync run, or mia-sync import",
+        )
+    version = str(found.get("format_version", ""))
+    if version != schema.FORMAT_VERSION:
+        newer = version.isdecimal() and int(version) > int(schema.FORMAT_VERSION)
+        raise SessionError(
+            f"{path} is a session of another format",
+            f"it has format_version {version!r} and this program reads {schema.FORMAT_VERSION!r}",
+            "update muscles-in-action" if newer else "make it again from its capture",
+        )
+
+
+def _problems(file: h5py.File) -> Iterator[str]:
+    for name, kind in schema.ROOT_ATTRIBUTES.items():
+        if name not in file.attrs:
+            yield f"root attribute {name} is missing"
+        elif np.ndim(file.attrs[name]):
+            yield f"root attribute {name} is no single value"
+        elif kind is not str and not np.issubdtype(np.asarray(file.attrs[name]).dtype, np.number):
+            yield f"root attribute {name} is {file.attrs[name]!r}, not a number"
+    if str(file.attrs.get("verdict", "PASS")) not in schema.VERDICTS:
+        yield f"root attribute verdict is {file.attrs['verdict']!r}"
+    missing = [name for name in schema.REQUIRED_GROUPS if not isinstance(file.get(name), h5py.Group)]
+    yield from (f"group /{name} is missing" for name in missing)
+    if not missing:
+        yield from _name_problems(file)
+        problems = list(_dataset_problems(file))
+        yield from problems
+        yield from _sync_problems(file)
+        if not problems:
+            names = _texts(file["channels/name"])
+            yield from (f"two channels are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1)
+
+
+def _name_problems(file: h5py.File) -> Iterator[str]:
+    """Yield what is wrong with the subject, which becomes part of paths; a channel may have any name."""
+    if not is_subject(str(file.attrs.get("subject", ""))):
+        yield f"root attribute subject is {file.attrs.get('subject')!r}, not letters and digits"
+
+
+def _sync_problems(file: h5py.File) -> Iterator[str]:
+    for stream, group in file["sync"].items():
+        for name in (*schema.SYNC_FLOATS, *schema.SYNC_INTS):
+            if name not in group.attrs:
+                yield f"attribute {name} of /sync/{stream} is missing"
+            elif not np.issubdtype(np.asarray(group.attrs[name]).dtype, np.number) or np.ndim(group.attrs[name]):
+                yield f"attribute {name} of /sync/{stream} is {group.attrs[name]!r}, not a number"
+
+
+def _dataset_problems(file: h5py.File) -> Iterator[str]:
+    sizes: dict[tuple[str, str], int] = {}
+    for spec in schema.DATASETS:
+        for path in _instances(file, spec):
+            group, _, _ = path.rpartition("/")
+            if group not in file:
+                continue
+            dataset = file.get(path)
+            if not isinstance(dataset, h5py.Dataset):
+                if spec.required:
+                    yield f"dataset /{path} is missing"
+                continue
+            if dataset.dtype.kind not in _NUMPY_KIND[spec.kind]:
+                yield f"dataset /{path} has type {dataset.dtype}"
+                continue
+            if dataset.ndim != len(spec.shape):
+                yield f"dataset /{path} has shape {dataset.shape}, not {spec.shape}"
+                continue
+            for want, got in zip(spec.shape, dataset.shape, strict=True):
+                scope = "" if want == "C" else group
+                expected = want if isinstance(want, int) else sizes.setdefault((scope, want), got)
+                if expected != got:
+                    yield f"dataset /{path} has shape {dataset.shape}, expected {expected} for {want}"
+                    break
+
+
+def _instances(file: h5py.File, spec: schema.DatasetSpec) -> list[str]:
+    for placeholder, group in (("{channel}", "emg"), ("{stream}", "sync")):
+        if placeholder in spec.path:
+            return [spec.path.replace(placeholder, name) for name in file[group]]
+    return [spec.path]
+
+
+def _read(file: h5py.File, path: Path) -> Session:
+    attrs = file.attrs
+    return Session(
+        subject=str(attrs["subject"]),
+        session_uuid=str(attrs["session_uuid"]),
+        created_utc=str(attrs["created_utc"]),
+        zero_host_ns=int(attrs["zero_host_ns"]),
+        verdict=str(attrs["verdict"]),
+        verdict_reason=str(attrs["verdict_reason"]),
+        rate_hz=float(attrs["rate_hz"]),
+        subject_info=_plain(file["subject"].attrs) if "subject" in file else {},
+        channels=ChannelTable(**_record(file, "channels", ChannelTable)),
+        calibration=Calibration(**_record(file, "calibration", Calibration)) if "calibration" in file else None,
+        emg={
+            name: EmgStream(**_record(file, f"emg/{group}", EmgStream, pattern="emg/{channel}"))
+            for name in _texts(file["channels/name"])
+            if (group := _group_of(file["emg"], name)) is not None
+        },
+        video=VideoInfo(**_record(file, "video", VideoInfo)) if "video" in file else None,
+        pose=Pose(**_record(file, "pose", Pose)) if "pose" in file else None,
+        events=EventTable(**_record(file, "events", EventTable)),
+        exercises=ExerciseTable(**_record(file, "exercises", ExerciseTable)),
+        sync=_read_syncs(file),
+        aligned=Aligned(**_record(file, "aligned", Aligned)),
+        provenance=tuple(json.loads(line) for line in _texts(file["provenance/log"])),
+        path=path,
+    )
+
+
+def _read_syncs(file: h5py.File) -> dict[str, StreamSync]:
+    channels = {group_name(name): name for name in _texts(file["channels/name"])}
+    return {channels.get(group, group): _read_sync(file, group) for group in file["sync"]}
+
+
+def _read_sync(file: h5py.File, name: str) -> StreamSync:
+    record = _record(file, f"sync/{name}", StreamSync, pattern="sync/{stream}")
+    known = {f.name for f in fields(StreamSync)}
+    record["constants"] = {k: v for k, v in _plain(file[f"sync/{name}"].attrs).items() if k not in known}
+    return StreamSync(**record)
+
+
+def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = None) -> dict[str, Any]:
+    """Read the fields of dataclass ``kind`` from the datasets and attributes of ``group``."""
+    specs = _specs()
+    node = file[group]
+    values: dict[str, Any] = {}
+    attributes = _plain(node.attrs)
+    for f in fields(kind):
+        spec = specs.get(f"{pattern or group}/{f.name}")
+        if spec is None:
+            if f.name in attributes:
+                values[f.name] = attributes[f.name]
+            elif f.name != "constants":
+                raise SessionError(
+                    f"{file.filename} is not a valid session", f"attribute {f.name} of /{group} is missing"
+                )
+        elif f.name not in node:
+            values[f.name] = None
+        elif spec.kind == "s":
+            values[f.name] = _texts(node[f.name])
+        else:
+            values[f.name] = node[f.name][()]
+    return values
+
+
+def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
+    return tuple(text.decode() if isinstance(text, bytes) else str(text) for text in dataset[()])
+
+
+def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:
+    return {
+        key: value if np.ndim(value) or not hasattr(value, "item") else value.item()
+        for key, value in attributes.items()
+    }

@@ -1,0 +1,185 @@
+"""What the three command lines share: JSON output, errors in one line, exit codes, progress bars."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typer.exceptions import TyperException
+
+from dataset.support.errors import MiaError, MissingDependencyError, UsageError
+from dataset.support.system_libraries import advice
+from dataset.support.text import clean_text
+
+
+class CleanConsole(Console):
+    """A console that no text from outside can steer: control characters are printed escaped."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as :class:`rich.console.Console` does, plain text cleaned."""
+        super().print(*(clean_text(o, lines=True) if isinstance(o, str) else o for o in objects), **options)
+
+
+#: Everything that is not a result goes to stderr.
+STDERR = CleanConsole(stderr=True, highlight=False)
+
+EXIT_BUG = 1
+EXIT_INPUT = 2
+EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+
+#: Modes that new files and folders do not get: captures, sessions and runs are of people, and nobody else's to read.
+_OWNER_ALONE, _GROUP_READS = 0o077, 0o027
+
+
+def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
+    """Print a command's result on stdout: one JSON object, or text for a person."""
+    words = json.dumps(value, default=_jsonable, allow_nan=False) if as_json else clean_text(text.rstrip(), lines=True)
+    sys.stdout.write(words + "\n")
+
+
+def report_error(error: MiaError, *, as_json: bool) -> None:
+    """Tell the person what happened, why and what to do, in one line and a hint."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.as_dict()}) + "\n")
+        return
+    STDERR.print("error:", style="bold red", end=" ")
+    STDERR.print(str(error), markup=False, soft_wrap=True)
+    if error.hint:
+        STDERR.print(f"hint: {error.hint}", markup=False, soft_wrap=True)
+
+
+def combined_exit_code(codes: list[int]) -> int:
+    """Return the code of many inputs: the first present of 1, 2, 3, else 0."""
+    return next((code for code in (EXIT_BUG, EXIT_INPUT, EXIT_REFUSED) if code in codes), 0)
+
+
+@contextmanager
+def progress(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar on stderr, in a log file one line; yields a function that advances it."""
+    if not STDERR.is_terminal:
+        STDERR.print(f"{description} ...", markup=False)
+        yield lambda amount: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=STDERR) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+def run_app(app: typer.Typer, name: str) -> None:
+    """Run a typer app with the project's exit codes; never returns."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    as_json = "--json" in sys.argv[1:]
+    before = os.umask(_OWNER_ALONE)
+    try:
+        check_own_packages()
+        code = _with_group_readable(typer.main.get_command(app)).main(prog_name=name, standalone_mode=False)
+    except MiaError as error:
+        report_error(error, as_json=as_json)
+        code = error.exit_code
+    except TyperException as error:  # usage: an unknown option, a missing argument, text for a number
+        report_error(_usage_error(error, name, as_json=as_json), as_json=as_json)
+        code = EXIT_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except ImportError as error:
+        if "shared object" not in str(error):
+            raise
+        report_error(MissingDependencyError("a system library is missing", str(error), advice()), as_json=as_json)
+        code = EXIT_INPUT
+    except Exception as error:
+        if not as_json:
+            raise
+        logging.getLogger(__name__).exception("internal error")
+        sys.stdout.write(json.dumps({"error": {"code": "bug", "what": repr(error), "why": "", "hint": ""}}) + "\n")
+        code = EXIT_BUG
+    finally:
+        os.umask(before)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _with_group_readable(command: Any) -> Any:
+    """Return a command, or a group of them, with the option ``--group-readable`` wherever there is an ``--out``."""
+    for inner in getattr(command, "commands", {}).values():
+        _with_group_readable(inner)
+    if any("--out" in parameter.opts for parameter in command.params):
+        donor = typer.Typer(add_completion=False)
+        donor.command()(_group_readable)
+        command.params += [p for p in typer.main.get_command(donor).params if "--group-readable" in p.opts]
+    return command
+
+
+def _let_group_read(given: bool) -> None:
+    if given:
+        os.umask(_GROUP_READS)
+
+
+def _group_readable(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--group-readable",
+            help="Let this user's group read what is written; without it its owner alone may.",
+            callback=_let_group_read,
+            expose_value=False,
+        ),
+    ] = False,
+) -> None:
+    """Lend other commands its option."""
+
+
+def check_own_packages() -> None:
+    """Notice a foreign package called ``acquire``, ``sync``, ``dataset`` or ``model``.
+
+    Raises
+    ------
+    MissingDependencyError
+        Python would import somebody else's package of one of these names.
+    """
+    home = Path(__file__).resolve().parents[2]
+    for name in ("acquire", "sync", "model"):
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != home:
+            raise MissingDependencyError(
+                f"the package {name!r} is not this project's",
+                f"Python finds {origin or 'none'}",
+                "install muscles-in-action into an environment of its own",
+            )
+
+
+def _usage_error(error: TyperException, name: str, *, as_json: bool) -> UsageError:
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path if context else name} --help"
+    what = error.format_message()
+    if type(error).__name__ != "NoArgsIsHelpError":  # typer does not export it
+        return UsageError(what, hint=hint)
+    # No command at all is answered with the whole help, which is no error's one line.
+    if not as_json:
+        STDERR.print(what, markup=False, soft_wrap=True)
+    return UsageError("no command was given", hint=hint)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,86 @@
+"""TOML files of a declared form: read, checked, and refused by the name of the field that is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from dataset.support.errors import InputError
+from dataset.support.text import clean_line, clean_text
+
+
+class TomlModel(BaseModel):
+    """Base of everything that is read from TOML: frozen, and a field it does not know is an error, not ignored.
+
+    Text is cleaned by :func:`dataset.support.text.clean_text`; one of several lines becomes one line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, data: Any) -> Any:
+        return _cleaned(data)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_line(value) if "\n" in value else clean_text(value)
+    if isinstance(value, dict):
+        return {name: _cleaned(item) for name, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, list) else value
+
+
+ModelT = TypeVar("ModelT", bound=TomlModel)
+
+
+def parse_model(
+    text: str, model: type[ModelT], what: str, *, hint: str = "", context: dict[str, Any] | None = None
+) -> ModelT:
+    """Return the ``model`` written in ``text``.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    model : type
+        What it must describe.
+    what : str
+        What it is and where it came from, for the message: ``rig rig.toml``.
+    hint : str
+        What to do where a field is wrong.
+    context : dict, optional
+        What validators need beside the text, such as the folder that names in it are relative to.
+
+    Raises
+    ------
+    InputError
+        It is no TOML, or a field is missing or wrong; the message names the field.
+    """
+    try:
+        return model.model_validate(tomllib.loads(text), context=context)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"the {what} is not TOML", str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"the {what} is wrong", f"{field}: {why}" if field else why, hint) from error
+
+
+def read_toml(path: Path, what: str, *, hint: str = "") -> str:
+    """Return the text of a TOML file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read the {what} {path}", why, hint) from error

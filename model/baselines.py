@@ -1,0 +1,96 @@
+"""What a model must beat: predictors that learn nothing.
+
+``random`` and ``nn`` are the paper's. Floors are computed on the same windows and counted the same way as the model.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dataset.pose.skeleton import JOINT
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.windows import Windows
+
+#: The floors in the order in which they are told.
+FLOORS = ("random", "mean", "subject_mean", "nn", "nn_subject")
+
+_ROWS_AT_ONCE = 512
+
+
+def predict_floors(train: Windows, test: Windows, *, seed: int = 0) -> dict[str, FloatArray]:
+    """Return each floor's prediction for the test windows, shape (N, L, C) each.
+
+    ``random``: the sEMG of a random training window of the same exercise (of any where there is none). ``mean``:
+    the training mean of each channel. ``subject_mean``: that of the same subject (the mean where the subject is
+    new). ``nn``: the sEMG of the training window whose skeleton has the lowest mean squared error over the whole
+    window. ``nn_subject``: the same among the windows of the subject (among all where the subject is new). A value
+    that the chosen window lacks is taken from the mean.
+    """
+    mean = channel_means(train.emg)
+    by_subject = {name: channel_means(train.emg[train.subject == name], mean) for name in np.unique(train.subject)}
+    everybody = np.arange(len(train))
+    shape = test.emg.shape
+    nearest = nearest_windows(train, test, everybody, np.arange(len(test)))
+    own = nearest.copy()
+    for name in np.unique(test.subject):
+        mine, theirs = np.flatnonzero(test.subject == name), np.flatnonzero(train.subject == name)
+        if len(theirs):
+            own[mine] = nearest_windows(train, test, theirs, mine)
+    subject_mean = np.stack([by_subject.get(name, mean) for name in test.subject])[:, None]
+    return {
+        "random": _filled(train.emg[_random_windows(train, test, seed)], mean),
+        "mean": np.broadcast_to(mean, shape).copy(),
+        "subject_mean": np.broadcast_to(subject_mean, shape).copy(),
+        "nn": _filled(train.emg[nearest], mean),
+        "nn_subject": _filled(train.emg[own], mean),
+    }
+
+
+def nearest_windows(train: Windows, test: Windows, candidates: IntArray, queries: IntArray) -> IntArray:
+    """Return for each query the candidate with the nearest skeleton; indices into ``train``.
+
+    3D joints are compared as they are: pose networks give them about the body's own centre. 2D keypoints are
+    compared relative to the mid-hip, since where the body stands in the picture is not its pose. Missing keypoints
+    are left out of the mean on either side; shape (len(queries),).
+    """
+    a, a_there = _flat(train, candidates)
+    out = np.empty(len(queries), dtype=np.int64)
+    a_square = (a * a).T
+    for start in range(0, len(queries), _ROWS_AT_ONCE):
+        rows = queries[start : start + _ROWS_AT_ONCE]
+        b, b_there = _flat(test, rows)
+        square = (b * b) @ a_there.T - 2.0 * (b @ a.T) + b_there @ a_square
+        count = b_there @ a_there.T
+        distance = np.where(count > 0, square / np.maximum(count, 1.0), np.inf)
+        out[start : start + len(rows)] = candidates[np.argmin(distance, axis=1)]
+    return out
+
+
+def _flat(windows: Windows, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return coordinates with 0 for what is missing, and 1 for what is there; shape (N, L*25*D)."""
+    joints = windows.keypoints[rows].astype(np.float64)
+    if joints.shape[-1] == 2:
+        joints = joints - joints[:, :, JOINT["mid_hip"], None]
+    flat = joints.reshape(len(rows), -1)
+    there = np.isfinite(flat)
+    return np.where(there, flat, 0.0), there.astype(np.float64)
+
+
+def _random_windows(train: Windows, test: Windows, seed: int) -> IntArray:
+    draw = np.random.default_rng(seed)
+    chosen = np.empty(len(test), dtype=np.int64)
+    for i, exercise in enumerate(test.exercise):
+        same = np.flatnonzero(train.exercise == exercise)
+        chosen[i] = draw.choice(same if len(same) else len(train))
+    return chosen
+
+
+def channel_means(emg: FloatArray, instead: FloatArray | None = None) -> FloatArray:
+    """Return the mean of each channel, shape (C,); a channel without values takes ``instead``, or 0."""
+    count = np.isfinite(emg).sum((0, 1))
+    mean = np.nansum(emg, axis=(0, 1)) / np.maximum(count, 1)
+    return np.where(count > 0, mean, 0.0 if instead is None else instead)
+
+
+def _filled(emg: FloatArray, mean: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(emg), emg, mean)

@@ -1,0 +1,207 @@
+"""The bench: read sessions, tune, run what the experiments ask for, and write their tables and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dataset.support import clock
+from dataset.support.errors import InputError, OutputExistsError
+from dataset.support.files import sha256_of, write_atomically
+from dataset.support.outputs import cannot_write, check_writable
+from dataset.support.own_files import own_file
+from dataset.support.version import software
+from model.experiments import exercises, leave_one_subject_out, qualitative, similarity, tables, temporal, transfer
+from model.experiments.budget import Budget, budget_of
+from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, Report, Results
+from model.experiments.jobs import Job, Result, load_result
+from model.experiments.pages import page, runs_csv
+from model.experiments.parts import parts_of
+from model.experiments.runner import Source, load_windows, run_jobs
+from model.runs import read_verified
+
+FORMAT, FORMAT_VERSION = "mia-experiments", "1"
+ABOUT = "experiment.json"
+RUNS = "runs"
+
+
+class _Experiment(Protocol):
+    def jobs(self, context: Context) -> list[Job]: ...
+    def report(self, context: Context, results: Results, out: Path) -> Report: ...
+
+
+#: The experiments by name, and what they are.
+EXPERIMENTS: dict[str, tuple[_Experiment, str]] = {
+    "exercises": (exercises, "Table 1: in distribution, and one exercise left out"),
+    "temporal": (temporal, "Table 2: the window's length"),
+    "transfer": (transfer, "Figure 7: fine-tuned against from scratch"),
+    "similarity": (similarity, "Figure 8: what resembles what, by pose and by the model"),
+    "qualitative": (qualitative, "Figure 6: predictions beside truth, and on the body"),
+    "people": (leave_one_subject_out, "One person left out"),
+}
+ALL = "all"
+
+#: Given a description and a total, yields a function that advances a bar.
+Progress = Callable[[str, float], AbstractContextManager[Callable[[float], None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was written.
+
+    Attributes
+    ----------
+    out : Path
+    pages : mapping of str to Path
+        Markdown by experiment.
+    figures : tuple of Path
+    rows : tuple of dict
+        The long tables of all experiments, one after the other.
+    notes : tuple of str
+    """
+
+    out: Path
+    pages: dict[str, Path]
+    figures: tuple[Path, ...]
+    rows: tuple[dict[str, object], ...]
+    notes: tuple[str, ...]
+
+
+def run_experiments(
+    name: str,
+    sessions: Sequence[Path],
+    out: Path,
+    *,
+    tier: str = "quick",
+    seeds: int | None = None,
+    steps: int | None = None,
+    stride: int | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    resume: bool = False,
+    allow_unverified: bool = False,
+    progress: Progress = lambda description, total: nullcontext(lambda amount: None),
+) -> Outcome:
+    """Run one experiment, or all, and write Markdown, CSV and figures to ``out``.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`EXPERIMENTS`, or ``all``.
+    sessions : sequence of Path
+        Files, or folders of files that end in ``.h5``.
+    out : Path
+        Does not exist, unless ``resume``: then what was finished of it is kept, and trainings that were cut off go on.
+    tier, seeds, steps
+        See :func:`model.experiments.budget.budget_of`.
+    stride : int, optional
+        See :func:`dataset.windows.windows_from_sessions`.
+    workers, scheduler
+        See :func:`model.experiments.runner.run_jobs`; the results do not depend on them.
+    allow_unverified : bool
+        Also take sessions whose verdict is FAIL.
+
+    Raises
+    ------
+    InputError, OutputExistsError
+    RefusedError
+        A session's verdict is FAIL.
+    MiaError
+        Some runs could not be done.
+    """
+    if name != ALL and name not in EXPERIMENTS:
+        raise InputError(f"no experiment {name!r}", f"there are: {', '.join(EXPERIMENTS)}, {ALL}")
+    budget = budget_of(tier, seeds=seeds, steps=steps)
+    check_writable(out)
+    if out.exists() and not resume:
+        raise OutputExistsError(f"{out} exists", "results are never overwritten", "choose another --out, or --resume")
+    read = read_verified(sessions, allow_unverified=allow_unverified)
+    paths = tuple(str(s.path.resolve()) for s in read if s.path is not None)
+    source = Source(sessions=paths, stride=stride)
+    windows = load_windows(source)
+    hashes = [{"session": s.name, "sha256": sha256_of(Path(p))} for s, p in zip(read, paths, strict=True)]
+    about = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "settings": {"budget": _as_json(budget), "stride": windows.stride, "sessions": hashes},
+    }
+    names = tuple(EXPERIMENTS) if name == ALL else (name,)
+    untuned = dict.fromkeys(PAPER_NETWORKS, 0.0)
+    context = Context(windows=windows, budget=budget, tuned=untuned, virtual=any(s.is_virtual for s in read))
+    tuning = context.tuning()
+    # Before anything is written: that every part that will be asked for is there.
+    for parts in {IN_DISTRIBUTION, *(job.parts for n in names for job in EXPERIMENTS[n][0].jobs(context))}:
+        parts_of(windows, parts)
+    runs = _prepared(out, about)
+
+    def done(jobs: Sequence[Job], what: str) -> dict[str, Result]:
+        unique = {job.key: job for job in jobs}
+        with progress(what, sum(_weight(job) for job in unique.values())) as advance:
+            run_jobs(list(unique.values()), source, runs, workers=workers, scheduler=scheduler,
+                     each=lambda job: advance(_weight(job)))  # fmt: skip
+        return {key: load_result(runs, key) for key in unique}
+
+    tried = done([job for each in tuning.values() for job in each], "tuning")
+    tuned = {
+        system: min(each, key=lambda job: float(tried[job.key].about["validation_rmse"])).learning_rate
+        for system, each in tuning.items()
+    }
+    context = Context(windows=windows, budget=budget, tuned=tuned, virtual=context.virtual)
+    wanted = {n: EXPERIMENTS[n][0].jobs(context) for n in names}
+    results = done([job for each in wanted.values() for job in each], "training")
+
+    notes = [f"{s.name}: {s.verdict}, {s.verdict_reason}" for s in read if s.verdict != "PASS"]
+    if context.virtual:
+        notes.append("virtual data, not people")
+    pages: dict[str, Path] = {}
+    drawn: list[Path] = []
+    rows: list[dict[str, object]] = []
+    for n in names:
+        found = EXPERIMENTS[n][0].report(context, results, out)
+        heading = f"## {n.capitalize()}: {EXPERIMENTS[n][1]}"
+        text = page(heading, found, context, wanted[n], tuning, results | tried, notes)
+        pages[n] = out / f"{n}.md"
+        write_atomically(pages[n], text.encode())
+        if found.rows:
+            write_atomically(out / f"{n}.csv", tables.as_csv(found.rows).encode())
+        drawn += found.figures
+        rows += [dict(row) for row in found.rows]
+    write_atomically(out / "runs.csv", runs_csv(results | tried).encode())
+    return Outcome(out=out, pages=pages, figures=tuple(drawn), rows=tuple(rows), notes=tuple(notes))
+
+
+def _prepared(out: Path, about: dict[str, Any]) -> Path:
+    """Make the folder, or see that it holds the same experiment; return the folder of runs."""
+    runs = out / RUNS
+    if out.exists():
+        try:
+            there = json.loads(own_file(out, ABOUT).read_text(encoding="utf-8"))["settings"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{out} holds no experiment to go on with", str(error), "choose another --out") from error
+        if there != about["settings"]:
+            differing = sorted(key for key in about["settings"] if there.get(key) != about["settings"][key])
+            raise InputError(
+                f"{out} holds another experiment", f"its {', '.join(differing)} differ", "choose another --out"
+            )
+        return runs
+    try:
+        runs.mkdir(parents=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    made = {**about, "created_utc": clock.utc_iso(), "software": software()}
+    write_atomically(out / ABOUT, (json.dumps(made, indent=2) + "\n").encode())
+    return runs
+
+
+def _as_json(budget: Budget) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(asdict(budget)))
+    return made
+
+
+def _weight(job: Job) -> float:
+    """Return a job's share of the progress bar: its steps of 32 windows, in tens."""
+    return max(1, round(job.steps * job.batch / 320))

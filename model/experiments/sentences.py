@@ -1,0 +1,52 @@
+"""Sentences computed from figures: what agrees with the paper, what does not, and what cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from dataset.support.arrays import FloatArray
+from model.experiments.scores import Estimate, Summary, interval
+
+
+def figure(estimate: Estimate, digits: int = 1) -> str:
+    """Return a figure with its interval: ``12.3 (11.0 to 13.9)``."""
+    if estimate.value is None:
+        return "-"
+    text = f"{estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+
+
+def is_lower(name: str, lower: Summary, other_name: str, other: Summary, unit: str) -> str:
+    """Return whether the first's mean error is lower than the second's, by draws of the same recordings."""
+    return below(f"{name} against {other_name}", lower.mean_exercises(), other.mean_exercises(), unit,
+                 enough=lower.n_recordings > 1)  # fmt: skip
+
+
+def below(what: str, lower: FloatArray, other: FloatArray, unit: str, *, enough: bool, digits: int = 1) -> str:
+    """Return in words whether ``lower`` is below ``other``: draws of both, the figures themselves first."""
+    gap = interval(lower - other, enough=enough)
+    if gap.value is None:
+        return f"{what}: **not known**, one of them has no figure."
+    sizes = f"{lower[0]:.{digits}f} against {other[0]:.{digits}f} {unit}"
+    if gap.low is None or gap.high is None:
+        alike = f"{abs(gap.value):.{digits}f}" == f"{0.0:.{digits}f}"
+        word = "alike" if alike else "lower" if gap.value < 0 else "not lower"
+        return f"{what}: {word} ({sizes}), from one recording: **no interval**."
+    told = f"{sizes}; difference {gap.value:+.{digits}f}, 95 % interval {gap.low:+.{digits}f} to {gap.high:+.{digits}f}"
+    if gap.high < 0:
+        return f"{what}: **agrees** ({told})."
+    if gap.low > 0:
+        return f"{what}: **the other way round** ({told})."
+    return f"{what}: **cannot be told apart** ({told})."
+
+
+def ordering(summaries: Mapping[str, Summary], order: Sequence[tuple[str, str]], unit: str) -> list[str]:
+    """Return a sentence for each step of the paper's order, worst first; ``order`` has names here and in tables."""
+    there = [(name, key) for name, key in order if key in summaries]
+    return [
+        is_lower(better_name, summaries[better], worse_name, summaries[worse], unit)
+        for (worse_name, worse), (better_name, better) in pairwise(there)
+    ]

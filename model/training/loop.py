@@ -1,0 +1,274 @@
+"""Training a network on windows: seeded, on the GPU where there is one, and able to go on where it was cut off."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dataset.support.errors import InputError
+from dataset.windows import Windows
+from model import networks
+from model.networks.base import Network, Recipe
+from model.training import resume_file
+from model.training.optimiser import adamw
+
+_PREDICTION_BATCH = 512
+#: Threads of a step wait for one another: with as many as cores, another busy program makes a training many times
+#: longer, and these networks gain little from the last ones.
+_CORES_A_THREAD = 2
+#: Seconds between two copies of an unfinished training on the disk.
+_SAVE_EVERY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A trained network and what it took.
+
+    Attributes
+    ----------
+    network : Network
+        On the CPU, in evaluation mode.
+    epochs : int
+        Times that the training windows were shown, begun ones included.
+    steps : int
+    seconds : float
+        In this process; a training that was cut off and went on counts its last part only.
+    device : str
+    losses : tuple of float
+        Mean training loss of each epoch.
+    checks : tuple of (int, float)
+        Step, and RMSE of the validation part after it, where there is one.
+    best_step : int
+        Step whose weights were kept: the best check's, or the last.
+    """
+
+    network: Network
+    epochs: int
+    steps: int
+    seconds: float
+    device: str
+    losses: tuple[float, ...]
+    checks: tuple[tuple[int, float], ...] = ()
+    best_step: int = 0
+
+
+@dataclass(slots=True)
+class State:
+    """Where a training stands; with the network and the optimiser, all that its future depends on."""
+
+    step: int = 0
+    total: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    checks: list[tuple[int, float]] = field(default_factory=list)
+    best_step: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+
+def planned_epochs(network: Network, n_windows: int, epochs: int | None) -> int:
+    """Return how often the training windows will be shown."""
+    if epochs is not None:
+        if epochs < 1:
+            raise InputError("a training has at least one epoch", f"{epochs} were asked for")
+        return epochs
+    steps = math.ceil(n_windows / network.recipe.batch)
+    return max(network.recipe.epochs, math.ceil(network.recipe.fewest_steps / steps))
+
+
+def train(
+    name: str,
+    windows: Windows,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Training:
+    """Train the network called ``name`` on all of ``windows``.
+
+    No checkpoint is chosen: the weights of the last step are kept, so that no window needs to be held back for a
+    choice. The same seed on the same machine gives the same weights.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`model.networks.NETWORKS`.
+    windows : Windows
+        The training part alone.
+    epochs : int, optional
+        By default the network's recipe.
+    progress : callable, optional
+        Called with the epochs done and their number, before the first and after each.
+    """
+    torch.manual_seed(seed)
+    network = networks.build(name, windows)
+    n_epochs = planned_epochs(network, len(windows), epochs)
+    steps = math.ceil(len(windows) / network.recipe.batch)
+    told = None
+    if progress is not None:
+        progress(0, n_epochs)
+
+        def told(step: int) -> None:
+            if step % steps == 0:
+                progress(step // steps, n_epochs)
+
+    return train_steps(network, windows, steps=n_epochs * steps, seed=seed, progress=told)
+
+
+def train_steps(
+    network: Network,
+    windows: Windows,
+    *,
+    steps: int,
+    seed: int,
+    recipe: Recipe | None = None,
+    validation: Windows | None = None,
+    checks: int = 10,
+    saved: Path | None = None,
+    bfloat16: bool | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Training:
+    """Train ``network`` for a number of steps.
+
+    Parameters
+    ----------
+    network : Network
+        Changed in place.
+    windows : Windows
+        The training part alone.
+    steps : int
+    seed : int
+        Of the order and of everything drawn in training; not of the first weights.
+    recipe : Recipe, optional
+        By default the network's own; of it the batch, the learning rate and the weight decay are used.
+    validation : Windows, optional
+        Windows that are neither trained on nor tested with: of ``checks`` evenly spaced states the one with the least
+        RMSE on them is kept. Without, the last.
+    saved : Path, optional
+        File to keep an unfinished training in. Where it is there already the training goes on from it, and ends with
+        the same weights, bit for bit, as one that was never cut off; at the end it is removed.
+    bfloat16 : bool, optional
+        Mixed precision; by default on a GPU alone, where it pays.
+    progress : callable, optional
+        Called with the steps done, after each.
+    """
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // _CORES_A_THREAD)))
+    recipe = recipe or network.recipe
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    mixed = device.type == "cuda" if bfloat16 is None else bfloat16
+    data = _tensors(network, windows)
+    network = network.to(device).train()
+    optimiser = adamw(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    cycle = (
+        torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps + 1)
+        if recipe.one_cycle
+        else None
+    )
+    torch.manual_seed(seed)
+    state = State()
+    if saved is not None and saved.is_file():
+        state = resume_file.load(saved, network, optimiser, cycle)
+    in_epoch = math.ceil(len(windows) / recipe.batch)
+    check_at = {math.ceil(k * steps / checks) for k in range(1, checks + 1)} if validation is not None else set()
+    started = at_disk = time.perf_counter()
+    order: list[NDArray[np.int64]] = []
+    while state.step < steps:
+        epoch, k = divmod(state.step, in_epoch)
+        if k == 0 or not order:
+            order = np.array_split(np.random.default_rng([seed, epoch]).permutation(len(windows)), in_epoch)
+        rows = torch.from_numpy(order[k])
+        with _precision(device, mixed):
+            loss = network.loss(*(values[rows].to(device) for values in data))
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if cycle is not None:
+            cycle.step()
+        state.step += 1
+        state.total += float(loss.detach()) * len(rows)
+        if k + 1 == in_epoch:
+            state.losses.append(state.total / len(windows))
+            state.total = 0.0
+        if state.step in check_at and validation is not None:
+            _check(network, validation, state)
+        if progress is not None:
+            progress(state.step)
+        if saved is not None and time.perf_counter() - at_disk > _SAVE_EVERY_S:
+            resume_file.save(saved, network, optimiser, state)
+            at_disk = time.perf_counter()
+    if state.best:
+        network.load_state_dict(state.best)
+    if saved is not None:
+        saved.unlink(missing_ok=True)
+    return Training(
+        network=network.cpu().eval(),
+        epochs=math.ceil(steps / in_epoch),
+        steps=steps,
+        seconds=time.perf_counter() - started,
+        device=device.type,
+        losses=tuple(state.losses),
+        checks=tuple(state.checks),
+        best_step=state.best_step or steps,
+    )
+
+
+def predict(network: Network, windows: Windows) -> NDArray[np.float64]:
+    """Return predicted sEMG in the channels' unit, shape (N, L, C)."""
+    return _in_batches(network, windows, network.predict).astype(np.float64)
+
+
+def represent(network: Network, windows: Windows) -> NDArray[np.float32]:
+    """Return the network's own account of each window, what its last layer is fed; shape (N, L, W)."""
+    return _in_batches(network, windows, network.represent)
+
+
+def with_rate(recipe: Recipe, learning_rate: float | None, batch: int | None = None) -> Recipe:
+    """Return a recipe with another learning rate or batch."""
+    return replace(recipe, learning_rate=learning_rate or recipe.learning_rate, batch=batch or recipe.batch)
+
+
+def _in_batches(network: Network, windows: Windows, of: Callable[[Tensor, Tensor], Tensor]) -> NDArray[np.float32]:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).eval()
+    x, subject, *_ = _tensors(network, windows)
+    parts = []
+    with torch.inference_mode():
+        for a in range(0, len(windows), _PREDICTION_BATCH):
+            b = a + _PREDICTION_BATCH
+            parts.append(of(x[a:b].to(device), subject[a:b].to(device)).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def _tensors(network: Network, windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what the loss takes: x, subject, emg and valid."""
+    return (
+        torch.from_numpy(network.features(windows)),
+        torch.from_numpy(network.subject_index(windows.subject.tolist())),
+        torch.from_numpy(np.nan_to_num(windows.emg, nan=0.0).astype(np.float32)),
+        torch.from_numpy(windows.valid),
+    )
+
+
+def _check(network: Network, validation: Windows, state: State) -> None:
+    """Judge the network on the validation part, and keep a copy of it where it is the best so far."""
+    with np.errstate(invalid="ignore"):
+        error = (predict(network, validation) - validation.emg)[validation.valid]
+    network.train()
+    rmse = math.sqrt(float(np.mean(error**2)))
+    if not state.checks or rmse < min(value for _, value in state.checks):
+        state.best_step = state.step
+        state.best = {key: value.detach().clone() for key, value in network.state_dict().items()}
+    state.checks.append((state.step, rmse))
+
+
+def _precision(device: torch.device, mixed: bool) -> AbstractContextManager[None]:
+    """Return the context in which a loss is computed: products in bfloat16, sums in float32, where asked for."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=mixed)

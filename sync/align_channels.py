@@ -1,0 +1,245 @@
+"""Two devices' recordings put on one clock by a channel each that saw the same thing: a light, a trigger, a tap."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataset.importers.channels import Channel
+from dataset.support.arrays import FloatArray
+from sync.events.edges import Edge, detect_edges
+from sync.fit.match import MAX_RATE_PPM, MIN_MATCHES, match_events
+from sync.quality.gates import FAIL, PASS, WARNING
+
+#: Shapes of two edges are laid over each other in this stretch about them.
+_SHAPE_S = (-0.05, 0.15)
+#: With few edges, their spacings must agree this well beside their own uncertainty.
+_SPACING_S = 0.002
+#: Half-width up to which a pairing of many edges passes.
+_PASS_S = 0.010
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelAlignment:
+    """Where one recording lies on the clock of another.
+
+    Attributes
+    ----------
+    verdict : {"PASS", "WARNING", "FAIL"}
+        Never PASS where the pairing rests on fewer than three edges; FAIL is a refusal and has no offset.
+    reason : str
+    method : {"trains", "few edges", "none"}
+    offset_s, half_width_s : float
+        ``reference_s = (1 + rate_ppm * 1e-6) * target_s + offset_s`` and the half-width of its 95 % interval, at
+        the matched edges; NaN where it is refused.
+    rate_ppm : float
+        NaN where too few edges tell it; the map then holds with 0.
+    pairs_s : ndarray, shape (M, 2)
+        Times of the matched edges on either clock.
+    n_reference, n_target : int
+        Edges found in either channel.
+    """
+
+    verdict: str
+    reason: str
+    method: str
+    offset_s: float
+    half_width_s: float
+    rate_ppm: float
+    pairs_s: FloatArray
+    n_reference: int
+    n_target: int
+
+    @property
+    def n_matched(self) -> int:
+        """Number of matched edges."""
+        return len(self.pairs_s)
+
+
+def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
+    """Return the map of ``target``'s clock onto ``reference``'s.
+
+    Notes
+    -----
+    Edges are matched, never the channels' whole courses: a cross-correlation of values as recorded is drawn to
+    wherever two levels are both high, which for a light that stays on is the recordings' overlap and not the switch;
+    and it tells nothing of how wrong it is.
+    """
+    ours = detect_edges(reference.time_s, reference.value)
+    theirs = detect_edges(target.time_s, target.value)
+    for channel, edges in ((reference, ours), (target, theirs)):
+        if not edges:
+            why = f"no edge stands out in {channel.name}"
+            return _refused(f"{why}; choose a channel that saw a light, a trigger or a tap", ours, theirs)
+    several = _by_trains(reference, target, ours, theirs)
+    if several is not None:
+        return several
+    return _by_few(reference, target, ours, theirs)
+
+
+def _by_trains(
+    reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]
+) -> ChannelAlignment | None:
+    """Return the alignment by three edges or more of a kind; None where there are not as many."""
+    refusal = ""
+    best: ChannelAlignment | None = None
+    for rising in (True, False):
+        a, b = (tuple(e for e in edges if e.rising == rising) for edges in (ours, theirs))
+        if min(len(a), len(b)) < MIN_MATCHES:
+            continue
+        tolerance_s = max(0.002, 1.5 * math.hypot(_worst(a), _worst(b)))
+        pairing = match_events(
+            np.array([e.time_s for e in a]), np.array([e.time_s for e in b]), tolerance_s=tolerance_s
+        )
+        if not pairing.accepted:
+            refusal = refusal or pairing.reason
+            continue
+        if best is not None and best.n_matched >= pairing.n_matched:
+            continue
+        pairs = [(a[i], b[j]) for i, j in pairing.pairs]
+        x = np.array([q.time_s for _, q in pairs])
+        y = np.array([p.time_s for p, _ in pairs])
+        slope, height, half_width_s = _line(x, y, np.array([math.hypot(*_widths(p, q)) for p, q in pairs]))
+        what = f"{len(pairs)} {'rising' if rising else 'falling'} edges of {len(a)} and {len(b)} fit together"
+        good = half_width_s <= _PASS_S
+        best = ChannelAlignment(
+            verdict=PASS if good else WARNING,
+            reason=what if good else f"{what}, but only to {1e3 * half_width_s:.0f} ms",
+            method="trains", offset_s=height, half_width_s=half_width_s, rate_ppm=slope * 1e6,
+            pairs_s=np.column_stack([y, x]), n_reference=len(ours), n_target=len(theirs),
+        )  # fmt: skip
+    if best is None and refusal:
+        return _refused(refusal, ours, theirs)
+    return best
+
+
+def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
+    """Return the alignment by one or two edges that leave no choice; else a refusal."""
+    # A recording that ended before the light went off lacks that edge only.
+    alike = [
+        rising for rising in (True, False)
+        if sum(e.rising == rising for e in ours) == sum(e.rising == rising for e in theirs) > 0
+    ]  # fmt: skip
+    ours_all, theirs_all = ours, theirs
+    ours, theirs = (tuple(e for e in edges if e.rising in alike) for edges in (ours, theirs))
+    if not ours or [e.rising for e in ours] != [e.rising for e in theirs]:
+        return _refused(
+            f"{len(ours_all)} and {len(theirs_all)} edges were found, too few to tell which belong together; "
+            "switch the light three times or more, unevenly, while both record",
+            ours_all, theirs_all,
+        )  # fmt: skip
+    measured = [_one(reference, target, p, q) for p, q in zip(ours, theirs, strict=True)]
+    offsets = np.array([m[0] for m in measured])
+    widths = np.array([m[1] for m in measured])
+    if np.ptp(offsets) > _SPACING_S + 2.0 * float(widths.max()):
+        return _refused(
+            f"the {len(ours)} edges of either channel lie {1e3 * np.ptp(offsets):.0f} ms differently apart, "
+            "so they are not the same ones; switch the light three times or more, unevenly, while both record",
+            ours_all, theirs_all,
+        )  # fmt: skip
+    weight = 1.0 / widths**2
+    offset_s = float(np.sum(weight * offsets) / np.sum(weight))
+    half_width_s = max(float(1.0 / math.sqrt(np.sum(weight))), float(np.ptp(offsets)) / 2)
+    n = len(ours)
+    drift_ms = MAX_RATE_PPM * 1e-6 * 60 * 1e3
+    return ChannelAlignment(
+        verdict=WARNING,
+        reason=(
+            f"the pairing rests on {'one edge' if n == 1 else f'{n} edges'} in each: nothing proves that they are the "
+            f"same event, and the clocks' rate is not seen (up to {drift_ms:.0f} ms a minute away from it)"
+        ),
+        method="few edges", offset_s=offset_s, half_width_s=half_width_s, rate_ppm=math.nan,
+        pairs_s=np.array([[p.time_s, q.time_s] for p, q in zip(ours, theirs, strict=True)]),
+        n_reference=len(ours_all), n_target=len(theirs_all),
+    )  # fmt: skip
+
+
+def _one(reference: Channel, target: Channel, ours: Edge, theirs: Edge) -> tuple[float, float]:
+    """Return offset and half-width by one edge: its levels' passages, and its whole shape laid over the other's."""
+    by_level = ours.levels_s - theirs.levels_s
+    crossing_s = float(np.median(by_level))
+    # Where two sensors bend the same light differently, its levels are passed at different lags: that is the doubt.
+    doubt_s = float(np.ptp(by_level)) / 2
+    own_s = math.hypot(*_widths(ours, theirs))
+    shape_s = _shape_lag_s(reference, target, ours.time_s, theirs.time_s)
+    if not math.isfinite(shape_s):
+        return crossing_s, math.hypot(own_s, doubt_s)
+    return 0.5 * (crossing_s + shape_s), math.hypot(own_s, max(doubt_s, abs(crossing_s - shape_s) / 2))
+
+
+def _shape_lag_s(reference: Channel, target: Channel, ours_s: float, theirs_s: float) -> float:
+    """Return the offset at which the target's edge, scaled, lies best over the reference's; NaN where too few values.
+
+    A short stretch holds the edge and next to nothing else, so that here, unlike over the whole, correlating is safe.
+    """
+    step_s = float(np.median(np.diff(reference.time_s)))
+    grid = np.arange(_SHAPE_S[0], _SHAPE_S[1], step_s)
+    if len(grid) < 20:
+        return math.nan
+    one = np.interp(ours_s + grid, reference.time_s, reference.value)
+    lags = np.arange(-10, 11) * step_s
+    scores = np.array(
+        [np.corrcoef(one, np.interp(theirs_s + grid - lag, target.time_s, target.value))[0, 1] for lag in lags]
+    )
+    at = int(np.argmax(scores))
+    if not 0 < at < len(lags) - 1 or not np.all(np.isfinite(scores)):
+        return math.nan
+    left, middle, right = scores[at - 1 : at + 2]
+    bend = left - 2 * middle + right
+    between = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return float(ours_s - theirs_s + lags[at] + between * step_s)
+
+
+def _line(x: FloatArray, y: FloatArray, half_width_s: FloatArray) -> tuple[float, float, float]:
+    """Return rate, offset and the offset's half-width amid the edges."""
+    weight = 1.0 / half_width_s**2
+    middle = float(np.sum(weight * x) / np.sum(weight))
+    centred = x - middle
+    slope = float(np.sum(weight * centred * (y - x)) / np.sum(weight * centred**2))
+    height = float(np.sum(weight * (y - x)) / np.sum(weight))
+    residual = y - x - height - slope * centred
+    formal = 1.0 / math.sqrt(float(np.sum(weight)))
+    scatter = 1.96 * float(np.std(residual, ddof=2 if len(x) > 2 else 0)) / math.sqrt(len(x))
+    return slope, height - slope * middle, max(formal, scatter)
+
+
+def _widths(one: Edge, other: Edge) -> tuple[float, float]:
+    return one.uncertainty_s, other.uncertainty_s
+
+
+def _worst(edges: tuple[Edge, ...]) -> float:
+    return max(e.uncertainty_s for e in edges)
+
+
+def _refused(reason: str, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
+    return ChannelAlignment(
+        verdict=FAIL, reason=reason, method="none", offset_s=math.nan, half_width_s=math.nan, rate_ppm=math.nan,
+        pairs_s=np.zeros((0, 2)), n_reference=len(ours), n_target=len(theirs),
+    )  # fmt: skip
+
+
+def alignment_as_dict(found: ChannelAlignment) -> dict[str, object]:
+    """Return what ``--json`` prints; what is not known is null."""
+
+    def known(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    return {
+        "verdict": found.verdict, "reason": found.reason, "method": found.method, "offset_s": known(found.offset_s),
+        "offset_ci95_s": known(found.half_width_s), "rate_ppm": known(found.rate_ppm),
+        "n_reference": found.n_reference, "n_target": found.n_target, "n_matched": found.n_matched,
+    }  # fmt: skip
+
+
+def alignment_as_text(found: ChannelAlignment) -> str:
+    """Return the alignment in words."""
+    lines = [f"{found.verdict}  {found.reason}"]
+    if found.verdict != FAIL:
+        rate = f", rate {found.rate_ppm:+.1f} ppm" if math.isfinite(found.rate_ppm) else ""
+        lines.append(
+            f"  first clock = second clock {found.offset_s:+.6f} s "
+            f"(95 % within {1e3 * found.half_width_s:.2f} ms){rate}"
+        )
+    return "\n".join(lines)

@@ -1,1 +1,0 @@
-"""Detectors: each turns one stream into times of events, with an uncertainty each."""

@@ -1,0 +1,365 @@
+"""Responses of sEMG to contacts: when each sensor answers a clap or a stomp, measured to a part of its interval.
+
+A 10 Hz sensor gives a handful of values a contact, each at another phase. One shape for all contacts, with a height
+and a level of its own for each, is fitted to all values at once; its centroid against the contact's sound is the
+response. The shape is pooled over the sensors of a limb and then relaxed for each sensor, since filters differ; two
+families of shapes are weighed by how well they fit, and where they disagree the interval says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import OptimizeResult, least_squares
+
+from dataset.support.arrays import BoolArray, FloatArray, IntArray
+from sync.events.burst_templates import BELLS, TWO_SIDED, Bell, centroid_sd_s
+from sync.events.emg_power import PowerFit, fit_powers
+from sync.events.perievent import Pieces, cut_pieces, explained, level_of
+
+#: Responses searched for: from a burst that leads by a lot to a slow sensor.
+_SEARCH_S = (-0.25, 0.65)
+_BEYOND_S = 0.2
+_WIDTH_S = 0.08
+_NARROWEST_S, _WIDEST_S = 0.015, 0.30
+#: How far one sensor's shape may differ from its limb's (standard deviation of the logarithm).
+_SHAPE_SD = 0.35
+#: A sensor that answers explains at least this share of its values about the contacts.
+_ANSWERS = 0.25
+MIN_RESPONSES = 3
+#: A contact counts as answered where its response stands so far out of the noise, and is no dwarf among the others.
+_ANSWER_SD = 2.5
+_ANSWER_SHARE = 0.2
+#: Single answers are looked for about the common delay; a weak pull to it keeps a noisy one from running away.
+_EACH_S = np.arange(-0.12, 0.1201, 0.005)
+_EACH_PULL_S = 0.06
+#: Neighbouring values err together: this many count as one when shapes are compared.
+_CORRELATED = 3.0
+_FEW_VALUES = 12
+#: A contact looked at for itself: up to here, where there are so many values.
+_ALONE_UNTIL_S, _FEWEST_ALONE = 0.8, 4
+#: True shapes belong to neither family: their centroid lies off by about this share of the width.
+_FAMILY_SHARE = 0.02
+#: A sensor's own shape that moves the centroid by more than this against its limb's is doubted.
+_STRANGE_S = 0.03
+#: Places are fitted as 1 s later, since the solver's steps are relative and a place may be 0.
+_LATER_S = 1.0
+_STEPS = 1e-4
+#: Shifts of the whole train at which it must explain clearly less.
+_OTHER_SHIFTS_S = np.arange(0.7, 4.0, 0.1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One sensor's answers to contacts.
+
+    Attributes
+    ----------
+    response_s, ci95_s : float
+        Contact's sound to the response's centroid in de-jittered arrival time, and its half-width; NaN where fewer
+        than three contacts were answered.
+    contact : ndarray of int64, shape (E,)
+        Indices of the contacts that were answered.
+    each_s : ndarray, shape (E,)
+        The response of each of them.
+    each_sd_s : float
+        How well one of them is known; NaN where that cannot be told from how the contacts differ.
+    n_contacts : int
+        Contacts that fell where the sensor delivered values.
+    shape_sd_s : float
+        Of ``response_s`` from the values' noise and from the shape, apart from how the contacts themselves differ.
+    contrast : float
+        Height of the response over the noise of a single value.
+    shape_s : (float, float)
+        Widths of the shape that fits best, see ``shape``.
+    shape : str
+        Name of its family.
+    disowned : str
+        Why it is not to be used although it was measured; empty where it may be.
+    ambiguity_margin : float
+        By how much less the same contacts explain when their train is shifted in time, 0 to 1.
+    """
+
+    response_s: float = math.nan
+    ci95_s: float = math.nan
+    contact: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    each_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    each_sd_s: float = math.nan
+    n_contacts: int = 0
+    shape_sd_s: float = math.nan
+    contrast: float = 0.0
+    shape_s: tuple[float, float] = (math.nan, math.nan)
+    shape: str = ""
+    ambiguity_margin: float = 0.0
+    disowned: str = ""
+
+
+def measure_responses(
+    contact_s: FloatArray, streams: Mapping[str, tuple[FloatArray, FloatArray]]
+) -> dict[str, Response]:
+    """Return each sensor's response to contacts of one kind.
+
+    Parameters
+    ----------
+    contact_s : ndarray, shape (E,)
+        Sound of each contact on the host clock.
+    streams : mapping of str to (time_s, value)
+        The sensors of the limb that makes these contacts: de-jittered arrivals on the same clock, and values.
+
+    Returns
+    -------
+    dict of str to Response
+        One for each stream; with NaN where the sensor did not answer.
+    """
+    levels = {name: level_of(*streams[name]) for name in streams}
+    pieces = {name: cut_pieces(contact_s, *level) for name, level in levels.items()}
+    # A sensor that answers stands out; one that does not would blur the limb's shape.
+    answering: dict[str, float] = {}
+    for name, parts in pieces.items():
+        if len(parts) >= MIN_RESPONSES:
+            start, share = _coarse(parts)
+            if share > _ANSWERS:
+                answering[name] = start
+    pooled = {
+        bell.name: _pooled_widths(bell, {n: pieces[n] for n in answering}, answering) for bell in BELLS if answering
+    }
+    results: dict[str, Response] = {}
+    for name, parts in pieces.items():
+        if name not in answering:
+            results[name] = Response(n_contacts=len(parts))
+            continue
+        margin = _margin(contact_s, levels[name], answering[name])
+        results[name] = replace(_measure(parts, answering[name], pooled), ambiguity_margin=margin)
+    answered = {n: (r.response_s, r.contact) for n, r in results.items() if len(r.contact)}
+    for name, fit in fit_powers(contact_s, streams, answered).items():
+        results[name] = _by_power(results[name], fit)
+    return results
+
+
+def _by_power(response: Response, fit: PowerFit) -> Response:
+    """Return a raw stream's response with its answers where the power's likelihood puts them."""
+    scatter_sd, caution, _ = _scatter(fit.each_s)
+    own_sd = caution * fit.sd_s
+    return replace(
+        response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), contact=fit.contact,
+        each_s=fit.each_s, each_sd_s=fit.each_sd_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=TWO_SIDED.name,
+    )  # fmt: skip
+
+
+def explained_alone(contact_s: FloatArray, level: tuple[FloatArray, FloatArray], delay_s: FloatArray) -> FloatArray:
+    """Return how much of the values about each contact one answer at each delay explains, each contact for itself.
+
+    Parameters
+    ----------
+    contact_s : ndarray, shape (E,)
+    level : (time_s, level)
+        As :func:`sync.events.perievent.level_of` gives it.
+    delay_s : ndarray, shape (D,)
+
+    Returns
+    -------
+    ndarray, shape (E, D)
+        0 to 1; NaN where there are no values about the contact.
+    """
+    result = np.full((len(contact_s), len(delay_s)), np.nan)
+    parts = cut_pieces(contact_s, *level, alone=True).until(_ALONE_UNTIL_S)
+    # Values that begin only later tell nothing.
+    parts = parts.only(parts.weight.sum(axis=1) >= _FEWEST_ALONE)
+    if len(parts):
+        result[parts.contact] = explained(parts, _plain, delay_s)
+    return result
+
+
+def _plain(t: FloatArray, at: float) -> FloatArray:
+    return TWO_SIDED.shape(t, at, _WIDTH_S, _WIDTH_S)
+
+
+def _margin(contact_s: FloatArray, level: tuple[FloatArray, FloatArray], delay_s: float) -> float:
+    """Return how much worse the train of contacts explains the values at any other time, 0 to 1."""
+    here = _explained_alike(cut_pieces(contact_s, *level), delay_s)
+    shifts = np.concatenate([-_OTHER_SHIFTS_S, _OTHER_SHIFTS_S])
+    other = max(_explained_alike(cut_pieces(contact_s + shift, *level), delay_s) for shift in shifts)
+    return max(0.0, 1.0 - other / here) if here > 0 else 0.0
+
+
+def _explained_alike(parts: Pieces, delay_s: float) -> float:
+    """Return the share of the variance explained by responses of one height: contacts are alike, chance is not."""
+    if len(parts) < MIN_RESPONSES:
+        return 0.0
+    bell = parts.centred(_plain(parts.t, delay_s))
+    common = max(0.0, float(np.sum(bell * parts.y)))
+    return common**2 / (float(np.sum(bell**2)) * float(np.sum(parts.y**2)) + 1e-12)
+
+
+def _scale(parts: Pieces) -> float:
+    """Typical size of a response, so that sensors with other gains weigh alike."""
+    return float(np.median(np.ptp(parts.y, axis=1))) + 1e-9
+
+
+def _coarse(parts: Pieces) -> tuple[float, float]:
+    """Return the delay that explains most, and the share of the variance it explains."""
+    grid = np.arange(_SEARCH_S[0], _SEARCH_S[1], 0.01)
+    energy = parts.energy
+    share = (explained(parts, _plain, grid) * energy[:, None]).sum(axis=0) / (energy.sum() + 1e-12)
+    best = int(np.argmax(share))
+    return float(grid[best]), float(share[best])
+
+
+def _bounds(n: int) -> tuple[FloatArray, FloatArray]:
+    """Return bounds of two widths (logarithms) and ``n`` places."""
+    low = [math.log(_NARROWEST_S)] * 2 + [_LATER_S + _SEARCH_S[0] - _BEYOND_S] * n
+    high = [math.log(_WIDEST_S)] * 2 + [_LATER_S + _SEARCH_S[1] + _BEYOND_S] * n
+    return np.array(low), np.array(high)
+
+
+def _start_of(bell: Bell, delay_s: float) -> tuple[float, float, float]:
+    """Return logarithms of widths, and the place, of the family's member nearest to a plain bell at a delay."""
+    first, second = (_WIDTH_S, _WIDTH_S) if bell is TWO_SIDED else (0.8 * _WIDTH_S, 0.6 * _WIDTH_S)
+    return math.log(first), math.log(second), delay_s - bell.centroid_s(0.0, first, second)
+
+
+def _pooled_widths(bell: Bell, pieces: Mapping[str, Pieces], starts: Mapping[str, float]) -> FloatArray:
+    """Return the logarithms of the widths that fit all sensors of a limb, each with a place of its own."""
+    names = list(pieces)
+    scales = [_scale(pieces[n]) for n in names]
+
+    def residuals(x: FloatArray) -> FloatArray:
+        first, second = math.exp(x[0]), math.exp(x[1])
+        return np.concatenate([
+            (pieces[n].project(bell.shape(pieces[n].t, float(at) - _LATER_S, first, second))[0] / scale).ravel()
+            for n, scale, at in zip(names, scales, x[2:], strict=True)
+        ])  # fmt: skip
+
+    begin = [_start_of(bell, starts[n]) for n in names]
+    x0 = np.array([*begin[0][:2], *(place + _LATER_S for _, _, place in begin)])
+    fit = least_squares(
+        residuals, x0, bounds=_bounds(len(names)), loss="soft_l1", f_scale=0.1, x_scale=0.1, diff_step=_STEPS
+    )
+    return np.asarray(fit.x[:2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """One family fitted to one sensor's pieces."""
+
+    bell: Bell
+    at_s: float
+    widths_s: tuple[float, float]
+    noise: float
+    noises: FloatArray
+    left: FloatArray
+    result: OptimizeResult
+
+    @property
+    def centroid_s(self) -> float:
+        return self.bell.centroid_s(self.at_s, *self.widths_s)
+
+    def sd_s(self, spread_s: float) -> float:
+        """Return the centroid's standard deviation where single contacts scatter by ``spread_s``."""
+        residual = self.result.fun[: self.left.size].reshape(self.left.shape)
+        return centroid_sd_s(self.bell, self.widths_s, self.result.jac, residual, spread_s)
+
+
+def _fit(bell: Bell, parts: Pieces, start_s: float, pooled: FloatArray) -> _Fit:
+    scale = _scale(parts)
+    inside = parts.weight > 0
+
+    def residuals(x: FloatArray, noises: FloatArray) -> FloatArray:
+        left = parts.project(bell.shape(parts.t, float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])))[0]
+        return np.concatenate([(left / noises).ravel(), (x[:2] - pooled) / _SHAPE_SD])
+
+    low, high = _bounds(1)
+    place = start_s - bell.centroid_s(0.0, math.exp(pooled[0]), math.exp(pooled[1]))
+    x = np.clip(np.array([*pooled, place + _LATER_S]), low + 1e-6, high - 1e-6)
+    noise, noises = 0.1 * scale, np.full(parts.t.shape, 0.1 * scale)
+    for _ in range(2):
+        result = least_squares(
+            residuals, x, bounds=(low, high), args=(noises,), loss="soft_l1", f_scale=2.0, x_scale=0.1, diff_step=_STEPS
+        )
+        x = result.x
+        at, first, second = float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])
+        shape = bell.shape(parts.t, at, first, second)
+        left, heights = parts.project(shape)
+        noise, noises = _noise_of(left, heights[:, None] * shape, inside, 0.01 * scale)
+    return _Fit(bell, at, (first, second), noise, noises, left, result)
+
+
+def _noise_of(left: FloatArray, answer: FloatArray, inside: BoolArray, least: float) -> tuple[float, FloatArray]:
+    """Return the noise of all values, and of each: raw sEMG's level is the noisier the higher it is."""
+    whole = max(1.4826 * float(np.median(np.abs(left[inside]))), least)
+    top = float(answer.max(initial=0.0))
+    feet, burst = inside & (answer < 0.15 * top), inside & (answer > 0.5 * top)
+    if min(feet.sum(), burst.sum()) < _FEW_VALUES:
+        return whole, np.full(left.shape, whole)
+    quiet = max(1.4826 * float(np.median(np.abs(left[feet]))), least)
+    share = 1.4826 * float(np.median(np.abs(left[burst]) / answer[burst]))
+    return whole, np.sqrt(quiet**2 + (share * answer) ** 2)
+
+
+def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) -> Response:
+    fits = [_fit(bell, parts, start_s, pooled[bell.name]) for bell in BELLS]
+    noises = np.minimum(fits[0].noises, fits[1].noises)
+    cost = np.array([0.5 * float(np.sum(np.minimum((f.left / noises) ** 2, 9.0))) for f in fits])
+    likely = np.exp(-(cost - cost.min()) / _CORRELATED)
+    likely /= likely.sum()
+    centres = np.array([f.centroid_s for f in fits])
+    centre = float(likely @ centres)
+    best = fits[int(np.argmax(likely))]
+    each, heights = _each(parts, best)
+    floor = best.noise / (
+        np.linalg.norm(parts.centred(best.bell.shape(parts.t, best.at_s, *best.widths_s)), axis=1) + 1e-9
+    )
+    answered = (heights > _ANSWER_SD * floor) & (heights > _ANSWER_SHARE * np.median(heights))
+    if answered.sum() < MIN_RESPONSES:
+        return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / best.noise)
+    each_s = each[answered] - best.at_s + centre
+    # Contacts differ in lead, so their scatter tells how well their mean is known; the shape's freedom comes on top.
+    scatter_sd, caution, spread = _scatter(each_s)
+    total_sd = max(scatter_sd, caution * float(likely @ [f.sd_s(spread) for f in fits]))
+    between_sd = math.sqrt(float(likely @ (centres - centre) ** 2))
+    strange_sd = 0.5 * max(0.0, abs(centre - _with_limbs_shape(best, parts, pooled[best.bell.name])) - _STRANGE_S)
+    family_sd = _FAMILY_SHARE * math.hypot(*best.widths_s)
+    own_sd = math.sqrt(total_sd**2 - scatter_sd**2 + between_sd**2 + strange_sd**2 + family_sd**2)
+    return Response(
+        response_s=centre,
+        ci95_s=1.96 * math.hypot(scatter_sd, own_sd),
+        contact=parts.contact[answered],
+        each_s=each_s,
+        n_contacts=len(parts),
+        shape_sd_s=own_sd,
+        contrast=float(np.median(heights[answered])) / best.noise,
+        shape_s=best.widths_s,
+        shape=best.bell.name,
+    )
+
+
+def _scatter(each_s: FloatArray) -> tuple[float, float, float]:
+    """Return the standard deviation of the answers' mean, by how much so few make it wider, and their spread."""
+    n = len(each_s)
+    spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
+    spread = max(spread, float(stats.trim_mean(np.abs(each_s - np.median(each_s)), 0.1)))
+    caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
+    return caution * spread / math.sqrt(n), caution, spread
+
+
+def _with_limbs_shape(fit: _Fit, parts: Pieces, pooled: FloatArray) -> float:
+    """Return the centroid where this sensor had exactly its limb's shape: movement may pass for a strange one."""
+    first, second = math.exp(pooled[0]), math.exp(pooled[1])
+    offset_s = fit.bell.centroid_s(0.0, first, second)
+    places = fit.centroid_s - offset_s + np.arange(-0.25, 0.2501, 0.01)
+    share = explained(parts, lambda t, at: fit.bell.shape(t, at, first, second), places) * parts.energy[:, None]
+    return float(places[int(np.argmax(share.sum(axis=0)))]) + offset_s
+
+
+def _each(parts: Pieces, fit: _Fit) -> tuple[FloatArray, FloatArray]:
+    """Return the place and the height of each answer under the common shape."""
+    places = fit.at_s + _EACH_S
+    left = [np.sum(parts.project(fit.bell.shape(parts.t, float(s), *fit.widths_s))[0] ** 2, axis=1) for s in places]
+    cost = np.array(left) / fit.noise**2 + ((places - fit.at_s) / _EACH_PULL_S)[:, None] ** 2
+    best = np.argmin(cost, axis=0)
+    heights = parts.project(fit.bell.shape(parts.t, fit.at_s, *fit.widths_s))[1]
+    return places[best], heights

@@ -1,0 +1,344 @@
+"""Flashes in a video: short rises of brightness, and how far each sensor row was lit when one began.
+
+A camera reads its rows one after another and each row collects light for a while, so the frame in which a flash
+begins is lit only in part. Which part tells the onset to a fraction of a frame;
+:mod:`sync.fit.rolling_shutter` uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from dataset.media.video import CannotEnterError, iter_luma, probe_video
+from dataset.support.arrays import FloatArray, IntArray, stretches
+from dataset.support.row_file import RowFile, in_blocks
+from dataset.support.threads import default_workers, each_in_order, release_memory
+
+#: Brightness is kept as so many bands along the readout, and as many tiles across.
+N_BANDS = 16
+N_TILES = 8
+#: A file is read in stretches of so many seconds, and progress told each so many frames.
+_STRETCH_S = 60.0
+#: No stretch is longer than this share of what is left, nor shorter than this share of the longest.
+_SHARE, _SHORTEST = 0.25, 0.15
+_REPORT_EVERY = 30
+_BLOCK = 600
+#: Longer than any flash, and shorter than the time between two.
+_BACKGROUND_S = 0.9
+LONGEST_FLASH_S = 0.4
+_THRESHOLD_SD = 6.0
+#: A light is on within this; a screen's takes longest.
+_ONSET_S = 0.05
+#: What lies below this part of a flash's height is its foot, or something slower that it stands on.
+_FOOT = 0.3
+#: Share of its height from which a band counts as lit throughout.
+_FULLY_LIT = 0.9
+
+#: Presentation times in nanoseconds, and tiles, of successive frames.
+_Block = tuple[IntArray, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brightness:
+    """Brightness of every frame.
+
+    Attributes
+    ----------
+    pts_s : ndarray, shape (F,)
+        Presentation time of each frame, the centre of its exposure.
+    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES), or RowFile
+        Mean luma (0-255) of the picture as stored: the first axis runs along the sensor's readout, also in a turned
+        video. Has a length and is sliced by frames.
+    """
+
+    pts_s: FloatArray
+    tiles: NDArray[np.float32] | RowFile[np.float32]
+
+    @property
+    def level(self) -> FloatArray:
+        """Mean luma of each frame, shape (F,)."""
+        return _mean_level(self.tiles, np.ones((N_BANDS, N_TILES), dtype=bool))
+
+    @property
+    def frame_s(self) -> float:
+        """Median spacing of frames in seconds."""
+        return float(np.median(np.diff(self.pts_s))) if len(self.pts_s) > 1 else 1.0 / 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onlooker:
+    """Whoever wants to see some of the pictures while they are decoded.
+
+    Attributes
+    ----------
+    look_at_ns : container of int
+        Presentation times of the frames.
+    stretch : callable
+        Opens a context for successive frames, which yields what is shown each one: its time and picture (RGB, upright).
+    """
+
+    look_at_ns: Container[int]
+    stretch: Callable[[], AbstractContextManager[Callable[[int, NDArray[np.uint8]], None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flash:
+    """One flash as the camera saw it.
+
+    Attributes
+    ----------
+    time_s, uncertainty_s : float
+        Onset on the video's clock from whole frames, and half its width.
+    frame : int
+        First frame that is lit at least in part.
+    contrast : float
+        Height over the noise of the brightness.
+    frame_time_s : ndarray, shape (K,)
+        Times of the frames about the onset.
+    lit : ndarray, shape (K, N_BANDS)
+        How far each band was lit, 0 to 1; NaN where the flash does not show.
+    noise : float
+        Standard deviation of ``lit`` from the picture's own noise.
+    """
+
+    time_s: float
+    uncertainty_s: float
+    frame: int
+    contrast: float
+    frame_time_s: FloatArray
+    lit: FloatArray
+    noise: float
+
+
+def read_brightness(
+    video: Path,
+    progress: Callable[[float], None] | None = None,
+    *,
+    workers: int | None = None,
+    onlooker: Onlooker | None = None,
+) -> Brightness:
+    """Decode ``video`` once and keep the brightness of a few tiles of each frame.
+
+    Parameters
+    ----------
+    video : Path
+    progress : callable, optional
+        Called with the number of frames just read.
+    workers : int, optional
+        Threads, each decoding a stretch of the file; one a core by default. The result is the same for any number.
+    onlooker : Onlooker, optional
+        Shown some of the frames.
+
+    Raises
+    ------
+    VideoError
+        It cannot be decoded.
+    """
+    meta = probe_video(video)
+    workers = default_workers() if workers is None else workers
+    if meta.duration_s > 2 * _STRETCH_S and (workers > 1 or onlooker):
+        longest_s = _STRETCH_S if onlooker is None else 0.5 * _STRETCH_S  # an onlooker takes his time
+        bounds: list[int | None] = [None, *_edges_ns(meta.duration_s, longest_s), None]
+        try:
+            return _read_stretches(video, list(pairwise(bounds)), workers, progress, onlooker)
+        except CannotEnterError:
+            pass  # a file without an index, or cut off: from its beginning then
+    return _in_file(_read_stretch(video, None, None, 1 if workers == 1 else 0, progress, onlooker))
+
+
+def _edges_ns(duration_s: float, longest_s: float) -> list[int]:
+    """Return where a film is cut into stretches: the last ones shorter and shorter, so that nobody waits for one."""
+    edges_ns: list[int] = []
+    at_s = 0.0
+    while True:
+        left_s = duration_s - at_s
+        at_s += min(longest_s, max(_SHARE * left_s, _SHORTEST * longest_s))
+        if duration_s - at_s < 0.5 * _SHORTEST * longest_s:
+            return edges_ns
+        edges_ns.append(int(at_s * 1e9))
+
+
+def read_brightness_about(video: Path, spans_s: Sequence[tuple[float, float]], *, workers: int) -> Brightness:
+    """Return the brightness of the frames within some spans of presentation time, one after another.
+
+    Raises
+    ------
+    VideoError
+        It cannot be decoded.
+    CannotEnterError
+        The file cannot be entered there.
+    """
+    bounds = [(int(start * 1e9), int(stop * 1e9)) for start, stop in spans_s]
+    return _read_stretches(video, bounds, workers, None, None)
+
+
+def _read_stretches(
+    video: Path,
+    bounds_ns: Sequence[tuple[int | None, int | None]],
+    workers: int,
+    progress: Callable[[float], None] | None,
+    onlooker: Onlooker | None,
+) -> Brightness:
+    def read(bound_ns: tuple[int | None, int | None]) -> list[_Block]:
+        return list(_read_stretch(video, *bound_ns, 1, progress, onlooker))
+
+    with closing(each_in_order(read, bounds_ns, workers)) as parts:
+        return _in_file(block for part in parts for block in part)
+
+
+def _read_stretch(
+    video: Path,
+    start_ns: int | None,
+    stop_ns: int | None,
+    threads: int,
+    progress: Callable[[float], None] | None,
+    onlooker: Onlooker | None,
+) -> Iterator[_Block]:
+    # In blocks: small arrays kept among pictures that come and go would hold their memory.
+    pts_ns, tiles = np.empty(_BLOCK, dtype=np.int64), np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32)
+    n = 0
+    with onlooker.stretch() if onlooker else nullcontext() as look:
+        for pts, luma in iter_luma(
+            video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads,
+            look=look, look_at_ns=onlooker.look_at_ns if onlooker else (),
+        ):  # fmt: skip
+            pts_ns[n], tiles[n] = pts, luma
+            n += 1
+            if progress and n % _REPORT_EVERY == 0:
+                progress(_REPORT_EVERY)
+            if n == _BLOCK:
+                yield pts_ns, tiles
+                pts_ns, tiles, n = np.empty_like(pts_ns), np.empty_like(tiles), 0
+    release_memory()
+    if progress:
+        progress(n % _REPORT_EVERY)
+    yield pts_ns[:n], tiles[:n]
+
+
+def _in_file(blocks: Iterable[_Block]) -> Brightness:
+    """Return the blocks' brightness, its tiles in a temporary file: an hour of them is 55 MB."""
+    tiles = RowFile((N_BANDS, N_TILES), np.float32)
+    pts_ns: list[IntArray] = []
+    for of_block, piece in blocks:
+        pts_ns.append(of_block)
+        tiles.append(piece)
+    return Brightness(pts_s=np.concatenate(pts_ns).astype(np.float64) * 1e-9, tiles=tiles)
+
+
+def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
+    """Return the flashes: rises that stand out from the picture's own changes and end again soon.
+
+    Parameters
+    ----------
+    brightness : Brightness
+    region : ndarray of bool, shape (N_BANDS, N_TILES), optional
+        Tiles to look at; all where it is None.
+
+    Notes
+    -----
+    A running median is the background, so that a slow change of exposure is followed and a lamp switched on,
+    a step that stays, is no flash.
+    """
+    mask = np.ones((N_BANDS, N_TILES), dtype=bool) if region is None else region
+    level = _mean_level(brightness.tiles, mask)
+    if len(level) < 10:
+        return ()
+    above = level - _background(level, brightness.frame_s)
+    noise = _robust_sd(above)
+    peaks = _pulses(above, _THRESHOLD_SD * noise, max(2, round(LONGEST_FLASH_S / brightness.frame_s)))
+    peaks = [(a, b) for a, b in peaks if _is_sudden(level, above, a, b, brightness.frame_s)]
+    if not peaks:
+        return ()
+    heights = np.array([above[a:b].max() for a, b in peaks])
+    # The flashes of one source are alike; far weaker rises are somebody in a white shirt.
+    strong = heights > 0.35 * np.median(heights[heights >= 0.5 * heights.max()])
+    return tuple(
+        _describe(brightness, mask, above, noise, a, float(h))
+        for (a, _), h, good in zip(peaks, heights, strong, strict=True)
+        if good
+    )
+
+
+def _mean_level(tiles: NDArray[np.float32] | RowFile[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
+    """Return the mean of the mask's tiles in every frame, block by block: a film's worth of copies takes memory."""
+    parts = [block[:, mask].mean(axis=1, dtype=np.float64) for block in in_blocks(tiles, _BLOCK)]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _background(level: FloatArray, frame_s: float) -> FloatArray:
+    return np.asarray(median_filter(level, size=_odd(_BACKGROUND_S / frame_s), mode="nearest"), dtype=np.float64)
+
+
+def _odd(n: float) -> int:
+    return 2 * round(n / 2) + 1
+
+
+def _robust_sd(values: FloatArray) -> float:
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) + 0.05
+
+
+def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
+    """Return ``(first, stop)`` of the peaks above the threshold that are short enough."""
+    cores = (_core(above, int(a), int(b)) for a, b in stretches(above > threshold))
+    return [(a, b) for a, b in cores if b - a <= longest and a >= 2]
+
+
+def _core(above: FloatArray, first: int, stop: int) -> tuple[int, int]:
+    """Return the part of a stretch about its peak: a flash may ride on a slow change that began before it."""
+    peak = first + int(np.argmax(above[first:stop]))
+    low = np.flatnonzero(above[first:stop] < _FOOT * above[peak]) + first
+    before, after = low[low < peak], low[low > peak]
+    return int(before[-1]) + 1 if len(before) else first, int(after[0]) if len(after) else stop
+
+
+def _is_sudden(level: FloatArray, above: FloatArray, first: int, stop: int, frame_s: float) -> bool:
+    """Return whether the level itself rises at once and falls back: beside a lamp's step the background is wrong."""
+    before = float(np.median(level[max(0, first - 6) : max(1, first - 1)]))
+    after = float(np.median(level[stop + 1 : stop + 6])) if stop + 1 < len(level) else before
+    rise = float(level[first:stop].max()) - before
+    at_once = float(level[first : first + max(3, round(_ONSET_S / frame_s))].max() - level[first - 2])
+    return rise > 0.5 * float(above[first:stop].max()) and at_once > 0.5 * rise and after - before < 0.5 * rise
+
+
+def _describe(
+    brightness: Brightness, mask: NDArray[np.bool_], above: FloatArray, noise: float, first: int, height: float
+) -> Flash:
+    # A first frame lit by a hair may lie below the threshold: lit fractions look one frame further back.
+    start, stop = max(0, first - 2), min(len(above), first + 4)
+    rows = np.arange(start, stop)
+    before = slice(max(0, first - 7), max(1, first - 1))
+    weights = mask.astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        earlier, about = (
+            (brightness.tiles[piece] * weights).sum(axis=2) / weights.sum(axis=1)
+            for piece in (before, slice(start, stop))
+        )
+        dark = np.median(earlier, axis=0)
+        jitter = 1.4826 * np.median(np.abs(earlier - dark), axis=0) + 0.3
+        rise = about - dark
+        full = rise.max(axis=0)
+        shows = full > 6 * jitter
+        lit = np.where(shows, rise / full, np.nan)
+        # What follows a band's first fully lit frame is the flash's end, which tells nothing of its beginning.
+        reached = np.argmax(lit >= _FULLY_LIT, axis=0)
+        lit[np.arange(len(lit))[:, None] > reached[None, :]] = np.nan
+    # Whole frames: lit half of the full height counts as the first lit one.
+    crossing = first + int(np.argmax(above[first:stop] > 0.5 * height))
+    before_s = float(brightness.pts_s[crossing - 1])
+    return Flash(
+        time_s=0.5 * (before_s + float(brightness.pts_s[crossing])),
+        uncertainty_s=0.5 * (float(brightness.pts_s[crossing]) - before_s),
+        frame=first,
+        contrast=height / noise,
+        frame_time_s=brightness.pts_s[rows],
+        lit=np.clip(lit, -0.2, 1.2),
+        noise=float(np.median(jitter[shows] / full[shows])) if shows.any() else 1.0,
+    )

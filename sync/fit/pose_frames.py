@@ -1,0 +1,93 @@
+"""Which frames the grid will want, told from the flashes alone, so that a film need hardly be decoded twice.
+
+Keypoints are wanted at times that only the alignment tells, and the alignment wants the whole film. Where the recorder
+dated the frames itself, each flash is in the film about when it was sent: the seconds about the flashes give the map of
+the video as the whole film does, to a millisecond or two. What is foreseen wrongly costs time, never a result: the
+frames that are wanted in the end and were not looked at are looked at then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dataset.media.video import CannotEnterError, frame_pts_ns, probe_video
+from dataset.support.arrays import FloatArray, IntArray, stretches
+from dataset.support.errors import VideoError
+from sync import resample
+from sync.events.flashes import read_brightness_about
+from sync.fit.flash_fit import HostFlashes, fit_flashes
+from sync.quality.sensor_entry import SensorData
+from sync.recording_types import FrameStamps
+
+#: A flash is looked for from so long before its frames should have come until so long after.
+_BEFORE_S, _AFTER_S = 1.2, 1.8
+#: A shorter film, or one that the flashes fill to more than this, is as soon decoded twice.
+_SHORTEST_S, _MOST = 120.0, 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """What will be wanted of a film.
+
+    Attributes
+    ----------
+    frames : ndarray of int64
+        Indices of the frames, ascending.
+    file_pts_ns : ndarray of int64, shape (F,)
+        Presentation times of the file's frames, of which ``frames`` are indices.
+    """
+
+    frames: IntArray
+    file_pts_ns: IntArray
+
+
+def foresee(
+    video: Path, stamps: FrameStamps, flashes: HostFlashes, sensors: Mapping[str, SensorData], workers: int
+) -> Foresight | None:
+    """Return the frames that will be wanted, None where that cannot be foreseen.
+
+    Parameters
+    ----------
+    video : Path
+        The capture's own.
+    stamps : FrameStamps
+        When its frames arrived.
+    flashes : HostFlashes
+    sensors : mapping of channel to SensorData
+    workers : int
+        Threads.
+    """
+    if not stamps.dated_by_arrival or len(flashes.light_s) == 0 or probe_video(video).duration_s <= _SHORTEST_S:
+        return None
+    file_pts_ns = frame_pts_ns(video)
+    pts_s, written = file_pts_ns.astype(np.float64) * 1e-9, stamps.written
+    spans = _spans(flashes.light_s - float(np.median(written.arrival_s - written.pts_s)), pts_s)
+    if not spans or sum(stop - start for start, stop in spans) > _MOST * float(pts_s[-1] - pts_s[0]):
+        return None
+    try:
+        brightness = read_brightness_about(video, spans, workers=workers)
+    except (CannotEnterError, VideoError):  # whoever reads the whole film says what is wrong with it
+        return None
+    line = fit_flashes(brightness, flashes, late_s=np.zeros(len(brightness.pts_s))).line  # as stamped: good enough
+    if line is None:
+        return None
+    frame_time_s = line(pts_s)
+    measured = [d.clock.time_s for d in sensors.values() if len(d.clock.time_s)]
+    start = max(float(frame_time_s[0]), float(np.median([time_s[0] for time_s in measured])))
+    stop = min(float(frame_time_s[-1]), float(np.median([time_s[-1] for time_s in measured])))
+    frames = resample.frames_to_look_at(resample.grid_times(start, stop), frame_time_s)
+    return Foresight(frames=frames, file_pts_ns=file_pts_ns) if len(frames) else None
+
+
+def _spans(at_s: FloatArray, pts_s: FloatArray) -> list[tuple[float, float]]:
+    """Return the spans of presentation time about the flashes, as far as the film goes, joined where they overlap."""
+    near = np.zeros(len(pts_s), dtype=bool)
+    for first, stop in zip(
+        np.searchsorted(pts_s, at_s - _BEFORE_S), np.searchsorted(pts_s, at_s + _AFTER_S), strict=True
+    ):
+        near[first:stop] = True
+    return [(float(pts_s[first]), float(pts_s[stop - 1])) for first, stop in stretches(near)]

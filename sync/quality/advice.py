@@ -1,0 +1,199 @@
+"""What a person should do about a verdict: a cause told from a stream's own numbers, and one sentence for each cause.
+
+A verdict's reason says what was found and what was expected; the advice says the one thing to do. Causes come from
+the numbers that are stored beside the verdict, never from the wording of its reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dataset.session.types import StreamSync
+from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE, MIN_MATCHES
+from sync.quality import gates
+from sync.quality.sensor_entry import MIN_DELIVERED, RATE_TOLERANCE
+
+#: Names of the streams that are no sensor.
+VIDEO, SOUND = "video", "sound"
+
+
+class Cause(StrEnum):
+    """Why a stream, or a session, did not pass."""
+
+    NO_VIDEO = "no video"
+    NO_OVERLAP = "no overlap in time"
+    ROUTES_DISAGREE = "routes disagree"
+    FLASHES_MISDATED = "flashes misdated"
+    NO_FLASH_LOG = "no log of flashes"
+    FEW_FLASHES_SENT = "few flashes sent"
+    FEW_FLASHES_SEEN = "few flashes seen"
+    FLASHES_DO_NOT_FIT = "flashes do not fit"
+    AMBIGUOUS = "ambiguous pairing"
+    CHANCE = "pairing may be chance"
+    CONTACTS_ONLY = "tied by contacts only"
+    TERMINAL_FLASHES = "flashes of a terminal"
+    SCATTERED = "events scatter"
+    TOO_WIDE = "not known well enough"
+    WIDTH_UNKNOWN = "interval unknown"
+    NO_BEEP = "no beep"
+    NO_CONTACT = "no contact heard"
+    FEW_ANSWERS = "few contacts answered"
+    AMBIGUOUS_ANSWERS = "answers fit elsewhere"
+    LOST_VALUES = "values lost"
+    CONSTANT_VALUE = "value never changes"
+    RATE = "unexpected rate"
+    VIDEO_FIRST = "video not tied"
+
+
+ADVICE: Mapping[Cause, str] = {
+    Cause.NO_VIDEO: "Name the video of this recording with --video.",
+    Cause.NO_OVERLAP: "Check that the video is of this recording, and that its flashes' times are on the sensors' "
+    "clock.",
+    Cause.ROUTES_DISAGREE: "Check that video, flash log and sensors are of one recording, and that their times are in "
+    "seconds of one clock.",
+    Cause.FLASHES_MISDATED: "Check the flash log's clock against the recorder's; a box must be synchronised before "
+    "its flashes count.",
+    Cause.NO_FLASH_LOG: "Give the times at which the flashes were sent (import files --flashes), or record again with "
+    "a box.",
+    Cause.FEW_FLASHES_SENT: "Record again with at least five flashes at the start and five at the end, unevenly "
+    "spaced.",
+    Cause.FEW_FLASHES_SEEN: "Record again with the LED box in the picture, near the camera and not in bright light.",
+    Cause.FLASHES_DO_NOT_FIT: "Check that the flash log belongs to this video; if it does, keep other lights from "
+    "changing and record again.",
+    Cause.AMBIGUOUS: "Record again with flashes at uneven intervals, at the start and at the end.",
+    Cause.CHANCE: "Record again with more flashes, at least five at the start and five at the end.",
+    Cause.CONTACTS_ONLY: "Put an LED box in the picture next time: its flashes tie the video to the clock within "
+    "milliseconds.",
+    Cause.TERMINAL_FLASHES: "Use an LED box in place of the terminal's flashes next time.",
+    Cause.SCATTERED: "Look at the events with the largest residuals below, and check the camera for dropped frames.",
+    Cause.TOO_WIDE: "Give more events next time, both at the start and at the end of the recording.",
+    Cause.WIDTH_UNKNOWN: "Give at least three events at the start and at the end of the recording.",
+    Cause.NO_BEEP: "Let the LED box beep within hearing of the microphone next time.",
+    Cause.NO_CONTACT: "Record sound, and clap and stomp at least six times each, hard, within hearing of the "
+    "microphone.",
+    Cause.FEW_ANSWERS: "Check the electrode's contact and place, and clap or stomp harder, at least six times, with a "
+    "rest between.",
+    Cause.AMBIGUOUS_ANSWERS: "Clap or stomp at uneven intervals, and keep the muscle at rest between.",
+    Cause.LOST_VALUES: "Move the sensor nearer to the receiver, charge it, and record again.",
+    Cause.CONSTANT_VALUE: "Check the electrode and the sensor's cable, and record again.",
+    Cause.RATE: "Check that the sensor's profile is the right one for its model and firmware.",
+    Cause.VIDEO_FIRST: "Mend the video first: contacts cannot be dated before it is tied to the clock.",
+}
+
+#: Causes that say nothing of a sensor while the contacts have no time.
+_FROM_CONTACTS = (Cause.NO_CONTACT, Cause.FEW_ANSWERS, Cause.AMBIGUOUS_ANSWERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A stream's cause and the one thing to do; neither where it passes."""
+
+    cause: Cause | None = None
+
+    @property
+    def text(self) -> str:
+        """One sentence; empty where there is nothing to do."""
+        return ADVICE[self.cause] if self.cause is not None else ""
+
+
+def advise(
+    streams: Mapping[str, StreamSync],
+    *,
+    closes: bool = True,
+    overlaps: bool = True,
+    nominal_hz: Mapping[str, float] | None = None,
+) -> dict[str, Advice]:
+    """Return the advice for every stream, and for ``video`` also where there is none.
+
+    Parameters
+    ----------
+    streams : mapping of str to StreamSync
+    closes : bool
+        The two routes agree, or only one exists.
+    overlaps : bool
+        Video and sensors share some time.
+    nominal_hz : mapping of str to float, optional
+        The rate that each channel's model has; 0 where it states none.
+    """
+    advice: dict[str, Advice] = {}
+    if VIDEO not in streams:
+        advice[VIDEO] = Advice(cause=Cause.NO_VIDEO)
+    for name, stream in streams.items():
+        if stream.verdict == gates.PASS:
+            cause = None
+        elif name == VIDEO:
+            cause = _video(stream, closes=closes, overlaps=overlaps)
+        elif name == SOUND:
+            cause = Cause.NO_BEEP if stream.method != "beeps" else Cause.TOO_WIDE
+        else:
+            cause = _behind_video(_sensor(stream, (nominal_hz or {}).get(name, 0.0)), streams.get(VIDEO))
+        advice[name] = Advice(cause=cause)
+    return advice
+
+
+def _video(stream: StreamSync, *, closes: bool, overlaps: bool) -> Cause:
+    if stream.verdict == gates.FAIL and stream.method != "assumed":
+        if not overlaps:
+            return Cause.NO_OVERLAP
+        return Cause.FLASHES_MISDATED if closes else Cause.ROUTES_DISAGREE
+    if stream.method == "assumed":
+        return _unpaired(stream)
+    if stream.method == "contacts":
+        return Cause.CONTACTS_ONLY
+    if not math.isfinite(stream.error_ci95_s):
+        return Cause.WIDTH_UNKNOWN
+    if stream.error_ci95_s > gates.VIDEO_GATE_S[0]:
+        return Cause.TOO_WIDE
+    of_terminal = str(stream.constants.get("flash_source", "")).startswith("terminal")
+    return Cause.TERMINAL_FLASHES if of_terminal else Cause.SCATTERED
+
+
+def _unpaired(stream: StreamSync) -> Cause:
+    """Return why the flashes gave no pairing, in the order in which the gates ask."""
+    if stream.n_reference == 0:
+        return Cause.NO_FLASH_LOG
+    if stream.n_reference < MIN_MATCHES:
+        return Cause.FEW_FLASHES_SENT
+    if stream.n_target < MIN_MATCHES:
+        return Cause.FEW_FLASHES_SEEN
+    if len(stream.matches) < MIN_MATCHES or stream.match_rate < MIN_MATCH_RATE:
+        return Cause.FLASHES_DO_NOT_FIT
+    return Cause.AMBIGUOUS if stream.ambiguity_margin < MIN_MARGIN else Cause.CHANCE
+
+
+def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
+    rate_hz, delivered = _number(stream, "rate_hz"), _number(stream, "delivered")
+    if stream.verdict == gates.FAIL:
+        # Fewer values than a rate needs count as lost: nothing else can be said of them.
+        lost = not math.isfinite(rate_hz) or not delivered >= MIN_DELIVERED
+        return Cause.LOST_VALUES if lost else Cause.CONSTANT_VALUE
+    if nominal_hz > 0 and abs(rate_hz / nominal_hz - 1.0) > RATE_TOLERANCE:
+        return Cause.RATE
+    if stream.constants.get("delay_source") != "measured":
+        return _unanswered(stream)
+    if not math.isfinite(stream.error_ci95_s):
+        return Cause.WIDTH_UNKNOWN
+    return Cause.TOO_WIDE if stream.error_ci95_s > gates.sensor_gate_s(rate_hz)[0] else Cause.SCATTERED
+
+
+def _behind_video(cause: Cause, video: StreamSync | None) -> Cause:
+    """Return what a sensor's cause comes from where the video's is behind it."""
+    if cause in _FROM_CONTACTS and (video is None or video.verdict == gates.FAIL):
+        return Cause.VIDEO_FIRST
+    if cause is Cause.TOO_WIDE and video is not None and video.method == "contacts":
+        return Cause.CONTACTS_ONLY
+    return cause
+
+
+def _unanswered(stream: StreamSync) -> Cause:
+    if stream.n_target == 0:
+        return Cause.NO_CONTACT
+    # A margin is told only of a response that was fitted: it answered enough, and fits elsewhere as well.
+    return Cause.AMBIGUOUS_ANSWERS if 0.0 < stream.ambiguity_margin < MIN_MARGIN else Cause.FEW_ANSWERS
+
+
+def _number(stream: StreamSync, name: str) -> float:
+    return float(stream.constants.get(name, math.nan))

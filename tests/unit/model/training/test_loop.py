@@ -1,0 +1,102 @@
+"""Training is seeded, chooses by the validation part alone, and goes on where it was cut off, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dataset.session.file import read_session
+from dataset.support.errors import InputError
+from dataset.windows import Windows, windows_from_sessions
+from model import networks
+from model.training import loop
+from model.training.loop import train, train_steps
+
+Maker = Callable[..., Path]
+
+
+@pytest.fixture
+def windows(make_session: Maker) -> Windows:
+    return windows_from_sessions([read_session(make_session())], stride=8)
+
+
+class CutError(Exception):
+    pass
+
+
+def fresh(name: str, windows: Windows) -> networks.Network:
+    torch.manual_seed(5)
+    return networks.build(name, windows)
+
+
+@pytest.mark.parametrize("name", ["mia", "cnn-paper", "transformer-paper"])
+def test_a_training_that_was_cut_off_ends_like_one_that_was_not(
+    windows: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
+    part, validation = windows.take(np.arange(0, 12)), windows.take(np.arange(12, 20))
+    recipe = dataclasses.replace(fresh(name, part).recipe, batch=5, learning_rate=1e-3)
+    given = {"steps": 11, "seed": 2, "recipe": recipe, "validation": validation, "checks": 3}
+    whole = train_steps(fresh(name, part), part, **given)
+
+    def cut(at: int) -> Callable[[int], None]:
+        def told(step: int) -> None:
+            if step == at:
+                raise CutError
+
+        return told
+
+    saved = tmp_path / "unfinished.safetensors"
+    for at in (5, 9):
+        with pytest.raises(CutError):
+            train_steps(fresh(name, part), part, **given, saved=saved, progress=cut(at))
+        assert saved.is_file()
+        torch.rand(at)  # whatever else was drawn meanwhile does not matter
+    told: list[int] = []
+    again = train_steps(fresh(name, part), part, **given, saved=saved, progress=told.append)
+    assert told == [9, 10, 11]
+    assert not saved.exists()
+    assert (again.checks, again.losses, again.best_step) == (whole.checks, whole.losses, whole.best_step)
+    for key, value in whole.network.state_dict().items():
+        assert torch.equal(value, again.network.state_dict()[key]), key
+
+
+def test_the_kept_weights_are_those_of_the_best_check(windows: Windows) -> None:
+    part, validation = windows.take(np.arange(0, 20)), windows.take(np.arange(20, len(windows)))
+    recipe = dataclasses.replace(fresh("mia", part).recipe, learning_rate=3e-2, one_cycle=False)
+    done = train_steps(
+        fresh("mia", part), part, steps=30, seed=0, recipe=recipe, validation=validation, checks=10
+    )  # a rate so high that the last state is not the best
+    assert [step for step, _ in done.checks] == list(range(3, 31, 3))
+    best = min(rmse for _, rmse in done.checks)
+    assert dict(done.checks)[done.best_step] == best
+    error = loop.predict(done.network, validation) - validation.emg
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(best, rel=1e-5)
+
+
+def test_mixed_precision_gives_the_same_loss_within_its_noise(windows: Windows) -> None:
+    for name in networks.NETWORKS:
+        losses = [
+            train_steps(fresh(name, windows), windows, steps=2, seed=0, bfloat16=mixed).losses
+            for mixed in (False, True)
+        ]
+        assert losses[1] == pytest.approx(losses[0], rel=0.05), name
+
+
+def test_a_damaged_unfinished_training_is_told(windows: Windows, tmp_path: Path) -> None:
+    saved = tmp_path / "unfinished.safetensors"
+    saved.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be gone on"):
+        train_steps(fresh("mia", windows), windows, steps=2, seed=0, saved=saved)
+
+
+def test_epochs_are_told_as_they_end(windows: Windows) -> None:
+    told: list[tuple[int, int]] = []
+    done = train("mia", windows, epochs=3, progress=lambda k, n: told.append((k, n)))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert (done.epochs, len(done.losses)) == (3, 3)

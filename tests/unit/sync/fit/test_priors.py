@@ -1,0 +1,22 @@
+"""Which latency a flash's source stands for."""
+
+from __future__ import annotations
+
+import pytest
+
+from acquire.ledbox.driver import SOURCE as BOX
+from acquire.screen.flash import SOURCE, SOURCE_OVER_SSH
+from sync.fit.priors import LIGHT_LATENCY, light_source
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [(BOX, "box"), (SOURCE, "terminal"), (SOURCE_OVER_SSH, "terminal-ssh"), ("file", "file"), ("?", "terminal")],
+)
+def test_the_recorders_sources_are_known(source: str, kind: str) -> None:
+    assert light_source(source) == kind and kind in LIGHT_LATENCY
+
+
+def test_a_terminal_over_ssh_is_later_and_less_known_than_one_here() -> None:
+    far, near = LIGHT_LATENCY["terminal-ssh"], LIGHT_LATENCY["terminal"]
+    assert far.value_s > near.value_s and far.sd_s > near.sd_s

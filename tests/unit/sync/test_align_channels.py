@@ -1,0 +1,158 @@
+"""Two recordings aligned by a channel each: by trains, by single edges, or refused."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from scipy import signal
+
+from dataset.importers.channels import Channel, read_channel, read_channels
+from dataset.support.errors import InputError
+from sync.align_channels import align_channels
+from sync.cli import main
+
+
+def seen(
+    start_s, edges_s, *, seconds=60.0, rate_hz=1000.0, drift_ppm=0.0, seed=0, settle_s=0.004, levels=(1000.0, 9000.0)
+):
+    """What a light sensor logs that starts at ``start_s`` of common time; the light toggles at each edge."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(round(seconds * rate_hz)) / rate_hz
+    common = start_s + time_s * (1 + drift_ppm * 1e-6)
+    on = np.zeros(len(common))
+    for k, at in enumerate(edges_s):
+        since = common - at
+        on += (-1) ** k * np.where(since > 0, 1 - np.exp(-np.maximum(since, 0) / settle_s), 0.0)
+    value = levels[0] + (levels[1] - levels[0]) * on
+    value = (
+        value * (1 + 0.01 * np.sin(2 * np.pi * 100 * common)) + 30 * np.sin(common / 7) + rng.normal(0, 20, len(common))
+    )
+    return Channel(name=f"light {seed}", time_s=time_s, value=np.round(value))
+
+
+def test_one_edge_aligns_with_a_warning_that_says_so():
+    found = align_channels(seen(0.0, [31.25], seed=1), seen(12.3456, [31.25], seed=2, levels=(4000.0, 15000.0)))
+    assert found.offset_s == pytest.approx(12.3456, abs=0.0015)
+    assert abs(found.offset_s - 12.3456) <= found.half_width_s
+    assert found.verdict == "WARNING"
+    assert "one edge" in found.reason
+
+
+def test_trains_give_offset_and_rate_and_pass():
+    edges = np.cumsum(np.random.default_rng(3).uniform(1.0, 5.0, 60))
+    found = align_channels(
+        seen(2.0, edges, seed=4, seconds=150.0), seen(21.5, edges, seed=5, seconds=120.0, drift_ppm=60.0)
+    )
+    assert found.verdict == "PASS"
+    assert found.method == "trains"
+    assert found.rate_ppm == pytest.approx(60.0, abs=12.0)
+    assert found.offset_s == pytest.approx(19.5, abs=0.002)
+
+
+def test_an_offset_of_hours_is_no_harder():
+    edges = 9000.0 + np.cumsum(np.random.default_rng(6).uniform(1.0, 5.0, 30))
+    first = seen(8990.0, edges, seed=7)
+    second = seen(9003.0, edges, seed=8)
+    shifted = Channel(name="b", time_s=second.time_s + 7200.0, value=second.value)
+    assert align_channels(first, shifted).offset_s == pytest.approx(13.0 - 7200.0, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ([20.0, 25.0, 30.0], [20.0]),  # which of two rising edges?
+        ([20.0, 26.0], [20.0, 25.0]),  # not the same light
+        ([20.0 + 4 * k for k in range(10)], [20.0 + 4 * k for k in range(10)]),  # a uniform train fits at every period
+    ],
+)
+def test_what_cannot_be_told_is_refused(ours, theirs):
+    found = align_channels(seen(0.0, ours, seed=9, seconds=70), seen(2.0, theirs, seed=10, seconds=70))
+    if ours == theirs:
+        # All in view of both, the uniform train has one fullest pairing; with two lost at an end it has none.
+        found = align_channels(seen(0.0, ours, seed=9, seconds=50), seen(27.0, theirs, seed=10, seconds=60))
+    assert found.verdict == "FAIL"
+    assert np.isnan(found.offset_s)
+    assert found.reason
+
+
+def test_a_channel_without_an_edge_is_refused_by_name():
+    flat = Channel(name="flat", time_s=np.arange(5000) / 1000, value=np.random.default_rng(0).normal(0, 1, 5000))
+    found = align_channels(seen(0.0, [20.0]), flat)
+    assert found.verdict == "FAIL"
+    assert "flat" in found.reason
+
+
+def correlated_s(one: Channel, other: Channel) -> float:
+    """The offset that plain cross-correlation of the channels as recorded gives."""
+    a, b = one.value, other.value
+    lags = signal.correlation_lags(len(a), len(b))
+    return float(lags[np.argmax(signal.correlate(a, b))]) * float(np.median(np.diff(one.time_s)))
+
+
+@pytest.mark.realdata
+def test_the_real_light_pair_aligns_where_cross_correlation_fails(shared_data):
+    folder = shared_data / "sync" / "biosignalsnotebooks"
+    one, other = (read_channel(str(folder / f"sync_light_{k}.h5")) for k in (1, 2))
+    found = align_channels(one, other)
+    assert found.offset_s == pytest.approx(13.664, abs=0.005)
+    assert found.half_width_s < 0.005
+    assert found.verdict == "WARNING"
+    assert abs(correlated_s(one, other) - 13.664) > 1.0
+
+
+@pytest.mark.realdata
+def test_the_real_cable_pair_lies_on_itself_within_a_sample(shared_data):
+    one, other = read_channels(shared_data / "sync" / "biosignalsnotebooks" / "sync_cable_light.h5")
+    found = align_channels(one, other)
+    assert abs(found.offset_s) <= 0.001
+    assert abs(found.offset_s) <= found.half_width_s
+
+
+def _write_signals(path, channels):
+    with h5py.File(path, "w") as out:
+        for device, values in channels.items():
+            group = out.create_group(device)
+            group.attrs["sampling rate"] = 1000
+            for k, value in enumerate(values, start=1):
+                group.create_dataset(f"raw/channel_{k}", data=value.astype(np.uint16)[:, None])
+
+
+def test_files_are_read_by_channel_and_what_is_open_is_asked_for(tmp_path):
+    light = seen(0.0, [20.0], seed=11)
+    _write_signals(tmp_path / "two.h5", {"00:07:80": [light.value, np.zeros(len(light.value))], "00:09": [light.value]})
+    assert len(read_channels(tmp_path / "two.h5")) == 3
+    assert np.array_equal(read_channel(f"{tmp_path / 'two.h5'}:00:07:80/channel_1").value, light.value)
+    assert read_channel(f"{tmp_path / 'two.h5'}:channel_2").name == "00:07:80/channel_2"
+    with pytest.raises(InputError, match="open"):
+        read_channel(f"{tmp_path / 'two.h5'}:channel_1")
+    with pytest.raises(InputError, match="no channel"):
+        read_channel(f"{tmp_path / 'two.h5'}:channel_9")
+    with pytest.raises(InputError, match="no file"):
+        read_channel(str(tmp_path / "none.h5"))
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2\n2,3\n", "time_s,a\n1,x\n", "time_s,a\n2,1\n1,1\n", "time_s\n1\n", ""])
+def test_a_table_that_is_none_is_refused(tmp_path, text):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        read_channels(path)
+
+
+def test_the_command_aligns_a_table_with_a_recording(tmp_path, monkeypatch, capsys):
+    one, other = seen(0.0, [20.0], seed=12), seen(7.25, [20.0], seed=13)
+    _write_signals(tmp_path / "a.h5", {"dev": [one.value]})
+    table = "\n".join(f"{t:.3f},{v:.0f}" for t, v in zip(other.time_s, other.value, strict=True))
+    (tmp_path / "b.csv").write_text(f"time_s,light\n{table}\n")
+    arguments = ["mia-sync", "align-channels", str(tmp_path / "a.h5"), f"{tmp_path / 'b.csv'}:light", "--json"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code in (0, None)
+    said = json.loads(capsys.readouterr().out)
+    assert said["offset_s"] == pytest.approx(7.25, abs=0.002)
+    assert said["rate_ppm"] is None
+    assert said["verdict"] == "WARNING"
