@@ -17,7 +17,7 @@ KEPT_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JournalRow:
+class LogRow:
     """One thing that happened, on the host clock; ``level`` is the log's, or ``event`` for one of the capture's."""
 
     t_ns: int
@@ -26,18 +26,18 @@ class JournalRow:
     detail: dict[str, Any]
 
 
-class Journal:
+class EventLog:
     """Takes log rows from any thread; gives them to the capture once there is one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: deque[JournalRow] = deque(maxlen=KEPT_ROWS)
-        self._waiting: deque[JournalRow] = deque(maxlen=KEPT_ROWS)
+        self._rows: deque[LogRow] = deque(maxlen=KEPT_ROWS)
+        self._waiting: deque[LogRow] = deque(maxlen=KEPT_ROWS)
         self._writer: CaptureWriter | None = None
 
     def log(self, level: str, what: str, detail: Mapping[str, Any] | None = None, *, t_ns: int | None = None) -> None:
         """Note one thing that happened, now or at host time ``t_ns``."""
-        row = JournalRow(
+        row = LogRow(
             t_ns=clock.now_ns() if t_ns is None else t_ns,
             level=level,
             what=clean_text(what),
@@ -52,7 +52,7 @@ class Journal:
 
     def show(self, what: str, label: str = "", *, t_ns: int) -> None:
         """Show an event of the capture to the person: it is no row of the log, having a table of its own."""
-        row = JournalRow(t_ns=t_ns, level="event", what=what, detail={"label": clean_text(label)} if label else {})
+        row = LogRow(t_ns=t_ns, level="event", what=what, detail={"label": clean_text(label)} if label else {})
         with self._lock:
             self._rows.append(row)
 
@@ -69,7 +69,7 @@ class Journal:
         with self._lock:
             self._writer = None
 
-    def recent(self, n: int) -> tuple[JournalRow, ...]:
+    def recent(self, n: int) -> tuple[LogRow, ...]:
         """Return the last ``n`` rows, oldest first."""
         with self._lock:
             return tuple(self._rows)[-n:]

@@ -12,7 +12,7 @@ from bleak.backends.client import BaseBleakClient
 from bleak.backends.scanner import BaseBleakScanner
 from numpy.typing import NDArray
 
-from acquire.media.orientation import Turn
+from acquire.media.orientation import Orientation
 from acquire.protocol.schedule import Prompt
 from dataset.capture.reader import Sensor
 
@@ -43,7 +43,7 @@ class FrameSource(Protocol):
     #: What the driver says it gives; what it really gives is measured.
     nominal_hz: float
     #: What makes its pictures upright.
-    turn: Turn
+    turn: Orientation
     #: What was asked of it and what it said, for the log.
     asked: Mapping[str, Any]
 

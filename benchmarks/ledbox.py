@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.ledbox.driver import LedBox
 from acquire.virtual.devices.box import FLASH_RECORD
 from acquire.virtual.devices.child import Child
@@ -29,7 +29,7 @@ def pulses(n: int, way_s: tuple[float, float], seed: int) -> tuple[np.ndarray, n
     child = Child("acquire.virtual.devices.box", arguments, (master, flashes_end))
     try:
         child.wait_ready()
-        box = LedBox(os.ttyname(slave), Journal())
+        box = LedBox(os.ttyname(slave), EventLog())
         found, true_ns = [], []
         for _ in range(n):
             found.append(box.flash(20))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.session.types import LONGEST_BRIDGE_S, Aligned, Session
-from dataset.support.arrays import BoolArray, FloatArray, IntArray, StrArray, stretches
+from dataset.support.arrays import BoolArray, FloatArray, IntArray, StrArray, true_runs
 from dataset.support.errors import InputError
 
 #: The paper's window: 30 frames at 10 Hz.
@@ -278,7 +278,7 @@ def _bridged(keypoints: FloatArray | None, segment: IntArray, longest: int) -> F
 
 
 def _bridge_track(filled: FloatArray, rows: IntArray, joint: int, lost: BoolArray, longest: int) -> None:
-    for a, b in stretches(lost):
+    for a, b in true_runs(lost):
         if a == 0 or b == len(rows) or b - a > longest:
             continue
         share = (np.arange(1, b - a + 1) / (b - a + 1))[:, None]

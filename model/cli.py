@@ -186,11 +186,11 @@ def _tell(result: Result, model: str, *, as_json: bool) -> None:
     unit = checkpoint.load_config(result.run)["unit"]
     if not as_json:
         _table(metrics, model, unit)
-    floors = metrics["floors"]
+    baselines = metrics["floors"]
     text = "\n".join(
         (
             f"RMSE {metrics['rmse']:.2f} {unit} on {metrics['n_test']} test windows "
-            f"(mean {floors['mean']:.2f}, NN {floors['nn']:.2f})",
+            f"(mean {baselines['mean']:.2f}, NN {baselines['nn']:.2f})",
             f"run:     {result.run}",
             f"metrics: {result.metrics_path}",
             f"plot:    {result.plot_path}",
@@ -207,15 +207,15 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
     from dataset.exercises import exercise_title
     from dataset.muscles import channel_from_name
 
-    floors = Table(title=f"RMSE ({unit})", title_justify="left")
-    floors.add_column("predictor")
-    floors.add_column("RMSE", justify="right")
-    floors.add_column(f"{model} is", justify="right")
+    baselines = Table(title=f"RMSE ({unit})", title_justify="left")
+    baselines.add_column("predictor")
+    baselines.add_column("RMSE", justify="right")
+    baselines.add_column(f"{model} is", justify="right")
     for name, value in metrics["floors"].items():
-        floors.add_row(_FLOOR_NAMES[name], _number(value), _against(metrics["rmse"], value))
-    floors.add_section()
-    floors.add_row(model, _number(metrics["rmse"]), "", style="bold")
-    STDERR.print(floors)
+        baselines.add_row(_FLOOR_NAMES[name], _number(value), _against(metrics["rmse"], value))
+    baselines.add_section()
+    baselines.add_row(model, _number(metrics["rmse"]), "", style="bold")
+    STDERR.print(baselines)
     muscles = Table(title="by muscle", title_justify="left")
     for column in ("muscle", f"RMSE ({unit})", "R2"):
         muscles.add_column(column, justify="left" if column == "muscle" else "right")

@@ -310,8 +310,10 @@ def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple
 
 
 def _title(of: str, metrics: dict[str, Any], sessions: Sequence[Session], unit: str) -> str:
-    floors = metrics["floors"]
-    judged = f"RMSE {metrics['rmse']:.1f} {unit} (mean {floors['mean']:.1f}, nearest neighbour {floors['nn']:.1f})"
+    baselines = metrics["floors"]
+    judged = (
+        f"RMSE {metrics['rmse']:.1f} {unit} (mean {baselines['mean']:.1f}, nearest neighbour {baselines['nn']:.1f})"
+    )
     return f"{of}: {judged}" + (" - virtual data" if any(s.is_virtual for s in sessions) else "")
 
 

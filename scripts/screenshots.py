@@ -78,8 +78,8 @@ async def screens(out: Path) -> dict[str, str]:
         return Recorder(hardware, take)
 
     subject = Subject(label="S01", consent_id="C-2026-001", handedness="right", height_m=1.75, mass_kg=70.0)
-    finder = BodyFinder()
-    app = CaptureApp(make_recorder, Plan(out=out, subject=subject), finder=finder)
+    scanner = BodyFinder()
+    app = CaptureApp(make_recorder, Plan(out=out, subject=subject), scanner=scanner)
     made: dict[str, str] = {}
 
     async with app.run_test(size=(120, 40)) as pilot:
@@ -131,7 +131,7 @@ async def screens(out: Path) -> dict[str, str]:
         made["summary"] = app.export_screenshot()
         await pilot.press("ctrl+q")
         await pilot.pause(0.5)
-    finder.close()
+    scanner.close()
     return made
 
 

@@ -13,9 +13,9 @@ from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.events.emg_responses import Response
 from sync.fit.contact_fit import close_by_contacts, fit_contacts, without_rate
-from sync.fit.contact_selection import answered_besides, answered_by_sensors, answered_cues
+from sync.fit.contact_selection import answered_by_sensors, answered_cues, emg_confirmed_contacts
 from sync.fit.flash_fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
-from sync.fit.joint import Answers, JointFit, fit_jointly
+from sync.fit.joint import JointFit, ResponseLatencies, fit_jointly
 from sync.fit.match import Pairing
 from sync.quality.gates import FAIL, Judgement, judge_whole
 from sync.quality.sensor_entry import (
@@ -23,7 +23,7 @@ from sync.quality.sensor_entry import (
     Contacts,
     SensorData,
     close_routes,
-    disown_outliers,
+    reject_outliers,
     respond,
     sync_sensors,
     trusted_answers,
@@ -74,7 +74,7 @@ def align(recording: Recording) -> Alignment:
     sensors, picture = recording.sensors, recording.picture
     first = _first_map(recording, picture) if picture else None
     chosen, heard = _contacts(recording, first)
-    responses = disown_outliers(sensors, respond(sensors, heard))
+    responses = reject_outliers(sensors, respond(sensors, heard))
     mapped: VideoMapped | None = None
     joint: JointFit | None = None
     if first and picture:
@@ -155,7 +155,7 @@ def _first_map(recording: Recording, picture: Picture) -> _FirstMap:
     return _FirstMap(line=line, route="none", fit=fit, pairing=fit.pairing, sound=None, why=why)
 
 
-def _fit_all(recording: Recording, first: _FirstMap, answers: Mapping[str, Answers]) -> JointFit:
+def _fit_all(recording: Recording, first: _FirstMap, answers: Mapping[str, ResponseLatencies]) -> JointFit:
     if first.route == "flash":
         return fit_jointly(first.line, recording.flashes.latency_sd_s, first.sound, answers)
     return fit_jointly(without_rate(first.line) if answers else first.line, 0.0, first.sound, answers)
@@ -227,7 +227,7 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
             known = answered_cues(cues, kind, picture.contacts, host_s)
         else:
             known = answered_by_sensors(kind, picture.contacts, host_s, recording.sensors)
-        besides = answered_besides(kind, cues, known, picture.contacts, host_s, recording.sensors)
+        besides = emg_confirmed_contacts(kind, cues, known, picture.contacts, host_s, recording.sensors)
         indices = sorted(known + besides, key=lambda j: host_s[j])
         if indices:
             pts = np.array([picture.contacts[i].time_s for i in indices])

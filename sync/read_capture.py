@@ -27,7 +27,7 @@ from sync.clock.stamps import LONGEST_S
 from sync.events.contacts import Contact, detect_contacts
 from sync.events.flashes import Onlooker, read_brightness
 from sync.fit.flash_fit import HostFlashes, host_flashes
-from sync.fit.pose_frames import Foresight, foresee
+from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
 from sync.quality.sensor_entry import SensorData
 from sync.recording_types import FrameStamps, Picture, Progress
 
@@ -112,7 +112,7 @@ def read_recording(
         ahead = None
         if pose and frames is not None:
             with progress("looking ahead", None) if progress else nullcontext():
-                ahead = foresee(video, frames, flashes, sensors, workers)
+                ahead = predict_pose_frames(video, frames, flashes, sensors, workers)
         picture = _read_picture(capture, video, progress, workers, ahead, pose_model)
     recording = Recording(
         sensors=sensors,
@@ -169,7 +169,7 @@ def _read_picture(
     path: Path,
     progress: Progress | None,
     workers: int,
-    ahead: Foresight | None,
+    ahead: PoseFramePlan | None,
     pose_model: Path | None,
 ) -> Picture:
     meta = probe_video(path)
@@ -200,7 +200,7 @@ def _read_picture(
     )
 
 
-def _onlooker(collector: PoseCollector, ahead: Foresight) -> Onlooker:
+def _onlooker(collector: PoseCollector, ahead: PoseFramePlan) -> Onlooker:
     number = dict(zip(ahead.file_pts_ns[ahead.frames].tolist(), ahead.frames.tolist(), strict=True))
 
     @contextmanager

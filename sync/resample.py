@@ -8,7 +8,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from dataset.session.types import LONGEST_BRIDGE_S, ExerciseTable, Pose
-from dataset.support.arrays import BoolArray, FloatArray, IntArray, stretches
+from dataset.support.arrays import BoolArray, FloatArray, IntArray, true_runs
 from dataset.support.disk_arrays import blocks, let_go, run_bounds, spilled
 from sync.clock.stamps import near_enough, rate_sections
 from sync.events.filters import envelope
@@ -222,7 +222,7 @@ def _near_s(frame_time_s: FloatArray) -> float:
 def close_short_gaps(seen: BoolArray) -> BoolArray:
     """Return ``seen`` with stretches of False of up to half a second inside it made True; shape (T,)."""
     closed = seen.copy()
-    for first, stop in stretches(~seen):
+    for first, stop in true_runs(~seen):
         if first > 0 and stop < len(seen) and stop - first <= LONGEST_BRIDGE_S * RATE_HZ:
             closed[first:stop] = True
     return closed

@@ -57,7 +57,7 @@ class SensorEvidence:
         For each contact of that kind: seconds after its sound (in de-jittered arrival time), and the values.
     answered : ndarray of int64
         Indices of the contacts it answered.
-    each_s : ndarray
+    latency_s : ndarray
         The response of each of those.
     """
 
@@ -73,7 +73,7 @@ class SensorEvidence:
     response_time_s: tuple[FloatArray, ...]
     response: tuple[FloatArray, ...]
     answered: IntArray
-    each_s: FloatArray
+    latency_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from acquire.bluetooth.connection import Link
+from acquire.bluetooth.connection import Connection
 
 EVERY_S = 60.0
 
 
-async def follow_battery(link: Link, on_percent: Callable[[int], None]) -> None:
+async def follow_battery(link: Connection, on_percent: Callable[[int], None]) -> None:
     """Tell ``on_percent`` of the battery's charge until cancelled; a sensor without a battery service is left alone.
 
     Notes

@@ -53,7 +53,7 @@ class Identity:
     battery_percent: int | None = None
 
 
-class Link:
+class Connection:
     """One connection; after it has ended a new one is made, never this one again.
 
     Parameters

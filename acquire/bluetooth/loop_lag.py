@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.quality.histogram import Histogram
 
 EVERY_S = 0.05
@@ -17,8 +17,8 @@ REPORT_EVERY_S = 60.0
 class LoopLag:
     """Measures the running loop's own lag: by how much a short sleep takes too long."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
         self._lags = Histogram()
 
     async def run(self) -> None:
@@ -38,10 +38,10 @@ class LoopLag:
         """Count one lag."""
         self._lags.add(lag_s)
         if lag_s > ALARM_S:
-            self._journal.log("warning", "the Bluetooth loop was blocked", {"lag_s": round(lag_s, 4)})
+            self._event_log.log("warning", "the Bluetooth loop was blocked", {"lag_s": round(lag_s, 4)})
 
     def report(self) -> None:
         """Note the spread of the lags since the last report, in seconds."""
         lags, self._lags = self._lags, Histogram()
         if lags.n:
-            self._journal.log("info", "loop lag", {**{f"{k}_s": v for k, v in lags.summary().items()}, "n": lags.n})
+            self._event_log.log("info", "loop lag", {**{f"{k}_s": v for k, v in lags.summary().items()}, "n": lags.n})

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from acquire.assignment import Samples
 from acquire.bluetooth.battery import follow_battery
-from acquire.bluetooth.connection import RADIO_ERRORS, Link
+from acquire.bluetooth.connection import RADIO_ERRORS, Connection
 from acquire.bluetooth.disconnect_reasons import reason_detail
 from acquire.bluetooth.loop_lag import LoopLag
-from acquire.bluetooth.scanner import Finder
+from acquire.bluetooth.scanner import Scanner
 from acquire.bluetooth.shared_devices import SharedDevices
 from acquire.bluetooth.slot import Slot
 from acquire.bluetooth.states import Event, State
 from acquire.bluetooth.status import SensorStatus
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from dataset.capture.reader import Sensor
 from dataset.capture.writer import CaptureWriter
@@ -26,7 +26,7 @@ from dataset.sensors.decode import LiveReader
 from dataset.support import clock
 from dataset.support.errors import HardwareError, InputError, MiaError
 
-__all__ = ["SensorHub", "SensorStatus"]
+__all__ = ["SensorManager", "SensorStatus"]
 
 FIRST_BACK_OFF_S = 0.2
 LONGEST_BACK_OFF_S = 5.0
@@ -36,26 +36,26 @@ STOP_TIMEOUT_S = 15.0
 T = TypeVar("T")
 
 
-class SensorHub:
+class SensorManager:
     """Streams every slot of the rig, before, during and after a recording.
 
     Parameters
     ----------
     hardware : Hardware
         Gives the slots and opens the radio, inside the hub's own loop.
-    journal : Journal
+    event_log : EventLog
         Every change of state goes there.
     """
 
-    def __init__(self, hardware: Hardware, journal: Journal) -> None:
+    def __init__(self, hardware: Hardware, event_log: EventLog) -> None:
         self._hardware = hardware
-        self._journal = journal
+        self._event_log = event_log
         self._shared = SharedDevices(hardware.sensors)
-        self._slots = [Slot(sensor, journal) for sensor in self._shared.carriers]
+        self._slots = [Slot(sensor, event_log) for sensor in self._shared.carriers]
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bluetooth", daemon=True)
-        self._finders: dict[str, Finder] = {}
-        self._lag = LoopLag(journal)
+        self._scanners: dict[str, Scanner] = {}
+        self._lag = LoopLag(event_log)
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer: CaptureWriter | None = None
         self._opened = False
@@ -97,9 +97,9 @@ class SensorHub:
         try:
             self._in_loop(self._end()).result(timeout=STOP_TIMEOUT_S)
         except TimeoutError:
-            self._journal.log("error", "the Bluetooth stack did not let go in time")
+            self._event_log.log("error", "the Bluetooth stack did not let go in time")
         except RADIO_ERRORS as error:
-            self._journal.log("error", "the Bluetooth stack failed while closing", {"error": repr(error)})
+            self._event_log.log("error", "the Bluetooth stack failed while closing", {"error": repr(error)})
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
@@ -170,11 +170,11 @@ class SensorHub:
         self._opened = True
         for adapter in dict.fromkeys(slot.wanted.adapter for slot in self._slots):
             slots = [slot for slot in self._slots if slot.wanted.adapter == adapter]
-            self._journal.log("info", "adapter", {"adapter": adapter, "slots": [s.wanted.slot for s in slots]})
-            finder = self._finders[adapter] = Finder(adapter, slots, radio, self._journal)
-            self._spawn(finder.run())
+            self._event_log.log("info", "adapter", {"adapter": adapter, "slots": [s.wanted.slot for s in slots]})
+            scanner = self._scanners[adapter] = Scanner(adapter, slots, radio, self._event_log)
+            self._spawn(scanner.run())
             for slot in slots:
-                self._spawn(self._keep(slot, finder))
+                self._spawn(self._keep(slot, scanner))
         self._spawn(self._watch())
         self._spawn(self._lag.run())
 
@@ -186,7 +186,7 @@ class SensorHub:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._journal.log("error", "a sensor task failed", {"error": repr(error)})
+            self._event_log.log("error", "a sensor task failed", {"error": repr(error)})
 
     async def _attach(self, writer: CaptureWriter) -> int:
         began_ns = clock.now_ns()
@@ -216,27 +216,27 @@ class SensorHub:
             await asyncio.wait(self._tasks, timeout=STOP_TIMEOUT_S / 5)
         if not self._opened:
             return
-        links = [link for finder in self._finders.values() for link in finder.links]
+        links = [link for scanner in self._scanners.values() for link in scanner.links]
         await asyncio.gather(*(link.close() for link in links))
         await asyncio.wait_for(self._hardware.close_radio(), STOP_TIMEOUT_S / 5)
 
-    async def _keep(self, slot: Slot, finder: Finder) -> None:
+    async def _keep(self, slot: Slot, scanner: Scanner) -> None:
         """Stream from one sensor, epoch after epoch, until the hub stops."""
         back_off_s = FIRST_BACK_OFF_S
         while True:
-            link = await finder.find(slot)
+            link = await scanner.find(slot)
             if link is not None:
                 try:
                     if await self._stream(slot, link):
                         back_off_s = FIRST_BACK_OFF_S
                 finally:
-                    await finder.close(link)
+                    await scanner.close(link)
             await asyncio.sleep(back_off_s)
             back_off_s = min(2 * back_off_s, LONGEST_BACK_OFF_S)
             if slot.state == State.LOST:
                 slot.machine.step(Event.RETRY)
 
-    async def _stream(self, slot: Slot, link: Link) -> bool:
+    async def _stream(self, slot: Slot, link: Connection) -> bool:
         """Subscribe and wait for the end of this epoch; False where it brought nothing."""
         epoch = slot.start_epoch(link)
         try:
@@ -293,7 +293,7 @@ class SensorHub:
                     self._watch_one(slot, slot.link, now_ns)
 
     @staticmethod
-    def _watch_one(slot: Slot, link: Link, now_ns: int) -> None:
+    def _watch_one(slot: Slot, link: Connection, now_ns: int) -> None:
         silent_s, gaps = slot.silent_s(now_ns), slot.profile.gaps
         if slot.state == State.STREAMING and silent_s > gaps.stale_s:
             slot.machine.step(Event.SILENT, silent_s=round(silent_s, 3))

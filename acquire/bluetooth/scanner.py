@@ -18,11 +18,11 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 from acquire.bluetooth.binding import choose_slot, could_fit, matches
-from acquire.bluetooth.connection import RADIO_ERRORS, Link, radio_errors
+from acquire.bluetooth.connection import RADIO_ERRORS, Connection, radio_errors
 from acquire.bluetooth.disconnect_reasons import reason_detail
 from acquire.bluetooth.slot import Slot
 from acquire.bluetooth.states import Event, State
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.hardware import Radio
 from dataset.sensors import Profile
 
@@ -43,7 +43,7 @@ class _Heard:
     rssi_dbm: int
 
 
-class Finder:
+class Scanner:
     """Scans and connects on one adapter.
 
     Parameters
@@ -53,23 +53,23 @@ class Finder:
     slots : sequence of Slot
         All that the rig puts on this adapter.
     radio : Radio
-    journal : Journal
+    event_log : EventLog
     """
 
-    def __init__(self, adapter: str, slots: Sequence[Slot], radio: Radio, journal: Journal) -> None:
+    def __init__(self, adapter: str, slots: Sequence[Slot], radio: Radio, event_log: EventLog) -> None:
         self.adapter = adapter
         self._slots = slots
-        self.links: set[Link] = set()
+        self.links: set[Connection] = set()
         self._radio = radio
-        self._journal = journal
-        self._asking: dict[Slot, asyncio.Future[Link | None]] = {}
+        self._event_log = event_log
+        self._asking: dict[Slot, asyncio.Future[Connection | None]] = {}
         self._asked = asyncio.Event()
         self._strangers: set[str] = set()
         self._works = True
 
-    async def find(self, slot: Slot) -> Link | None:
+    async def find(self, slot: Slot) -> Connection | None:
         """Return an open link to the sensor of ``slot``, or None where this round did not bring one."""
-        answer: asyncio.Future[Link | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._asking[slot] = answer
         self._asked.set()
         try:
@@ -77,7 +77,7 @@ class Finder:
         finally:
             self._asking.pop(slot, None)
 
-    async def close(self, link: Link) -> None:
+    async def close(self, link: Connection) -> None:
         """Disconnect a link that was found here; awaited also for a lost one before it is looked for again."""
         await link.close()
         self.links.discard(link)
@@ -110,9 +110,9 @@ class Finder:
         if bool(error) == self._works:
             self._works = not error
             level, what = ("error", "adapter failed") if error else ("info", "adapter back")
-            self._journal.log(level, what, {"adapter": self.adapter, **({"error": error} if error else {})})
+            self._event_log.log(level, what, {"adapter": self.adapter, **({"error": error} if error else {})})
 
-    def _answer(self, slot: Slot, link: Link | None) -> None:
+    def _answer(self, slot: Slot, link: Connection | None) -> None:
         answer = self._asking.pop(slot, None)
         if answer is not None and not answer.done():
             answer.set_result(link)
@@ -179,7 +179,7 @@ class Finder:
             slot.machine.step(Event.FOUND, address=device.address, rssi_dbm=rssi_dbm, adapter=self.adapter)
         elif not could_fit([s.wanted for s in self._unbound()], heard.profile.name, device.address):
             return  # its slot was taken meanwhile
-        link = Link(device, heard.profile, self._radio)
+        link = Connection(device, heard.profile, self._radio)
         self.links.add(link)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -207,12 +207,12 @@ class Finder:
     def _failed(self, slot: Slot | None, device: BLEDevice, error: str, reason: int | None) -> None:
         told = reason_detail(reason)
         if slot is None:
-            self._journal.log("warning", "connecting failed", {"address": device.address, "error": error, **told})
+            self._event_log.log("warning", "connecting failed", {"address": device.address, "error": error, **told})
             return
         slot.machine.step(Event.FAILED, error=error, **told)
         self._answer(slot, None)
 
-    async def _bound(self, expected: Slot | None, heard: _Heard, link: Link) -> Slot | None:
+    async def _bound(self, expected: Slot | None, heard: _Heard, link: Connection) -> Slot | None:
         """Give a device that says who it is its slot; None where it belongs to none, or to one that does not ask."""
         device, serial = heard.device, link.identity.serial
         free = {slot.wanted: slot for slot in self._slots if slot.device is None}
@@ -223,7 +223,7 @@ class Finder:
             self._answer(expected, None)
         if slot is None:
             self._strangers.add(device.address)
-            self._journal.log("warning", "a sensor of no slot", {"address": device.address, "serial": serial})
+            self._event_log.log("warning", "a sensor of no slot", {"address": device.address, "serial": serial})
             return None
         if slot not in self._asking:
             return None

@@ -7,10 +7,10 @@ from typing import Any
 
 from bleak.backends.device import BLEDevice
 
-from acquire.bluetooth.connection import Identity, Link
+from acquire.bluetooth.connection import Connection, Identity
 from acquire.bluetooth.states import Machine, State
 from acquire.bluetooth.status import SensorStatus
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.quality.sensor_health import SensorHealth
 from dataset.capture.reader import Sensor
 from dataset.sensors import Profile
@@ -43,23 +43,23 @@ class Slot:
         Its state.
     epoch, base_epoch : int
         Number of the connection, and the one that is epoch 0 of the recording.
-    link : Link or None
+    link : Connection or None
         The connection, from before it is subscribed until it is closed.
     """
 
-    def __init__(self, sensor: Sensor, journal: Journal) -> None:
+    def __init__(self, sensor: Sensor, event_log: EventLog) -> None:
         self.wanted = sensor
         self.bound = sensor
         self.profile: Profile = find_profile(sensor.profile)
         self.health = SensorHealth(self.profile)
         self.machine = Machine(lambda level, what, detail: self.note(level, what, **detail))
         self.device: BLEDevice | None = None
-        self.link: Link | None = None
+        self.link: Connection | None = None
         self.battery_percent: int | None = None
         self.rssi_dbm: int | None = None
         self.epoch = -1
         self.base_epoch = 0
-        self._journal = journal
+        self._event_log = event_log
         self._subscribed_ns = 0
         self._overdue = False
         self._told: dict[str, tuple[int, int]] = {}
@@ -71,7 +71,7 @@ class Slot:
 
     def note(self, level: str, what: str, **detail: Any) -> None:
         """Write one row about this slot."""
-        self._journal.log(level, what, {"slot": self.bound.slot, "channel": self.bound.channel, **detail})
+        self._event_log.log(level, what, {"slot": self.bound.slot, "channel": self.bound.channel, **detail})
 
     def bind(self, device: BLEDevice, identity: Identity) -> None:
         """Let ``device`` sit here, in this connection and the later ones."""
@@ -105,7 +105,7 @@ class Slot:
         """Whether this connection has brought a value."""
         return (self.health.last_ns or 0) >= self._subscribed_ns
 
-    def start_epoch(self, link: Link) -> int:
+    def start_epoch(self, link: Connection) -> int:
         """Begin the next connection and return its number in the recording."""
         self.epoch += 1
         self.link = link

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.ledbox.clock_sync import MAX_RATE_ERROR, Exchange, host_time, unwrap_us
 from acquire.ledbox.flasher import Flash, FlashCallback
 from acquire.ledbox.serial_lines import SerialLines, find_port, port_identity
@@ -52,7 +52,7 @@ class LedBox:
     ----------
     port : str
         Device name, such as ``/dev/ttyUSB0``.
-    journal : Journal
+    event_log : EventLog
     on_trigger : callable, optional
         Footswitch or TTL input.
     open_timeout_s : float, optional
@@ -73,13 +73,13 @@ class LedBox:
     def __init__(
         self,
         port: str,
-        journal: Journal,
+        event_log: EventLog,
         *,
         on_trigger: TriggerCallback | None = None,
         open_timeout_s: float | None = None,
     ) -> None:
         self.port = port
-        self._journal = journal
+        self._event_log = event_log
         self._on_trigger = on_trigger
         self._writer: CaptureWriter | None = None
         self._answers: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
@@ -177,7 +177,7 @@ class LedBox:
 
     def _log(self, level: str, what: str, detail: Mapping[str, Any] | None = None) -> None:
         if not self._stop.is_set():
-            self._journal.log(level, what, {"port": self.port, **(detail or {})})
+            self._event_log.log(level, what, {"port": self.port, **(detail or {})})
 
     def _greet(self, lines: SerialLines) -> None:
         """Ask for the program until it answers; says what came where that was not an LED box."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.hardware import FrameSource
-from acquire.media.frame_rate import Cadence, RateChange
-from acquire.media.video_recorder import Muxer
+from acquire.media.frame_rate import FrameRateMonitor, RateChange
+from acquire.media.video_recorder import VideoRecorder
 from dataset.support import clock
 from dataset.support.errors import HardwareError
 
@@ -106,7 +106,7 @@ class Camera:
         An open camera.
     reopen : callable
         Opens the camera again after it has failed; may hang.
-    journal : Journal
+    event_log : EventLog
 
     Notes
     -----
@@ -115,26 +115,26 @@ class Camera:
     A picture that is still the same after the camera was opened again is what the camera sees.
     """
 
-    def __init__(self, source: FrameSource, reopen: Callable[[], FrameSource | None], journal: Journal) -> None:
+    def __init__(self, source: FrameSource, reopen: Callable[[], FrameSource | None], event_log: EventLog) -> None:
         self.width, self.height, self.nominal_hz = source.width, source.height, source.nominal_hz
         self.turn = source.turn
         self._reopen = reopen
-        self._journal = journal
+        self._event_log = event_log
         self._lock = threading.Lock()
-        self._muxer: Muxer | None = None
-        self._last_muxer: Muxer | None = None
+        self._muxer: VideoRecorder | None = None
+        self._last_muxer: VideoRecorder | None = None
         self._epoch = 0
         self._arrivals: deque[int] = deque(maxlen=600)
         self._picture: NDArray[np.uint8] | None = None
-        self._cadences: dict[int, Cadence] = {}
-        self._cadence = Cadence()
+        self._cadences: dict[int, FrameRateMonitor] = {}
+        self._cadence = FrameRateMonitor()
         self._stop = threading.Event()
         self._patience_s = OPEN_PATIENCE_S
         self._still: NDArray[np.uint8] | None = None
         self._next_try_s = 0.0
         self._lost = False
         self._silent_s = max(SILENT_S, SILENT_PERIODS / self.nominal_hz if self.nominal_hz > 0 else 0.0)
-        journal.log(
+        event_log.log(
             "info",
             "camera opened",
             {"width": self.width, "height": self.height, "declared_hz": self.nominal_hz, **source.asked},
@@ -144,11 +144,11 @@ class Camera:
         self._watcher = threading.Thread(target=self._watch, name="camera-watch", daemon=True)
         self._watcher.start()
 
-    def attach(self, muxer: Muxer) -> None:
+    def attach(self, muxer: VideoRecorder) -> None:
         """Record from the next frame on."""
         with self._lock:
             self._epoch = 0
-            self._cadences = {0: Cadence()}
+            self._cadences = {0: FrameRateMonitor()}
             self._muxer = self._last_muxer = muxer
 
     def detach(self) -> None:
@@ -165,7 +165,7 @@ class Camera:
         except HardwareError:
             return None
         if source is not None and (source.width, source.height) != (self.width, self.height):
-            self._journal.log(
+            self._event_log.log(
                 "error",
                 "the camera came back with another size",
                 {"width": source.width, "height": source.height, "needed": [self.width, self.height]},
@@ -183,13 +183,13 @@ class Camera:
                 self._lost = False
                 self._epoch += 1
                 self._patience_s = OPEN_PATIENCE_S
-                self._cadence = Cadence()
-                self._journal.log("info", "the camera is back", {"epoch": self._epoch}, t_ns=arrival_ns)
+                self._cadence = FrameRateMonitor()
+                self._event_log.log("info", "the camera is back", {"epoch": self._epoch}, t_ns=arrival_ns)
             self._arrivals.append(arrival_ns)
             self._picture = image
             if self._muxer is not None:
                 self._muxer.frame(self._epoch, arrival_ns, image)
-                self._cadences.setdefault(self._epoch, Cadence()).add(arrival_ns)
+                self._cadences.setdefault(self._epoch, FrameRateMonitor()).add(arrival_ns)
             change = self._cadence.add(arrival_ns)
             reader.note(image)
         if change is not None:
@@ -198,15 +198,15 @@ class Camera:
     def say(self, reader: _Reader, level: str, what: str, detail: dict[str, Any]) -> None:
         """Log what a reader met, unless it was given up."""
         if reader is self._reader and not self._stop.is_set():
-            self._journal.log(level, what, detail)
+            self._event_log.log(level, what, detail)
 
     def _say_rate(self, change: RateChange) -> None:
         if change.before_hz:
             detail = {"before_hz": round(change.before_hz, 2), "after_hz": round(change.after_hz, 2)}
-            self._journal.log("warning", "the camera's rate changed", detail)
+            self._event_log.log("warning", "the camera's rate changed", detail)
         else:
             detail = {"declared_hz": round(self.nominal_hz, 2), "measured_hz": round(change.after_hz, 2)}
-            self._journal.log("info", "the camera's rate", detail)
+            self._event_log.log("info", "the camera's rate", detail)
 
     # -- the watch ------------------------------------------------------------------------------------------------
 
@@ -250,7 +250,7 @@ class Camera:
             self._lost = True
             reader.abandoned.set()
         if not self._stop.is_set():
-            self._journal.log("warning", what, {"epoch": self._epoch, **detail})
+            self._event_log.log("warning", what, {"epoch": self._epoch, **detail})
 
     def _read_anew(self) -> None:
         with self._lock:
@@ -296,4 +296,4 @@ class Camera:
         reader.abandoned.set()
         reader.join(timeout=2.0)
         if reader.is_alive():
-            self._journal.log("warning", "the camera's read hangs; leaving it")
+            self._event_log.log("warning", "the camera's read hangs; leaving it")

@@ -60,7 +60,7 @@ class CadenceSummary:
     largest_gap_s: float
 
 
-class Cadence:
+class FrameRateMonitor:
     """Follows the arrivals of one connection of a camera; used by one thread."""
 
     def __init__(self) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.hardware import SoundSource
-from acquire.media.video_recorder import Muxer
+from acquire.media.video_recorder import VideoRecorder
 from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
 from dataset.support.errors import HardwareError, MiaError
@@ -84,13 +84,13 @@ class Microphone:
     ----------
     source : SoundSource
         Started here.
-    journal : Journal
+    event_log : EventLog
     open_again : callable, optional
         Opens the microphone anew after it went away; what comes then has an epoch of its own.
     """
 
     def __init__(
-        self, source: SoundSource, journal: Journal, open_again: Callable[[], SoundSource | None] | None = None
+        self, source: SoundSource, event_log: EventLog, open_again: Callable[[], SoundSource | None] | None = None
     ) -> None:
         self._source = source
         self._open_again = open_again
@@ -98,7 +98,7 @@ class Microphone:
         self._next_try_ns = 0
         self._said = False
         self._closed = False
-        self._journal = journal
+        self._event_log = event_log
         self._line = ArrivalLine(source.rate_hz)
         self._n_heard = 0
         self._n_recorded = 0
@@ -108,7 +108,7 @@ class Microphone:
         self._last_ns = clock.now_ns()
         self._silent = False
         self._lock = threading.Lock()
-        self._muxer: Muxer | None = None
+        self._muxer: VideoRecorder | None = None
         self._writer: CaptureWriter | None = None
         source.start(self._on_block)
 
@@ -117,7 +117,7 @@ class Microphone:
         """Samples per second."""
         return self._source.rate_hz
 
-    def attach(self, muxer: Muxer, writer: CaptureWriter) -> None:
+    def attach(self, muxer: VideoRecorder, writer: CaptureWriter) -> None:
         """Record from the picture's first frame on."""
         with self._lock:
             self._muxer, self._writer = muxer, writer
@@ -138,12 +138,12 @@ class Microphone:
             self._level_db = level_db(samples)
             if self._line.add(self._n_heard, arrival_ns):
                 self._epoch += 1
-                self._journal.log("warning", "samples of sound were lost", {"epoch": self._epoch})
+                self._event_log.log("warning", "samples of sound were lost", {"epoch": self._epoch})
             if self._muxer is not None and self._writer is not None and self._muxer.zero_ns is not None:
                 self._record(self._muxer, self._writer, samples, first, arrival_ns)
 
     def _record(
-        self, muxer: Muxer, writer: CaptureWriter, samples: NDArray[np.int16], first: int, arrival_ns: int
+        self, muxer: VideoRecorder, writer: CaptureWriter, samples: NDArray[np.int16], first: int, arrival_ns: int
     ) -> None:
         zero_ns = muxer.zero_ns or 0
         pts_ns = self._line.host_ns(first) - zero_ns
@@ -163,7 +163,7 @@ class Microphone:
         if silent != self._silent:
             self._silent = silent
             what = "the microphone is silent: no block comes" if silent else "the microphone is back"
-            self._journal.log("warning" if silent else "info", what)
+            self._event_log.log("warning" if silent else "info", what)
             # A process that stood still finds its blocks waiting: they would be dated wrongly by a new line.
             self._next_try_ns = clock.now_ns() + round(RETRY_S * 1e9)
         # Whoever calls here also gives the prompts: a sound library that hangs must not hold them up.
@@ -188,11 +188,11 @@ class Microphone:
                 source.stop()
                 return
             source.start(self._on_block)
-            self._journal.log("info", "the microphone is opened again", {"epoch": self._epoch})
+            self._event_log.log("info", "the microphone is opened again", {"epoch": self._epoch})
             self._said = False
         except MiaError as error:
             if not self._said:  # the tries go on
-                self._journal.log("warning", "the microphone does not open again", {"error": str(error)})
+                self._event_log.log("warning", "the microphone does not open again", {"error": str(error)})
             self._said = True
         self._next_try_ns = clock.now_ns() + round(RETRY_S * 1e9)
 
@@ -209,7 +209,7 @@ class Microphone:
         try:
             self._source.stop()
         except MiaError as error:  # one that was unplugged; what it gave is stored
-            self._journal.log("warning", "the microphone does not close", {"error": str(error)})
+            self._event_log.log("warning", "the microphone does not close", {"error": str(error)})
 
 
 def level_db(samples: NDArray[np.int16]) -> float:

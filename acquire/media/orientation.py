@@ -12,7 +12,7 @@ _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Orientation:
     """What to do to each picture.
 
     Attributes
@@ -40,4 +40,4 @@ class Turn:
         return image
 
 
-UPRIGHT = Turn()
+UPRIGHT = Orientation()

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.event_log import Journal
-from acquire.media.orientation import UPRIGHT, Turn
+from acquire.event_log import EventLog
+from acquire.media.orientation import UPRIGHT, Orientation
 from acquire.media.video_writer import (
     VideoWriter,  # here, not where it opens: loading PyAV would hold up arriving sensors
 )
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 
 def open_encoder(
-    path: Path, *, width: int, height: int, nominal_hz: float, sound_rate_hz: int | None, turn: Turn = UPRIGHT
+    path: Path, *, width: int, height: int, nominal_hz: float, sound_rate_hz: int | None, turn: Orientation = UPRIGHT
 ) -> Encoder:
     """Open ``path`` for writing with the project's encoder settings."""
     return VideoWriter(path, width=width, height=height, nominal_hz=nominal_hz, sound_rate_hz=sound_rate_hz, turn=turn)
@@ -73,7 +73,7 @@ def frames_that_may_wait(width: int, height: int) -> int:
     return max(_FEWEST_WAITING, min(MAX_WAITING_FRAMES, MAX_WAITING_BYTES // (width * height * 3)))
 
 
-class Muxer:
+class VideoRecorder:
     """The video of one recording; PTS 0 is the arrival of its first frame.
 
     Parameters
@@ -82,7 +82,7 @@ class Muxer:
         Used in the muxer's own thread only.
     writer : CaptureWriter
         Gets one ``frame`` row for every frame, with its PTS or, where it was dropped, NULL.
-    journal : Journal
+    event_log : EventLog
     max_waiting_frames : int
         More are dropped.
     """
@@ -91,13 +91,13 @@ class Muxer:
         self,
         encoder: Encoder,
         writer: CaptureWriter,
-        journal: Journal,
+        event_log: EventLog,
         *,
         max_waiting_frames: int = MAX_WAITING_FRAMES,
     ) -> None:
         self._encoder = encoder
         self._writer = writer
-        self._journal = journal
+        self._event_log = event_log
         self._queue: queue.SimpleQueue[_Frame | _Sound | None] = queue.SimpleQueue()
         self._waiting = threading.Semaphore(max_waiting_frames)
         self._waiting_sound = threading.Semaphore(MAX_WAITING_BLOCKS)
@@ -145,7 +145,7 @@ class Muxer:
             self._queue.put(_Sound(pts_ns, samples))
             return
         if self.n_sound_dropped == 0:
-            self._journal.log("warning", "the encoder falls behind; sound is dropped")
+            self._event_log.log("warning", "the encoder falls behind; sound is dropped")
         self.n_sound_dropped += 1
 
     def _say_behind(self, arrival_ns: int, *, behind: bool) -> None:
@@ -154,10 +154,10 @@ class Muxer:
             self._n_behind += 1
             if self._behind_since_ns is None:
                 self._behind_since_ns = arrival_ns
-                self._journal.log("warning", "the encoder falls behind; frames are dropped", t_ns=arrival_ns)
+                self._event_log.log("warning", "the encoder falls behind; frames are dropped", t_ns=arrival_ns)
         elif self._behind_since_ns is not None and arrival_ns - self._behind_since_ns > CAUGHT_UP_S * 1e9:
             detail = {"dropped": self._n_behind}
-            self._journal.log("info", "the encoder has caught up", detail, t_ns=arrival_ns)
+            self._event_log.log("info", "the encoder has caught up", detail, t_ns=arrival_ns)
             self._behind_since_ns, self._n_behind = None, 0
 
     def health(self) -> dict[str, Any]:
@@ -203,4 +203,4 @@ class Muxer:
 
     def _fail(self, error: Exception) -> None:
         self.failure = error
-        self._journal.log("error", "writing the video failed; the sensors go on", {"error": repr(error)})
+        self._event_log.log("error", "writing the video failed; the sensors go on", {"error": repr(error)})

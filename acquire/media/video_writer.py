@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.media.orientation import UPRIGHT, Turn
+from acquire.media.orientation import UPRIGHT, Orientation
 from dataset.support.errors import HardwareError
 
 #: Matroska rounds every PTS to a millisecond, so the encoder works in milliseconds too.
@@ -43,7 +43,7 @@ class VideoWriter:
         The camera's nominal rate; a hint for players only, times come from each frame's own PTS.
     sound_rate_hz : int or None
         Sampling rate of the sound track, None for none.
-    turn : Turn
+    turn : Orientation
         What makes each frame upright.
     preset : str
         x264 preset.
@@ -62,7 +62,7 @@ class VideoWriter:
         height: int,
         nominal_hz: float,
         sound_rate_hz: int | None,
-        turn: Turn = UPRIGHT,
+        turn: Orientation = UPRIGHT,
         preset: str = "veryfast",
     ) -> None:
         self.path = path

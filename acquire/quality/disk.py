@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from dataset.capture.closing import ROOM
 from dataset.support.errors import DiskFullError
 
@@ -125,14 +125,14 @@ class DiskWatch:
         The capture's.
     expected_bytes_per_s : float
         Believed until enough was written.
-    journal : Journal
+    event_log : EventLog
         Told when little time is left.
     """
 
-    def __init__(self, folder: Path, expected_bytes_per_s: float, journal: Journal) -> None:
+    def __init__(self, folder: Path, expected_bytes_per_s: float, event_log: EventLog) -> None:
         self._folder = folder
         self._expected = expected_bytes_per_s
-        self._journal = journal
+        self._event_log = event_log
         self._sizes: deque[tuple[float, int]] = deque()
         self._warnings = list(WARN_AT_MINUTES)
 
@@ -155,4 +155,4 @@ class DiskWatch:
         if self._warnings and left < self._warnings[0]:
             self._warnings = [minutes for minutes in self._warnings if left >= minutes]
             detail = {"minutes_left": round(left, 1), "free_mb": round(status.free_bytes / 1e6)}
-            self._journal.log("warning", "the disk is almost full", detail)
+            self._event_log.log("warning", "the disk is almost full", detail)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from acquire.assignment import Answer, Assigned, Flexed, Samples, Undecided, assign, rebound
-from acquire.bluetooth.manager import SensorHub
-from acquire.event_log import Journal
+from acquire.bluetooth.manager import SensorManager
+from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.protocol.schedule import Prompt
 from dataset.support import clock
@@ -34,18 +34,20 @@ class Assigning:
 
     Parameters
     ----------
-    hub : SensorHub
+    manager : SensorManager
     hardware : Hardware
         Told of the prompts.
-    journal : Journal
+    event_log : EventLog
     may : callable
         Raises where assigning is not possible now.
     """
 
-    def __init__(self, hub: SensorHub, hardware: Hardware, journal: Journal, may: Callable[[], None]) -> None:
-        self._hub = hub
+    def __init__(
+        self, manager: SensorManager, hardware: Hardware, event_log: EventLog, may: Callable[[], None]
+    ) -> None:
+        self._manager = manager
         self._hardware = hardware
-        self._journal = journal
+        self._event_log = event_log
         self._may = may
         self._lock = threading.Lock()
         self._flexed: list[Flexed] = []
@@ -71,7 +73,7 @@ class Assigning:
             The rig has no such channel, or a recording runs.
         """
         self._may()
-        channels = [s.channel for s in self._hub.sensors]
+        channels = [s.channel for s in self._manager.sensors]
         if channel not in channels:
             raise InputError(f"the rig has no {channel}", f"it has {', '.join(channels)}")
         self.relax()
@@ -96,7 +98,7 @@ class Assigning:
 
     def _collect(self) -> None:
         """Keep what has come: the sensors' own traces reach back a minute, and a person may take longer."""
-        for slot, new in self._hub.samples(self._since_ns).items():
+        for slot, new in self._manager.samples(self._since_ns).items():
             old = self._heard.get(slot)
             if old is not None and len(old.arrival_ns):
                 fresh = new.arrival_ns > old.arrival_ns[-1]
@@ -117,14 +119,14 @@ class Assigning:
         """Let each sensor that was assigned sit on its muscle, in what is recorded from now on."""
         self._may()
         slot_of = {channel: a.slot for channel, a in answers.items() if isinstance(a, Assigned)}
-        before = self._hub.sensors
+        before = self._manager.sensors
         after = rebound(before, slot_of)
-        self._hub.rebind(after)
+        self._manager.rebind(after)
         moved = [f"slot {b.slot}: {b.channel} -> {a.channel}" for b, a in zip(before, after, strict=True)
                  if a.channel != b.channel]  # fmt: skip
         margins = {channel: round(a.margin, 3) for channel, a in answers.items() if isinstance(a, Assigned)}
         undecided = {channel: a.why for channel, a in answers.items() if not isinstance(a, Assigned)}
-        self._journal.log(
+        self._event_log.log(
             "warning" if undecided else "info",
             "sensors assigned by flexing",
             {"slots": slot_of, "margins": margins, "moved": moved, "undecided": undecided},
@@ -157,7 +159,7 @@ class Assigning:
         tell = on_prompt or (lambda _channel, _seconds: None)
         if afresh:
             self.rest()
-        for channel in channels or [s.channel for s in self._hub.sensors]:
+        for channel in channels or [s.channel for s in self._manager.sensors]:
             tell("", rest_s)
             if stop.wait(rest_s):
                 break

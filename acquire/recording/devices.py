@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from acquire.bluetooth.manager import SensorHub
-from acquire.event_log import Journal
+from acquire.bluetooth.manager import SensorManager
+from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.ledbox.driver import LedBox
 from acquire.ledbox.flasher import Flasher
 from acquire.media.camera import Camera
 from acquire.media.microphone import Microphone
-from acquire.media.video_recorder import Muxer, frames_that_may_wait, open_encoder
+from acquire.media.video_recorder import VideoRecorder, frames_that_may_wait, open_encoder
 from acquire.quality.disk import expected_bytes_per_s
 from dataset.capture.schema import VIDEO
 from dataset.capture.writer import CaptureWriter
@@ -29,19 +29,19 @@ class Streams:
     Parameters
     ----------
     hardware : Hardware
-    journal : Journal
+    event_log : EventLog
     note : callable
         Told in words what the rig lacks.
     """
 
-    def __init__(self, hardware: Hardware, journal: Journal, note: Callable[[str], None]) -> None:
-        self.hub = SensorHub(hardware, journal)
+    def __init__(self, hardware: Hardware, event_log: EventLog, note: Callable[[str], None]) -> None:
+        self.manager = SensorManager(hardware, event_log)
         self.camera: Camera | None = None
         self.microphone: Microphone | None = None
         self.box: LedBox | None = None
-        self.muxer: Muxer | None = None
+        self.muxer: VideoRecorder | None = None
         self._hardware = hardware
-        self._journal = journal
+        self._event_log = event_log
         self._note = note
 
     def open(self, on_trigger: Callable[[int, int], None], flasher: Flasher | None = None) -> None:
@@ -59,12 +59,12 @@ class Streams:
         HardwareError
             A thing that the rig names does not open.
         """
-        self.hub.start()
+        self.manager.start()
         source = self._hardware.open_camera()
         if source is None:
             self._note("no camera: give a video to mia-sync run with --video")
         else:
-            self.camera = Camera(source, self._hardware.open_camera, self._journal)
+            self.camera = Camera(source, self._hardware.open_camera, self._event_log)
         self._open_sound()
         port = self._hardware.box_port()
         if port is None and flasher is not None:
@@ -75,7 +75,7 @@ class Streams:
         elif port is None:
             self._note("no LED box: no flash ties the video to the clock; claps and stomps alone give WARNING at best")
         else:
-            self.box = LedBox(port, self._journal, on_trigger=on_trigger)
+            self.box = LedBox(port, self._event_log, on_trigger=on_trigger)
 
     def _open_sound(self) -> None:
         if cues := self._hardware.open_cues():
@@ -90,21 +90,21 @@ class Streams:
         elif self.camera is None:
             self._note("sound is stored in the video only: without a camera it is not recorded")
         else:
-            self.microphone = Microphone(sound, self._journal, self._hardware.open_sound)
+            self.microphone = Microphone(sound, self._event_log, self._hardware.open_sound)
 
     def expected_bytes_per_s(self) -> float:
         """Return what all of it takes on the disk."""
         camera, microphone = self.camera, self.microphone
         return expected_bytes_per_s(
-            n_sensors=len(self.hub.sensors),
+            n_sensors=len(self.manager.sensors),
             picture=(camera.width, camera.height, camera.nominal_hz) if camera else None,
             sound_rate_hz=microphone.rate_hz if microphone else None,
         )
 
     def attach(self, writer: CaptureWriter) -> None:
         """Write everything that comes from now on into one capture."""
-        self._journal.attach(writer)
-        self.hub.attach(writer)
+        self._event_log.attach(writer)
+        self.manager.attach(writer)
         if self.camera is not None:
             camera, microphone = self.camera, self.microphone
             encoder = open_encoder(
@@ -116,7 +116,7 @@ class Streams:
                 turn=camera.turn,
             )
             waiting = frames_that_may_wait(camera.width, camera.height)
-            self.muxer = Muxer(encoder, writer, self._journal, max_waiting_frames=waiting)
+            self.muxer = VideoRecorder(encoder, writer, self._event_log, max_waiting_frames=waiting)
             if microphone is not None:
                 microphone.attach(self.muxer, writer)
             camera.attach(self.muxer)
@@ -129,11 +129,11 @@ class Streams:
             self.camera.detach()
         if self.microphone is not None:
             self.microphone.detach()
-        return self.hub.detach()
+        return self.manager.detach()
 
     def closing(self, last_to_first: ExitStack) -> None:
         """Add every step of closing to a stack, which runs them all, also where one of them fails."""
-        last_to_first.callback(self.hub.stop)
+        last_to_first.callback(self.manager.stop)
         for part in (self.muxer, self.camera, self.microphone, self.box):
             if part is not None:
                 last_to_first.callback(part.close)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquire.bluetooth.manager import SensorStatus
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.ledbox.driver import SOURCE as BOX_SOURCE
 from acquire.ledbox.flasher import Flasher
@@ -23,7 +23,7 @@ from acquire.quality.disk import DiskStatus, DiskWatch, check_disk
 from acquire.recording.assignment_procedure import Assigning
 from acquire.recording.control_socket import ControlServer
 from acquire.recording.devices import Streams
-from acquire.recording.schedule_runner import SchedulePlayer
+from acquire.recording.schedule_runner import ScheduleRunner
 from acquire.recording.status import status_dict
 from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
 from acquire.recording.take import Recording, Snapshot, Take
@@ -52,7 +52,7 @@ class Recorder:
         self.subject = check_subject(take.subject)
         channels = tuple(s.channel for s in hardware.sensors) if take.calibrate else ()
         self.schedule = build_schedule(take.protocol, take.seed, take.duration_s, calibrate=channels)
-        self.journal = Journal()
+        self.event_log = EventLog()
         self.notes: list[str] = []
         self.finished = threading.Event()
         #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
@@ -60,15 +60,17 @@ class Recorder:
         self._hardware = hardware
         if take.sensors:
             hardware.sensors = take.sensors
-        self._streams = Streams(hardware, self.journal, self._note)
+        self._streams = Streams(hardware, self.event_log, self._note)
         self._writer: CaptureWriter | None = None
         self._disk: DiskStatus | None = None
         self._disk_watch: DiskWatch | None = None
         self._disk_full = ""
         self._rows_left_out = False
-        self._player = SchedulePlayer(self.schedule, hardware, self.journal, finished=self.finished, watch=self._watch)
+        self._player = ScheduleRunner(
+            self.schedule, hardware, self.event_log, finished=self.finished, watch=self._watch
+        )
         #: Finds out by flexing which sensor sits where; between opening and starting.
-        self.assigning = Assigning(self._streams.hub, hardware, self.journal, self._before_recording)
+        self.assigning = Assigning(self._streams.manager, hardware, self.event_log, self._before_recording)
         self._control = ControlServer(
             {"status": lambda _: self.status(), "mark": lambda request: self.mark(str(request.get("text", "")))}
         )
@@ -100,11 +102,11 @@ class Recorder:
 
     def _open(self) -> None:
         self._phase = "opening"
-        self.journal.log("info", "opening", {"rig": self._hardware.name})
+        self.event_log.log("info", "opening", {"rig": self._hardware.name})
         try:
             self._control.start()
         except (OSError, MiaError) as error:  # a recording needs nobody outside
-            self.journal.log("warning", "no status and marks from outside", {"error": str(error)})
+            self.event_log.log("warning", "no status and marks from outside", {"error": str(error)})
         self._streams.open(self._on_trigger, self.flasher)
         disk = self._check_disk()
         if disk.minutes_left * 60 < self.schedule.duration_s:
@@ -118,11 +120,11 @@ class Recorder:
     def _note(self, text: str) -> None:
         text = clean_text(text)
         self.notes.append(text)
-        self.journal.log("warning", text)
+        self.event_log.log("warning", text)
 
     def missing(self) -> tuple[SensorStatus, ...]:
         """Return the slots that do not stream, and find out whether the recording may begin."""
-        missing = tuple(s for s in self._streams.hub.statuses() if s.state != "streaming" or s.health.value is None)
+        missing = tuple(s for s in self._streams.manager.statuses() if s.state != "streaming" or s.health.value is None)
         if self._phase in ("waiting", "ready"):
             self._phase = "waiting" if missing else "ready"
         return missing
@@ -152,7 +154,7 @@ class Recorder:
             if time.monotonic() > deadline:
                 names = ", ".join(f"slot {s.sensor.slot} {s.sensor.channel} ({s.state})" for s in missing)
                 raise HardwareError(
-                    f"{len(missing)} of {len(self._streams.hub.sensors)} sensors do not stream after {timeout_s:g} s",
+                    f"{len(missing)} of {len(self.sensors)} sensors do not stream after {timeout_s:g} s",
                     names,
                     "switch them on, close any phone app that holds them, or take them out of the rig file",
                 )
@@ -174,21 +176,21 @@ class Recorder:
         writer = CaptureWriter(
             folder,
             subject=self.subject,
-            sensors=streams.hub.sensors,
+            sensors=streams.manager.sensors,
             sync_seed=take.seed,
             rig_toml=take.rig_toml,
             protocol_toml=take.protocol_toml,
             setup_id=take.setup_id,
         )
         self._writer = writer
-        self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.journal)
+        self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.event_log)
         writer.clock_anchor(*clock.anchor())
         if take.subject_info:
             writer.log("info", SUBJECT_ROW, dict(take.subject_info))
         streams.attach(writer)
         self._began_ns = clock.now_ns()
         detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
-        self.journal.log("info", "recording", detail)
+        self.event_log.log("info", "recording", detail)
         self._player.start(writer, self._began_ns, streams.box or self.flasher)
         self._phase = "recording"
         atexit.register(self._close_at_exit)  # whoever records may crash, or forget
@@ -239,11 +241,11 @@ class Recorder:
             last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
             if writer is not None:
                 last_to_first.callback(lambda: writer.close(self._manifest_health(health)))
-                last_to_first.callback(self.journal.detach)
+                last_to_first.callback(self.event_log.detach)
             self._streams.closing(last_to_first)
             if recorded and writer is not None:
                 self._end_of_rows(writer)
-                health.update(self._streams.hub.health(self._ended_ns))
+                health.update(self._streams.manager.health(self._ended_ns))
         if not recorded or writer is None:
             return None
         if writer.disk_full and not self._disk_full:  # it filled up while the recording ended
@@ -272,7 +274,7 @@ class Recorder:
         """Say once that rows cannot be stored, while it happens."""
         if writer.left_out and not self._rows_left_out:
             self._rows_left_out = True
-            self.journal.log("error", "rows cannot be stored and are left out", dict(writer.left_out))
+            self.event_log.log("error", "rows cannot be stored and are left out", dict(writer.left_out))
 
     def _finish(self, folder: Path | None, error: BaseException | None) -> None:
         try:
@@ -290,7 +292,7 @@ class Recorder:
             self._note(f"the recording ended early: its schedule broke off ({self._player.failure!r})")
         self._ended_ns = self._streams.detach()
         writer.clock_anchor(*clock.anchor())
-        self.journal.log("info", "stopped")
+        self.event_log.log("info", "stopped")
 
     def _watch(self) -> None:
         """Look after microphone and disk; called by the player now and then."""
@@ -303,7 +305,7 @@ class Recorder:
         muxer, failure = self._streams.muxer, self._writer.failure
         video_full = muxer is not None and muxer.failure is not None and is_disk_full(muxer.failure)
         if failure is not None:
-            self.journal.log("error", "the capture cannot be written", {"error": str(failure)})
+            self.event_log.log("error", "the capture cannot be written", {"error": str(failure)})
             self.finished.set()
         elif self._disk.is_full or self._writer.disk_full or video_full:
             self._end_on_full_disk(self._writer.folder)
@@ -311,13 +313,13 @@ class Recorder:
     def _end_on_full_disk(self, folder: Path) -> None:
         free = f"{self._disk.free_bytes / 1e6:.0f} MB are free" if self._disk else "no room"
         self._disk_full = f"{free} on the disk of {folder}"
-        self.journal.log("error", "the disk is full: the recording ends", {"why": self._disk_full})
+        self.event_log.log("error", "the disk is full: the recording ends", {"why": self._disk_full})
         self.finished.set()
 
     def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
         if self._writer is not None and self._phase == "recording":
             self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
-            self.journal.show("trigger", t_ns=t_ns)
+            self.event_log.show("trigger", t_ns=t_ns)
 
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 
@@ -361,8 +363,8 @@ class Recorder:
 
     def reconnect(self, slot: int) -> str:
         """Make one sensor's connection anew, also before a recording."""
-        self._streams.hub.reconnect(slot)
-        channel = next(s.channel for s in self._streams.hub.sensors if s.slot == slot)
+        self._streams.manager.reconnect(slot)
+        channel = next(s.channel for s in self._streams.manager.sensors if s.slot == slot)
         if self._phase == "recording":
             self._player.note("reconnect", channel)
         return f"slot {slot} {channel} is connected anew"
@@ -373,8 +375,8 @@ class Recorder:
             raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
         channels = tuple(s.channel for s in self.sensors) if on else ()
         self.schedule = build_schedule(self.take.protocol, self.take.seed, self.take.duration_s, calibrate=channels)
-        self._player = SchedulePlayer(
-            self.schedule, self._hardware, self.journal, finished=self.finished, watch=self._watch
+        self._player = ScheduleRunner(
+            self.schedule, self._hardware, self.event_log, finished=self.finished, watch=self._watch
         )  # fmt: skip
 
     def calibrating(self) -> str:
@@ -388,7 +390,7 @@ class Recorder:
     @property
     def sensors(self) -> tuple[Sensor, ...]:
         """The slots as they are bound now; a further take in the same placement is given them."""
-        return self._streams.hub.sensors
+        return self._streams.manager.sensors
 
     def status(self) -> dict[str, Any]:
         """Return what ``mia-record status --json`` prints."""
@@ -412,12 +414,12 @@ class Recorder:
             elapsed_s=elapsed_s,
             remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
             cue=self._player.cue() if recording else None,
-            sensors=streams.hub.statuses(),
+            sensors=streams.manager.statuses(),
             camera=streams.camera.status() if streams.camera else None,
             sound=streams.microphone.status() if streams.microphone else None,
             box=streams.box is not None and not streams.box.failure,
             disk=self._disk,
-            rows=self.journal.recent(60),
+            rows=self.event_log.recent(60),
             paused=self._player.paused,
             pausing=self._player.pausing,
         )

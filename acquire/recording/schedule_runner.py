@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.ledbox.flasher import Flash, Flasher
 from acquire.protocol.blocks import Block, blocks_of
@@ -31,7 +31,7 @@ LONGEST_MARK = 500
 SOURCE = "control"
 
 
-class SchedulePlayer:
+class ScheduleRunner:
     """A thread that plays one recording's schedule from beginning to end, or until it is stopped.
 
     Parameters
@@ -39,7 +39,7 @@ class SchedulePlayer:
     schedule : Schedule
     hardware : Hardware
         Told of every prompt.
-    journal : Journal
+    event_log : EventLog
     finished : threading.Event
         Set when the schedule has ended; set by others to end it early.
     watch : callable
@@ -50,7 +50,7 @@ class SchedulePlayer:
         self,
         schedule: Schedule,
         hardware: Hardware,
-        journal: Journal,
+        event_log: EventLog,
         *,
         finished: threading.Event,
         watch: Callable[[], None],
@@ -59,7 +59,7 @@ class SchedulePlayer:
         self._prompts = schedule.prompts
         self._blocks = blocks_of(schedule.prompts)
         self._hardware = hardware
-        self._journal = journal
+        self._event_log = event_log
         self._finished = finished
         self._watch = watch
         self._thread: threading.Thread | None = None
@@ -108,13 +108,15 @@ class SchedulePlayer:
             self._play(writer, began_ns)
         except Exception as error:  # noqa: BLE001 - a recording without its schedule must end, not run for ever
             self.failure = error
-            self._journal.log("error", "the schedule broke off", {"error": repr(error)})
+            self._event_log.log("error", "the schedule broke off", {"error": repr(error)})
         finally:
             self._finished.set()
 
     def _play(self, writer: CaptureWriter, began_ns: int) -> None:
         if self._flasher is None and any(p.kind == "flash" for p in self._prompts):
-            self._journal.log("warning", "flashes skipped: no LED box and no screen; the video's offset rests on claps")
+            self._event_log.log(
+                "warning", "flashes skipped: no LED box and no screen; the video's offset rests on claps"
+            )
         anchor_s = ANCHOR_EVERY_S
         while not self._finished.is_set():
             self._wake.clear()
@@ -183,7 +185,7 @@ class SchedulePlayer:
         host_ns = clock.now_ns()
         self._hardware.prompt(prompt, host_ns)
         writer.event(host_ns, prompt.kind, label=prompt.label, source=source, detail=detail)
-        self._journal.show(prompt.kind, prompt.label, t_ns=host_ns)
+        self._event_log.show(prompt.kind, prompt.label, t_ns=host_ns)
         kind, _, end = prompt.kind.rpartition("_")
         if end == "start":
             self._begun[kind] = prompt.label
@@ -196,7 +198,7 @@ class SchedulePlayer:
 
     def _on_flash(self, flash: Flash | None, writer: CaptureWriter, source: str, more: dict[str, Any]) -> None:
         if flash is None:
-            self._journal.log("warning", "a flash was not given", {"source": source})
+            self._event_log.log("warning", "a flash was not given", {"source": source})
             return
         writer.event(
             flash.t_ns,
@@ -205,7 +207,7 @@ class SchedulePlayer:
             source=source,
             detail={**flash.detail, **more},
         )
-        self._journal.show("flash", t_ns=flash.t_ns)
+        self._event_log.show("flash", t_ns=flash.t_ns)
 
     # -- what a person may do -----------------------------------------------------------------------------------
 
@@ -237,7 +239,7 @@ class SchedulePlayer:
                 self._begin_pause(writer)
                 return "paused"
             self._pausing = True
-            self._journal.log("info", "pause asked for", {"after": running.label or running.kind})
+            self._event_log.log("info", "pause asked for", {"after": running.label or running.kind})
             return f"pauses after {running.label or 'the sync sequence'}"
 
     def resume(self) -> str:
@@ -246,7 +248,7 @@ class SchedulePlayer:
             writer = self._recording()
             if self._pausing:
                 self._pausing = False
-                self._journal.log("info", "pause taken back")
+                self._event_log.log("info", "pause taken back")
                 return "goes on without a pause"
             if not self._head.paused:
                 raise InputError("the recording is not paused", "it runs")
@@ -307,7 +309,7 @@ class SchedulePlayer:
             writer = self._recording()
             if self._flasher is None:
                 raise HardwareError("nothing can flash", "the rig has no LED box and there is no screen")
-            self._journal.log("info", "flash asked for")
+            self._event_log.log("info", "flash asked for")
             self._hardware.prompt(Prompt(at_s=self.position_s(), kind="flash"), clock.now_ns())
             self._fire(self._flasher, writer, {"asked": True})
             return "flash"
@@ -317,7 +319,7 @@ class SchedulePlayer:
         with self._lock:
             writer = self._recording()
             self._clap_ns = clock.now_ns()
-            self._journal.log("info", "clap asked for")
+            self._event_log.log("info", "clap asked for")
             self._give(Prompt(at_s=self.position_s(), kind="clap_cue", text="CLAP"), writer, source=SOURCE)
             return "clap"
 
@@ -386,7 +388,7 @@ class SchedulePlayer:
         """Store what a person asked for: a marker with a text, and a row of the log."""
         now_ns = clock.now_ns() if t_ns is None else t_ns
         writer.event(now_ns, "marker", label=text, source=SOURCE, detail={"asked": what})
-        self._journal.log("info", what, {"label": label}, t_ns=now_ns)
+        self._event_log.log("info", what, {"label": label}, t_ns=now_ns)
 
     def _cut(self, writer: CaptureWriter) -> None:
         """End what runs before its time."""
@@ -399,11 +401,11 @@ class SchedulePlayer:
         self._pausing = False
         self._head.pause(now_ns)
         writer.event(now_ns, "pause_start", source=SOURCE)
-        self._journal.log("info", "paused", t_ns=now_ns)
+        self._event_log.log("info", "paused", t_ns=now_ns)
 
     def _end_pause(self, writer: CaptureWriter, countdown_s: float) -> None:
         now_ns = clock.now_ns()
         self._head.resume(now_ns, countdown_s)
         writer.event(now_ns, "pause_stop", source=SOURCE)
-        self._journal.log("info", "resumed", t_ns=now_ns)
+        self._event_log.log("info", "resumed", t_ns=now_ns)
         self._wake.set()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from acquire.bluetooth.manager import SensorStatus
-from acquire.event_log import JournalRow
+from acquire.event_log import LogRow
 from acquire.media.camera import CameraStatus
 from acquire.media.microphone import SoundStatus
 from acquire.protocol.cues import Cue
@@ -84,7 +84,7 @@ class Snapshot:
     sound: SoundStatus | None
     box: bool
     disk: DiskStatus | None
-    rows: tuple[JournalRow, ...]
+    rows: tuple[LogRow, ...]
     paused: bool = False
     pausing: bool = False
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from acquire.hardware import BlockCallback, FrameSource, Radio, SoundSource
 from acquire.media.cue_tones import CueSound, Loudspeaker, TerminalBell
-from acquire.media.orientation import Turn
+from acquire.media.orientation import Orientation
 from acquire.protocol.schedule import Prompt
 from acquire.rig.config import CameraPart, MicrophonePart, Rig
 from dataset.support.errors import HardwareError, MiaError, MissingDependencyError
@@ -146,7 +146,7 @@ class OpenCvCamera:
         # What the camera really gives, not what was asked for.
         self.height, self.width = first.shape[0], first.shape[1]
         self.nominal_hz = float(self._capture.get(cv2.CAP_PROP_FPS)) or part.rate_hz
-        self.turn = Turn(rotation_deg=part.rotation_deg, mirrored=part.mirrored)
+        self.turn = Orientation(rotation_deg=part.rotation_deg, mirrored=part.mirrored)
         self.asked: Mapping[str, Any] = {
             "asked": {"width": part.width, "height": part.height, "rate_hz": part.rate_hz, "codec": part.codec},
             "codec": fourcc_text(int(self._capture.get(cv2.CAP_PROP_FOURCC))),

@@ -71,7 +71,7 @@ class CaptureApp(App[int]):
         What the setup screen begins with.
     first : str
         The step to begin with.
-    finder : BodyFinder, optional
+    scanner : BodyFinder, optional
         Looks whether the whole body is in the picture.
     patience_s : float
         How long a further take looks for the sensors of the one before, and a take that begins by itself for its own.
@@ -93,7 +93,7 @@ class CaptureApp(App[int]):
         plan: Plan | None = None,
         *,
         first: str = "setup",
-        finder: BodyFinder | None = None,
+        scanner: BodyFinder | None = None,
         patience_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class CaptureApp(App[int]):
         self._path: list[str] = []
         self._waits_since_s: float | None = None
         self._releasing: list[threading.Thread] = []
-        self.finder = finder
+        self.scanner = scanner
         self.error: MiaError | None = None
         self._first = first
         self._ending: asyncio.Task[None] | None = None
@@ -443,8 +443,8 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
     """
     protocol = str(protocol_path or DEFAULT_PROTOCOL)
     plan = Plan(rig=rig, out=out, subject=Subject(label=check_subject(subject)), protocol=protocol)
-    finder = BodyFinder()
-    app = CaptureApp(lambda plan: make_recorder_for(plan, transport), plan, finder=finder)
+    scanner = BodyFinder()
+    app = CaptureApp(lambda plan: make_recorder_for(plan, transport), plan, scanner=scanner)
     try:
         with ending_signals(app.end_from_signal):
             app.run()
@@ -453,7 +453,7 @@ def run_screen(*, rig: str, out: Path, subject: str, protocol_path: Path | None,
         app.wait_until_released()
         if recording is not None:
             app.recordings.append(recording)
-        finder.close()
+        scanner.close()
     for made in app.recordings:
         report_saved(made)
     if app.error is not None:

@@ -49,14 +49,14 @@ class CheckScreen(StepScreen):
     def on_mount(self) -> None:
         """Open the rig and begin to look."""
         self.capture_app.open_rig()
-        if self.capture_app.finder is not None:
+        if self.capture_app.scanner is not None:
             self.run_worker(self._look(), exclusive=True, group="look")
 
     async def _look(self) -> None:
         while True:
-            finder, picture = self.capture_app.finder, self.flow.recorder.picture()
-            if finder is not None and picture is not None:
-                self.body, found = await asyncio.to_thread(finder.look, picture)
+            scanner, picture = self.capture_app.scanner, self.flow.recorder.picture()
+            if scanner is not None and picture is not None:
+                self.body, found = await asyncio.to_thread(scanner.look, picture)
                 self._show_picture(picture, found)
             await asyncio.sleep(LOOK_EVERY_S)
 

@@ -84,15 +84,15 @@ class RecordScreen(StepScreen):
                 self._show_picture(self.flow.recorder.picture())
 
     def _show_picture(self, picture: NDArray[np.uint8] | None) -> None:
-        if not self._points or picture is None or self.capture_app.finder is None:
+        if not self._points or picture is None or self.capture_app.scanner is None:
             self.query_one(CameraView).picture = picture
         elif not self._looking:
             self._looking = True
-            self.run_worker(self._look(self.capture_app.finder, picture), group="look")
+            self.run_worker(self._look(self.capture_app.scanner, picture), group="look")
 
-    async def _look(self, finder: BodyFinder, picture: NDArray[np.uint8]) -> None:
+    async def _look(self, scanner: BodyFinder, picture: NDArray[np.uint8]) -> None:
         try:
-            _, body = await asyncio.to_thread(finder.look, picture)
+            _, body = await asyncio.to_thread(scanner.look, picture)
         finally:
             self._looking = False
         drawn = picture if body is None else draw_skeleton(picture, body.keypoints_2d, body.confidence)

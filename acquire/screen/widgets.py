@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.reactive import reactive
 
-from acquire.event_log import JournalRow
+from acquire.event_log import LogRow
 from acquire.media.camera import CameraStatus
 from acquire.media.microphone import SoundStatus
 from acquire.protocol.cues import Cue
@@ -139,7 +139,7 @@ class Events(TextLines):
         return text
 
 
-def row_words(text: Text, row: JournalRow) -> None:
+def row_words(text: Text, row: LogRow) -> None:
     """Append one row of the log, or one event: sign, channel, words, label."""
     sign, colour = level_style(row.level)
     where = f"{channel_from_name(row.detail['channel']).label}: " if "channel" in row.detail else ""

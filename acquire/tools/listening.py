@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from bleak.backends.characteristic import BleakGATTCharacteristic
 
-from acquire.bluetooth.connection import RADIO_ERRORS, Link
+from acquire.bluetooth.connection import RADIO_ERRORS, Connection
 from acquire.hardware import Radio
 from acquire.tools.radio import client, find_device, unreachable
 from acquire.tools.trial import CountsUp, Decoding, trial_decodings, what_counts_up
@@ -94,7 +94,7 @@ async def listen(
     device, _ = await find_device(radio, address)
     try:
         if known is not None:
-            await _listen_as(Link(device, known, radio), sink, seconds)
+            await _listen_as(Connection(device, known, radio), sink, seconds)
         else:
             subscribed = await _listen_to_all(client(radio, device), sink, seconds, wanted)
             if not subscribed:
@@ -111,7 +111,7 @@ def _uuid(text: str) -> str:
         raise InputError(f"--characteristic {text} is none", str(error)) from error
 
 
-async def _listen_as(link: Link, sink: OnRow, seconds: float) -> None:
+async def _listen_as(link: Connection, sink: OnRow, seconds: float) -> None:
     try:
         await link.open()
         await link.subscribe(sink)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from acquire.bluetooth.manager import SensorHub, SensorStatus
-from acquire.event_log import Journal
+from acquire.bluetooth.manager import SensorManager, SensorStatus
+from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.quality.disk import expected_bytes_per_s, look_at_disk
 from dataset.capture.reader import Capture, Sensor
@@ -131,19 +131,19 @@ def check_rig(
     HardwareError
         There is no Bluetooth.
     """
-    hub = SensorHub(hardware, Journal())
+    manager = SensorManager(hardware, EventLog())
     try:
-        hub.start()
-        _wait(hub, patience_s, progress)
+        manager.start()
+        _wait(manager, patience_s, progress)
         with tempfile.TemporaryDirectory(prefix="mia-rig-check-") as folder:
-            writer = CaptureWriter(Path(folder), subject="check", sensors=hub.sensors)
-            before, began_ns = clock.anchor(), hub.attach(writer)
+            writer = CaptureWriter(Path(folder), subject="check", sensors=manager.sensors)
+            before, began_ns = clock.anchor(), manager.attach(writer)
             for step in range(1, 11):
                 time.sleep(seconds / 10)
                 progress(0.5 + 0.05 * step)
-            stopped_ns, after = hub.detach(), clock.anchor()
-            statuses = hub.statuses()
-            writer.close(hub.health(stopped_ns))
+            stopped_ns, after = manager.detach(), clock.anchor()
+            statuses = manager.statuses()
+            writer.close(manager.health(stopped_ns))
             with Capture.open(Path(folder)) as capture:
                 sensors = tuple(
                     _judge(wanted, status, capture, (began_ns, stopped_ns))
@@ -151,7 +151,7 @@ def check_rig(
                 )
             bytes_per_s = (Path(folder) / "capture.db").stat().st_size / seconds
     finally:
-        hub.stop()
+        manager.stop()
         hardware.finish(None)
     bytes_per_s += expected_bytes_per_s(n_sensors=0, picture=picture, sound_rate_hz=sound_rate_hz)
     minutes = look_at_disk(out, bytes_per_s).minutes_left
@@ -170,11 +170,11 @@ def _in_order(sensors: tuple[Sensor, ...]) -> list[Sensor]:
     return sorted(sensors, key=lambda s: s.slot)
 
 
-def _wait(hub: SensorHub, patience_s: float, progress: Callable[[float], None]) -> None:
+def _wait(manager: SensorManager, patience_s: float, progress: Callable[[float], None]) -> None:
     began_s = time.monotonic()
     while (waited_s := time.monotonic() - began_s) < patience_s:
-        here = sum(s.state == "streaming" and s.health.received > 0 for s in hub.statuses())
-        if here == len(hub.statuses()):
+        here = sum(s.state == "streaming" and s.health.received > 0 for s in manager.statuses())
+        if here == len(manager.statuses()):
             return
         progress(0.5 * min(1.0, waited_s / patience_s))
         time.sleep(_WAIT_EVERY_S)

@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
 from acquire.bluetooth.binding import matches
-from acquire.bluetooth.connection import RADIO_ERRORS, Identity, Link
+from acquire.bluetooth.connection import RADIO_ERRORS, Connection, Identity
 from acquire.hardware import Radio
 from acquire.tools.radio import scanner
 from dataset.sensors.profile import known_profiles
@@ -108,7 +108,7 @@ async def _asked(radio: Radio, found: Found, device: BLEDevice) -> Found:
 
 async def ask_identity(radio: Radio, device: BLEDevice, profile: str) -> Identity:
     """Connect, read who it is, and disconnect; nothing is subscribed to and nothing written."""
-    link = Link(device, known_profiles()[profile], radio)
+    link = Connection(device, known_profiles()[profile], radio)
     try:
         await link.open()
         return link.identity

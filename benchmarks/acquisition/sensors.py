@@ -11,7 +11,7 @@ import sys
 
 from acquire.virtual.devices import orders
 from acquire.virtual.devices.m40 import M40Identity, VirtualM40
-from acquire.virtual.devices.simulated_link import Air, serve_controller
+from acquire.virtual.devices.simulated_link import SimulatedLink, serve_controller
 from benchmarks.acquisition.load import N_SENSORS, PacketClock, packet
 from dataset.support.clock import now_ns
 
@@ -23,7 +23,7 @@ def address(sensor: int) -> str:
 
 async def serve(hci: socket.socket) -> None:
     """Serve until standard input ends or says ``quit``; then report what was sent."""
-    air = Air()
+    air = SimulatedLink()
     sensors = []
     for k in range(N_SENSORS):
         identity = M40Identity(channel=str(k), address=address(k), serial=f"LOAD-{k}")

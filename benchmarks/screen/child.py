@@ -31,7 +31,7 @@ def thread_seconds() -> dict[str, float]:
 def main() -> None:
     """Show the screen; once it has recorded for so many seconds, write what that took and leave."""
     out, result, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-    app = CaptureApp(make_recorder_for, Plan(out=out), finder=BodyFinder())
+    app = CaptureApp(make_recorder_for, Plan(out=out), scanner=BodyFinder())
 
     def measure() -> None:
         while app.recorder.snapshot().phase != "recording":

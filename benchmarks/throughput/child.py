@@ -17,7 +17,7 @@ from typing import Any
 #: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
 STAGES = (
     ("reading", "sync.pipeline", "read_recording", ""),
-    ("  foresight", "sync.read_capture", "foresee", "reading"),
+    ("  foresight", "sync.read_capture", "predict_pose_frames", "reading"),
     ("  pictures", "sync.read_capture", "read_brightness", "reading"),
     ("  sound", "sync.read_capture", "read_sound", "reading"),
     ("  contacts", "sync.read_capture", "detect_contacts", "reading"),

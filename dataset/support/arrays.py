@@ -11,7 +11,7 @@ BoolArray = NDArray[np.bool_]
 StrArray = NDArray[np.str_]
 
 
-def stretches(mask: BoolArray) -> IntArray:
+def true_runs(mask: BoolArray) -> IntArray:
     """Return ``(first, stop)`` of each unbroken stretch of True, shape (K, 2); ``stop`` is the first row after it."""
     padded = np.concatenate([[False], mask, [False]])
     return np.flatnonzero(padded[1:] != padded[:-1]).astype(np.int64).reshape(-1, 2)

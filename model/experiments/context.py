@@ -55,7 +55,7 @@ class Context:
         names, counts = np.unique(self.windows.subject, return_counts=True)
         return tuple(str(names[i]) for i in np.lexsort((names, -counts)))
 
-    def floors(self, parts: str, *, length: int | None = None) -> Job:
+    def baselines(self, parts: str, *, length: int | None = None) -> Job:
         """Return the job of everything that learns nothing."""
         length = length or self.windows.length
         return Job(system=FLOORS_JOB, parts=parts, length=length, keep=self._kept(parts, 0, length))
@@ -100,7 +100,7 @@ class Context:
 
     def all_systems(self, parts: str, *, everywhere: bool = False, length: int | None = None) -> list[Job]:
         """Return the floors' job and, for each seed, those of all networks."""
-        jobs = [self.floors(parts, length=length)]
+        jobs = [self.baselines(parts, length=length)]
         jobs += [
             self.training(system, rate, parts, seed, length=length)
             for system in NETWORKS

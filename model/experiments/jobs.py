@@ -27,7 +27,7 @@ from model.experiments.crops import cropped, joined
 from model.experiments.parts import Parts, parts_of
 from model.experiments.scores import Scores, score
 from model.networks.base import Network
-from model.training.loop import predict, represent, train_steps, with_rate
+from model.training.loop import embed, predict, train_steps, with_rate
 
 #: The job that computes all predictors that learn nothing.
 FLOORS_JOB = "floors"
@@ -152,7 +152,7 @@ def run_job(job: Job, windows: Windows, folder: Path) -> Path:
         crops, which = cropped(test, job.length)
         predictions = {job.label: joined(predict(network, crops), which, windows.length)}
         if "neighbours" in job.keep:
-            one, other = (torch.from_numpy(represent(network, w).reshape(len(w), -1)) for w in (known, test))
+            one, other = (torch.from_numpy(embed(network, w).reshape(len(w), -1)) for w in (known, test))
             neighbours = parts.known[_neighbours(known, test, lambda a, b: _nearest(one, other, a, b))]
         if "weights" in job.keep:
             with written_whole(_weights_path(folder, job.key)) as part:

@@ -20,14 +20,14 @@ _MOST_EXAMPLES = 5
 
 def jobs(context: Context) -> list[Job]:
     """Return the runs: the floors' for V, the paper's transformer for MV."""
-    return [context.floors(IN_DISTRIBUTION), context.training(SYSTEM, RATE, IN_DISTRIBUTION, 0)]
+    return [context.baselines(IN_DISTRIBUTION), context.training(SYSTEM, RATE, IN_DISTRIBUTION, 0)]
 
 
 def report(context: Context, results: Results, out: Path) -> Report:
     """Write the figures to ``out`` and return the matrices."""
-    floors, network = (results[job.key] for job in jobs(context))
-    exercises, asked = context.exercises, context.windows.exercise[floors.test]
-    found = {"V (pose)": _retrieved(context, floors), "MV (model)": _retrieved(context, network)}
+    baselines, network = (results[job.key] for job in jobs(context))
+    exercises, asked = context.exercises, context.windows.exercise[baselines.test]
+    found = {"V (pose)": _retrieved(context, baselines), "MV (model)": _retrieved(context, network)}
     nearest = {name: _matrix(asked, labels[:, 0], exercises) for name, labels in found.items()}
     others = {name: _matrix(asked, labels[:, 1], exercises) for name, labels in found.items()}
     end = " - virtual data" if context.virtual else ""
@@ -46,7 +46,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     if len(exercises) > 1:
         title = "The nearest window of another exercise" + end
         drawn.append(figures.draw_matrices(others, exercises, out / "similarity-others.png", title=title))
-        examples = _examples(context, found, floors, network)
+        examples = _examples(context, found, baselines, network)
         motions = draw_motions(
             examples, out / "similarity-neighbours.png", title="Retrieved neighbours" + end, columns=3
         )
@@ -118,11 +118,11 @@ def _others_words(others: dict[str, FloatArray], exercises: tuple[str, ...]) -> 
 
 
 def _examples(
-    context: Context, found: dict[str, np.typing.NDArray[np.str_]], floors: Result, network: Result
+    context: Context, found: dict[str, np.typing.NDArray[np.str_]], baselines: Result, network: Result
 ) -> list[tuple[str, FloatArray]]:
     """Return motions to draw: windows whose neighbour of another exercise differs, asked for, by pose, by model."""
     windows = context.windows
-    asked = windows.exercise[floors.test]
+    asked = windows.exercise[baselines.test]
     pose, model = (labels[:, 1] for labels in found.values())
     frames = np.array([f for f in _FRAMES if f < windows.length])
     rows: list[tuple[str, FloatArray]] = []
@@ -134,8 +134,8 @@ def _examples(
         shown = differing if len(differing) else mine
         i = int(shown[len(shown) // 2])
         for what, window in (
-            ("asked for", int(floors.test[i])),
-            ("by pose", int(_neighbours(floors)[i, 1])),
+            ("asked for", int(baselines.test[i])),
+            ("by pose", int(_neighbours(baselines)[i, 1])),
             ("by the model", int(_neighbours(network)[i, 1])),
         ):
             label = f"{what}: {exercise_title(str(windows.exercise[window]))}, subject {windows.subject[window]}"

@@ -68,7 +68,7 @@ def _lengths(context: Context) -> list[int]:
 
 def _of(context: Context, length: int) -> list[Job]:
     return [
-        context.floors(IN_DISTRIBUTION, length=length),
+        context.baselines(IN_DISTRIBUTION, length=length),
         *(
             context.training(system, rate, IN_DISTRIBUTION, seed, length=length)
             for system in PAPER_NETWORKS

@@ -83,7 +83,7 @@ class Network(nn.Module):
         """Return sEMG in the channels' unit, shape (B, L, C), without gradient bookkeeping of its own."""
 
     @abstractmethod
-    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+    def embed(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return what the last layer is fed, shape (B, L, W): the network's own account of a window."""
 
     def start_at(self, emg: FloatArray) -> None:

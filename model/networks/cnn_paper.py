@@ -73,7 +73,7 @@ class CnnPaper(Network):
         x = self.convolutions[-1](self._hidden(x))  # (B, C, T)
         return x.transpose(1, 2)  # (B, T, C)
 
-    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+    def embed(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return what the last convolution is fed, shape (B, T, 64)."""
         return self._hidden(x).transpose(1, 2)
 

@@ -133,10 +133,10 @@ class MiaTransformer(Network):
 
     def forward(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return standardised sEMG, shape (B, L, C), from joints of shape (B, L, 25, D)."""
-        out: Tensor = self.head(self.represent(x, subject))  # (B, L, C)
+        out: Tensor = self.head(self.embed(x, subject))  # (B, L, C)
         return out
 
-    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+    def embed(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return what the last layer is fed, shape (B, L, width)."""
         x = ((x - self.x_mean) / self.x_sd).nan_to_num(0.0).flatten(2)  # (B, L, 25 D)
         velocity = VELOCITY_GAIN * torch.diff(x, dim=1, prepend=x[:, :1])  # (B, L, 25 D)

@@ -79,7 +79,7 @@ class TransformerPaper(Network):
         """Return sEMG in hundreds of counts, shape (B, T, C), from keypoints of shape (B, T, 25, 2)."""
         return functional.relu(self.head(self._encoded(x)))  # (B, T, C)
 
-    def represent(self, x: Tensor, subject: Tensor) -> Tensor:
+    def embed(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return what the last layer is fed, shape (B, T, 128)."""
         return self._encoded(x)
 

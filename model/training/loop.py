@@ -225,9 +225,9 @@ def predict(network: Network, windows: Windows) -> NDArray[np.float64]:
     return _in_batches(network, windows, network.predict).astype(np.float64)
 
 
-def represent(network: Network, windows: Windows) -> NDArray[np.float32]:
+def embed(network: Network, windows: Windows) -> NDArray[np.float32]:
     """Return the network's own account of each window, what its last layer is fed; shape (N, L, W)."""
-    return _in_batches(network, windows, network.represent)
+    return _in_batches(network, windows, network.embed)
 
 
 def with_rate(recipe: Recipe, learning_rate: float | None, batch: int | None = None) -> Recipe:

@@ -299,8 +299,8 @@ def _median_step(arrival_s: FloatArray) -> float:
     # Of a long stream from stretches all over it.
     size = len(arrival_s) if len(arrival_s) <= BLOCK else BLOCK // _STRETCHES
     firsts = np.linspace(0, len(arrival_s) - size, 1 if size == len(arrival_s) else _STRETCHES).astype(np.int64)
-    stretches = [arrival_s[first : first + size] for first in firsts]
-    steps = np.concatenate([np.diff(stretch) for stretch in stretches])
+    true_runs = [arrival_s[first : first + size] for first in firsts]
+    steps = np.concatenate([np.diff(stretch) for stretch in true_runs])
     positive = steps[steps > 0]
     if len(positive) == 0:
         return math.nan
@@ -308,7 +308,7 @@ def _median_step(arrival_s: FloatArray) -> float:
     # A radio sends what is ready at its own turns, so single steps are the radio's. Over many values the sensor's
     # period shows, unless some are lost at random: then these long steps differ from one another.
     apart = max(1, min(_BASELINE, len(steps) // 3))
-    long = np.concatenate([stretch[apart:] - stretch[:-apart] for stretch in stretches])
+    long = np.concatenate([stretch[apart:] - stretch[:-apart] for stretch in true_runs])
     let_go(arrival_s)
     typical = float(np.median(long))
     if np.median(np.abs(long - typical)) <= 1.5 * step_s:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import fft, signal
 from scipy.ndimage import uniform_filter1d
 
-from dataset.support.arrays import FloatArray, stretches
+from dataset.support.arrays import FloatArray, true_runs
 
 _BAND_HZ = (1500.0, 4000.0)
 _WIDE_HZ = (1000.0, 8000.0)
@@ -46,7 +46,7 @@ def find_beeps(samples: FloatArray, rate_hz: int) -> list[Beep]:
     quiet = float(np.percentile(tone, 20)) + 1e-14
     tonal = (tone > 0.8 * (wide + 1e-14)) & (tone > 50.0 * quiet)
     found: list[Beep] = []
-    for first, stop in stretches(tonal):
+    for first, stop in true_runs(tonal):
         steady = np.abs(peak_hz[first:stop] - np.median(peak_hz[first:stop])) < 80.0
         if (stop - first) * hop / rate_hz < _SHORTEST_S or steady.mean() < 0.9:
             continue
@@ -117,7 +117,7 @@ def _before_its_echo(envelope: FloatArray, level: float, start: int, rate_hz: in
 
     Until its echo came it was as loud as it ever is, which a voice that rises to a tone is not.
     """
-    for first, stop in reversed(stretches(envelope[:start] > 0.5 * level)):
+    for first, stop in reversed(true_runs(envelope[:start] > 0.5 * level)):
         if start - stop > _CANCELLED_S * rate_hz:
             break
         if stop - first >= _SOUNDING_S * rate_hz and float(envelope[first:stop].max()) > level:

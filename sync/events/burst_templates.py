@@ -17,7 +17,7 @@ from dataset.support.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bell:
+class BurstTemplate:
     """A family of shapes with a place and two widths, all in seconds.
 
     Attributes
@@ -56,29 +56,29 @@ def _with_tail(t: FloatArray, at: float, width: float, tail: float) -> FloatArra
     return np.asarray(density * math.sqrt(1.0 + (tail / width) ** 2))
 
 
-TWO_SIDED = Bell(
+TWO_SIDED = BurstTemplate(
     name="two-sided bell",
     shape=_two_sided,
     centroid_s=lambda at, rise, fall: at + _HALF * (fall - rise),
     slope=lambda rise, fall: np.array([1.0, -_HALF * rise, _HALF * fall]),
 )
-WITH_TAIL = Bell(
+WITH_TAIL = BurstTemplate(
     name="bell with a tail",
     shape=_with_tail,
     centroid_s=lambda at, width, tail: at + tail,
     slope=lambda width, tail: np.array([1.0, 0.0, tail]),
 )
-BELLS = (TWO_SIDED, WITH_TAIL)
+BURST_TEMPLATES = (TWO_SIDED, WITH_TAIL)
 
 
 def centroid_sd_s(
-    bell: Bell, widths_s: tuple[float, float], jacobian: FloatArray, residual: FloatArray, spread_s: float
+    template: BurstTemplate, widths_s: tuple[float, float], jacobian: FloatArray, residual: FloatArray, spread_s: float
 ) -> float:
     """Return the standard deviation of a fitted centroid: the larger of what noise and what the pieces' misfits say.
 
     Parameters
     ----------
-    bell : Bell
+    template : BurstTemplate
     widths_s : (float, float)
         As fitted.
     jacobian : ndarray, shape (P * M + R, 3)
@@ -89,7 +89,7 @@ def centroid_sd_s(
         By which single contacts scatter.
     """
     n = len(residual)
-    by_place, *by_widths = bell.slope(*widths_s)
+    by_place, *by_widths = template.slope(*widths_s)
     noise, misfit = variances_of(np.array([*by_widths, by_place]), jacobian, residual)
     known = 1.0 / (float(jacobian[:, 2] @ jacobian[:, 2]) + 1e-12)
     lead = max(0.0, spread_s**2 - n * known) / n

@@ -24,9 +24,9 @@ from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
 from dataset.support.disk_arrays import BLOCK, blocks, gathered
-from sync.events.burst_templates import BELLS, Bell, variances_of
+from sync.events.burst_templates import BURST_TEMPLATES, BurstTemplate, variances_of
 from sync.events.filters import band, band_share
-from sync.events.perievent import WAVEFORM_HZ, cut_pieces, typical_step
+from sync.events.perievent import WAVEFORM_HZ, cut_windows, typical_step
 
 #: Squares are averaged over so long: short against any burst.
 _BIN_S = 0.005
@@ -61,18 +61,18 @@ class PowerFit:
     ----------
     contact : ndarray of int64, shape (P,)
         Which contacts they answer.
-    each_s : ndarray, shape (P,)
+    latency_s : ndarray, shape (P,)
         Centroid of each answer after its contact.
     widths_s : (float, float)
         Of the two-sided bell.
     each_sd_s : float
         Of a single one under their common shape, by noise and misfit.
     sd_s : float
-        Of the mean of ``each_s``, shape and all; how contacts differ is not in it.
+        Of the mean of ``latency_s``, shape and all; how contacts differ is not in it.
     """
 
     contact: IntArray
-    each_s: FloatArray
+    latency_s: FloatArray
     widths_s: tuple[float, float]
     each_sd_s: float
     sd_s: float
@@ -80,7 +80,7 @@ class PowerFit:
     @property
     def centroid_s(self) -> float:
         """Mean centroid after the contact."""
-        return float(np.mean(self.each_s))
+        return float(np.mean(self.latency_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Powers:
         )
 
 
-def fit_powers(
+def fit_gamma_power(
     contact_s: FloatArray,
     streams: Mapping[str, tuple[FloatArray, FloatArray]],
     answered: Mapping[str, tuple[float, IntArray]],
@@ -131,21 +131,25 @@ def fit_powers(
     if not powers:
         return {}
     places = {name: place for name, (place, _) in answered.items()}
-    families = [_fit_family(bell, powers, places) for bell in BELLS]
+    families = [_fit_family(template, powers, places) for template in BURST_TEMPLATES]
     return {name: _between(*(family[name] for family in families)) for name in powers}
 
 
-def _fit_family(bell: Bell, powers: Mapping[str, _Powers], places: Mapping[str, float]) -> dict[str, PowerFit]:
+def _fit_family(
+    template: BurstTemplate, powers: Mapping[str, _Powers], places: Mapping[str, float]
+) -> dict[str, PowerFit]:
     """Return each sensor's answers under one family of shapes, drawn to what its limb has in common."""
     start = np.full(2, math.log(_START_S))
-    alone = {name: _fit(bell, p, start, places[name], None) for name, p in powers.items()}
+    alone = {name: _fit(template, p, start, places[name], None) for name, p in powers.items()}
     limb = np.median([fit.x[:2] for fit in alone.values()], axis=0)
     result: dict[str, PowerFit] = {}
     for name, p in powers.items():
         # One movement that falls into one answer can bend the whole sensor's shape to it; the limb's shows it up.
-        held = _fit(bell, p, limb, float(_each_s(bell, alone[name].x).mean()), limb, _HELD_SD)
+        held = _fit(template, p, limb, float(_each_s(template, alone[name].x).mean()), limb, _HELD_SD)
         clean = p.only(_undisturbed(p, held))
-        result[name] = _told(bell, clean, _fit(bell, clean, limb, float(_each_s(bell, held.x).mean()), limb))
+        result[name] = _told(
+            template, clean, _fit(template, clean, limb, float(_each_s(template, held.x).mean()), limb)
+        )
     return result
 
 
@@ -154,10 +158,10 @@ def _between(one: PowerFit, other: PowerFit) -> PowerFit:
     contact, mine, its = np.intersect1d(one.contact, other.contact, return_indices=True)
     if len(contact) < _FEWEST_PIECES:
         return one
-    apart_s = float(np.mean(one.each_s[mine] - other.each_s[its]))
+    apart_s = float(np.mean(one.latency_s[mine] - other.latency_s[its]))
     return PowerFit(
         contact=contact,
-        each_s=0.5 * (one.each_s[mine] + other.each_s[its]),
+        latency_s=0.5 * (one.latency_s[mine] + other.latency_s[its]),
         widths_s=one.widths_s,
         each_sd_s=max(one.each_sd_s, other.each_sd_s),
         # The centroid may lie anywhere between the two.
@@ -179,7 +183,7 @@ def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value:
             whole = np.ptp(times, axis=1) < 1.5 * size / rate_hz
             yield times.mean(axis=1)[whole], power[bins][whole]
 
-    pieces = cut_pieces(contact_s, *gathered(whole_bins(), (np.float64, np.float64)))
+    pieces = cut_windows(contact_s, *gathered(whole_bins(), (np.float64, np.float64)))
     pieces = pieces.only(np.isin(pieces.contact, contact))
     inside = pieces.weight > 0
     least = 1e-6 * float(np.max(power, initial=0.0)) + 1e-30
@@ -199,20 +203,25 @@ def _quietest(power: FloatArray, size: int) -> float:
     return float(np.percentile([np.mean(stretch) for stretch in np.array_split(power, n)], _QUIET_PERCENT))
 
 
-def _each_s(bell: Bell, x: FloatArray) -> FloatArray:
+def _each_s(template: BurstTemplate, x: FloatArray) -> FloatArray:
     """Return the centroids of all answers: ``x`` holds two widths' logarithms, a place, and each answer's step."""
-    return bell.centroid_s(float(x[2]), math.exp(x[0]), math.exp(x[1])) + x[3:]
+    return template.centroid_s(float(x[2]), math.exp(x[0]), math.exp(x[1])) + x[3:]
 
 
 def _fit(
-    bell: Bell, p: _Powers, widths: FloatArray, centroid_s: float, limb: FloatArray | None, shape_sd: float = _SHAPE_SD
+    template: BurstTemplate,
+    p: _Powers,
+    widths: FloatArray,
+    centroid_s: float,
+    limb: FloatArray | None,
+    shape_sd: float = _SHAPE_SD,
 ) -> OptimizeResult:
     """Fit logarithms of widths, drawn to the limb's, a place, and the steps of the pieces from it, drawn to 0."""
     n, width = p.t.shape
 
     def misfit(x: FloatArray) -> FloatArray:
         at = (x[2] + x[3:])[:, None]
-        drive = bell.shape(p.t - at, 0.0, math.exp(x[0]), math.exp(x[1])) * p.weight
+        drive = template.shape(p.t - at, 0.0, math.exp(x[0]), math.exp(x[1])) * p.weight
         return _deviance(p, _expected(p, drive)) * p.weight
 
     def residuals(x: FloatArray) -> FloatArray:
@@ -234,7 +243,7 @@ def _fit(
         rows[n * width + n :, :2] = np.eye(2)[: 0 if limb is None else 2] / shape_sd
         return rows
 
-    place = centroid_s - bell.centroid_s(0.0, math.exp(widths[0]), math.exp(widths[1]))
+    place = centroid_s - template.centroid_s(0.0, math.exp(widths[0]), math.exp(widths[1]))
     reach = np.full(n, _FARTHEST_S)
     low = np.array([*[math.log(_NARROWEST_S)] * 2, _EARLIEST_S, *-reach])
     high = np.array([*[math.log(_WIDEST_S)] * 2, _LATEST_S, *reach])
@@ -250,10 +259,10 @@ def _undisturbed(p: _Powers, fit: OptimizeResult) -> BoolArray:
     return good if good.sum() >= _FEWEST_PIECES else np.ones(len(good), dtype=bool)
 
 
-def _told(bell: Bell, p: _Powers, fit: OptimizeResult) -> PowerFit:
+def _told(template: BurstTemplate, p: _Powers, fit: OptimizeResult) -> PowerFit:
     n = len(p.t)
     widths = math.exp(fit.x[0]), math.exp(fit.x[1])
-    by_place, *by_widths = bell.slope(*widths)
+    by_place, *by_widths = template.slope(*widths)
     slope = np.array([*by_widths, by_place, *np.full(n, 1.0 / n)])
     misfit = fit.fun[: p.t.size].reshape(p.t.shape)
     # Misfits are larger than noise alone; a piece's place is known as well as its misfits let it be.
@@ -261,7 +270,7 @@ def _told(bell: Bell, p: _Powers, fit: OptimizeResult) -> PowerFit:
     information = np.sum(fit.jac[: p.t.size, 3:] ** 2, axis=0)
     return PowerFit(
         contact=p.contact,
-        each_s=_each_s(bell, fit.x),
+        latency_s=_each_s(template, fit.x),
         widths_s=widths,
         each_sd_s=math.sqrt(excess / (float(np.median(information)) + 1e-12)),
         sd_s=math.sqrt(max(variances_of(slope, fit.jac, misfit))),

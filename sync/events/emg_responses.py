@@ -17,9 +17,9 @@ from scipy import stats
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from sync.events.burst_templates import BELLS, TWO_SIDED, Bell, centroid_sd_s
-from sync.events.emg_power import PowerFit, fit_powers
-from sync.events.perievent import Pieces, cut_pieces, explained, level_of
+from sync.events.burst_templates import BURST_TEMPLATES, TWO_SIDED, BurstTemplate, centroid_sd_s
+from sync.events.emg_power import PowerFit, fit_gamma_power
+from sync.events.perievent import PerieventWindows, cut_windows, explained, level_of
 
 #: Responses searched for: from a burst that leads by a lot to a slow sensor.
 _SEARCH_S = (-0.25, 0.65)
@@ -64,7 +64,7 @@ class Response:
         than three contacts were answered.
     contact : ndarray of int64, shape (E,)
         Indices of the contacts that were answered.
-    each_s : ndarray, shape (E,)
+    latency_s : ndarray, shape (E,)
         The response of each of them.
     each_sd_s : float
         How well one of them is known; NaN where that cannot be told from how the contacts differ.
@@ -87,7 +87,7 @@ class Response:
     response_s: float = math.nan
     ci95_s: float = math.nan
     contact: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    each_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    latency_s: FloatArray = field(default_factory=lambda: np.zeros(0))
     each_sd_s: float = math.nan
     n_contacts: int = 0
     shape_sd_s: float = math.nan
@@ -116,7 +116,7 @@ def measure_responses(
         One for each stream; with NaN where the sensor did not answer.
     """
     levels = {name: level_of(*streams[name]) for name in streams}
-    pieces = {name: cut_pieces(contact_s, *level) for name, level in levels.items()}
+    pieces = {name: cut_windows(contact_s, *level) for name, level in levels.items()}
     # A sensor that answers stands out; one that does not would blur the limb's shape.
     answering: dict[str, float] = {}
     for name, parts in pieces.items():
@@ -125,7 +125,9 @@ def measure_responses(
             if share > _ANSWERS:
                 answering[name] = start
     pooled = {
-        bell.name: _pooled_widths(bell, {n: pieces[n] for n in answering}, answering) for bell in BELLS if answering
+        template.name: _pooled_widths(template, {n: pieces[n] for n in answering}, answering)
+        for template in BURST_TEMPLATES
+        if answering
     }
     results: dict[str, Response] = {}
     for name, parts in pieces.items():
@@ -135,18 +137,18 @@ def measure_responses(
         margin = _margin(contact_s, levels[name], answering[name])
         results[name] = replace(_measure(parts, answering[name], pooled), ambiguity_margin=margin)
     answered = {n: (r.response_s, r.contact) for n, r in results.items() if len(r.contact)}
-    for name, fit in fit_powers(contact_s, streams, answered).items():
+    for name, fit in fit_gamma_power(contact_s, streams, answered).items():
         results[name] = _by_power(results[name], fit)
     return results
 
 
 def _by_power(response: Response, fit: PowerFit) -> Response:
     """Return a raw stream's response with its answers where the power's likelihood puts them."""
-    scatter_sd, caution, _ = _scatter(fit.each_s)
+    scatter_sd, caution, _ = _scatter(fit.latency_s)
     own_sd = caution * fit.sd_s
     return replace(
         response, response_s=fit.centroid_s, ci95_s=1.96 * math.hypot(scatter_sd, own_sd), contact=fit.contact,
-        each_s=fit.each_s, each_sd_s=fit.each_sd_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=TWO_SIDED.name,
+        latency_s=fit.latency_s, each_sd_s=fit.each_sd_s, shape_sd_s=own_sd, shape_s=fit.widths_s, shape=TWO_SIDED.name,
     )  # fmt: skip
 
 
@@ -166,7 +168,7 @@ def explained_alone(contact_s: FloatArray, level: tuple[FloatArray, FloatArray],
         0 to 1; NaN where there are no values about the contact.
     """
     result = np.full((len(contact_s), len(delay_s)), np.nan)
-    parts = cut_pieces(contact_s, *level, alone=True).until(_ALONE_UNTIL_S)
+    parts = cut_windows(contact_s, *level, alone=True).until(_ALONE_UNTIL_S)
     # Values that begin only later tell nothing.
     parts = parts.only(parts.weight.sum(axis=1) >= _FEWEST_ALONE)
     if len(parts):
@@ -180,27 +182,27 @@ def _plain(t: FloatArray, at: float) -> FloatArray:
 
 def _margin(contact_s: FloatArray, level: tuple[FloatArray, FloatArray], delay_s: float) -> float:
     """Return how much worse the train of contacts explains the values at any other time, 0 to 1."""
-    here = _explained_alike(cut_pieces(contact_s, *level), delay_s)
+    here = _explained_alike(cut_windows(contact_s, *level), delay_s)
     shifts = np.concatenate([-_OTHER_SHIFTS_S, _OTHER_SHIFTS_S])
-    other = max(_explained_alike(cut_pieces(contact_s + shift, *level), delay_s) for shift in shifts)
+    other = max(_explained_alike(cut_windows(contact_s + shift, *level), delay_s) for shift in shifts)
     return max(0.0, 1.0 - other / here) if here > 0 else 0.0
 
 
-def _explained_alike(parts: Pieces, delay_s: float) -> float:
+def _explained_alike(parts: PerieventWindows, delay_s: float) -> float:
     """Return the share of the variance explained by responses of one height: contacts are alike, chance is not."""
     if len(parts) < MIN_RESPONSES:
         return 0.0
-    bell = parts.centred(_plain(parts.t, delay_s))
-    common = max(0.0, float(np.sum(bell * parts.y)))
-    return common**2 / (float(np.sum(bell**2)) * float(np.sum(parts.y**2)) + 1e-12)
+    template = parts.centred(_plain(parts.t, delay_s))
+    common = max(0.0, float(np.sum(template * parts.y)))
+    return common**2 / (float(np.sum(template**2)) * float(np.sum(parts.y**2)) + 1e-12)
 
 
-def _scale(parts: Pieces) -> float:
+def _scale(parts: PerieventWindows) -> float:
     """Typical size of a response, so that sensors with other gains weigh alike."""
     return float(np.median(np.ptp(parts.y, axis=1))) + 1e-9
 
 
-def _coarse(parts: Pieces) -> tuple[float, float]:
+def _coarse(parts: PerieventWindows) -> tuple[float, float]:
     """Return the delay that explains most, and the share of the variance it explains."""
     grid = np.arange(_SEARCH_S[0], _SEARCH_S[1], 0.01)
     energy = parts.energy
@@ -216,13 +218,15 @@ def _bounds(n: int) -> tuple[FloatArray, FloatArray]:
     return np.array(low), np.array(high)
 
 
-def _start_of(bell: Bell, delay_s: float) -> tuple[float, float, float]:
+def _start_of(template: BurstTemplate, delay_s: float) -> tuple[float, float, float]:
     """Return logarithms of widths, and the place, of the family's member nearest to a plain bell at a delay."""
-    first, second = (_WIDTH_S, _WIDTH_S) if bell is TWO_SIDED else (0.8 * _WIDTH_S, 0.6 * _WIDTH_S)
-    return math.log(first), math.log(second), delay_s - bell.centroid_s(0.0, first, second)
+    first, second = (_WIDTH_S, _WIDTH_S) if template is TWO_SIDED else (0.8 * _WIDTH_S, 0.6 * _WIDTH_S)
+    return math.log(first), math.log(second), delay_s - template.centroid_s(0.0, first, second)
 
 
-def _pooled_widths(bell: Bell, pieces: Mapping[str, Pieces], starts: Mapping[str, float]) -> FloatArray:
+def _pooled_widths(
+    template: BurstTemplate, pieces: Mapping[str, PerieventWindows], starts: Mapping[str, float]
+) -> FloatArray:
     """Return the logarithms of the widths that fit all sensors of a limb, each with a place of its own."""
     names = list(pieces)
     scales = [_scale(pieces[n]) for n in names]
@@ -230,11 +234,11 @@ def _pooled_widths(bell: Bell, pieces: Mapping[str, Pieces], starts: Mapping[str
     def residuals(x: FloatArray) -> FloatArray:
         first, second = math.exp(x[0]), math.exp(x[1])
         return np.concatenate([
-            (pieces[n].project(bell.shape(pieces[n].t, float(at) - _LATER_S, first, second))[0] / scale).ravel()
+            (pieces[n].project(template.shape(pieces[n].t, float(at) - _LATER_S, first, second))[0] / scale).ravel()
             for n, scale, at in zip(names, scales, x[2:], strict=True)
         ])  # fmt: skip
 
-    begin = [_start_of(bell, starts[n]) for n in names]
+    begin = [_start_of(template, starts[n]) for n in names]
     x0 = np.array([*begin[0][:2], *(place + _LATER_S for _, _, place in begin)])
     fit = least_squares(
         residuals, x0, bounds=_bounds(len(names)), loss="soft_l1", f_scale=0.1, x_scale=0.1, diff_step=_STEPS
@@ -246,7 +250,7 @@ def _pooled_widths(bell: Bell, pieces: Mapping[str, Pieces], starts: Mapping[str
 class _Fit:
     """One family fitted to one sensor's pieces."""
 
-    bell: Bell
+    template: BurstTemplate
     at_s: float
     widths_s: tuple[float, float]
     noise: float
@@ -256,24 +260,24 @@ class _Fit:
 
     @property
     def centroid_s(self) -> float:
-        return self.bell.centroid_s(self.at_s, *self.widths_s)
+        return self.template.centroid_s(self.at_s, *self.widths_s)
 
     def sd_s(self, spread_s: float) -> float:
         """Return the centroid's standard deviation where single contacts scatter by ``spread_s``."""
         residual = self.result.fun[: self.left.size].reshape(self.left.shape)
-        return centroid_sd_s(self.bell, self.widths_s, self.result.jac, residual, spread_s)
+        return centroid_sd_s(self.template, self.widths_s, self.result.jac, residual, spread_s)
 
 
-def _fit(bell: Bell, parts: Pieces, start_s: float, pooled: FloatArray) -> _Fit:
+def _fit(template: BurstTemplate, parts: PerieventWindows, start_s: float, pooled: FloatArray) -> _Fit:
     scale = _scale(parts)
     inside = parts.weight > 0
 
     def residuals(x: FloatArray, noises: FloatArray) -> FloatArray:
-        left = parts.project(bell.shape(parts.t, float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])))[0]
+        left = parts.project(template.shape(parts.t, float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])))[0]
         return np.concatenate([(left / noises).ravel(), (x[:2] - pooled) / _SHAPE_SD])
 
     low, high = _bounds(1)
-    place = start_s - bell.centroid_s(0.0, math.exp(pooled[0]), math.exp(pooled[1]))
+    place = start_s - template.centroid_s(0.0, math.exp(pooled[0]), math.exp(pooled[1]))
     x = np.clip(np.array([*pooled, place + _LATER_S]), low + 1e-6, high - 1e-6)
     noise, noises = 0.1 * scale, np.full(parts.t.shape, 0.1 * scale)
     for _ in range(2):
@@ -282,10 +286,10 @@ def _fit(bell: Bell, parts: Pieces, start_s: float, pooled: FloatArray) -> _Fit:
         )
         x = result.x
         at, first, second = float(x[2]) - _LATER_S, math.exp(x[0]), math.exp(x[1])
-        shape = bell.shape(parts.t, at, first, second)
+        shape = template.shape(parts.t, at, first, second)
         left, heights = parts.project(shape)
         noise, noises = _noise_of(left, heights[:, None] * shape, inside, 0.01 * scale)
-    return _Fit(bell, at, (first, second), noise, noises, left, result)
+    return _Fit(template, at, (first, second), noise, noises, left, result)
 
 
 def _noise_of(left: FloatArray, answer: FloatArray, inside: BoolArray, least: float) -> tuple[float, FloatArray]:
@@ -300,8 +304,8 @@ def _noise_of(left: FloatArray, answer: FloatArray, inside: BoolArray, least: fl
     return whole, np.sqrt(quiet**2 + (share * answer) ** 2)
 
 
-def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) -> Response:
-    fits = [_fit(bell, parts, start_s, pooled[bell.name]) for bell in BELLS]
+def _measure(parts: PerieventWindows, start_s: float, pooled: Mapping[str, FloatArray]) -> Response:
+    fits = [_fit(template, parts, start_s, pooled[template.name]) for template in BURST_TEMPLATES]
     noises = np.minimum(fits[0].noises, fits[1].noises)
     cost = np.array([0.5 * float(np.sum(np.minimum((f.left / noises) ** 2, 9.0))) for f in fits])
     likely = np.exp(-(cost - cost.min()) / _CORRELATED)
@@ -311,55 +315,55 @@ def _measure(parts: Pieces, start_s: float, pooled: Mapping[str, FloatArray]) ->
     best = fits[int(np.argmax(likely))]
     each, heights = _each(parts, best)
     floor = best.noise / (
-        np.linalg.norm(parts.centred(best.bell.shape(parts.t, best.at_s, *best.widths_s)), axis=1) + 1e-9
+        np.linalg.norm(parts.centred(best.template.shape(parts.t, best.at_s, *best.widths_s)), axis=1) + 1e-9
     )
     answered = (heights > _ANSWER_SD * floor) & (heights > _ANSWER_SHARE * np.median(heights))
     if answered.sum() < MIN_RESPONSES:
         return Response(n_contacts=len(parts), contrast=float(np.median(heights)) / best.noise)
-    each_s = each[answered] - best.at_s + centre
+    latency_s = each[answered] - best.at_s + centre
     # Contacts differ in lead, so their scatter tells how well their mean is known; the shape's freedom comes on top.
-    scatter_sd, caution, spread = _scatter(each_s)
+    scatter_sd, caution, spread = _scatter(latency_s)
     total_sd = max(scatter_sd, caution * float(likely @ [f.sd_s(spread) for f in fits]))
     between_sd = math.sqrt(float(likely @ (centres - centre) ** 2))
-    strange_sd = 0.5 * max(0.0, abs(centre - _with_limbs_shape(best, parts, pooled[best.bell.name])) - _STRANGE_S)
+    strange_sd = 0.5 * max(0.0, abs(centre - _with_limbs_shape(best, parts, pooled[best.template.name])) - _STRANGE_S)
     family_sd = _FAMILY_SHARE * math.hypot(*best.widths_s)
     own_sd = math.sqrt(total_sd**2 - scatter_sd**2 + between_sd**2 + strange_sd**2 + family_sd**2)
     return Response(
         response_s=centre,
         ci95_s=1.96 * math.hypot(scatter_sd, own_sd),
         contact=parts.contact[answered],
-        each_s=each_s,
+        latency_s=latency_s,
         n_contacts=len(parts),
         shape_sd_s=own_sd,
         contrast=float(np.median(heights[answered])) / best.noise,
         shape_s=best.widths_s,
-        shape=best.bell.name,
+        shape=best.template.name,
     )
 
 
-def _scatter(each_s: FloatArray) -> tuple[float, float, float]:
+def _scatter(latency_s: FloatArray) -> tuple[float, float, float]:
     """Return the standard deviation of the answers' mean, by how much so few make it wider, and their spread."""
-    n = len(each_s)
-    spread = 1.4826 * float(np.median(np.abs(each_s - np.median(each_s))))
-    spread = max(spread, float(stats.trim_mean(np.abs(each_s - np.median(each_s)), 0.1)))
+    n = len(latency_s)
+    spread = 1.4826 * float(np.median(np.abs(latency_s - np.median(latency_s))))
+    spread = max(spread, float(stats.trim_mean(np.abs(latency_s - np.median(latency_s)), 0.1)))
     caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
     return caution * spread / math.sqrt(n), caution, spread
 
 
-def _with_limbs_shape(fit: _Fit, parts: Pieces, pooled: FloatArray) -> float:
+def _with_limbs_shape(fit: _Fit, parts: PerieventWindows, pooled: FloatArray) -> float:
     """Return the centroid where this sensor had exactly its limb's shape: movement may pass for a strange one."""
     first, second = math.exp(pooled[0]), math.exp(pooled[1])
-    offset_s = fit.bell.centroid_s(0.0, first, second)
+    offset_s = fit.template.centroid_s(0.0, first, second)
     places = fit.centroid_s - offset_s + np.arange(-0.25, 0.2501, 0.01)
-    share = explained(parts, lambda t, at: fit.bell.shape(t, at, first, second), places) * parts.energy[:, None]
+    share = explained(parts, lambda t, at: fit.template.shape(t, at, first, second), places) * parts.energy[:, None]
     return float(places[int(np.argmax(share.sum(axis=0)))]) + offset_s
 
 
-def _each(parts: Pieces, fit: _Fit) -> tuple[FloatArray, FloatArray]:
+def _each(parts: PerieventWindows, fit: _Fit) -> tuple[FloatArray, FloatArray]:
     """Return the place and the height of each answer under the common shape."""
     places = fit.at_s + _EACH_S
-    left = [np.sum(parts.project(fit.bell.shape(parts.t, float(s), *fit.widths_s))[0] ** 2, axis=1) for s in places]
+    left = [np.sum(parts.project(fit.template.shape(parts.t, float(s), *fit.widths_s))[0] ** 2, axis=1) for s in places]
     cost = np.array(left) / fit.noise**2 + ((places - fit.at_s) / _EACH_PULL_S)[:, None] ** 2
     best = np.argmin(cost, axis=0)
-    heights = parts.project(fit.bell.shape(parts.t, fit.at_s, *fit.widths_s))[1]
+    heights = parts.project(fit.template.shape(parts.t, fit.at_s, *fit.widths_s))[1]
     return places[best], heights

@@ -39,7 +39,7 @@ class Look:
     mask: NDArray[np.bool_] | None
 
 
-def looks(brightness: Brightness) -> Iterator[Look]:
+def candidate_regions(brightness: Brightness) -> Iterator[Look]:
     """Yield where to look for flashes, the likeliest first; later ones cost more and are made only when asked for."""
     yield Look(brightness, None)
     for film in (brightness, None):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from dataset.media.video import CannotEnterError, iter_luma, probe_video
-from dataset.support.arrays import FloatArray, IntArray, stretches
+from dataset.support.arrays import FloatArray, IntArray, true_runs
 from dataset.support.row_file import RowFile, in_blocks
 from dataset.support.threads import default_workers, each_in_order, release_memory
 
@@ -287,7 +287,7 @@ def _robust_sd(values: FloatArray) -> float:
 
 def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
     """Return ``(first, stop)`` of the peaks above the threshold that are short enough."""
-    cores = (_core(above, int(a), int(b)) for a, b in stretches(above > threshold))
+    cores = (_core(above, int(a), int(b)) for a, b in true_runs(above > threshold))
     return [(a, b) for a, b in cores if b - a <= longest and a >= 2]
 
 

@@ -28,7 +28,7 @@ _STRETCHES, _STRETCH = 256, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pieces:
+class PerieventWindows:
     """The values about P contacts, padded to M values.
 
     Attributes
@@ -65,42 +65,42 @@ class Pieces:
         """The values as they were, shape (P, M); 0 where padded."""
         return np.asarray((self.y + self.mean[:, None]) * self.weight)
 
-    def only(self, chosen: BoolArray) -> Pieces:
+    def only(self, chosen: BoolArray) -> PerieventWindows:
         """Return some of the pieces."""
         rows = np.flatnonzero(chosen)
-        return Pieces(
+        return PerieventWindows(
             contact=self.contact[rows], t=self.t[rows], y=self.y[rows], weight=self.weight[rows], mean=self.mean[rows]
         )
 
-    def centred(self, bell: FloatArray) -> FloatArray:
+    def centred(self, template: FloatArray) -> FloatArray:
         """Return ``bell`` less its mean over each piece, shape (P, M)."""
-        mean = np.sum(bell * self.weight, axis=1) / np.sum(self.weight, axis=1)
-        return np.asarray((bell - mean[:, None]) * self.weight)
+        mean = np.sum(template * self.weight, axis=1) / np.sum(self.weight, axis=1)
+        return np.asarray((template - mean[:, None]) * self.weight)
 
-    def project(self, bell: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what the best level plus height times ``bell`` leaves, and the heights, none of them negative.
+    def project(self, template: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what the best level plus height times ``template`` leaves, and the heights, none of them negative.
 
         Parameters
         ----------
-        bell : ndarray, shape (P, M)
+        template : ndarray, shape (P, M)
 
         Returns
         -------
         left : ndarray, shape (P, M)
         height : ndarray, shape (P,)
         """
-        shape = self.centred(bell)
+        shape = self.centred(template)
         power = np.sum(shape**2, axis=1)
         height = np.where(power > 1e-9, np.maximum(0.0, np.sum(shape * self.y, axis=1)) / np.maximum(power, 1e-9), 0.0)
         return self.y - height[:, None] * shape, height
 
-    def until(self, last_s: float) -> Pieces:
+    def until(self, last_s: float) -> PerieventWindows:
         """Return the pieces without what comes later after the contact."""
         weight = self.weight * (self.t < last_s)
         count = np.maximum(1.0, weight.sum(axis=1))
         off = np.sum(self.y * weight, axis=1) / count
         y = (self.y - off[:, None]) * weight
-        return Pieces(contact=self.contact, t=self.t, y=y, weight=weight, mean=self.mean + off)
+        return PerieventWindows(contact=self.contact, t=self.t, y=y, weight=weight, mean=self.mean + off)
 
 
 def typical_step(time_s: FloatArray) -> float:
@@ -156,7 +156,9 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
     return at, power
 
 
-def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, alone: bool = False) -> Pieces:
+def cut_windows(
+    contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, alone: bool = False
+) -> PerieventWindows:
     """Cut out the values about each contact that has enough of them, without a gap where its answer should be.
 
     Parameters
@@ -190,10 +192,12 @@ def cut_pieces(contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, 
         y[k, : b - a] = value[a:b] - mean[k]
         weight[k, : b - a] = 1.0
     let_go(time_s, value)
-    return Pieces(contact=np.array(chosen, dtype=np.int64), t=t, y=y, weight=weight, mean=mean)
+    return PerieventWindows(contact=np.array(chosen, dtype=np.int64), t=t, y=y, weight=weight, mean=mean)
 
 
-def explained(pieces: Pieces, shapes: Callable[[FloatArray, float], FloatArray], delay_s: FloatArray) -> FloatArray:
+def explained(
+    pieces: PerieventWindows, shapes: Callable[[FloatArray, float], FloatArray], delay_s: FloatArray
+) -> FloatArray:
     """Return the share of each piece's variance that one answer at each delay explains, shape (P, D)."""
     total = pieces.energy + 1e-12
     left = [np.sum(pieces.project(shapes(pieces.t, float(d)))[0] ** 2, axis=1) for d in delay_s]

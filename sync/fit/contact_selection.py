@@ -91,7 +91,7 @@ def answered_by_sensors(
     return answered if len(answered) >= _LEAST else candidates
 
 
-def answered_besides(
+def emg_confirmed_contacts(
     kind: str,
     cue_s: FloatArray,
     known: list[int],

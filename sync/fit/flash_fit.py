@@ -15,7 +15,7 @@ from scipy import stats
 from dataset.support.arrays import FloatArray, IntArray
 from sync.clock.sensor_clock import sensor_clock
 from sync.events.contacts import Contact
-from sync.events.flash_regions import looks
+from sync.events.flash_regions import candidate_regions
 from sync.events.flashes import Brightness, Flash, detect_flashes
 from sync.fit.match import MAX_RATE_PPM, Pairing, match_events
 from sync.fit.priors import (
@@ -252,7 +252,7 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
         1.2 * brightness.frame_s + 0.005 + 3 * float(np.median(flashes.sd_s, axis=0) if len(flashes.sd_s) else 0)
     )
     fits: list[tuple[Pairing, tuple[Flash, ...]]] = []
-    for number, look in enumerate(looks(brightness)):
+    for number, look in enumerate(candidate_regions(brightness)):
         detected = detect_flashes(look.brightness, look.mask)
         # Whoever looks in many places finds something by chance in one of them.
         pairing = match_events(

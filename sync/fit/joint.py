@@ -32,7 +32,7 @@ _LEAST_LEFT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class ResponseLatencies:
     """One sensor's answers to contacts of one kind.
 
     Attributes
@@ -41,7 +41,7 @@ class Answers:
         Time of each answered contact in the sound's file.
     event : ndarray of int64, shape (E,)
         Which contact it is; sensors that answer the same contact share its number.
-    each_s : ndarray, shape (E,)
+    latency_s : ndarray, shape (E,)
         The answer after the contact, by the first maps.
     epoch : ndarray of int64, shape (E,)
         Connection epoch, counted from 0, in which it fell.
@@ -56,7 +56,7 @@ class Answers:
 
     pts_s: FloatArray
     event: IntArray
-    each_s: FloatArray
+    latency_s: FloatArray
     epoch: IntArray
     n_epochs: int
     response_s: float
@@ -72,7 +72,7 @@ class Constant:
     ----------
     response_s, sd_s : float
     epoch_response_s, epoch_sd_s : ndarray, shape (P,)
-    each_s : ndarray, shape (E,)
+    latency_s : ndarray, shape (E,)
         Every answer by the final maps.
     """
 
@@ -80,7 +80,7 @@ class Constant:
     sd_s: float
     epoch_response_s: FloatArray
     epoch_sd_s: FloatArray
-    each_s: FloatArray
+    latency_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,9 @@ class JointFit:
     response_covariance_s2: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
 
-def fit_jointly(video: Line, latency_sd_s: float, sound: SoundFit | None, answers: Mapping[str, Answers]) -> JointFit:
+def fit_jointly(
+    video: Line, latency_sd_s: float, sound: SoundFit | None, answers: Mapping[str, ResponseLatencies]
+) -> JointFit:
     """Return all maps from first ones and all evidence.
 
     Parameters
@@ -265,13 +267,15 @@ def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
         system.add({"skew": 1.0}, AV_SKEW.value_s, AV_SKEW.sd_s)
 
 
-def _add_answers(system: _System, name: str, answer: Answers, video: Line, sound: SoundFit, lead_sd_s: float) -> None:
+def _add_answers(
+    system: _System, name: str, answer: ResponseLatencies, video: Line, sound: SoundFit, lead_sd_s: float
+) -> None:
     # The shapes' fit is the better mean; single answers tell how they scatter and how they drift.
-    shift = answer.response_s - float(np.mean(answer.each_s))
+    shift = answer.response_s - float(np.mean(answer.latency_s))
     own_sd_s = _own_sd_s(answer, lead_sd_s)
     first_s = sound.line(answer.pts_s) - video(answer.pts_s) - sound.acoustic.value_s
     for p, event, each, epoch, first in zip(
-        answer.pts_s, answer.event, answer.each_s, answer.epoch, first_s, strict=True
+        answer.pts_s, answer.event, answer.latency_s, answer.epoch, first_s, strict=True
     ):
         x = float(p) - video.middle_s
         row: dict[Hashable, float] = {
@@ -286,9 +290,9 @@ def _add_answers(system: _System, name: str, answer: Answers, video: Line, sound
             system.add({("step", name, k): 1.0}, EPOCH_STEP.value_s, EPOCH_STEP.sd_s)
 
 
-def shared_sd_s(answers: Mapping[str, Answers]) -> float:
+def shared_sd_s(answers: Mapping[str, ResponseLatencies]) -> float:
     """Return the standard deviation of what sensors' answers to the same contact have in common; 0 where none is."""
-    off = {name: dict(zip(a.event.tolist(), _scatter(a.each_s)[1], strict=True)) for name, a in answers.items()}
+    off = {name: dict(zip(a.event.tolist(), _scatter(a.latency_s)[1], strict=True)) for name, a in answers.items()}
     products = [
         off[one][event] * off[other][event]
         for one in off
@@ -299,21 +303,21 @@ def shared_sd_s(answers: Mapping[str, Answers]) -> float:
     return math.sqrt(max(0.0, float(np.mean(products)))) if products else 0.0
 
 
-def _scatter(each_s: FloatArray) -> tuple[float, FloatArray]:
+def _scatter(latency_s: FloatArray) -> tuple[float, FloatArray]:
     """Return the standard deviation to give each answer, and the answers about their median, the far ones drawn in."""
-    off = each_s - float(np.median(each_s))
+    off = latency_s - float(np.median(latency_s))
     spread = max(_LEAST_SD_S, 1.4826 * float(np.median(np.abs(off))))
     drawn = np.clip(off, -_WINSOR * spread, _WINSOR * spread)
-    n = len(each_s)
+    n = len(latency_s)
     spread = max(spread, float(np.std(drawn, ddof=1)) if n > 1 else 0.0)
     # Few contacts tell their own scatter badly: half of what Student's t would add, since the robust weights add too.
     caution = 0.5 * (1.0 + float(stats.t.ppf(0.975, max(1, n - 1))) / 1.96)
     return spread * caution, drawn
 
 
-def _own_sd_s(answer: Answers, lead_sd_s: float) -> float:
+def _own_sd_s(answer: ResponseLatencies, lead_sd_s: float) -> float:
     """Return by how much a sensor's answers scatter beyond what sensors share."""
-    return math.sqrt(max(_LEAST_SD_S**2, _scatter(answer.each_s)[0] ** 2 - lead_sd_s**2))
+    return math.sqrt(max(_LEAST_SD_S**2, _scatter(answer.latency_s)[0] ** 2 - lead_sd_s**2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +329,7 @@ class _Leads:
     extra: float
 
     @classmethod
-    def of(cls, name: str, answers: Mapping[str, Answers], lead_sd_s: float) -> _Leads:
+    def of(cls, name: str, answers: Mapping[str, ResponseLatencies], lead_sd_s: float) -> _Leads:
         mine = answers[name]
         own = set(mine.event.tolist())
         events = sorted(own.union(*(e for a in answers.values() if own & (e := set(a.event.tolist())))))
@@ -341,14 +345,17 @@ def _all_contacts(name: str, leads: _Leads) -> dict[Hashable, float]:
     return {("response", name): 1.0} | {("lead", event): 1.0 / len(leads.events) for event in leads.events}
 
 
-def _steps(name: str, answer: Answers) -> dict[Hashable, float]:
+def _steps(name: str, answer: ResponseLatencies) -> dict[Hashable, float]:
     """Return the mean of the steps of a sensor's epochs, each as often as it answered."""
     share = np.bincount(answer.epoch, minlength=answer.n_epochs) / len(answer.epoch)
     return {("step", name, k): float(s) for k, s in enumerate(share)}
 
 
 def _response_covariance(
-    answers: Mapping[str, Answers], constants: Mapping[str, Constant], solution: _Solution, leads: Mapping[str, _Leads]
+    answers: Mapping[str, ResponseLatencies],
+    constants: Mapping[str, Constant],
+    solution: _Solution,
+    leads: Mapping[str, _Leads],
 ) -> FloatArray:
     """Return the covariance of the responses' errors: the solution's correlations with the constants' own widths."""
     at = np.array([solution.of(_all_contacts(n, leads[n]) | _steps(n, answer))[1] for n, answer in answers.items()])
@@ -359,7 +366,9 @@ def _response_covariance(
     return np.asarray(covariance * np.outer(scale, scale))
 
 
-def _constant(name: str, answer: Answers, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads) -> Constant:
+def _constant(
+    name: str, answer: ResponseLatencies, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads
+) -> Constant:
     mean = _all_contacts(name, leads)
     epochs = [solution.of(mean | {("step", name, k): 1.0}) for k in range(answer.n_epochs)]
     response, at = solution.of(mean | _steps(name, answer))
@@ -378,5 +387,5 @@ def _constant(name: str, answer: Answers, solution: _Solution, video: Line, soun
         sd_s=sd_s(at),
         epoch_response_s=np.array([value for value, _ in epochs]),
         epoch_sd_s=np.array([sd_s(v) for _, v in epochs]),
-        each_s=np.asarray(answer.each_s + first - moved),
+        latency_s=np.asarray(answer.latency_s + first - moved),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.media.video import CannotEnterError, frame_pts_ns, probe_video
-from dataset.support.arrays import FloatArray, IntArray, stretches
+from dataset.support.arrays import FloatArray, IntArray, true_runs
 from dataset.support.errors import VideoError
 from sync import resample
 from sync.events.flashes import read_brightness_about
@@ -30,7 +30,7 @@ _SHORTEST_S, _MOST = 120.0, 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foresight:
+class PoseFramePlan:
     """What will be wanted of a film.
 
     Attributes
@@ -45,9 +45,9 @@ class Foresight:
     file_pts_ns: IntArray
 
 
-def foresee(
+def predict_pose_frames(
     video: Path, stamps: FrameStamps, flashes: HostFlashes, sensors: Mapping[str, SensorData], workers: int
-) -> Foresight | None:
+) -> PoseFramePlan | None:
     """Return the frames that will be wanted, None where that cannot be foreseen.
 
     Parameters
@@ -80,7 +80,7 @@ def foresee(
     start = max(float(frame_time_s[0]), float(np.median([time_s[0] for time_s in measured])))
     stop = min(float(frame_time_s[-1]), float(np.median([time_s[-1] for time_s in measured])))
     frames = resample.frames_to_look_at(resample.grid_times(start, stop), frame_time_s)
-    return Foresight(frames=frames, file_pts_ns=file_pts_ns) if len(frames) else None
+    return PoseFramePlan(frames=frames, file_pts_ns=file_pts_ns) if len(frames) else None
 
 
 def _spans(at_s: FloatArray, pts_s: FloatArray) -> list[tuple[float, float]]:
@@ -90,4 +90,4 @@ def _spans(at_s: FloatArray, pts_s: FloatArray) -> list[tuple[float, float]]:
         np.searchsorted(pts_s, at_s - _BEFORE_S), np.searchsorted(pts_s, at_s + _AFTER_S), strict=True
     ):
         near[first:stop] = True
-    return [(float(pts_s[first]), float(pts_s[stop - 1])) for first, stop in stretches(near)]
+    return [(float(pts_s[first]), float(pts_s[stop - 1])) for first, stop in true_runs(near)]

@@ -19,7 +19,7 @@ from dataset.support.disk_arrays import blocks, gathered, spilled
 from dataset.support.on_demand import OnDemand
 from sync.clock.sensor_clock import SensorClock
 from sync.events.emg_responses import MIN_RESPONSES, Response, measure_responses
-from sync.fit.joint import Answers, Constant, JointFit
+from sync.fit.joint import Constant, JointFit, ResponseLatencies
 from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.fit.priors import BURST
 from sync.fit.sensor_delay import SensorDelays, SensorResponse, split_responses
@@ -160,19 +160,19 @@ def trusted_answers(
     data: Mapping[str, SensorData],
     responses: Mapping[str, tuple[str, Response]],
     contacts: Mapping[str, Contacts],
-) -> dict[str, Answers]:
+) -> dict[str, ResponseLatencies]:
     """Return what the joint fit may use: the answers of each sensor whose response can be trusted."""
-    answers: dict[str, Answers] = {}
+    answers: dict[str, ResponseLatencies] = {}
     for name, (kind, response) in responses.items():
         if why_unusable(response) or kind not in contacts:
             continue
         heard, epochs = contacts[kind], [e for e in data[name].clock.epochs if len(e.time_s)]
         starts = np.array([e.time_s[0] for e in epochs])
-        at = heard.host_s[response.contact] + response.each_s
-        answers[name] = Answers(
+        at = heard.host_s[response.contact] + response.latency_s
+        answers[name] = ResponseLatencies(
             pts_s=heard.pts_s[response.contact],
             event=np.asarray(heard.index[response.contact]),
-            each_s=response.each_s,
+            latency_s=response.latency_s,
             epoch=np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(epochs) - 1).astype(np.int64),
             n_epochs=len(epochs),
             response_s=response.response_s,
@@ -273,7 +273,7 @@ def _split(
     return split_responses(sensors, error_s2)
 
 
-def disown_outliers(
+def reject_outliers(
     data: Mapping[str, SensorData], responses: Mapping[str, tuple[str, Response]]
 ) -> dict[str, tuple[str, Response]]:
     """Return the responses with those marked that no sensor of their model can have beside its siblings' of one limb.
@@ -309,11 +309,11 @@ def why_unusable(response: Response) -> str:
         return response.disowned
     if response.n_contacts == 0:
         return f"no clap or stomp fell where it delivered values ({MIN_RESPONSES} are needed)"
-    if len(response.each_s) < MIN_RESPONSES or not math.isfinite(response.response_s):
-        return f"it answered {len(response.each_s)} of {response.n_contacts} contacts; {MIN_RESPONSES} are needed"
-    rate = len(response.each_s) / response.n_contacts
+    if len(response.latency_s) < MIN_RESPONSES or not math.isfinite(response.response_s):
+        return f"it answered {len(response.latency_s)} of {response.n_contacts} contacts; {MIN_RESPONSES} are needed"
+    rate = len(response.latency_s) / response.n_contacts
     if rate < MIN_MATCH_RATE:
-        return f"it answered only {len(response.each_s)} of {response.n_contacts} contacts (half are needed)"
+        return f"it answered only {len(response.latency_s)} of {response.n_contacts} contacts (half are needed)"
     if response.ambiguity_margin < MIN_MARGIN:
         return (
             f"its answers fit the contacts at another time nearly as well (margin {response.ambiguity_margin:.2f}, "
@@ -336,7 +336,7 @@ class _Evidence:
 def _rest_on(response: Response, constant: Constant, heard: Contacts, span_s: tuple[float, float]) -> _Evidence:
     at = heard.host_s[response.contact]
     return _Evidence(
-        residual_s=constant.each_s - constant.response_s,
+        residual_s=constant.latency_s - constant.response_s,
         matches=np.column_stack([response.contact, np.arange(len(response.contact))]).astype(np.int64),
         coverage=float(np.ptp(at)) / max(1e-9, span_s[1] - span_s[0]),
         extrapolated_s=max(0.0, float(at[0]) - span_s[0], span_s[1] - float(at[-1])),

@@ -85,9 +85,9 @@ def _residuals(result: SyncResult, kind: str, n: int) -> list[dict[str, float]]:
         response_s = constant(result, channel, "response_s")
         if sensor.contact != kind or not math.isfinite(response_s):
             continue
-        for index, each_s in zip(sensor.answered.tolist(), sensor.each_s.tolist(), strict=True):
+        for index, latency_s in zip(sensor.answered.tolist(), sensor.latency_s.tolist(), strict=True):
             if index < n:
-                found[index][channel] = each_s - response_s
+                found[index][channel] = latency_s - response_s
     return found
 
 
@@ -98,8 +98,8 @@ def _answers(result: SyncResult, kind: str, index: int) -> list[figures.Answer]:
         if sensor.contact != kind or index >= len(sensor.response):
             continue
         at = np.flatnonzero(sensor.answered == index)
-        each_s = float(sensor.each_s[at[0]]) if len(at) else math.nan
-        answers.append((channel, sensor.response_time_s[index], sensor.response[index], each_s))
+        latency_s = float(sensor.latency_s[at[0]]) if len(at) else math.nan
+        answers.append((channel, sensor.response_time_s[index], sensor.response[index], latency_s))
     return answers
 
 

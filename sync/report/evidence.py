@@ -58,5 +58,5 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         response_time_s=tuple(times),
         response=tuple(values),
         answered=response.contact,
-        each_s=response.each_s,
+        latency_s=response.latency_s,
     )

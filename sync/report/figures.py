@@ -305,8 +305,8 @@ def timeline_figure(
         for row, (_, time_s, matched) in enumerate(events):
             axes.plot(time_s[matched], np.full(int(matched.sum()), row), "|", color=BLUE, markersize=9, rasterized=many)
             axes.plot(time_s[~matched], np.full(int((~matched).sum()), row), "x", color=RED, markersize=6)
-        for row, (label, stretches) in enumerate(presence, start=len(events)):
-            bars = [(float(a), float(b - a)) for a, b in stretches]
+        for row, (label, true_runs) in enumerate(presence, start=len(events)):
+            bars = [(float(a), float(b - a)) for a, b in true_runs]
             colour = GREY if label == "video" else GREEN
             axes.broken_barh(bars, (row - 0.3, 0.6), facecolors=colour, linewidth=0, rasterized=many)
         axes.set_yticks(range(len(labels)), [figure_text(label) for label in labels])
@@ -340,14 +340,14 @@ def contact_figure(contacts: Sequence[tuple[ContactEvidence, Sequence[Answer]]])
             left.set_xlim(-50, 150)
             left.yaxis.set_major_locator(mpl.ticker.MaxNLocator(2))
             right.axvline(0, color=RED, linewidth=1)
-            for row, (_, time_s, value, each_s) in enumerate(answers):
+            for row, (_, time_s, value, latency_s) in enumerate(answers):
                 base = len(answers) - 1 - row
                 peak = float(np.ptp(value)) if len(value) else 0.0
                 if peak > 0:
                     right.plot(time_s, base + 0.85 * (value - np.min(value)) / peak, color=GREY, linewidth=0.9,
                                marker=".", markersize=3)  # fmt: skip
-                if np.isfinite(each_s):
-                    right.plot([each_s, each_s], [base, base + 0.85], color=BLUE, linewidth=1.6)
+                if np.isfinite(latency_s):
+                    right.plot([latency_s, latency_s], [base, base + 0.85], color=BLUE, linewidth=1.6)
             names = [channel_text(a[0]) for a in reversed(answers)]
             right.set_yticks(np.arange(len(names)) + 0.4, names, fontsize=7)
             right.set_ylim(-0.1, max(1, len(names)))

@@ -52,4 +52,4 @@ def answers(result: SyncResult, channel: str) -> tuple[FloatArray, FloatArray]:
     response_s = constant(result, channel, "response_s")
     if not math.isfinite(response_s) or sensor.answered.max(initial=-1) >= len(times):
         return np.zeros(0), np.zeros(0)
-    return times[sensor.answered], np.asarray(sensor.each_s - response_s)
+    return times[sensor.answered], np.asarray(sensor.latency_s - response_s)

@@ -20,7 +20,7 @@ from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
 from acquire.virtual.devices import orders
 from acquire.virtual.devices.m40 import M40Identity, VirtualM40
-from acquire.virtual.devices.simulated_link import Air, VirtualController
+from acquire.virtual.devices.simulated_link import SimulatedLink, VirtualController
 from dataset.muscles import PAPER_CHANNELS
 
 PERIOD_NS = 100_000_000
@@ -47,7 +47,7 @@ class CountingClock:
         return -((self.phase_ns - host_ns) // PERIOD_NS)
 
 
-async def serve_kernel(air: Air, hci_socket: socket.socket) -> asyncio.Transport:
+async def serve_kernel(air: SimulatedLink, hci_socket: socket.socket) -> asyncio.Transport:
     """Put a controller on ``air`` that a Linux kernel drives.
 
     It claims less than bumble's does by itself: with address resolution or extended advertising among its features,
@@ -78,7 +78,7 @@ async def drop(sensor: VirtualM40, times: int) -> None:
 
 async def serve(hci_socket: socket.socket) -> None:
     """Obey ``{"drop": SLOT, "times": N, "then": PATH}``, which makes a file when it is done, and ``{"quit": true}``."""
-    air = Air()
+    air = SimulatedLink()
     sensors = [
         VirtualM40(
             air,

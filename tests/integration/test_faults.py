@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.bluetooth.manager import SensorHub
+from acquire.bluetooth.manager import SensorManager
 from acquire.bluetooth.status import SensorStatus, trouble
 from acquire.cli import health_text
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.virtual.devices.sensors import VirtualSensors
 from acquire.virtual.faults import Faults
 from dataset.capture.reader import Capture, Notifications
@@ -108,7 +108,7 @@ class Session:
 
     hardware: VirtualSensors
     folder: Path
-    journal: Journal = field(default_factory=Journal)
+    event_log: EventLog = field(default_factory=EventLog)
     seen: list[tuple[int, tuple[SensorStatus, ...]]] = field(default_factory=list)
     windows: dict[str, tuple[int, int]] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
@@ -117,40 +117,40 @@ class Session:
     ended_ns: int = 0
 
     @contextmanager
-    def recording(self, ready: int = 8) -> Iterator[SensorHub]:
+    def recording(self, ready: int = 8) -> Iterator[SensorManager]:
         """Record as the recorder does, from the moment ``ready`` sensors stream."""
-        self.hub = SensorHub(self.hardware, self.journal)
+        self.manager = SensorManager(self.hardware, self.event_log)
         looking, stop = threading.Thread(target=self._look), threading.Event()
         self._stop = stop
         try:
-            self.hub.start()
+            self.manager.start()
             self.wait(lambda: sum(self.streams(slot) for slot in range(1, 9)) >= ready)
-            writer = CaptureWriter(self.folder, subject="S1", sensors=self.hub.sensors)
-            self.journal.attach(writer)
-            self.began_ns = self.hub.attach(writer)
+            writer = CaptureWriter(self.folder, subject="S1", sensors=self.manager.sensors)
+            self.event_log.attach(writer)
+            self.began_ns = self.manager.attach(writer)
             looking.start()
-            yield self.hub
-            self.ended_ns = self.hub.detach()
-            self.health = self.hub.health(self.ended_ns)
-            self.journal.detach()
+            yield self.manager
+            self.ended_ns = self.manager.detach()
+            self.health = self.manager.health(self.ended_ns)
+            self.event_log.detach()
             writer.close({"sensors": self.health})
-            self.hub.stop()
+            self.manager.stop()
             self.sent = self.hardware.report()
         finally:
             stop.set()
             if looking.ident is not None:
                 looking.join()
-            self.hub.stop()
+            self.manager.stop()
             self.hardware.close()
 
     def _look(self) -> None:
         while not self._stop.wait(0.02):
-            self.seen.append((time.perf_counter_ns(), self.hub.statuses()))
+            self.seen.append((time.perf_counter_ns(), self.manager.statuses()))
 
     def wait(self, condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < deadline, [(s.sensor.channel, s.state) for s in self.hub.statuses()]
+            assert time.monotonic() < deadline, [(s.sensor.channel, s.state) for s in self.manager.statuses()]
             time.sleep(0.02)
 
     def unhurt(self, slot: int, window: tuple[int, int], also: frozenset[str] = frozenset()) -> None:
@@ -160,14 +160,14 @@ class Session:
         assert len(seen.epochs) == 1
         looked_ns = [t for t, _ in self.seen if window[0] <= t <= window[1]]
         stood_s = max(
-            np.diff(looked_ns).max() * 1e-9, self.sent[self.hub.sensors[slot - 1].channel]["worst_lateness_s"]
+            np.diff(looked_ns).max() * 1e-9, self.sent[self.manager.sensors[slot - 1].channel]["worst_lateness_s"]
         )
         if stood_s < STARVED_S:
             assert seen.states == ["streaming"]
         assert set(seen.what) <= (BY_THE_MACHINE if stood_s < STARVED_S else BY_A_STARVED_MACHINE) | also
 
     def streams(self, slot: int) -> bool:
-        status = self.hub.statuses()[slot - 1]
+        status = self.manager.statuses()[slot - 1]
         return status.state == "streaming" and status.health.received > 2 and status.health.silent_s < 0.3
 
     def run(self, fault: Fault) -> None:
@@ -480,7 +480,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Session:
         made.windows["writer"] = (made.windows["six"][0], time.perf_counter_ns())
         until = time.monotonic() + STALL_S
         while time.monotonic() < until:  # a screen that computes and draws nothing
-            made.words = "".join(sorted(map(trouble, made.hub.statuses())))
+            made.words = "".join(sorted(map(trouble, made.manager.statuses())))
         made.windows["screen"] = (made.windows["writer"][1], time.perf_counter_ns())
         made.wait(lambda: made.streams(ABSENT))
         time.sleep(0.6)
@@ -518,7 +518,7 @@ def test_eight_equal_names_are_told_apart_by_serial_and_where_there_is_none_by_a
 
 def test_an_absent_sensor_that_comes_later_takes_its_own_slot(odd: Session) -> None:
     seen = odd.of(ABSENT)
-    told = [row.what for row in odd.journal.recent(1000) if row.detail.get("slot") == ABSENT]
+    told = [row.what for row in odd.event_log.recent(1000) if row.detail.get("slot") == ABSENT]
     assert follow_one_another(("not found", "found", "streaming"), told), "also what was before the recording"
     assert seen.states == ["scanning", "connecting", "streaming"] or seen.states == ["scanning", "streaming"]
     assert seen.epochs == [0]
@@ -533,7 +533,7 @@ def test_a_dead_sensor_that_never_comes_leaves_no_row_and_is_named_all_the_time(
     assert seen.health["expected"] > 10 * 2 * STALL_S
     assert seen.states == ["scanning"]
     assert seen.words == {f"{odd.hardware.sensors[DEAD - 1].channel} scanning"}
-    told = [row for row in odd.journal.recent(1000) if row.what == "not found" and row.detail["slot"] == DEAD]
+    told = [row for row in odd.event_log.recent(1000) if row.what == "not found" and row.detail["slot"] == DEAD]
     assert 1 <= len(told) <= 6, "not with every scan"
     assert "   0 of" in health_text(seen.health)
 

@@ -15,7 +15,7 @@ from dataset.pose import extract_pose
 from sync import build_session, read_capture
 from sync.events import flashes as flash
 from sync.fit import pose_frames
-from sync.fit.pose_frames import Foresight, foresee
+from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -65,11 +65,11 @@ def at_once(capture, as_in_a_long_recording, tmp_path_factory):
 @pytest.mark.parametrize("wrong_by", [None, 1])
 def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, monkeypatch, wrong_by):
     def blind(*args):
-        ahead = foresee(*args)
+        ahead = predict_pose_frames(*args)
         assert ahead is not None
         return replace(ahead, frames=ahead.frames[:-1] + wrong_by) if wrong_by else None
 
-    monkeypatch.setattr(read_capture, "foresee", blind)
+    monkeypatch.setattr(read_capture, "predict_pose_frames", blind)
     with counting() as looked_at_later:
         later = run_capture(capture, tmp_path).session
     assert sum(looked_at_later) > 0.9 * len(later.pose.frame_index)
@@ -86,16 +86,16 @@ def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, mo
 
 def test_a_damaged_frame_does_not_shift_what_was_foreseen(capture, tmp_path, at_once, monkeypatch):
     def with_one_more(*args):
-        ahead = foresee(*args)
+        ahead = predict_pose_frames(*args)
         assert ahead is not None
         damaged = 100
         extra_ns = (ahead.file_pts_ns[damaged - 1] + ahead.file_pts_ns[damaged]) // 2
-        return Foresight(
+        return PoseFramePlan(
             frames=np.where(ahead.frames >= damaged, ahead.frames + 1, ahead.frames),
             file_pts_ns=np.insert(ahead.file_pts_ns, damaged, extra_ns),
         )
 
-    monkeypatch.setattr(read_capture, "foresee", with_one_more)
+    monkeypatch.setattr(read_capture, "predict_pose_frames", with_one_more)
     with counting() as looked_at_later:
         session = run_capture(capture, tmp_path).session
     assert sum(looked_at_later) < 0.03 * len(session.pose.frame_index)
@@ -110,18 +110,18 @@ def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture
         flashes = read_capture._host_flashes(opened, zero_ns)
         video = opened.video_path
     none = np.zeros(0)
-    assert foresee(video, stamps, flashes, sensors, 1) is not None
-    assert foresee(video, stamps, replace(flashes, light_s=none, sd_s=none), sensors, 1) is None
-    assert foresee(video, stamps, replace(flashes, light_s=flashes.light_s + 1e4), sensors, 1) is None
+    assert predict_pose_frames(video, stamps, flashes, sensors, 1) is not None
+    assert predict_pose_frames(video, stamps, replace(flashes, light_s=none, sd_s=none), sensors, 1) is None
+    assert predict_pose_frames(video, stamps, replace(flashes, light_s=flashes.light_s + 1e4), sensors, 1) is None
     rng = np.random.default_rng(0)
     random = np.sort(flashes.light_s + rng.uniform(-1, 1, len(flashes.light_s)))
-    assert foresee(video, stamps, replace(flashes, light_s=random), sensors, 1) is None
+    assert predict_pose_frames(video, stamps, replace(flashes, light_s=random), sensors, 1) is None
     # A phone's frames are dated by the phone.
     phone = replace(stamps, pts_s=stamps.pts_s * 1.001 + 5.0)
-    assert foresee(video, phone, flashes, sensors, 1) is None
+    assert predict_pose_frames(video, phone, flashes, sensors, 1) is None
     # Where the flashes fill the film, or it is short, nothing would be gained.
     with monkeypatch.context() as patch:
         patch.setattr(pose_frames, "_SHORTEST_S", 120.0)
-        assert foresee(video, stamps, flashes, sensors, 1) is None
+        assert predict_pose_frames(video, stamps, flashes, sensors, 1) is None
     monkeypatch.setattr(pose_frames, "_MOST", 0.1)
-    assert foresee(video, stamps, flashes, sensors, 1) is None
+    assert predict_pose_frames(video, stamps, flashes, sensors, 1) is None

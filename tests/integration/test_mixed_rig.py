@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.bluetooth.manager import SensorHub
-from acquire.event_log import Journal
+from acquire.bluetooth.manager import SensorManager
+from acquire.event_log import EventLog
 from acquire.protocol.protocol import parse_protocol
 from acquire.rig.config import open_hardware
 from acquire.virtual.faults import Faults
@@ -34,19 +34,19 @@ def wait_until(condition, timeout_s: float = 30.0) -> None:
 
 def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: Path) -> None:
     hardware, _ = open_hardware("virtual-mixed", seed=8, subject="S01")
-    hub = SensorHub(hardware, Journal())
+    manager = SensorManager(hardware, EventLog())
     try:
-        hub.start()
-        wait_until(lambda: all(s.state == "streaming" and s.health.received for s in hub.statuses()))
-        writer = CaptureWriter(tmp_path, subject="S01", sensors=hub.sensors)
-        hub.attach(writer)
+        manager.start()
+        wait_until(lambda: all(s.state == "streaming" and s.health.received for s in manager.statuses()))
+        writer = CaptureWriter(tmp_path, subject="S01", sensors=manager.sensors)
+        manager.attach(writer)
         time.sleep(2.0)
         hardware.drop(1)  # type: ignore[attr-defined]
-        wait_until(lambda: hub.statuses()[0].reconnects == 1 and hub.statuses()[0].state == "streaming")
+        wait_until(lambda: manager.statuses()[0].reconnects == 1 and manager.statuses()[0].state == "streaming")
         time.sleep(2.0)
-        health = hub.health(hub.detach())
+        health = manager.health(manager.detach())
     finally:
-        hub.stop()
+        manager.stop()
         hardware.finish(None)
     writer.close(health)
     with Capture.open(tmp_path) as capture:

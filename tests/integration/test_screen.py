@@ -64,8 +64,8 @@ async def test_the_whole_flow_on_the_virtual_rig(tmp_path: Path) -> None:
     """Setup, check with the pose network, assigning by flexing, rest/contract, recording, verdict."""
     protocol = tmp_path / "short_protocol.toml"
     protocol.write_text(PROTOCOL, encoding="utf-8")
-    finder = BodyFinder()
-    app = CaptureApp(make_recorder_for, Plan(out=tmp_path / "out", protocol=str(protocol)), finder=finder)
+    scanner = BodyFinder()
+    app = CaptureApp(make_recorder_for, Plan(out=tmp_path / "out", protocol=str(protocol)), scanner=scanner)
 
     def phase() -> str:
         return app.recorder.snapshot().phase
@@ -96,7 +96,7 @@ async def test_the_whole_flow_on_the_virtual_rig(tmp_path: Path) -> None:
         assert isinstance(summary, SummaryScreen) and summary.preview is not None
         await pilot.press("ctrl+q")
         await pilot.pause(0.5)
-    finder.close()
+    scanner.close()
     assert summary.preview.verdict in ("PASS", "WARNING"), summary.preview
     with Capture.open(app.recordings[0].folder) as capture:
         assert capture.closed

@@ -19,7 +19,7 @@ from bumble.att import ATT_Error, ErrorCode
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import Characteristic, CharacteristicValue, Service
 
-from acquire.virtual.devices.simulated_link import Air, VirtualController
+from acquire.virtual.devices.simulated_link import SimulatedLink, VirtualController
 from acquire.virtual.devices.tasks import raise_failure, sleep_until
 from dataset.support.clock import now_ns
 
@@ -109,7 +109,7 @@ class VirtualM40:
 
     Parameters
     ----------
-    air : Air
+    air : SimulatedLink
     identity : M40Identity
     clock : SampleClock
     payload : callable
@@ -118,7 +118,11 @@ class VirtualM40:
     """
 
     def __init__(
-        self, air: Air, identity: M40Identity, clock: SampleClock, payload: Callable[[int, int, int], bytes | None]
+        self,
+        air: SimulatedLink,
+        identity: M40Identity,
+        clock: SampleClock,
+        payload: Callable[[int, int, int], bytes | None],
     ) -> None:
         self.identity = identity
         self.record = SentRecord()

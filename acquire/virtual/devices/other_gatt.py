@@ -12,7 +12,7 @@ from bumble.gatt import Characteristic, CharacteristicValue, Service
 
 from acquire.virtual.devices.m40 import ADVERTISING_INTERVAL_MS, SentRecord
 from acquire.virtual.devices.others import OtherDevice
-from acquire.virtual.devices.simulated_link import Air, VirtualController
+from acquire.virtual.devices.simulated_link import SimulatedLink, VirtualController
 from acquire.virtual.devices.tasks import raise_failure, sleep_until
 from dataset.support.arrays import IntArray
 from dataset.support.clock import now_ns
@@ -42,7 +42,7 @@ class VirtualOther:
 
     Parameters
     ----------
-    air : Air
+    air : SimulatedLink
     device : OtherDevice
     values, payload : callable
         ``values(index)`` returns what the columns of successive samples read, ``payload(index, values)`` their bytes.
@@ -55,7 +55,7 @@ class VirtualOther:
 
     def __init__(
         self,
-        air: Air,
+        air: SimulatedLink,
         device: OtherDevice,
         values: Callable[[IntArray], IntArray],
         payload: Callable[[IntArray, IntArray], bytes],

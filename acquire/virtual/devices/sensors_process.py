@@ -23,7 +23,7 @@ from acquire.virtual.devices.m40 import M40Identity, Spoil, VirtualM40
 from acquire.virtual.devices.other_gatt import VirtualOther
 from acquire.virtual.devices.others import OtherDevice, drawn_others
 from acquire.virtual.devices.sent import SentLog
-from acquire.virtual.devices.simulated_link import Air, serve_controller
+from acquire.virtual.devices.simulated_link import SimulatedLink, serve_controller
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
 from dataset.capture.reader import Sensor
@@ -67,7 +67,7 @@ class Sensors:
         self._faults = faults
         self._sent = sent
         self._outages_planned = False
-        self.air = Air()
+        self.air = SimulatedLink()
         self.by_slot: dict[int, VirtualM40 | VirtualOther] = {}
         self._others = [
             VirtualOther(self.air, device, partial(device.values, world), partial(device.payload, faults))

@@ -41,7 +41,7 @@ class VirtualController(Controller):
             super().on_hci_le_extended_create_connection_command(command)
 
     def _refused(self, peer_address: hci.Address, op_code: int) -> bool:
-        if not (isinstance(self.link, Air) and self.link.takes_refusal(peer_address)):
+        if not (isinstance(self.link, SimulatedLink) and self.link.takes_refusal(peer_address)):
             return False
         self._send_hci_command_status(hci.HCI_ErrorCode.CONNECTION_LIMIT_EXCEEDED_ERROR, op_code)
         return True
@@ -70,7 +70,7 @@ class VirtualController(Controller):
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
 
-class Air(LocalLink):
+class SimulatedLink(LocalLink):
     """A link between one central and its peripherals on which a peripheral can fall silent or be refused.
 
     Silence keeps packets back, as a link layer does that repeats until it is acknowledged: after a short
@@ -190,7 +190,7 @@ class Air(LocalLink):
             controller.on_le_disconnected(connection, reason)
 
 
-async def serve_controller(air: Air, hci_socket: socket.socket) -> asyncio.Transport:
+async def serve_controller(air: SimulatedLink, hci_socket: socket.socket) -> asyncio.Transport:
     """Put a controller for the central on ``air`` whose host is at the other end of ``hci_socket``."""
     loop = asyncio.get_running_loop()
     transport, source = await loop.create_connection(StreamPacketSource, sock=hci_socket)

@@ -42,24 +42,24 @@ def test_missing_joints_are_left_out_of_the_distance(parts: tuple[Windows, Windo
 
 def test_each_floor_is_what_it_says(parts: tuple[Windows, Windows]) -> None:
     train, test = parts
-    floors = predict_floors(train, test, seed=1)
-    assert tuple(floors) == FLOORS
-    np.testing.assert_allclose(floors["mean"][5, 7], train.emg.mean((0, 1)))
+    baselines = predict_floors(train, test, seed=1)
+    assert tuple(baselines) == FLOORS
+    np.testing.assert_allclose(baselines["mean"][5, 7], train.emg.mean((0, 1)))
     mine = train.subject == test.subject[0]
-    np.testing.assert_allclose(floors["subject_mean"][0, 0], train.emg[mine].mean((0, 1)))
+    np.testing.assert_allclose(baselines["subject_mean"][0, 0], train.emg[mine].mean((0, 1)))
     for i in range(len(test)):
         same = (train.exercise == test.exercise[i]).nonzero()[0]
-        assert any(np.array_equal(floors["random"][i], train.emg[j]) for j in same)
+        assert any(np.array_equal(baselines["random"][i], train.emg[j]) for j in same)
         own = (train.subject == test.subject[i]).nonzero()[0]
-        assert any(np.array_equal(floors["nn_subject"][i], train.emg[j]) for j in own)
+        assert any(np.array_equal(baselines["nn_subject"][i], train.emg[j]) for j in own)
 
 
 def test_a_new_subject_takes_what_all_subjects_give(parts: tuple[Windows, Windows]) -> None:
     train, test = parts
     test.subject[:] = "S9"
-    floors = predict_floors(train, test)
-    np.testing.assert_array_equal(floors["subject_mean"], floors["mean"])
-    np.testing.assert_array_equal(floors["nn_subject"], floors["nn"])
+    baselines = predict_floors(train, test)
+    np.testing.assert_array_equal(baselines["subject_mean"], baselines["mean"])
+    np.testing.assert_array_equal(baselines["nn_subject"], baselines["nn"])
 
 
 def test_a_perfect_prediction_has_no_error_and_the_mean_explains_nothing(parts: tuple[Windows, Windows]) -> None:
@@ -99,6 +99,6 @@ def test_the_floors_of_the_published_squats_are_those_measured_before(shared_dat
     windows = windows_from_sessions([read_session(r.path) for r in results])
     split = split_windows(windows, "time")
     train, test = windows.take(split.train), windows.take(split.test)
-    floors = measure(train, test, test.emg)["floors"]
+    baselines = measure(train, test, test.emg)["floors"]
     expected = {"mean": 37.96, "subject_mean": 34.43, "nn": 23.98, "nn_subject": 23.39}
-    assert {name: floors[name] for name in expected} == pytest.approx(expected, abs=0.02)
+    assert {name: baselines[name] for name in expected} == pytest.approx(expected, abs=0.02)

@@ -15,7 +15,7 @@ from model.networks import mia
 from model.networks.base import masked_mean_square
 from model.networks.mia import UNKNOWN, MiaTransformer
 from model.networks.transformer_paper import TransformerPaper
-from model.training.loop import represent
+from model.training.loop import embed
 
 Maker = Callable[..., Path]
 
@@ -41,7 +41,7 @@ def test_the_papers_cnn_has_as_many_parameters_as_its_code(windows: Windows) -> 
 def test_every_network_gives_an_account_of_each_frame(windows: Windows) -> None:
     for name, width in (("mia", 96), ("cnn-paper", 64), ("transformer-paper", 128)):
         network = networks.build(name, windows)
-        assert represent(network, windows).shape == (len(windows), 30, width)
+        assert embed(network, windows).shape == (len(windows), 30, width)
 
 
 def test_the_projects_network_has_about_412_thousand_parameters() -> None:

@@ -18,7 +18,7 @@ from acquire.bluetooth.bumble_backend import make_radio
 from acquire.bluetooth.bumble_host import Central
 from acquire.hardware import Radio
 from acquire.virtual.devices.m40 import M40Identity, Spoil, VirtualM40
-from acquire.virtual.devices.simulated_link import SUPERVISION_TIMEOUT_S, Air, serve_controller
+from acquire.virtual.devices.simulated_link import SUPERVISION_TIMEOUT_S, SimulatedLink, serve_controller
 from dataset.sensors.profile import find_profile
 from dataset.support.clock import now_ns
 
@@ -73,7 +73,7 @@ class Rig:
 @asynccontextmanager
 async def rig(n: int = 8, period_ns: int = 100_000_000, **identity: object) -> AsyncIterator[Rig]:
     here, there = socket.socketpair()
-    air = Air()
+    air = SimulatedLink()
     transport = await serve_controller(air, there)
     sensors = [
         VirtualM40(

@@ -14,7 +14,7 @@ from bumble.transport.tcp_server import open_tcp_server_transport_with_socket
 from acquire.rig.config import parse_rig
 from acquire.rig.real import RealHardware
 from acquire.virtual.devices.m40 import M40Identity, VirtualM40
-from acquire.virtual.devices.simulated_link import Air, VirtualController
+from acquire.virtual.devices.simulated_link import SimulatedLink, VirtualController
 from dataset.support.errors import HardwareError, InputError
 
 
@@ -32,7 +32,7 @@ class Metronome:
 
 
 async def test_a_controller_at_a_transport_carries_a_sensors_values() -> None:
-    air = Air()
+    air = SimulatedLink()
     sensor = VirtualM40(
         air,
         M40Identity(channel="left_biceps", address="F0:00:00:00:40:01", serial="SN-1"),

@@ -20,7 +20,7 @@ import serial
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.ledbox.driver import PROGRAM, LedBox
 from acquire.virtual.devices.box import answer
 
@@ -77,7 +77,7 @@ def board(program: Path) -> Iterator[Board]:
 
 
 def test_the_recorder_drives_it_and_dates_its_light(board: Board) -> None:
-    box = LedBox(board.port, Journal())
+    box = LedBox(board.port, EventLog())
     flashes = []
     while len(flashes) < 20 or (flashes[-1].detail["box_us"] <= 1 << 32 and len(flashes) < 200):
         flashes.append(box.flash(20))
@@ -92,7 +92,7 @@ def test_the_recorder_drives_it_and_dates_its_light(board: Board) -> None:
 
 def test_the_switch_reports_once_however_it_bounces(board: Board, fakes: Any) -> None:
     heard: list[int] = []
-    box = LedBox(board.port, Journal(), on_trigger=lambda t, _: heard.append(t))
+    box = LedBox(board.port, EventLog(), on_trigger=lambda t, _: heard.append(t))
     at_ns = time.perf_counter_ns()
     for _ in range(3):
         board.process.send_signal(signal.SIGUSR1)

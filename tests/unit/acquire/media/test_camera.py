@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.media.camera import Camera
 from acquire.media.orientation import UPRIGHT
 
@@ -66,8 +66,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acquire.media.camera.WATCH_EVERY_S", 0.02)
 
 
-def said(journal: Journal) -> list[str]:
-    return [row.what for row in journal.recent(30) if row.what != "the camera's rate"]
+def said(event_log: EventLog) -> list[str]:
+    return [row.what for row in event_log.recent(30) if row.what != "the camera's rate"]
 
 
 WORDS = {
@@ -82,9 +82,9 @@ WORDS = {
 def test_whatever_fails_the_camera_is_opened_again_under_a_new_epoch(
     fakes: Any, what: str, request: pytest.FixtureRequest
 ) -> None:
-    first, second, journal, taken = Misbehaving(what), Misbehaving(), Journal(), Taken()
+    first, second, event_log, taken = Misbehaving(what), Misbehaving(), EventLog(), Taken()
     request.addfinalizer(first.let_go.set)
-    camera = Camera(first, lambda: second, journal)
+    camera = Camera(first, lambda: second, event_log)
     camera.attach(taken)  # type: ignore[arg-type]
     fakes.wait_until(lambda: second.n_read > 10, 5)
     assert camera.status().state == "running"
@@ -94,16 +94,16 @@ def test_whatever_fails_the_camera_is_opened_again_under_a_new_epoch(
     assert {epoch for epoch, _ in taken.frames} == {0, 1}
     assert [epoch for epoch, _ in taken.frames] == sorted(epoch for epoch, _ in taken.frames)
     assert [e["epoch"] for e in health["epochs"]] == [0, 1]
-    rows = said(journal)
+    rows = said(event_log)
     assert rows[0] == "camera opened"
     assert rows[-2:] == [WORDS[what], "the camera is back"]
     if what == "raise":
-        assert "cable pulled" in journal.recent(30)[1].detail["error"]
+        assert "cable pulled" in event_log.recent(30)[1].detail["error"]
 
 
 def test_a_hung_read_that_returns_late_delivers_nothing_and_lets_go_of_its_camera(fakes: Any) -> None:
     first, second, taken = Misbehaving("hang"), Misbehaving(picture=7), Taken()
-    camera = Camera(first, lambda: second, Journal())
+    camera = Camera(first, lambda: second, EventLog())
     camera.attach(taken)  # type: ignore[arg-type]
     fakes.wait_until(lambda: any(epoch == 1 for epoch, _ in taken.frames), 5)
     n_first = sum(epoch == 0 for epoch, _ in taken.frames)
@@ -122,15 +122,15 @@ def test_opening_that_hangs_is_given_up_with_growing_patience(fakes: Any, monkey
         opened_s.append(time.monotonic())
         let_go.wait()
 
-    journal = Journal()
-    camera = Camera(Misbehaving("fail"), open_hangs, journal)
+    event_log = EventLog()
+    camera = Camera(Misbehaving("fail"), open_hangs, event_log)
     fakes.wait_until(lambda: len(opened_s) == 3, 5)
     waits_s = np.diff(opened_s)
     assert waits_s[1] > 1.5 * waits_s[0]
     assert camera.status().state == "lost"
     camera.close()
     let_go.set()
-    assert said(journal).count("opening the camera hangs; trying anew") >= 2
+    assert said(event_log).count("opening the camera hangs; trying anew") >= 2
 
 
 def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_sees(fakes: Any) -> None:
@@ -140,36 +140,36 @@ def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_se
         opened.append(Misbehaving(picture=0))
         return opened[-1]
 
-    journal = Journal()
-    camera = Camera(Misbehaving(picture=0), reopen, journal)
+    event_log = EventLog()
+    camera = Camera(Misbehaving(picture=0), reopen, event_log)
     fakes.wait_until(lambda: bool(opened) and opened[-1].n_read > 100, 10)
     assert camera.status().state == "running"
     camera.close()
     assert len(opened) == 1
-    assert said(journal).count("the camera repeats one picture; opening it again") == 1
+    assert said(event_log).count("the camera repeats one picture; opening it again") == 1
 
 
 def test_a_camera_that_comes_back_with_another_size_is_refused_and_said(fakes: Any) -> None:
     other = Misbehaving()
     other.width = 32  # type: ignore[misc]
-    journal = Journal()
+    event_log = EventLog()
     sources = iter([other, Misbehaving()])
-    camera = Camera(Misbehaving("fail"), lambda: next(sources, None), journal)
-    fakes.wait_until(lambda: "the camera is back" in said(journal), 5)
+    camera = Camera(Misbehaving("fail"), lambda: next(sources, None), event_log)
+    fakes.wait_until(lambda: "the camera is back" in said(event_log), 5)
     camera.close()
     assert other.released
-    assert "the camera came back with another size" in said(journal)
+    assert "the camera came back with another size" in said(event_log)
 
 
 def test_closing_does_not_wait_for_a_read_that_hangs(fakes: Any, request: pytest.FixtureRequest) -> None:
-    source, journal = Misbehaving("hang", n=3), Journal()
+    source, event_log = Misbehaving("hang", n=3), EventLog()
     request.addfinalizer(source.let_go.set)
-    camera = Camera(source, lambda: None, journal)
+    camera = Camera(source, lambda: None, event_log)
     fakes.wait_until(lambda: source.n_read > 3, 5)
     began = time.monotonic()
     camera.close()
     assert time.monotonic() - began < 3.5
-    assert said(journal)[-1] == "the camera's read hangs; leaving it"
+    assert said(event_log)[-1] == "the camera's read hangs; leaving it"
 
 
 def test_what_was_asked_and_what_is_given_are_logged(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,12 +177,12 @@ def test_what_was_asked_and_what_is_given_are_logged(fakes: Any, monkeypatch: py
     monkeypatch.setattr("acquire.media.frame_rate._JUDGE_EVERY_S", 0.05)
     source = fakes.camera(50.0)
     source.asked = {"asked": {"width": 1280}, "codec": "MJPG"}
-    journal = Journal()
-    camera = Camera(source, lambda: None, journal)
-    measured: Callable[[], Any] = lambda: [r for r in journal.recent(9) if r.what == "the camera's rate"]  # noqa: E731
+    event_log = EventLog()
+    camera = Camera(source, lambda: None, event_log)
+    measured: Callable[[], Any] = lambda: [r for r in event_log.recent(9) if r.what == "the camera's rate"]  # noqa: E731
     fakes.wait_until(lambda: bool(measured()), 5)
     camera.close()
-    opened = journal.recent(9)[0]
+    opened = event_log.recent(9)[0]
     assert (opened.detail["asked"], opened.detail["width"], opened.detail["codec"]) == ({"width": 1280}, 64, "MJPG")
     assert measured()[0].detail["declared_hz"] == 50.0
     assert 30 < measured()[0].detail["measured_hz"] <= 51

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from acquire.media.frame_rate import Cadence, RateChange
+from acquire.media.frame_rate import FrameRateMonitor, RateChange
 
 
 def film(rate_hz: float, n: int, *, start_ns: int, jitter_s: float, seed: int) -> np.ndarray:
@@ -16,8 +16,8 @@ def film(rate_hz: float, n: int, *, start_ns: int, jitter_s: float, seed: int) -
     return start_ns + np.round(np.maximum.accumulate(at_s) * 1e9).astype(np.int64)
 
 
-def follow(arrivals_ns: np.ndarray) -> tuple[Cadence, list[RateChange]]:
-    cadence = Cadence()
+def follow(arrivals_ns: np.ndarray) -> tuple[FrameRateMonitor, list[RateChange]]:
+    cadence = FrameRateMonitor()
     told = [cadence.add(int(at)) for at in arrivals_ns]
     return cadence, [change for change in told if change is not None]
 
@@ -68,4 +68,4 @@ def test_too_few_frames_tell_nothing() -> None:
     cadence, told = follow(np.array([0, 33_000_000, 66_000_000]))
     assert not told
     assert cadence.summary().rate_hz == pytest.approx(30.3, abs=0.1)
-    assert Cadence().summary().rate_hz == 0
+    assert FrameRateMonitor().summary().rate_hz == 0

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.media.microphone import ArrivalLine, Microphone, level_db
-from acquire.media.video_recorder import Muxer
+from acquire.media.video_recorder import VideoRecorder
 from dataset.support import clock
 from dataset.support.errors import HardwareError
 
@@ -74,8 +74,8 @@ class Encoder:
 
 def test_sound_begins_at_the_first_frame_and_has_no_gap(fakes: Any) -> None:
     rows, encoder, source = Rows(), Encoder(), fakes.microphone()
-    muxer = Muxer(encoder, rows, Journal())  # type: ignore[arg-type]
-    microphone = Microphone(source, Journal())
+    muxer = VideoRecorder(encoder, rows, EventLog())  # type: ignore[arg-type]
+    microphone = Microphone(source, EventLog())
     fakes.wait_until(lambda: microphone.status().blocks > 5)
     microphone.attach(muxer, rows)  # type: ignore[arg-type]
     fakes.wait_until(lambda: microphone.status().blocks > 10)
@@ -101,18 +101,18 @@ def test_level_of_silence_and_full_scale() -> None:
 
 def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("acquire.media.microphone.SILENT_S", 0.1)
-    source, journal = fakes.microphone(), Journal()
-    microphone = Microphone(source, journal)
+    source, event_log = fakes.microphone(), EventLog()
+    microphone = Microphone(source, event_log)
     fakes.wait_until(lambda: microphone.status().blocks > 2)
     microphone.watch()
     source.stop()
-    fakes.wait_until(lambda: [microphone.watch(), len(journal.recent(9))][1] == 1)
+    fakes.wait_until(lambda: [microphone.watch(), len(event_log.recent(9))][1] == 1)
     microphone.watch()
     source._stop.clear()
     source.start(microphone._on_block)
-    fakes.wait_until(lambda: [microphone.watch(), len(journal.recent(9))][1] == 2)
+    fakes.wait_until(lambda: [microphone.watch(), len(event_log.recent(9))][1] == 2)
     microphone.close()
-    rows = [row.what for row in journal.recent(9)]
+    rows = [row.what for row in event_log.recent(9)]
     assert rows == ["the microphone is silent: no block comes", "the microphone is back"]
 
 
@@ -128,10 +128,10 @@ def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fake
             raise HardwareError("the microphone does not open", "no such device")
         return second
 
-    rows, journal = Rows(), Journal()
+    rows, event_log = Rows(), EventLog()
     encoder, source = Encoder(), fakes.microphone()
-    muxer = Muxer(encoder, rows, journal)  # type: ignore[arg-type]
-    microphone = Microphone(source, journal, open_again)
+    muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
+    microphone = Microphone(source, event_log, open_again)
     microphone.attach(muxer, rows)  # type: ignore[arg-type]
     muxer.frame(0, clock.now_ns(), np.zeros((4, 4, 3), np.uint8))
     fakes.wait_until(lambda: len(rows.blocks) > 5)
@@ -147,15 +147,15 @@ def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fake
     pts_s = np.array([p for _, p in encoder.sound]) * 1e-9
     gap_s = pts_s[n_before] - pts_s[n_before - 1]
     assert gap_s == pytest.approx(lost_s, abs=0.06), "the file's sound stands still for as long as there was none"
-    assert [row.what for row in journal.recent(9)] == [
+    assert [row.what for row in event_log.recent(9)] == [
         "the microphone is silent: no block comes", "the microphone does not open again",
         "the microphone is opened again", "the microphone is back",
     ]  # fmt: skip
 
 
 def test_a_microphone_that_does_not_close_loses_nothing(fakes: Any) -> None:
-    source, journal = fakes.microphone(), Journal()
-    microphone = Microphone(source, journal)
+    source, event_log = fakes.microphone(), EventLog()
+    microphone = Microphone(source, event_log)
     fakes.wait_until(lambda: microphone.status().blocks > 2)
 
     def stop() -> None:
@@ -164,4 +164,4 @@ def test_a_microphone_that_does_not_close_loses_nothing(fakes: Any) -> None:
 
     source.stop = stop
     microphone.close()
-    assert [row.what for row in journal.recent(9)] == ["the microphone does not close"]
+    assert [row.what for row in event_log.recent(9)] == ["the microphone does not close"]

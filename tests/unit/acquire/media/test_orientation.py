@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquire.media.orientation import Turn
+from acquire.media.orientation import Orientation
 from acquire.media.video_writer import VideoWriter
 from tests.unit.native import refuse_strided
 
 
 @given(st.sampled_from([0, 90, 180, 270]), st.booleans())
 def test_the_top_left_corner_goes_where_the_turn_takes_it(rotation_deg: int, mirrored: bool) -> None:
-    turn = Turn(rotation_deg=rotation_deg, mirrored=mirrored)
+    turn = Orientation(rotation_deg=rotation_deg, mirrored=mirrored)
     image = np.zeros((4, 6, 3), dtype=np.uint8)
     image[0, -1 if mirrored else 0] = 255
     out = turn(image)
@@ -29,7 +29,7 @@ def test_the_top_left_corner_goes_where_the_turn_takes_it(rotation_deg: int, mir
 
 @pytest.mark.parametrize("rotation_deg", [0, 90])
 def test_the_file_is_upright(tmp_path: Path, rotation_deg: int) -> None:
-    turn = Turn(rotation_deg=rotation_deg, mirrored=True)
+    turn = Orientation(rotation_deg=rotation_deg, mirrored=True)
     image = np.zeros((48, 64, 3), dtype=np.uint8)
     image[:24, 32:] = 255  # a mirroring camera shows the upper left at the upper right
     with VideoWriter(tmp_path / "v.mkv", width=64, height=48, nominal_hz=30, sound_rate_hz=None, turn=turn) as writer:
@@ -49,9 +49,9 @@ def test_any_view_is_turned_like_its_copy_and_without_gaps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation_deg: int, mirrored: bool
 ) -> None:
     refuse_strided(monkeypatch)
-    turn = Turn(rotation_deg=rotation_deg, mirrored=mirrored)
+    turn = Orientation(rotation_deg=rotation_deg, mirrored=mirrored)
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    if turn == Turn():
+    if turn == Orientation():
         assert turn(noise) is noise
     for k, view in enumerate((noise[:, 3:67], noise[::-1], noise[:, ::-1], noise.transpose(1, 0, 2))):
         turned = turn(view)

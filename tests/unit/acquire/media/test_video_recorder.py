@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.media.camera import Camera
-from acquire.media.video_recorder import MAX_WAITING_BLOCKS, MAX_WAITING_FRAMES, Muxer, frames_that_may_wait
+from acquire.media.video_recorder import MAX_WAITING_BLOCKS, MAX_WAITING_FRAMES, VideoRecorder, frames_that_may_wait
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
 
@@ -53,7 +53,7 @@ class SlowEncoder:
 
 def test_a_stalled_encoder_drops_and_counts_and_never_waits() -> None:
     rows, encoder = Rows(), SlowEncoder()
-    muxer = Muxer(encoder, rows, Journal())  # type: ignore[arg-type]
+    muxer = VideoRecorder(encoder, rows, EventLog())  # type: ignore[arg-type]
     n = MAX_WAITING_FRAMES + 30
     for k in range(n):
         muxer.frame(0, 1_000_000_000 + k * 33_000_000, IMAGE)
@@ -73,7 +73,7 @@ def test_a_stalled_encoder_drops_and_counts_and_never_waits() -> None:
 def test_pts_grows_by_whole_milliseconds_and_agrees_with_the_arrival(steps_ns: list[int]) -> None:
     rows, encoder = Rows(), SlowEncoder()
     encoder.let.set()
-    muxer = Muxer(encoder, rows, Journal())  # type: ignore[arg-type]
+    muxer = VideoRecorder(encoder, rows, EventLog())  # type: ignore[arg-type]
     arrivals = np.cumsum([5_000_000_123, *steps_ns])
     for arrival in arrivals:
         muxer.frame(0, int(arrival), IMAGE)
@@ -91,14 +91,14 @@ def test_an_encoder_that_fails_leaves_a_row_for_every_frame_and_says_so() -> Non
                 raise OSError("no space left on device")
             return super().write_frame(_image, pts_ns)
 
-    rows, encoder, journal = Rows(), Broken(), Journal()
+    rows, encoder, event_log = Rows(), Broken(), EventLog()
     encoder.let.set()
-    muxer = Muxer(encoder, rows, journal)  # type: ignore[arg-type]
+    muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
     for k in range(10):
         muxer.frame(0, k * 33_000_000, IMAGE)
     muxer.close()
     assert [p is None for *_, p in sorted(rows.frames, key=lambda r: r[1])] == [False] * 3 + [True] * 7
-    assert [r.what for r in journal.recent(5)] == ["writing the video failed; the sensors go on"]
+    assert [r.what for r in event_log.recent(5)] == ["writing the video failed; the sensors go on"]
 
 
 def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) -> None:
@@ -108,9 +108,11 @@ def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) ->
 
     writer = CaptureWriter(tmp_path, subject="S1", sensors=fakes.slots(1))
     path = tmp_path / "video.mkv"
-    muxer = Muxer(open_encoder(path, width=64, height=48, nominal_hz=100.0, sound_rate_hz=None), writer, Journal())
+    muxer = VideoRecorder(
+        open_encoder(path, width=64, height=48, nominal_hz=100.0, sound_rate_hz=None), writer, EventLog()
+    )
     source = fakes.camera(100.0)
-    camera = Camera(source, lambda: None, Journal())
+    camera = Camera(source, lambda: None, EventLog())
     camera.attach(muxer)
     fakes.wait_until(lambda: muxer.n_written > 40)
     camera.detach()
@@ -135,8 +137,8 @@ def test_what_waits_has_a_bound_in_memory(size: tuple[int, int], n: int) -> None
 
 def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acquire.media.video_recorder.CAUGHT_UP_S", 0.5)
-    rows, encoder, journal = Rows(), SlowEncoder(), Journal()
-    muxer = Muxer(encoder, rows, journal)  # type: ignore[arg-type]
+    rows, encoder, event_log = Rows(), SlowEncoder(), EventLog()
+    muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
     for k in range(MAX_WAITING_FRAMES + 10):
         muxer.frame(0, k * 33_000_000, IMAGE)
     n_dropped = muxer.n_dropped
@@ -146,14 +148,14 @@ def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch
     muxer.frame(0, 5_000_000_000, IMAGE)
     muxer.frame(0, 5_033_000_000, IMAGE)
     muxer.close()
-    first, then = journal.recent(5)
+    first, then = event_log.recent(5)
     assert (first.what, first.level) == ("the encoder falls behind; frames are dropped", "warning")
     assert (then.what, then.detail) == ("the encoder has caught up", {"dropped": n_dropped})
 
 
 def test_sound_that_waits_has_a_bound_too() -> None:
-    encoder, journal = SlowEncoder(), Journal()
-    muxer = Muxer(encoder, Rows(), journal)  # type: ignore[arg-type]
+    encoder, event_log = SlowEncoder(), EventLog()
+    muxer = VideoRecorder(encoder, Rows(), event_log)  # type: ignore[arg-type]
     muxer.frame(0, 1_000_000_000, IMAGE)  # the encoder stalls on it
     block = np.zeros(320, np.int16)
     for k in range(MAX_WAITING_BLOCKS + 20):
@@ -161,5 +163,5 @@ def test_sound_that_waits_has_a_bound_too() -> None:
     assert muxer.n_sound_dropped in (19, 20)
     encoder.let.set()
     muxer.close()
-    assert [r.what for r in journal.recent(5)] == ["the encoder falls behind; sound is dropped"]
+    assert [r.what for r in event_log.recent(5)] == ["the encoder falls behind; sound is dropped"]
     assert muxer.health()["sound_blocks_dropped"] == muxer.n_sound_dropped

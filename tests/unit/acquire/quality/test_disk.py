@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.quality import disk
 from acquire.recording.recorder import record
 from acquire.recording.take import Take
@@ -52,7 +52,7 @@ def test_the_measured_rate_replaces_the_expected_one(
 ) -> None:
     now = SimpleNamespace(s=100.0)
     monkeypatch.setattr("acquire.quality.disk.time.monotonic", lambda: now.s)
-    watch = disk.DiskWatch(tmp_path, 1.0 * MB, Journal())
+    watch = disk.DiskWatch(tmp_path, 1.0 * MB, EventLog())
     rates = []
     for second in range(120):
         now.s = 100.0 + second
@@ -65,17 +65,17 @@ def test_the_measured_rate_replaces_the_expected_one(
 
 def test_a_file_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path, free: SimpleNamespace) -> None:
     """The database's journal does, many times a second: a recording ended by that would end at random."""
-    stop, journal = threading.Event(), tmp_path / "capture.sqlite-journal"
+    stop, event_log = threading.Event(), tmp_path / "capture.sqlite-journal"
 
     def come_and_go() -> None:
         while not stop.is_set():
-            journal.write_bytes(b"x")
-            journal.unlink()
+            event_log.write_bytes(b"x")
+            event_log.unlink()
 
     thread = threading.Thread(target=come_and_go)
     thread.start()
     try:
-        watch = disk.DiskWatch(tmp_path, 1.0 * MB, Journal())
+        watch = disk.DiskWatch(tmp_path, 1.0 * MB, EventLog())
         for _ in range(5000):
             watch.look()
     finally:
@@ -84,12 +84,12 @@ def test_a_file_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path, free
 
 
 def test_each_warning_is_given_once(tmp_path: Path, free: SimpleNamespace) -> None:
-    journal = Journal()
-    watch = disk.DiskWatch(tmp_path, 1.0 * MB, journal)
+    event_log = EventLog()
+    watch = disk.DiskWatch(tmp_path, 1.0 * MB, event_log)
     for minutes in (11, 9, 8, 1.5, 1.4):
         free.bytes = disk.LEAST_FREE_BYTES + round(minutes * 60 * MB)
         watch.look()
-    assert [row.detail["minutes_left"] for row in journal.recent(9)] == [9.0, 1.5]
+    assert [row.detail["minutes_left"] for row in event_log.recent(9)] == [9.0, 1.5]
 
 
 def test_a_disk_with_less_than_a_minute_is_refused_before_anything_is_written(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.quality.sensor_health import SensorHealth
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
@@ -128,15 +128,15 @@ def test_the_live_rate_is_steady_while_values_come_and_falls_in_silence() -> Non
 
 
 def test_rows_from_before_the_recording_are_in_its_log_and_those_after_it_are_not(fakes: Any, tmp_path: Path) -> None:
-    journal = Journal()
-    journal.log("info", "before", {"n": 1}, t_ns=5)
+    event_log = EventLog()
+    event_log.log("info", "before", {"n": 1}, t_ns=5)
     writer = CaptureWriter(tmp_path, subject="S1", sensors=fakes.slots(1))
-    journal.attach(writer)
-    journal.log("warning", "during")
-    journal.detach()
-    journal.log("info", "after")
+    event_log.attach(writer)
+    event_log.log("warning", "during")
+    event_log.detach()
+    event_log.log("info", "after")
     writer.close()
     with Capture.open(tmp_path) as capture:
         assert [(level, what) for _, level, what, _ in capture.log()] == [("info", "before"), ("warning", "during")]
         assert capture.log()[0][0] == 5
-    assert [row.what for row in journal.recent(2)] == ["during", "after"]
+    assert [row.what for row in event_log.recent(2)] == ["during", "after"]

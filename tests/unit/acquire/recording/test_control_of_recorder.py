@@ -117,7 +117,7 @@ def test_a_row_that_cannot_be_stored_is_noted_and_the_recording_goes_on(make: Ca
     recorder.wait_ready(20)
     folder = recorder.start()
     recorder.mark("when", t_ns=2**70)
-    until(lambda: any(row.what.startswith("rows cannot be stored") for row in recorder.journal.recent(20)))
+    until(lambda: any(row.what.startswith("rows cannot be stored") for row in recorder.event_log.recent(20)))
     assert recorder.mark("after it") == "marked: after it"
     recording = recorder.close()
     assert recording is not None

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.ledbox.flasher import Flash, FlashCallback
 from acquire.protocol.protocol import Protocol, parse_protocol
 from acquire.protocol.schedule import Prompt, build_schedule
-from acquire.recording.schedule_runner import SchedulePlayer
+from acquire.recording.schedule_runner import ScheduleRunner
 from dataset.capture.reader import Capture, Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
@@ -74,15 +74,15 @@ class Show:
 
     def __init__(self, folder: Path, protocol: Protocol, *, lamp: bool = True, calibrate: tuple[str, ...] = ()) -> None:
         self.schedule = build_schedule(protocol, 3, calibrate=calibrate)
-        self.person, self.journal, self.finished = Person(), Journal(), threading.Event()
+        self.person, self.event_log, self.finished = Person(), EventLog(), threading.Event()
         sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile="anr-m40")
         self.folder = folder
         self.writer = CaptureWriter(folder, subject="S1", sensors=[sensor])
-        self.journal.attach(self.writer)
-        self.player = SchedulePlayer(
+        self.event_log.attach(self.writer)
+        self.player = ScheduleRunner(
             self.schedule,
             self.person,  # type: ignore[arg-type]
-            self.journal,
+            self.event_log,
             finished=self.finished,
             watch=lambda: None,
         )
@@ -107,7 +107,7 @@ class Show:
 
     def stop(self) -> Capture:
         self.player.stop(self.writer)
-        self.journal.detach()
+        self.event_log.detach()
         self.writer.close()
         return Capture.open(self.folder)
 

@@ -12,7 +12,7 @@ import numpy as np
 from textual.app import App
 
 from acquire.bluetooth.status import SensorStatus
-from acquire.event_log import JournalRow
+from acquire.event_log import LogRow
 from acquire.media.camera import CameraStatus
 from acquire.media.microphone import SoundStatus
 from acquire.protocol.cues import Cue
@@ -74,13 +74,11 @@ def snapshot(phase: str = "recording", **fields: Any) -> Snapshot:
     recording = phase == "recording"
     now_ns = clock.now_ns()
     rows = (
-        JournalRow(t_ns=now_ns - 42_000_000_000, level="info", what="recording", detail={}),
-        JournalRow(
-            t_ns=now_ns - 30_000_000_000, level="info", what="values came late", detail={"channel": "left_biceps"}
-        ),
-        JournalRow(t_ns=now_ns - 20_000_000_000, level="event", what="exercise_start", detail={"label": "squat"}),
-        JournalRow(t_ns=now_ns - 2_000_000_000, level="warning", what="stale", detail={"channel": "right_biceps"}),
-        JournalRow(t_ns=now_ns - 1_000_000_000, level="event", what="flash", detail={}),
+        LogRow(t_ns=now_ns - 42_000_000_000, level="info", what="recording", detail={}),
+        LogRow(t_ns=now_ns - 30_000_000_000, level="info", what="values came late", detail={"channel": "left_biceps"}),
+        LogRow(t_ns=now_ns - 20_000_000_000, level="event", what="exercise_start", detail={"label": "squat"}),
+        LogRow(t_ns=now_ns - 2_000_000_000, level="warning", what="stale", detail={"channel": "right_biceps"}),
+        LogRow(t_ns=now_ns - 1_000_000_000, level="event", what="flash", detail={}),
     )
     cue = Cue(
         kind="exercise", title="Squat", text="Squat, slowly down and up", left_s=12.0, next_title="Jumping jack",

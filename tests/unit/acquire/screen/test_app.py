@@ -432,7 +432,7 @@ async def test_a_wrong_field_is_named_and_nothing_goes_on(fakes: Any, tmp_path: 
 
 
 async def test_the_body_is_looked_for_while_checking(fakes: Any, tmp_path: Path) -> None:
-    class Finder:
+    class Scanner:
         n = 0
 
         def look(self, picture: Any) -> tuple[BodyView, None]:
@@ -442,15 +442,15 @@ async def test_the_body_is_looked_for_while_checking(fakes: Any, tmp_path: Path)
 
         def close(self) -> None: ...
 
-    finder: Any = Finder()
-    app, _ = make_app(fakes, tmp_path, n=1, finder=finder)
+    scanner: Any = Scanner()
+    app, _ = make_app(fakes, tmp_path, n=1, scanner=scanner)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("enter")
         await until(pilot, lambda: "left foot" in seen(app, Static), "a foot that is not seen")
         assert "→ step back" in seen(app, Static)
         await pilot.press("ctrl+q")
         await pilot.pause(0.2)
-    assert finder.n >= 1
+    assert scanner.n >= 1
 
 
 async def test_help_opens_and_any_key_closes_it(fakes: Any, tmp_path: Path) -> None:

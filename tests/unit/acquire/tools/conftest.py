@@ -15,7 +15,7 @@ from acquire.hardware import Radio
 from acquire.virtual.devices.m40 import M40Identity, VirtualM40
 from acquire.virtual.devices.other_gatt import VirtualOther
 from acquire.virtual.devices.others import drawn_others
-from acquire.virtual.devices.simulated_link import Air, serve_controller
+from acquire.virtual.devices.simulated_link import SimulatedLink, serve_controller
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
 from dataset.support.clock import now_ns
@@ -51,7 +51,7 @@ class Nearby:
 async def nearby() -> AsyncIterator[Nearby]:
     """Two M40s, the second without serial and battery, and a BITalino."""
     here, there = socket.socketpair()
-    air = Air()
+    air = SimulatedLink()
     transport = await serve_controller(air, there)
     identities = [
         M40Identity(channel="left_biceps", address="F0:00:00:00:40:01", serial="SN-1", battery_percent=17),

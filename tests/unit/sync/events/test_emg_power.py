@@ -10,7 +10,7 @@ from scipy import signal
 
 from dataset.support.arrays import FloatArray, IntArray
 from sync.events import emg_power
-from sync.events.emg_power import PowerFit, fit_powers
+from sync.events.emg_power import PowerFit, fit_gamma_power
 
 RATE_HZ = 1000.0
 CENTROID_S = 0.055
@@ -52,7 +52,7 @@ def raw(
 
 def fit(contacts: FloatArray, time_s: FloatArray, value: FloatArray, start_s: float = 0.08) -> PowerFit:
     everyone: IntArray = np.arange(len(contacts))
-    return fit_powers(contacts, {"one": (time_s, value)}, {"one": (start_s, everyone)})["one"]
+    return fit_gamma_power(contacts, {"one": (time_s, value)}, {"one": (start_s, everyone)})["one"]
 
 
 @pytest.mark.parametrize("height", [2.0, 4.0, 12.0])
@@ -65,7 +65,7 @@ def test_a_burst_is_found_where_it_is_however_weak_beside_its_rest(height: float
 def test_its_standard_deviation_is_what_the_errors_show() -> None:
     fits = [fit(*raw(seed, 6.0, lead_sd_s=0.012)) for seed in range(30)]
     error = np.array([f.centroid_s - CENTROID_S for f in fits])
-    stated = np.array([math.hypot(f.sd_s, 0.012 / math.sqrt(len(f.each_s))) for f in fits])
+    stated = np.array([math.hypot(f.sd_s, 0.012 / math.sqrt(len(f.latency_s))) for f in fits])
     assert 0.6 < float(np.sqrt(np.mean((error / stated) ** 2))) < 1.4
 
 
@@ -73,7 +73,7 @@ def test_sensors_of_a_limb_lend_each_other_their_shape() -> None:
     contacts, t, strong = raw(3, 10.0)
     weak = 7.0 * np.random.default_rng(4).standard_normal(len(t)) + 0.25 * strong
     everyone = {"strong": (0.05, np.arange(len(contacts))), "weak": (0.05, np.arange(len(contacts)))}
-    found = fit_powers(contacts, {"strong": (t, strong), "weak": (t, weak)}, everyone)
+    found = fit_gamma_power(contacts, {"strong": (t, strong), "weak": (t, weak)}, everyone)
     assert found["weak"].centroid_s == pytest.approx(CENTROID_S, abs=0.012)
     assert found["weak"].widths_s == pytest.approx(found["strong"].widths_s, rel=0.6)
 
@@ -81,17 +81,17 @@ def test_sensors_of_a_limb_lend_each_other_their_shape() -> None:
 def test_a_slow_stream_is_left_to_others() -> None:
     t = np.arange(0.0, 30.0, 0.1)
     contacts = np.array([5.0, 9.0, 14.0, 20.0])
-    assert fit_powers(contacts, {"slow": (t, np.sin(t))}, {"slow": (0.1, np.arange(4))}) == {}
+    assert fit_gamma_power(contacts, {"slow": (t, np.sin(t))}, {"slow": (0.1, np.arange(4))}) == {}
 
 
 def test_a_contact_that_fell_into_a_gap_is_not_used() -> None:
     contacts, t, value = raw(5, 6.0)
     there = np.abs(t - contacts[4] - 0.05) > 0.12
     whole, gap = fit(contacts, t, value), fit(contacts, t[there], value[there])
-    assert len(gap.each_s) == len(whole.each_s) - 1
+    assert len(gap.latency_s) == len(whole.latency_s) - 1
     assert gap.centroid_s == pytest.approx(whole.centroid_s, abs=0.008)
     few = np.abs(t[:, None] - contacts[2:] - 0.05).min(axis=1) > 0.12
-    assert fit_powers(contacts, {"one": (t[few], value[few])}, {"one": (0.08, np.arange(12))}) == {}
+    assert fit_gamma_power(contacts, {"one": (t[few], value[few])}, {"one": (0.08, np.arange(12))}) == {}
 
 
 def test_every_contact_has_its_own_place() -> None:
@@ -104,7 +104,7 @@ def test_every_contact_has_its_own_place() -> None:
     rng.uniform(1.2, 2.5, len(contacts))
     [rng.standard_normal(len(t)) for _ in range(2)]
     lead = rng.normal(0.0, spread_s, len(contacts))
-    assert np.std(found.each_s - lead) < 0.4 * spread_s
+    assert np.std(found.latency_s - lead) < 0.4 * spread_s
     assert found.centroid_s - np.mean(lead) == pytest.approx(without.centroid_s, abs=0.005)
 
 
@@ -118,7 +118,7 @@ def test_a_movement_that_falls_into_one_answer_leaves_the_sensor_s_shape_as_it_i
     for seed, name in ((3, "one"), (3, "two"), (3, "moved")):
         contacts, t, value = raw(seed, 10.0, movement=2.0 if name == "moved" else 0.0)
         streams[name], everyone[name] = (t, value), (0.05, np.arange(len(contacts)))
-    found = fit_powers(contacts, streams, everyone)
+    found = fit_gamma_power(contacts, streams, everyone)
     assert 4 not in found["moved"].contact
     assert found["moved"].centroid_s == pytest.approx(found["one"].centroid_s, abs=0.003)
 

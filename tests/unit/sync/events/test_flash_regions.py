@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.detectors.lightscape import DISTURBANCES, Shot, film
-from sync.events.flash_regions import against_rows, find_regions, looks
+from sync.events.flash_regions import against_rows, candidate_regions, find_regions
 from sync.events.flashes import N_BANDS, N_TILES, Brightness, detect_flashes
 from sync.fit.flash_fit import fit_flashes, host_flashes
 
@@ -70,4 +70,4 @@ def test_what_changes_whole_rows_is_gone_against_them():
 def test_a_still_or_a_short_film_offers_the_whole_picture_only():
     for n in (3, 300):
         still = Brightness(pts_s=np.arange(n) / 30, tiles=np.full((n, N_BANDS, N_TILES), 90, dtype=np.float32))
-        assert [look.mask for look in looks(still)] == [None]
+        assert [look.mask for look in candidate_regions(still)] == [None]

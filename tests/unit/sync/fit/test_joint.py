@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sync.fit.flash_fit import Line, SoundFit
-from sync.fit.joint import Answers, fit_jointly, shared_sd_s
+from sync.fit.joint import ResponseLatencies, fit_jointly, shared_sd_s
 from sync.fit.priors import ACOUSTIC, ACOUSTIC_BEYOND_BOX
 
 SPAN_S = 600.0
@@ -55,8 +55,8 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
         constant = rng.uniform(0.05, 0.2)
         burst = sound(claps) - air + constant + steps[epoch] + leads + rng.normal(0, 0.008, len(claps))
         each = burst - (start(claps) - first_air.value_s)
-        answers[f"s{k}"] = Answers(
-            pts_s=claps, event=np.arange(len(claps)), each_s=each, epoch=epoch, n_epochs=n_epochs,
+        answers[f"s{k}"] = ResponseLatencies(
+            pts_s=claps, event=np.arange(len(claps)), latency_s=each, epoch=epoch, n_epochs=n_epochs,
             response_s=float(np.mean(each)),
         )  # fmt: skip
         truth[f"s{k}"] = (constant, constant + steps)
@@ -104,8 +104,8 @@ def test_each_epoch_has_a_constant_of_its_own():
 
 def test_an_epoch_without_a_contact_takes_the_others_constant_and_says_it_knows_less():
     first, first_sound, answers, *_ = draw(1)
-    more = {name: Answers(
-        pts_s=a.pts_s, event=a.event, each_s=a.each_s, epoch=a.epoch, n_epochs=2, response_s=a.response_s
+    more = {name: ResponseLatencies(
+        pts_s=a.pts_s, event=a.event, latency_s=a.latency_s, epoch=a.epoch, n_epochs=2, response_s=a.response_s
     ) for name, a in answers.items()}  # fmt: skip
     fit = fit_jointly(first, 0.0005, first_sound, more)
     for constant in fit.constants.values():
@@ -117,10 +117,10 @@ def test_one_clap_far_off_does_not_pull():
     first, first_sound, answers, _, _, truth = draw(4)
     spoiled = {}
     for name, a in answers.items():
-        each = a.each_s.copy()
+        each = a.latency_s.copy()
         each[3] += 0.1
-        spoiled[name] = Answers(
-            pts_s=a.pts_s, event=a.event, each_s=each, epoch=a.epoch, n_epochs=1, response_s=a.response_s
+        spoiled[name] = ResponseLatencies(
+            pts_s=a.pts_s, event=a.event, latency_s=each, epoch=a.epoch, n_epochs=1, response_s=a.response_s
         )
     fit, clean = (fit_jointly(first, 0.0005, first_sound, x) for x in (spoiled, answers))
     for name in truth:

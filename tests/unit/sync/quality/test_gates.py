@@ -23,7 +23,7 @@ from sync.quality.gates import (
     judge_whole,
     sensor_gate_s,
 )
-from sync.quality.sensor_entry import Closure, SensorData, disown_outliers, why_unusable
+from sync.quality.sensor_entry import Closure, SensorData, reject_outliers, why_unusable
 
 
 def judged(verdict: str) -> Judgement:
@@ -98,14 +98,14 @@ def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_sibli
         each = np.zeros(6)
         return {
             f"s{k}": ("clap", Response(
-                response_s=at, contact=np.arange(6), each_s=each, n_contacts=6, ambiguity_margin=0.9
+                response_s=at, contact=np.arange(6), latency_s=each, n_contacts=6, ambiguity_margin=0.9
             ))
             for k, at in enumerate(response_s)
         }  # fmt: skip
 
-    among = disown_outliers(data, answers(0.10, 0.12, 0.09, 0.45))
+    among = reject_outliers(data, answers(0.10, 0.12, 0.09, 0.45))
     assert [bool(why_unusable(r)) for _, r in among.values()] == [False, False, False, True]
     assert "siblings" in among["s3"][1].disowned
-    alone = disown_outliers(data, answers(0.9))
+    alone = reject_outliers(data, answers(0.9))
     assert "its model" in alone["s0"][1].disowned
-    assert not disown_outliers(data, answers(0.1))["s0"][1].disowned
+    assert not reject_outliers(data, answers(0.1))["s0"][1].disowned

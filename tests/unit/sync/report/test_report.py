@@ -44,7 +44,7 @@ def sensor_evidence(kind: str) -> SensorEvidence:
         response_time_s=(time_s, time_s),
         response=(np.exp(-((time_s - 0.1) ** 2) / 0.01), np.zeros(16)),
         answered=np.array([0]),
-        each_s=np.array([0.11]),
+        latency_s=np.array([0.11]),
     )
 
 

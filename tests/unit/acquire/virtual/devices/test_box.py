@@ -15,7 +15,7 @@ import serial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquire.event_log import Journal
+from acquire.event_log import EventLog
 from acquire.ledbox.driver import LedBox
 from acquire.virtual.devices.box import FLASH_RECORD, LONGEST_FLASH_MS, LONGEST_LINE, BoxClock, LineSplitter, answer
 from acquire.virtual.devices.child import Child
@@ -170,7 +170,7 @@ def test_a_mute_box_is_silent_and_a_garbled_one_still_answers(port: Port) -> Non
 
 @pytest.mark.slow
 def test_the_driver_lives_through_all_of_it_on_the_real_process(port: Port) -> None:
-    box = LedBox(os.ttyname(port.slave), Journal())
+    box = LedBox(os.ttyname(port.slave), EventLog())
     truths, flashes = [], []
 
     def flash() -> None:
