@@ -94,10 +94,10 @@ def run_command(
     """Record once, without a screen. Ctrl-C ends the recording cleanly."""
     if not headless:
         raise InputError("run records without a screen only", "--headless is missing", "for the screen: mia-record")
+    from acquire.open_rig import open_hardware
     from acquire.protocol.protocol import load_protocol
     from acquire.recording.recorder import record
     from acquire.recording.take import Take
-    from acquire.rig.config import open_hardware
     from dataset.capture.writer import check_subject
     from dataset.support.outputs import check_writable
 

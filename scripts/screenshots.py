@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from acquire.open_rig import open_hardware
 from acquire.preflight.body_in_view import BodyFinder
 from acquire.protocol.protocol import load_protocol
 from acquire.recording.recorder import Recorder
 from acquire.recording.subject import Subject
 from acquire.recording.take import Take
-from acquire.rig.config import open_hardware
 from acquire.screen.app import CaptureApp
 from acquire.screen.flow import Plan
 

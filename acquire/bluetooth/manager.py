@@ -26,8 +26,6 @@ from dataset.sensors.decode import LiveReader
 from dataset.support import clock
 from dataset.support.errors import HardwareError, InputError, MiaError
 
-__all__ = ["SensorManager", "SensorStatus"]
-
 FIRST_BACK_OFF_S = 0.2
 LONGEST_BACK_OFF_S = 5.0
 WATCH_EVERY_S = 0.05

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from acquire.bluetooth.status import SensorStatus
 from acquire.quality.sensor_health import SensorHealth
 from dataset.capture.reader import Sensor
 from dataset.sensors.decode import LiveReader
 from dataset.sensors.profile import find_profile
-
-if TYPE_CHECKING:
-    from acquire.bluetooth.manager import SensorStatus
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.bluetooth.manager import SensorStatus
+from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.ledbox.driver import SOURCE as BOX_SOURCE

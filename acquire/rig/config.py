@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from acquire.hardware import Hardware
 from dataset.capture.reader import Sensor
 from dataset.muscles import PAPER_CHANNELS, channel_from_name
 from dataset.sensors import load_profile
@@ -17,10 +16,6 @@ from dataset.support.toml import TomlModel, parse_model, read_toml
 
 #: A device as sounddevice counts it.
 DeviceNumber = Annotated[int, Field(ge=0, lt=2**31)]
-
-VIRTUAL = "virtual"
-#: The same with devices of other makes on some channels.
-VIRTUAL_MIXED = "virtual-mixed"
 
 
 class Slot(TomlModel):
@@ -208,34 +203,3 @@ def load_rig(path: Path) -> tuple[Rig, str]:
     """Return the rig in ``path`` and its text."""
     text = read_toml(path, "rig", hint="name a rig.toml, or: --rig virtual")
     return parse_rig(text, str(path), path.parent), text
-
-
-def open_hardware(
-    rig: str, *, seed: int, subject: str, transport: str = "", rig_seed: int | None = None
-) -> tuple[Hardware, str]:
-    """Return the hardware that ``--rig`` names and the rig file's text.
-
-    Parameters
-    ----------
-    rig : str
-        ``virtual``, ``virtual-mixed``, or the path of a rig file.
-    seed : int
-        Of the virtual rig's hidden truth; real hardware has its own.
-    subject : str
-        Draws the virtual person.
-    transport : str
-        A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
-    rig_seed : int, optional
-        Of the virtual rig's devices, the same for takes with the same sensors; by default ``seed``.
-    """
-    if rig in (VIRTUAL, VIRTUAL_MIXED):
-        if transport:
-            raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
-        from acquire.virtual.rig import VirtualHardware
-
-        made = VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed)
-        return made, f'name = "{rig}"\n'
-    from acquire.rig.real import RealHardware
-
-    parsed, text = load_rig(Path(rig))
-    return RealHardware(parsed, transport), text

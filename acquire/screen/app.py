@@ -19,13 +19,13 @@ from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from acquire.bluetooth.status import SensorStatus
+from acquire.open_rig import open_hardware
 from acquire.preflight.body_in_view import BodyFinder
 from acquire.protocol.protocol import load_protocol
 from acquire.recording.recorder import READY_TIMEOUT_S, Recorder
 from acquire.recording.subject import Subject
 from acquire.recording.take import Recording, Snapshot, Take
 from acquire.recording.termination import ending_signals
-from acquire.rig.config import open_hardware
 from acquire.screen.assign import AssignScreen
 from acquire.screen.base import StepScreen
 from acquire.screen.calibrate import CalibrateScreen

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from acquire.open_rig import VIRTUAL, VIRTUAL_MIXED
 from acquire.protocol.protocol import built_in_protocols
 from acquire.recording.recorder import Recorder
 from acquire.recording.subject import Subject
 from acquire.recording.take import Recording
-from acquire.rig.config import VIRTUAL, VIRTUAL_MIXED
 from dataset.capture.reader import Sensor
 
 #: What :func:`acquire.protocol.protocol.load_protocol` takes where none is named.

@@ -172,18 +172,11 @@ def rig_check(
     as_json: JsonOption = False,
 ) -> None:
     """Check that all sensors stream at their rate: a line for each, with the one thing to do. Exit 3 if not all do."""
-    from acquire.rig.config import VIRTUAL, VIRTUAL_MIXED, load_rig
+    from acquire.open_rig import declared_media
     from acquire.tools.radio import tool_hardware
     from acquire.tools.rig_check import check_rig, check_text
-    from acquire.virtual.devices import clocks
-    from acquire.virtual.person import figure
 
-    picture: tuple[int, int, float] | None = (figure.WIDTH, figure.HEIGHT, clocks.FRAME_RATE_HZ)
-    sound_rate_hz = clocks.SOUND_RATE_HZ
-    if rig not in (VIRTUAL, VIRTUAL_MIXED):
-        says, _ = load_rig(Path(rig))
-        picture = (says.camera.width, says.camera.height, says.camera.rate_hz) if says.camera else None
-        sound_rate_hz = says.microphone.rate_hz if says.microphone else 0
+    picture, sound_rate_hz = declared_media(rig)
     with _fraction_bar("checking") as advance:
         found = check_rig(
             tool_hardware(rig, transport),

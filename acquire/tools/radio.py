@@ -13,7 +13,8 @@ from bleak.backends.scanner import AdvertisementData
 
 from acquire.bluetooth.connection import CONNECT_TIMEOUT_S, RADIO_ERRORS
 from acquire.hardware import Hardware, Radio
-from acquire.rig.config import Rig, open_hardware
+from acquire.open_rig import open_hardware
+from acquire.rig.config import Rig
 from acquire.rig.real import RealHardware
 from dataset.support.errors import HardwareError
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from acquire.bluetooth.manager import SensorManager, SensorStatus
+from acquire.bluetooth.manager import SensorManager
+from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.quality.disk import expected_bytes_per_s, look_at_disk

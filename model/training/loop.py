@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from model import networks
 from model.networks.base import Network, Recipe
 from model.training import resume_file
 from model.training.optimiser import adamw
+from model.training.state import State
 
 _PREDICTION_BATCH = 512
 #: Threads of a step wait for one another: with as many as cores, another busy program makes a training many times
@@ -60,18 +61,6 @@ class Training:
     losses: tuple[float, ...]
     checks: tuple[tuple[int, float], ...] = ()
     best_step: int = 0
-
-
-@dataclass(slots=True)
-class State:
-    """Where a training stands; with the network and the optimiser, all that its future depends on."""
-
-    step: int = 0
-    total: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    checks: list[tuple[int, float]] = field(default_factory=list)
-    best_step: int = 0
-    best: dict[str, Tensor] = field(default_factory=dict)
 
 
 def planned_epochs(network: Network, n_windows: int, epochs: int | None) -> int:

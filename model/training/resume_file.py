@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,9 +15,7 @@ from dataset.support.errors import InputError
 from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
 from model.networks.base import Network
-
-if TYPE_CHECKING:
-    from model.training.loop import State
+from model.training.state import State
 
 
 def save(path: Path, network: Network, optimiser: torch.optim.AdamW, state: State) -> None:
@@ -51,8 +49,6 @@ def load(
     InputError
         The file is damaged, or of another network.
     """
-    from model.training.loop import State
-
     try:
         with safe_open(own_file(path.parent, path.name), "pt") as file:
             words: dict[str, Any] = json.loads((file.metadata() or {})["state"])

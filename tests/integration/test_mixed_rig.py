@@ -11,8 +11,8 @@ import pytest
 
 from acquire.bluetooth.manager import SensorManager
 from acquire.event_log import EventLog
+from acquire.open_rig import open_hardware
 from acquire.protocol.protocol import parse_protocol
-from acquire.rig.config import open_hardware
 from acquire.virtual.faults import Faults
 from acquire.virtual.simulate import Film, simulate
 from dataset.capture.reader import Capture

@@ -49,6 +49,89 @@ def test_imports_flow_one_way(room: str) -> None:
     assert wrong == []
 
 
+def import_graph() -> dict[str, set[str]]:
+    """Return for each module those it imports, also inside functions and for types alone."""
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): tree
+        for room in ROOMS
+        for path, tree in modules(room)
+    }
+    graph: dict[str, set[str]] = {}
+    for module, tree in names.items():
+        found: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        graph[module] = {other for other in found if other in names and other != module}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the groups of modules that import one another, by Tarjan's strongly connected components."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = low[module] = len(order)
+        stack.append(module)
+        for other in sorted(graph[module]):
+            if other not in order:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], order[other])
+        if low[module] == order[module]:
+            members = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(members) > 1:
+                found.append(sorted(members))
+
+    for module in sorted(graph):
+        if module not in order:
+            visit(module)
+    return found
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == [["a", "b", "c"]]
+
+
+def test_no_modules_import_one_another() -> None:
+    graph = import_graph()
+    packages = {module for module in graph if any(other.startswith(f"{module}.") for other in graph)}
+    # a package's own __init__ may gather names from its modules
+    assert circles({m: {o for o in others if o not in packages} for m, others in graph.items()}) == []
+
+
+#: The only ways into the virtual rig: ``--rig virtual`` and ``mia-record simulate``.
+VIRTUAL_DOORS = {"acquire.open_rig", "acquire.cli"}
+
+
+def test_nothing_below_the_virtual_rig_imports_it() -> None:
+    wrong = {
+        module
+        for module, others in import_graph().items()
+        if not module.startswith("acquire.virtual") and any(o.startswith("acquire.virtual") for o in others)
+    }
+    assert wrong == VIRTUAL_DOORS
+
+
+@pytest.mark.parametrize("below", ["sync.events", "sync.clock"])
+def test_detectors_and_clocks_know_neither_fits_nor_verdicts(below: str) -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in import_graph().items()
+        if module.startswith(below)
+        for other in sorted(others)
+        if other.startswith(("sync.fit", "sync.quality"))
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_libraries_neither_print_nor_assert(room: str) -> None:
     wrong = [

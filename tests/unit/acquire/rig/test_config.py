@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from acquire.rig.config import load_rig, open_hardware, parse_rig
+from acquire.open_rig import open_hardware
+from acquire.rig.config import load_rig, parse_rig
 from acquire.rig.real import RealHardware
 from dataset.muscles import PAPER_CHANNELS
 from dataset.support.errors import InputError

@@ -1,0 +1,65 @@
+"""Open the hardware that ``--rig`` names: the virtual rig, or what a rig file lists on this computer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from acquire.hardware import Hardware
+from acquire.rig.config import load_rig
+from dataset.support.errors import InputError
+
+VIRTUAL = "virtual"
+#: The same with devices of other makes on some channels.
+VIRTUAL_MIXED = "virtual-mixed"
+
+
+def open_hardware(
+    rig: str, *, seed: int, subject: str, transport: str = "", rig_seed: int | None = None
+) -> tuple[Hardware, str]:
+    """Return the hardware that ``--rig`` names and the rig file's text.
+
+    Parameters
+    ----------
+    rig : str
+        ``virtual``, ``virtual-mixed``, or the path of a rig file.
+    seed : int
+        Of the virtual rig's hidden truth; real hardware has its own.
+    subject : str
+        Draws the virtual person.
+    transport : str
+        A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
+    rig_seed : int, optional
+        Of the virtual rig's devices, the same for takes with the same sensors; by default ``seed``.
+    """
+    if rig in (VIRTUAL, VIRTUAL_MIXED):
+        if transport:
+            raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
+        from acquire.virtual.rig import VirtualHardware
+
+        made = VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed)
+        return made, f'name = "{rig}"\n'
+    from acquire.rig.real import RealHardware
+
+    parsed, text = load_rig(Path(rig))
+    return RealHardware(parsed, transport), text
+
+
+def declared_media(rig: str) -> tuple[tuple[int, int, float] | None, int]:
+    """Return what ``--rig`` says of the camera and the microphone, without opening them.
+
+    Returns
+    -------
+    picture : (int, int, float) or None
+        Width and height in pixels and rate in Hz; None without a camera.
+    sound_rate_hz : int
+        0 without a microphone.
+    """
+    if rig in (VIRTUAL, VIRTUAL_MIXED):
+        from acquire.virtual.devices import clocks
+        from acquire.virtual.person import figure
+
+        return (figure.WIDTH, figure.HEIGHT, clocks.FRAME_RATE_HZ), clocks.SOUND_RATE_HZ
+    parsed, _ = load_rig(Path(rig))
+    camera, microphone = parsed.camera, parsed.microphone
+    picture = (camera.width, camera.height, camera.rate_hz) if camera else None
+    return picture, microphone.rate_hz if microphone else 0
