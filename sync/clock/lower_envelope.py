@@ -13,6 +13,7 @@ from scipy import stats
 
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import blocks
+from sync.robust import mad_sd
 
 #: Times are kept this well; less below the line is on it.
 _ROUNDING_S = 1e-6
@@ -68,8 +69,8 @@ def _least_credible(index: IntArray, arrival_s: FloatArray) -> tuple[float, floa
     x, earliest_s = earliest_of_parts(index, arrival_s, slope, n_blocks)
     flat = earliest_s - slope * x
     tilt, height, _, _ = stats.theilslopes(flat, x)
-    spread = float(np.median(np.abs(flat - (tilt * x + height))))
-    return slope + float(tilt), float(height), max(GLITCH_S, 4 * 1.4826 * spread)
+    spread = mad_sd(flat - (tilt * x + height), 0.0)
+    return slope + float(tilt), float(height), max(GLITCH_S, 4 * spread)
 
 
 def earliest_of_parts(

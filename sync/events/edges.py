@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray
+from sync.robust import mad_sd
 
 #: Levels before and after are compared over windows of these lengths.
 _SCALES_S = (0.004, 0.02, 0.1)
@@ -127,7 +128,7 @@ def _places(x: FloatArray, widths: list[int], step_s: float) -> list[int]:
         change[w : len(x) - w + 1] = mean[w:] - mean[:-w]
         size = np.abs(change)
         # A channel that stands still but for its edges has no usual change: then any is one.
-        usual = max(1.4826 * float(np.median(np.abs(change - np.median(change)))), 0.01 * float(size.max()), 1e-12)
+        usual = max(mad_sd(change), 0.01 * float(size.max()), 1e-12)
         for sign in (1.0, -1.0):
             for first, stop in _runs(sign * change > _STANDS_OUT * usual, w):
                 at = first + int(np.argmax(size[first:stop]))
@@ -243,7 +244,7 @@ def _spread(values: FloatArray) -> float:
     if len(values) < 4:
         return float(np.ptp(values)) / 2
     flat = values - _signed_drift(values) * np.linspace(0.0, 1.0, len(values))
-    return 1.4826 * float(np.median(np.abs(flat - np.median(flat))))
+    return mad_sd(flat)
 
 
 def _drift(values: FloatArray) -> float:

@@ -20,6 +20,7 @@ from dataset.support.arrays import BoolArray, FloatArray, IntArray
 from sync.events.burst_templates import BURST_TEMPLATES, TWO_SIDED, BurstTemplate, centroid_sd_s
 from sync.events.emg_power import PowerFit, fit_gamma_power
 from sync.events.perievent import PerieventWindows, cut_windows, explained, level_of
+from sync.robust import mad_sd
 
 #: Responses searched for: from a burst that leads by a lot to a slow sensor.
 _SEARCH_S = (-0.25, 0.65)
@@ -294,13 +295,13 @@ def _fit(template: BurstTemplate, parts: PerieventWindows, start_s: float, poole
 
 def _noise_of(left: FloatArray, answer: FloatArray, inside: BoolArray, least: float) -> tuple[float, FloatArray]:
     """Return the noise of all values, and of each: raw sEMG's level is the noisier the higher it is."""
-    whole = max(1.4826 * float(np.median(np.abs(left[inside]))), least)
+    whole = max(mad_sd(left[inside], 0.0), least)
     top = float(answer.max(initial=0.0))
     feet, burst = inside & (answer < 0.15 * top), inside & (answer > 0.5 * top)
     if min(feet.sum(), burst.sum()) < _FEW_VALUES:
         return whole, np.full(left.shape, whole)
-    quiet = max(1.4826 * float(np.median(np.abs(left[feet]))), least)
-    share = 1.4826 * float(np.median(np.abs(left[burst]) / answer[burst]))
+    quiet = max(mad_sd(left[feet], 0.0), least)
+    share = mad_sd(left[burst] / answer[burst], 0.0)
     return whole, np.sqrt(quiet**2 + (share * answer) ** 2)
 
 
@@ -344,7 +345,7 @@ def _measure(parts: PerieventWindows, start_s: float, pooled: Mapping[str, Float
 def _scatter(latency_s: FloatArray) -> tuple[float, float, float]:
     """Return the standard deviation of the answers' mean, by how much so few make it wider, and their spread."""
     n = len(latency_s)
-    spread = 1.4826 * float(np.median(np.abs(latency_s - np.median(latency_s))))
+    spread = mad_sd(latency_s)
     spread = max(spread, float(stats.trim_mean(np.abs(latency_s - np.median(latency_s)), 0.1)))
     caution = float(stats.t.ppf(0.975, n - 1)) / 1.96
     return caution * spread / math.sqrt(n), caution, spread

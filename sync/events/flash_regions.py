@@ -17,6 +17,7 @@ from scipy import ndimage
 from dataset.support.arrays import FloatArray
 from dataset.support.row_file import RowFile, in_blocks
 from sync.events.flashes import LONGEST_FLASH_S, N_BANDS, N_TILES, Brightness
+from sync.robust import mad_sd
 
 #: A place is offered where short rises stand so far out of the noise; it holds what stands out half as far as its best.
 _STANDS_OUT_SD = 6.0
@@ -107,7 +108,7 @@ def _abruptness(brightness: Brightness) -> FloatArray:
         soon = ndimage.minimum_filter1d(level, longest, origin=-(longest // 2), mode="nearest")
         rise = level - np.maximum(two_ago, soon)
         change = level - two_ago
-        noise = 1.4826 * float(np.median(np.abs(change - np.median(change)))) / np.sqrt(2.0) + 0.2
+        noise = mad_sd(change) / np.sqrt(2.0) + 0.2
         score[band, tile] = np.partition(rise, -_RISES)[-_RISES] / noise
     return score
 

@@ -21,6 +21,7 @@ from dataset.media.video import CannotEnterError, iter_luma, probe_video
 from dataset.support.arrays import FloatArray, IntArray, true_runs
 from dataset.support.row_file import RowFile, in_blocks
 from dataset.support.threads import default_workers, each_in_order, release_memory
+from sync.robust import mad_sd, mad_sds
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
 N_BANDS = 16
@@ -282,7 +283,7 @@ def _odd(n: float) -> int:
 
 
 def _robust_sd(values: FloatArray) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) + 0.05
+    return mad_sd(values) + 0.05
 
 
 def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
@@ -322,7 +323,7 @@ def _describe(
             for piece in (before, slice(start, stop))
         )
         dark = np.median(earlier, axis=0)
-        jitter = 1.4826 * np.median(np.abs(earlier - dark), axis=0) + 0.3
+        jitter = mad_sds(earlier, dark) + 0.3
         rise = about - dark
         full = rise.max(axis=0)
         shows = full > 6 * jitter

@@ -18,6 +18,7 @@ from sync.fit.flash_fit import Line
 from sync.fit.match import Pairing, match_events
 from sync.fit.priors import AV_SKEW, BURST
 from sync.quality.sensor_entry import Closure, SensorData, levels_of_limb
+from sync.robust import mad_sd
 
 _STEP_S = 0.02
 #: Bursts of a 10 Hz level are found to a value's interval or so.
@@ -113,7 +114,7 @@ def _bursts(data: Mapping[str, SensorData]) -> FloatArray:
     grid = np.arange(start, stop, _STEP_S)
     pooled = np.zeros(len(grid))
     for t, y in levels:
-        spread = 1.4826 * float(np.median(np.abs(y - np.median(y)))) + 1e-9
+        spread = mad_sd(y) + 1e-9
         pooled += np.clip(np.interp(grid, t, (y - np.median(y)) / spread), -3.0, 30.0)
     pooled /= len(levels)
     peaks, _ = signal.find_peaks(pooled, prominence=2.0, distance=round(0.4 / _STEP_S))

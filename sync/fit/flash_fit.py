@@ -29,6 +29,7 @@ from sync.fit.priors import (
     light_source,
 )
 from sync.fit.rolling_shutter import VideoMap, fit_video
+from sync.robust import cauchy_weight, mad_sd
 
 _BEEP_SD_S = 0.0015
 _MIN_BEEPS = 3
@@ -357,8 +358,8 @@ def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: Line) -> Line:
         height = float(np.average(y, weights=weight))
         rate = float((np.sum(weight * x * (y - height)) + ridge * video.rate) / (np.sum(weight * x**2) + ridge))
         residual = y - height - rate * x
-        scale = max(_BEEP_SD_S, 1.4826 * float(np.median(np.abs(residual))))
-        weight = 1.0 / (1.0 + (residual / (2 * scale)) ** 2)
+        scale = max(_BEEP_SD_S, mad_sd(residual, 0.0))
+        weight = cauchy_weight(residual / scale)
     spread = max(_BEEP_SD_S, float(np.sqrt(np.average(residual**2, weights=weight))))
     # The box stands nearer to the microphone than the person does, or farther: that distance is not measured.
     height_sd = math.hypot(spread / math.sqrt(float(weight.sum())), ACOUSTIC_BEYOND_BOX.sd_s)

@@ -18,6 +18,7 @@ from scipy import stats
 from dataset.support.arrays import FloatArray, IntArray
 from sync.fit.flash_fit import Line, SoundFit
 from sync.fit.priors import ACOUSTIC, AV_SKEW, EPOCH_STEP, MICROPHONE, SOUND_RATE_SD
+from sync.robust import mad_sd, student_t_weight
 
 #: Rounds of reweighting; Student's t of this many degrees of freedom weighs down what lies far off.
 _ROUNDS = 10
@@ -221,7 +222,7 @@ class _System:
             normal = half.T @ half
             x = np.linalg.solve(normal, half.T @ (np.sqrt(weight) * value / sd))
             off = value / sd - scaled @ x
-            weight = np.where(robust, np.minimum(1.0, (_DEGREES + 1) / (_DEGREES + off**2)), 1.0)
+            weight = np.where(robust, student_t_weight(off, _DEGREES), 1.0)
         return _Solution(self.columns, x * scale, np.linalg.inv(normal) * np.outer(scale, scale))
 
 
@@ -251,7 +252,7 @@ def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
     if sound.method == "beeps":
         system.add({"skew": 1.0}, AV_SKEW.value_s, 1.0)
         off = sound.light_s - sound.line(sound.beep_s)
-        spread = max(_BEEP_SD_S, 1.4826 * float(np.median(np.abs(off - np.median(off)))))
+        spread = max(_BEEP_SD_S, mad_sd(off))
         for beep, light in zip(sound.beep_s, sound.light_s, strict=True):
             x = float(beep) - video.middle_s
             row: dict[Hashable, float] = {"height": 1.0, "rate": x, "skew": -1.0, "sound rate": x}
@@ -306,7 +307,7 @@ def shared_sd_s(answers: Mapping[str, ResponseLatencies]) -> float:
 def _scatter(latency_s: FloatArray) -> tuple[float, FloatArray]:
     """Return the standard deviation to give each answer, and the answers about their median, the far ones drawn in."""
     off = latency_s - float(np.median(latency_s))
-    spread = max(_LEAST_SD_S, 1.4826 * float(np.median(np.abs(off))))
+    spread = max(_LEAST_SD_S, mad_sd(off, 0.0))
     drawn = np.clip(off, -_WINSOR * spread, _WINSOR * spread)
     n = len(latency_s)
     spread = max(spread, float(np.std(drawn, ddof=1)) if n > 1 else 0.0)
