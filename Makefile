@@ -28,6 +28,7 @@ demo: install
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/deptry . 2>&1
 
 types: .venv/.installed
 	$(BIN)/mypy
