@@ -11,6 +11,7 @@ from acquire.bluetooth.connection import Connection, Identity
 from acquire.bluetooth.states import Machine, State
 from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
+from acquire.quality.limits import battery_is_low
 from acquire.quality.sensor_health import SensorHealth
 from dataset.capture.reader import Sensor
 from dataset.sensors import Profile
@@ -20,7 +21,6 @@ from dataset.support.text import clean_text
 
 #: What a capture holds is told when it grows, at most this often for each kind.
 TELL_EVERY_S = 1.0
-LOW_BATTERY_PERCENT = 15
 
 #: Counts of the health that are told: level and words.
 TOLD = {
@@ -140,7 +140,7 @@ class Slot:
             return
         self.battery_percent = percent
         self.health.battery(percent)
-        level = "warning" if percent <= LOW_BATTERY_PERCENT else "info"
+        level = "warning" if battery_is_low(percent) else "info"
         self.note(level, "battery", percent=percent)
 
     def tell_overdue(self, silent_s: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from acquire.bluetooth.status import SensorStatus
+from acquire.quality.limits import FEW_MINUTES, LOW_BATTERY_PERCENT
 from acquire.recording.take import Snapshot
 from dataset.muscles import channel_from_name
 from dataset.sensors.profile import find_profile
@@ -12,9 +13,6 @@ from dataset.support import clock
 
 #: A sensor that delivers less of its values than this over the last seconds is not at its rate.
 LEAST_SHARE = 0.9
-LOW_BATTERY_PERCENT = 20
-#: Fewer minutes of disk than a session needs.
-FEW_MINUTES = 30.0
 #: Sound that never leaves this floor comes from a microphone that is muted.
 SILENT_DB = -75.0
 COARSE_CLOCK_NS = 1_000_000

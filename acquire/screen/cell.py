@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.reactive import reactive
 
 from acquire.bluetooth.status import SensorStatus, trouble
+from acquire.quality.limits import battery_is_low
 from acquire.screen.drawing import binned, braille_trace, nice_range
 from acquire.screen.lines import TextLines
 from acquire.screen.palette import BACKGROUND, BAD, DIM, GOOD, PLAIN, STATES, TRACE, WARN
@@ -22,7 +23,6 @@ SMALLEST_SPAN = 40.0
 #: Shares of the last second's values that did not come: amber from the first, rose from the second. A 10 Hz value that
 #: is late by one interval is a tenth.
 LOSS_WARN, LOSS_BAD = 0.15, 0.35
-LOW_BATTERY_PERCENT = 20
 
 
 class Loss:
@@ -128,13 +128,13 @@ class SensorCell(TextLines):
         if status.rssi_dbm is not None:
             words.append(f"{status.rssi_dbm} dBm")
         right = "  ".join(words)
-        battery = "" if percent is None else f"  {'▲' if percent < LOW_BATTERY_PERCENT else ''}{percent} %"
+        battery = "" if percent is None else f"  {'▲' if battery_is_low(percent) else ''}{percent} %"
         if len(left) + len(right) + len(battery) + 1 > width:
             right = words[-1]
         text.append("\n" + left, DIM)
         text.append(" " * max(1, width - len(left) - len(right) - len(battery)))
         text.append(right, DIM)
-        low_battery = percent is not None and percent < LOW_BATTERY_PERCENT
+        low_battery = battery_is_low(percent)
         text.append(battery, f"bold {WARN}" if low_battery else DIM)
 
 

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from acquire.bluetooth.status import SensorStatus
 from acquire.preflight.checks import BodyView, Check, preflight, ready_to_go, sensor_trouble
+from acquire.quality.limits import battery_is_low
 from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, STATES, WARN, level_style
@@ -104,7 +105,7 @@ def sensors_text(sensors: tuple[SensorStatus, ...]) -> Text:
         device = status.sensor.serial or status.sensor.address or "-"
         text.append(f"{device[-12:]:<13}", DIM)
         percent = status.battery_percent
-        low = percent is not None and percent < 20
+        low = battery_is_low(percent)
         text.append("   - %" if percent is None else f"{'▲' if low else ' '}{percent:>3} %", WARN if low else DIM)
         text.append("        " if status.rssi_dbm is None else f"{status.rssi_dbm:>4} dBm", DIM)
         trouble = sensor_trouble(status)

@@ -16,6 +16,7 @@ from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.quality.disk import expected_bytes_per_s, look_at_disk
+from acquire.quality.limits import FEW_MINUTES, battery_is_low
 from dataset.capture.reader import Capture, Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors import Samples, decode
@@ -24,9 +25,6 @@ from dataset.support import clock
 
 #: A sensor that delivers less of its values than this is not at its rate.
 LEAST_SHARE = 0.95
-LOW_BATTERY_PERCENT = 20
-#: Fewer minutes of disk than a session needs.
-FEW_MINUTES = 30.0
 _WAIT_EVERY_S = 0.05
 #: How far the two clocks of this computer may move against each other meanwhile.
 _CLOCK_MOVES_S = 0.01
@@ -230,7 +228,7 @@ def _what_to_do(
         return "it sends more than its rate: delivered twice, or another rate; switch it off and on"
     if not at_rate:
         return "too few values come: bring it nearer, or spread the sensors over a second adapter (adapter = ...)"
-    if status.battery_percent is not None and status.battery_percent < LOW_BATTERY_PERCENT:
+    if battery_is_low(status.battery_percent):
         return "charge it"
     if not wanted.serial and not wanted.address:
         named = f'serial = "{status.sensor.serial}"' if status.sensor.serial else f'address = "{status.sensor.address}"'

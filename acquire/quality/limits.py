@@ -1,0 +1,13 @@
+"""Limits that several parts of the recorder warn at: one number for one meaning."""
+
+from __future__ import annotations
+
+#: Below this a sensor may not last a session.
+LOW_BATTERY_PERCENT = 20
+#: Fewer minutes of disk than a session needs.
+FEW_MINUTES = 30.0
+
+
+def battery_is_low(percent: int | None) -> bool:
+    """Return whether a battery's charge is known and low."""
+    return percent is not None and percent < LOW_BATTERY_PERCENT
