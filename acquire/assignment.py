@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import channel_from_name
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from acquire.media.orientation import Orientation
 from acquire.protocol.schedule import Prompt
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.capture.reader import Capture, Event
+from dataset.capture.reader import Capture
+from dataset.capture.types import Event
 from dataset.media.sequence import describe_files, file_names
 from dataset.pose import extract_pose
 from dataset.pose.tracker import of_frames
@@ -227,7 +228,7 @@ def _channel_table(sensors: Mapping[str, SensorData]) -> ChannelTable:
         muscle=tuple(s.muscle for s in listed),
         side=tuple(s.side for s in listed),
         unit=tuple(d.profile.stream.unit for d in sensors.values()),
-        profile=tuple(s.profile for s in listed),
+        profile=tuple(s.profile.name for s in listed),
         serial=tuple(s.serial for s in listed),
         placement=tuple(s.placement for s in listed),
         electrode=tuple(s.electrode for s in listed),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, check_subject
 from dataset.exercises import canonical_exercise
 from dataset.importers.emg_columns import EmgColumns, choose_columns, not_emg_by_name
@@ -141,12 +141,13 @@ def _write(
     exercises: list[tuple[str, float, float]],
     video: Path,
 ) -> None:
+    profile = find_profile(PROFILE)
     sensors = [
-        Sensor(slot=slot, channel=c.channel, muscle=c.muscle, side=c.side, name=c.column, profile=PROFILE)
+        Sensor(slot=slot, channel=c.channel, muscle=c.muscle, side=c.side, name=c.column, profile=profile)
         for slot, c in enumerate(columns.taken, start=1)
     ]
     taken = [c.index for c in columns.taken]
-    characteristic = find_profile(PROFILE).stream.characteristic
+    characteristic = profile.stream.characteristic
     writer = CaptureWriter(folder, subject=subject, sensors=sensors, host_clock="file", clock_resolution_ns=1)
     try:
         writer.log("info", "columns", columns.as_dict(), t_ns=_ns(table.time_s[0]))

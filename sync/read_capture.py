@@ -16,8 +16,7 @@ from dataset.media.sound import Sound, read_sound
 from dataset.media.video import probe_video
 from dataset.muscles import in_order_of_the_body
 from dataset.pose.tracker import PoseCollector
-from dataset.sensors import decode
-from dataset.sensors.stored import profile_of
+from dataset.sensors.decode import decode
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import blocks, gathered
 from dataset.support.errors import CaptureError
@@ -128,10 +127,7 @@ def read_recording(
 
 
 def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
-    decoded = []
-    for sensor in capture.sensors:
-        profile = profile_of(capture, sensor)
-        decoded.append((sensor, profile, decode(profile, capture.notification_blocks(sensor.slot))))
+    decoded = [(s, s.profile, decode(s.profile, capture.notification_blocks(s.slot))) for s in capture.sensors]
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
         raise CaptureError(f"the capture {capture.folder} holds no sensor values", "no notification could be decoded")

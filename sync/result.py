@@ -8,10 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dataset.sensors.profile import find_profile
 from dataset.session.types import Session, StreamSync
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.errors import InputError
 from sync.quality.advice import Advice, advise
 
 
@@ -50,6 +48,8 @@ class SensorEvidence:
         Arrival (session seconds) and how late each was against the sensor's own ticks.
     gaps_s : ndarray, shape (G, 2)
     rate_hz, rate_ci95_ppm : float
+    nominal_hz : float
+        The rate that its profile states; 0 where it states none.
     n_lost, n_malformed, n_out_of_range : int
     contact : str
         Kind of contact it answers.
@@ -66,6 +66,7 @@ class SensorEvidence:
     gaps_s: FloatArray
     rate_hz: float
     rate_ci95_ppm: float
+    nominal_hz: float
     n_lost: int
     n_malformed: int
     n_out_of_range: int
@@ -163,12 +164,11 @@ class SyncResult:
     def advice(self) -> dict[str, Advice]:
         """What to do about each stream; ``video`` is there also where there is no video."""
         gap_s, allowed_s = self.evidence.closure_s, self.evidence.closure_allowed_s
-        channels = self.session.channels
         return advise(
             self.streams,
             closes=not abs(gap_s) > allowed_s,
             overlaps=self.evidence.overlaps,
-            nominal_hz={n: _nominal_hz(p) for n, p in zip(channels.name, channels.profile, strict=True)},
+            nominal_hz={name: s.nominal_hz for name, s in self.evidence.sensors.items()},
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -187,13 +187,6 @@ class SyncResult:
             "streams": {name: stream_dict(sync) for name, sync in self.streams.items()},
             "advice": {n: {"cause": str(a.cause), "text": a.text} for n, a in self.advice.items() if a.cause},
         }
-
-
-def _nominal_hz(profile: str) -> float:
-    try:
-        return find_profile(profile).stream.rate_hz
-    except InputError:  # a profile of the person's own: its text is in the capture, not here
-        return 0.0
 
 
 def stream_dict(sync: StreamSync) -> dict[str, Any]:

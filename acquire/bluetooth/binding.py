@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
-from dataset.capture.reader import Sensor
-from dataset.sensors import Profile
+from dataset.capture.types import Sensor
+from dataset.sensors.profile import Profile
 
 
 def matches(profile: Profile, device: BLEDevice, advertisement: AdvertisementData) -> bool:
@@ -34,7 +34,7 @@ def choose_slot(free: Iterable[Sensor], profile: str, address: str, serial: str)
     A slot that names a serial takes only that serial; one that names only an address takes only that address;
     one that names neither takes any device of its profile. The more exact slot wins.
     """
-    slots = [s for s in free if s.profile == profile]
+    slots = [s for s in free if s.profile.name == profile]
     by_serial = (s for s in slots if s.serial and s.serial == serial)
     by_address = (s for s in slots if not s.serial and s.address and s.address.lower() == address.lower())
     any_device = (s for s in slots if not s.serial and not s.address)
@@ -44,5 +44,5 @@ def choose_slot(free: Iterable[Sensor], profile: str, address: str, serial: str)
 def could_fit(free: Iterable[Sensor], profile: str, address: str) -> bool:
     """Return whether a device whose serial is not known yet may belong to a free slot."""
     return any(
-        s.profile == profile and (s.serial or not s.address or s.address.lower() == address.lower()) for s in free
+        s.profile.name == profile and (s.serial or not s.address or s.address.lower() == address.lower()) for s in free
     )

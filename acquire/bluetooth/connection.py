@@ -16,7 +16,7 @@ from bleak.exc import BleakError
 
 from acquire.bluetooth.commands import send_commands
 from acquire.hardware import Radio
-from dataset.sensors import Profile
+from dataset.sensors.profile import Profile
 from dataset.support import clock
 from dataset.support.text import clean_text
 

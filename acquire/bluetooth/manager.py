@@ -20,7 +20,7 @@ from acquire.bluetooth.states import Event, State
 from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.decode import LiveReader
 from dataset.support import clock

@@ -24,7 +24,7 @@ from acquire.bluetooth.slot import Slot
 from acquire.bluetooth.states import Event, State
 from acquire.event_log import EventLog
 from acquire.hardware import Radio
-from dataset.sensors import Profile
+from dataset.sensors.profile import Profile
 
 SCAN_S = 4.0
 #: A scan that has heard some sensors ends when no new one was heard for this long ...

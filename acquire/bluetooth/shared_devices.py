@@ -13,9 +13,8 @@ from typing import Any
 
 from acquire.bluetooth.status import SensorStatus
 from acquire.quality.sensor_health import SensorHealth
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.sensors.decode import LiveReader
-from dataset.sensors.profile import find_profile
 
 
 @dataclass(slots=True)
@@ -27,8 +26,7 @@ class _Rider:
 
     @classmethod
     def on(cls, sensor: Sensor) -> _Rider:
-        profile = find_profile(sensor.profile)
-        return cls(sensor, SensorHealth(profile), LiveReader(profile))
+        return cls(sensor, SensorHealth(sensor.profile), LiveReader(sensor.profile))
 
 
 class SharedDevices:
@@ -78,7 +76,7 @@ class SharedDevices:
         """Let the riders of a slot see a notification."""
         for rider in self._riders.get(carrier, ()):
             if rider.epoch != epoch:
-                rider.epoch, rider.reader = epoch, LiveReader(find_profile(rider.sensor.profile))
+                rider.epoch, rider.reader = epoch, LiveReader(rider.sensor.profile)
             reading = rider.reader.read(characteristic, payload)
             if reading.n_values or reading.malformed:
                 rider.health.add(epoch, arrival_ns, reading.value)

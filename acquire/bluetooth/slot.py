@@ -13,9 +13,7 @@ from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.quality.limits import battery_is_low
 from acquire.quality.sensor_health import SensorHealth
-from dataset.capture.reader import Sensor
-from dataset.sensors import Profile
-from dataset.sensors.profile import find_profile
+from dataset.capture.types import Sensor
 from dataset.support import clock
 from dataset.support.text import clean_text
 
@@ -50,7 +48,7 @@ class Slot:
     def __init__(self, sensor: Sensor, event_log: EventLog) -> None:
         self.wanted = sensor
         self.bound = sensor
-        self.profile: Profile = find_profile(sensor.profile)
+        self.profile = sensor.profile
         self.health = SensorHealth(self.profile)
         self.machine = Machine(lambda level, what, detail: self.note(level, what, **detail))
         self.device: BLEDevice | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from acquire.bluetooth.states import State
 from acquire.quality.sensor_health import LiveHealth
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

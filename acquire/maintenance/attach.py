@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dataset.capture.attachments import add_attachments
-from dataset.capture.reader import Attachment, Capture
+from dataset.capture.reader import Capture
 from dataset.capture.schema import VIDEO
+from dataset.capture.types import Attachment
 from dataset.media.facts import VideoFacts, examine_video
 from dataset.media.sequence import check_sequence
 from dataset.support.errors import InputError

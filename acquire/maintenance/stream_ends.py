@@ -66,7 +66,9 @@ class Ends:
 
 def find_ends(capture: Capture) -> Ends:
     """Return how ``capture`` ends."""
-    arrivals: dict[str, IntArray] = {s.channel: capture.notifications(s.slot).arrival_ns for s in capture.sensors}
+    arrivals: dict[str, IntArray] = {
+        channel: capture.notifications(slot).arrival_ns for channel, slot in capture.slot_of_channel.items()
+    }
     frames = capture.frames()
     video_error, lost = "", 0
     if len(frames.arrival_ns):

@@ -8,7 +8,6 @@ from acquire.bluetooth.status import SensorStatus
 from acquire.quality.limits import FEW_MINUTES, LOW_BATTERY_PERCENT
 from acquire.recording.take import Snapshot
 from dataset.muscles import channel_from_name
-from dataset.sensors.profile import find_profile
 from dataset.support import clock
 
 #: A sensor that delivers less of its values than this over the last seconds is not at its rate.
@@ -83,13 +82,13 @@ def ready_to_go(checks: tuple[Check, ...]) -> bool:
 def sensor_trouble(status: SensorStatus) -> str:
     """Return what to do about one sensor; empty where it streams at its rate."""
     if status.state in ("scanning", "connecting"):
-        who = status.sensor.serial or status.sensor.address or "any " + status.sensor.profile
+        who = status.sensor.serial or status.sensor.address or "any " + status.sensor.profile.name
         return f"switch on {who}; end its connection to a phone's app"
     if status.state == "stale":
         return "silent though connected: switch it off and on"
     if status.state != "streaming":
         return "bring it nearer; it is looked for again"
-    nominal_hz = find_profile(status.sensor.profile).stream.notification_rate_hz
+    nominal_hz = status.sensor.profile.stream.notification_rate_hz
     if nominal_hz and status.health.expected > 3 * nominal_hz and status.health.rate_hz < LEAST_SHARE * nominal_hz:
         return f"{status.health.rate_hz:.1f} of {nominal_hz:g} values a second: bring it nearer"
     if status.health.surplus:

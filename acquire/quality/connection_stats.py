@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from acquire.quality.lateness import Lateness
-from dataset.sensors import Profile
+from dataset.sensors.profile import Profile
 
 #: A stream this much faster than its profile says is delivered twice, or is another sensor's.
 FASTEST = 1.25

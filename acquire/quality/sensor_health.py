@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from acquire.quality.connection_stats import Epoch, expected
-from dataset.sensors import Profile
+from dataset.sensors.profile import Profile
 from dataset.support.arrays import FloatArray, IntArray
 
 #: Seconds over which the live rate is counted.

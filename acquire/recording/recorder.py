@@ -28,7 +28,7 @@ from acquire.recording.status import status_dict
 from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
 from acquire.recording.take import Recording, Snapshot, Take
 from dataset.capture.closing import is_disk_full
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder
 from dataset.support import clock
 from dataset.support.errors import CaptureError, HardwareError, InputError, MiaError

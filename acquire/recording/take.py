@@ -14,7 +14,7 @@ from acquire.media.microphone import SoundStatus
 from acquire.protocol.cues import Cue
 from acquire.protocol.protocol import Protocol
 from acquire.quality.disk import DiskStatus
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

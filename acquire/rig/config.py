@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS, channel_from_name
-from dataset.sensors import load_profile
-from dataset.sensors.profile import add_profile, column_number, find_profile, known_profiles, profile_spec
+from dataset.sensors.profile import Profile, column_number, named_profile, own_profile, profile_spec
 from dataset.support.errors import InputError
 from dataset.support.toml import TomlModel, parse_model, read_toml
 
@@ -23,8 +22,8 @@ class Slot(TomlModel):
 
     Attributes
     ----------
-    profile : str
-        Name of a profile, or the path of a profile file, from the rig file's folder.
+    profile : Profile
+        In the file the name of a profile, or the path of a profile file, from the rig file's folder.
     column : int or str
         Which of the sensor's columns, by number from 1 or by name, for sensors that have several.
     rate_hz : float or None
@@ -34,7 +33,7 @@ class Slot(TomlModel):
     channel: str = ""
     muscle: str = ""
     side: str = ""
-    profile: str = "anr-m40"
+    profile: Profile = Field(default_factory=lambda: named_profile("anr-m40"))
     column: int | str = 1
     rate_hz: float | None = None
     address: str = ""
@@ -43,15 +42,17 @@ class Slot(TomlModel):
     placement: str = ""
     electrode: str = ""
 
-    @field_validator("profile")
+    @field_validator("profile", mode="before")
     @classmethod
-    def _known(cls, value: str, info: ValidationInfo) -> str:
-        if value.endswith(".toml"):
-            folder: Path = (info.context or {}).get("folder", Path())
-            return add_profile(load_profile(_inside(folder, value))).name
-        if value not in known_profiles():
-            raise ValueError(f"no sensor profile {value!r}; there are: {', '.join(known_profiles())}, or a .toml file")
-        return value
+    def _read(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            if value.endswith(".toml"):
+                return own_profile(_inside((info.context or {}).get("folder", Path()), value))
+            return named_profile(value)
+        except InputError as error:
+            raise ValueError(f"{error.what}: {error.why}") from error
 
     @model_validator(mode="after")
     def _has_channel(self) -> Slot:
@@ -63,16 +64,16 @@ class Slot(TomlModel):
     @model_validator(mode="after")
     def _has_column_and_rate(self) -> Slot:
         try:
-            find_profile(self.spec)
+            _ = self.seen
         except InputError as error:
             raise ValueError(f"{error.what}: {error.why}") from error
         return self
 
     @property
-    def spec(self) -> str:
-        """The slot's profile with its choice of column and rate, as a capture stores it."""
-        number = column_number(find_profile(self.profile).stream, self.column)
-        return profile_spec(self.profile, number, self.rate_hz)
+    def seen(self) -> Profile:
+        """The profile as this slot sees it, with its choice of column and rate."""
+        number = column_number(self.profile.stream, self.column)
+        return self.profile.seen_as(profile_spec(self.profile.name, number, self.rate_hz), number, self.rate_hz)
 
     @property
     def channel_name(self) -> str:
@@ -153,6 +154,14 @@ class Rig(TomlModel):
     cues: CuesPart = CuesPart()
 
     @model_validator(mode="after")
+    def _one_profile_a_name(self) -> Rig:
+        own: dict[str, Profile] = {}
+        for slot in self.slots:
+            if own.setdefault(slot.profile.name, slot.profile).text != slot.profile.text:
+                raise ValueError(f"two profile files have the same name {slot.profile.name!r} and say different things")
+        return self
+
+    @model_validator(mode="after")
     def _no_twins(self) -> Rig:
         for field in ("channel_name", "serial", "address"):
             values = [getattr(slot, field).lower() for slot in self.slots if getattr(slot, field)]
@@ -166,8 +175,8 @@ class Rig(TomlModel):
     @staticmethod
     def _share(slots: list[Slot]) -> bool:
         """Return whether slots of one device see a column each and agree in everything else about it."""
-        devices = {(s.profile, s.rate_hz, s.address.lower(), s.serial.lower(), s.adapter) for s in slots}
-        return len(devices) == 1 and len({s.spec for s in slots}) == len(slots)
+        devices = {(s.profile.name, s.rate_hz, s.address.lower(), s.serial.lower(), s.adapter) for s in slots}
+        return len(devices) == 1 and len({s.seen.name for s in slots}) == len(slots)
 
     def sensors(self) -> tuple[Sensor, ...]:
         """Return the slots, numbered from 1 in the file's order."""
@@ -179,7 +188,7 @@ class Rig(TomlModel):
                 side=channel_from_name(slot.channel_name).side,
                 address=slot.address,
                 serial=slot.serial,
-                profile=slot.spec,
+                profile=slot.seen,
                 adapter=slot.adapter,
                 placement=slot.placement,
                 electrode=slot.electrode,

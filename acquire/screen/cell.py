@@ -14,7 +14,6 @@ from acquire.screen.drawing import binned, braille_trace, nice_range
 from acquire.screen.lines import TextLines
 from acquire.screen.palette import BACKGROUND, BAD, DIM, GOOD, PLAIN, STATES, TRACE, WARN
 from dataset.muscles import channel_from_name
-from dataset.sensors.profile import find_profile
 
 #: Seconds of trace to choose from.
 TRACES_S = (10.0, 30.0, 60.0)
@@ -140,7 +139,7 @@ class SensorCell(TextLines):
 
 def clipped(status: SensorStatus) -> bool:
     """Return whether one of the last second's values lies at the end of the sensor's range, where it shows no more."""
-    stream = find_profile(status.sensor.profile).stream
+    stream = status.sensor.profile.stream
     last = status.health.trace[-max(1, round(status.health.rate_hz)) :]
     return any(
         (stream.maximum is not None and v >= stream.maximum) or (stream.minimum and v <= stream.minimum) for v in last

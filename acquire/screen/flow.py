@@ -14,7 +14,7 @@ from acquire.protocol.protocol import built_in_protocols
 from acquire.recording.recorder import Recorder
 from acquire.recording.subject import Subject
 from acquire.recording.take import Recording
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 
 #: What :func:`acquire.protocol.protocol.load_protocol` takes where none is named.
 DEFAULT_PROTOCOL = "demo"

@@ -104,16 +104,14 @@ def _listen(
     """Subscribe to a device: bytes, rate, what they may mean, what in them counts up."""
     from acquire.tools.listening import listen, listen_text
     from acquire.tools.radio import tool_hardware
-    from dataset.sensors.profile import add_profile, find_profile, load_profile
+    from dataset.sensors.profile import named_profile
 
-    if profile.endswith(".toml"):
-        profile = add_profile(load_profile(Path(profile))).name
-    known = find_profile(profile) if profile else None
+    known = named_profile(profile) if profile else None
     heard = _with_radio(
         tool_hardware(rig, transport),
         "listening",
         seconds,
-        lambda radio: listen(radio, address, seconds, characteristic=characteristic, profile=profile),
+        lambda radio: listen(radio, address, seconds, characteristic=characteristic, profile=known),
     )
     result = {"address": address, "characteristics": [h.as_dict() for h in heard]}
     print_result(result, as_json=as_json, text=listen_text(address, heard, known))

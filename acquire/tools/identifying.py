@@ -14,8 +14,8 @@ from acquire.bluetooth.connection import RADIO_ERRORS
 from acquire.hardware import Radio
 from acquire.tools.radio import client, find_device, scanner, unreachable
 from acquire.tools.scanning import ask_identity
-from dataset.capture.reader import Sensor
-from dataset.sensors.profile import Identify, find_profile, split_spec
+from dataset.capture.types import Sensor
+from dataset.sensors.profile import Identify
 from dataset.support.errors import HardwareError, InputError
 
 SCAN_S = 4.0
@@ -45,10 +45,10 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Iden
     sensor = next((s for s in sensors if s.slot == slot), None)
     if sensor is None:
         raise InputError(f"the rig has no slot {slot}", f"it has 1 to {len(sensors)}")
-    how = find_profile(sensor.profile).identify
+    how = sensor.profile.identify
     if how is None:
         raise InputError(
-            f"{sensor.channel}: a {sensor.profile} has nothing to show itself by",
+            f"{sensor.channel}: a {sensor.profile.name} has nothing to show itself by",
             "its profile has no [identify]",
             "switch the other sensors off, and scan",
         )
@@ -71,7 +71,7 @@ async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
     if sensor.address and not sensor.serial:
         device, _ = await find_device(radio, sensor.address)
         return device, ""
-    profile = find_profile(sensor.profile)
+    profile = sensor.profile
     found: dict[str, BLEDevice] = {}
 
     def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
@@ -83,7 +83,7 @@ async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
     # The address is a cache of where the serial was last seen: asked first.
     for device in sorted(found.values(), key=lambda d: d.address.lower() != sensor.address.lower()):
         try:
-            who = await ask_identity(radio, device, split_spec(sensor.profile)[0])
+            who = await ask_identity(radio, device, sensor.profile)
         except RADIO_ERRORS:
             continue
         if who.serial == sensor.serial:

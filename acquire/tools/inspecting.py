@@ -13,7 +13,7 @@ from acquire.bluetooth.binding import matches
 from acquire.bluetooth.connection import RADIO_ERRORS, READ_TIMEOUT_S
 from acquire.hardware import Radio
 from acquire.tools.radio import client, find_device, unreachable
-from dataset.sensors.profile import known_profiles
+from dataset.sensors.profile import builtin_profiles
 from dataset.support.text import clean_text
 
 
@@ -53,7 +53,7 @@ async def inspect(radio: Radio, address: str) -> dict[str, Any]:
         "address": device.address,
         "name": clean_text(advertisement.local_name or device.name or ""),
         "rssi_dbm": advertisement.rssi,
-        "profiles": [name for name, profile in known_profiles().items() if matches(profile, device, advertisement)],
+        "profiles": [name for name, profile in builtin_profiles().items() if matches(profile, device, advertisement)],
         "service_uuids": list(advertisement.service_uuids),
         "manufacturer_data": {f"0x{key:04X}": value.hex() for key, value in advertisement.manufacturer_data.items()},
         "mtu": mtu,

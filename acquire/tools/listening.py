@@ -14,7 +14,7 @@ from acquire.bluetooth.connection import RADIO_ERRORS, Connection
 from acquire.hardware import Radio
 from acquire.tools.radio import client, find_device, unreachable
 from acquire.tools.trial import CountsUp, Decoding, trial_decodings, what_counts_up
-from dataset.sensors.profile import Profile, find_profile
+from dataset.sensors.profile import Profile
 from dataset.sensors.stream import full_uuid
 from dataset.support import clock
 from dataset.support.errors import HardwareError, InputError
@@ -60,7 +60,7 @@ async def listen(
     seconds: float,
     *,
     characteristic: str = "",
-    profile: str = "",
+    profile: Profile | None = None,
     on_row: OnRow | None = None,
 ) -> tuple[Listened, ...]:
     """Subscribe for ``seconds`` and return what came, by characteristic.
@@ -72,7 +72,7 @@ async def listen(
     seconds : float
     characteristic : str, optional
         This one alone; everything that notifies by default.
-    profile : str, optional
+    profile : Profile, optional
         Subscribe as this profile says, and write its start and stop commands; nothing is written otherwise.
     on_row : callable, optional
         Called as rows come.
@@ -90,11 +90,10 @@ async def listen(
             on_row(arrival_ns, uuid, payload)
 
     wanted = _uuid(characteristic)
-    known = find_profile(profile) if profile else None
     device, _ = await find_device(radio, address)
     try:
-        if known is not None:
-            await _listen_as(Connection(device, known, radio), sink, seconds)
+        if profile is not None:
+            await _listen_as(Connection(device, profile, radio), sink, seconds)
         else:
             subscribed = await _listen_to_all(client(radio, device), sink, seconds, wanted)
             if not subscribed:

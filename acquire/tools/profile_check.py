@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dataset.capture.reader import Capture
-from dataset.sensors import Profile, decode, load_profile
-from dataset.sensors.profile import split_spec
+from dataset.sensors.decode import decode
+from dataset.sensors.profile import Profile, load_profile, split_spec
 from dataset.support.errors import InputError
 
 #: A measured rate further from the declared one than this is told.
@@ -95,15 +95,15 @@ def check_profile(path: Path, capture: Path | None = None, slot: int | None = No
     with Capture.open(capture) as opened:
         wanted = set(profile.stream.characteristics)
         sensors = [s for s in opened.sensors if slot in (None, s.slot)]
-        named = [s for s in sensors if split_spec(s.profile)[0] == profile.name]
+        named = [s for s in sensors if s.profile.kind == profile.name]
         replays = []
         for sensor in named or sensors:
             rows = opened.notifications(sensor.slot)
             if wanted.isdisjoint(rows.characteristic) and not named and slot is None:
                 continue
-            kind, column, rate_hz = split_spec(sensor.profile)
-            seen = profile.seen_as(sensor.profile, column, rate_hz) if kind == profile.name else profile
-            replays.append(_replay(seen, sensor.slot, sensor.channel, sensor.profile, rows))
+            kind, column, rate_hz = split_spec(sensor.profile.name)
+            seen = profile.seen_as(sensor.profile.name, column, rate_hz) if kind == profile.name else profile
+            replays.append(_replay(seen, sensor.slot, sensor.channel, sensor.profile.name, rows))
     if not replays:
         raise InputError(
             f"{capture} has nothing of a {profile.name}",

@@ -17,10 +17,10 @@ from acquire.event_log import EventLog
 from acquire.hardware import Hardware
 from acquire.quality.disk import expected_bytes_per_s, look_at_disk
 from acquire.quality.limits import FEW_MINUTES, battery_is_low
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
-from dataset.sensors import Samples, decode
-from dataset.sensors.profile import find_profile
+from dataset.sensors.decode import Samples, decode
 from dataset.support import clock
 
 #: A sensor that delivers less of its values than this is not at its rate.
@@ -180,7 +180,7 @@ def _wait(manager: SensorManager, patience_s: float, progress: Callable[[float],
 
 
 def _judge(wanted: Sensor, status: SensorStatus, capture: Capture, span_ns: tuple[int, int]) -> SensorCheck:
-    profile = find_profile(wanted.profile)
+    profile = wanted.profile
     rows = capture.notifications(wanted.slot)
     samples = decode(profile, rows)
     seconds = (span_ns[1] - span_ns[0]) * 1e-9
@@ -196,7 +196,7 @@ def _judge(wanted: Sensor, status: SensorStatus, capture: Capture, span_ns: tupl
     return SensorCheck(
         slot=wanted.slot,
         channel=wanted.channel,
-        profile=wanted.profile,
+        profile=wanted.profile.name,
         state=status.state,
         address=status.sensor.address,
         serial=status.sensor.serial,
@@ -218,12 +218,13 @@ def _what_to_do(
     """Return the one thing to do next about a sensor."""
     n_bad = samples.n_malformed + samples.n_corrupt
     if not heard and status.state in ("scanning", "connecting"):
-        who = wanted.serial or wanted.address or f"any {wanted.profile}"
+        who = wanted.serial or wanted.address or f"any {wanted.profile.name}"
         return f"not found ({who}): switch it on, and end its connection to a phone's app"
     if not heard:
         return "connected but silent: switch it off and on"
     if n_bad > len(samples.value):
-        return f"its payloads cannot be read as {wanted.profile}: is the profile the right one? try: mia-record listen"
+        kind = wanted.profile.name
+        return f"its payloads cannot be read as {kind}: is the profile the right one? try: mia-record listen"
     if share is not None and share > 1.25:
         return "it sends more than its rate: delivered twice, or another rate; switch it off and on"
     if not at_rate:

@@ -8,7 +8,7 @@ from pathlib import Path
 from acquire.rig.config import parse_rig
 from acquire.tools.scanning import Found
 from dataset.muscles import PAPER_CHANNELS
-from dataset.sensors.profile import known_profiles
+from dataset.sensors.profile import builtin_profiles
 from dataset.support.errors import HardwareError, OutputExistsError
 from dataset.support.outputs import cannot_write
 from dataset.support.text import clean_text
@@ -58,7 +58,7 @@ def rig_text(found: Sequence[Found]) -> str:
     channels = iter(PAPER_CHANNELS)
     text = _HEAD
     for sensor in sensors:
-        profile = known_profiles()[sensor.profiles[0]]
+        profile = builtin_profiles()[sensor.profiles[0]]
         # One muscle a sensor is a start; only the person knows what else sits on its columns.
         channel = next(channels, None)
         text += _slot(sensor, channel.name if channel else "", len(profile.stream.columns) > 1)
@@ -83,8 +83,8 @@ def _slot(sensor: Found, channel: str, many: bool) -> str:
     else:
         lines.append(f'address = "{sensor.address}"')
     if many:
-        names = ", ".join(known_profiles()[kind].stream.columns)
-        first = known_profiles()[kind].stream.columns[0]
+        names = ", ".join(builtin_profiles()[kind].stream.columns)
+        first = builtin_profiles()[kind].stream.columns[0]
         lines.append(f'column = "{first}"  # of {names}; repeat the table with another column for another muscle')
     if not channel:
         lines = [f"# {line}" for line in ["more sensors than the paper's channels; name one to use it:", *lines]]

@@ -13,7 +13,7 @@ from acquire.bluetooth.binding import matches
 from acquire.bluetooth.connection import RADIO_ERRORS, Connection, Identity
 from acquire.hardware import Radio
 from acquire.tools.radio import scanner
-from dataset.sensors.profile import known_profiles
+from dataset.sensors.profile import Profile, builtin_profiles
 from dataset.support.errors import HardwareError
 from dataset.support.text import clean_text
 
@@ -76,7 +76,7 @@ async def scan(radio: Radio, seconds: float, *, ask: bool = False, adapter: str 
     def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
         earlier = seen.get(device.address)
         strength = advertisement.rssi if advertisement.rssi is not None else _FAINTEST_DBM
-        fitting = [n for n, p in known_profiles().items() if matches(p, device, advertisement)]
+        fitting = [n for n, p in builtin_profiles().items() if matches(p, device, advertisement)]
         seen[device.address] = Found(
             address=device.address,
             name=clean_text(advertisement.local_name or device.name or (earlier.name if earlier else "")),
@@ -100,15 +100,15 @@ async def scan(radio: Radio, seconds: float, *, ask: bool = False, adapter: str 
 
 async def _asked(radio: Radio, found: Found, device: BLEDevice) -> Found:
     try:
-        who = await ask_identity(radio, device, found.profiles[0])
+        who = await ask_identity(radio, device, builtin_profiles()[found.profiles[0]])
     except RADIO_ERRORS as error:
         return replace(found, problem=str(error) or type(error).__name__)
     return replace(found, serial=who.serial, firmware=who.firmware, battery_percent=who.battery_percent)
 
 
-async def ask_identity(radio: Radio, device: BLEDevice, profile: str) -> Identity:
+async def ask_identity(radio: Radio, device: BLEDevice, profile: Profile) -> Identity:
     """Connect, read who it is, and disconnect; nothing is subscribed to and nothing written."""
-    link = Connection(device, known_profiles()[profile], radio)
+    link = Connection(device, profile, radio)
     try:
         await link.open()
         return link.identity

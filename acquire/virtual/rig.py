@@ -29,7 +29,7 @@ from acquire.virtual.devices.sensors import SensorOrders, sensors_child
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.figure import HEIGHT, WIDTH
 from acquire.virtual.truth import sensor_truth, write_truth
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS
 from dataset.support.clock import now_ns
 from dataset.support.errors import HardwareError

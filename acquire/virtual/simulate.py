@@ -35,8 +35,8 @@ from acquire.virtual.person.motions import known_motion
 from acquire.virtual.person.world import World
 from acquire.virtual.simulate_others import write_other
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
-from dataset.capture.reader import Sensor
 from dataset.capture.schema import VIDEO
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, new_capture_folder
 from dataset.muscles import PAPER_CHANNELS
 from dataset.sensors.profile import find_profile
@@ -303,7 +303,7 @@ class _Simulation:
         health: dict[str, Any] = {}
         truth: dict[str, SensorTruth] = {}
         for sensor, clock in zip(self._sensors, self._devices.sensors, strict=True):
-            if sensor.profile != profile.name:
+            if sensor.profile.name != profile.name:
                 continue
             first, stop = clock.next_index(self._began_ns), clock.next_index(self._ended_ns)
             index = np.arange(first, stop, dtype=np.int64)

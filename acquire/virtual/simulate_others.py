@@ -12,10 +12,9 @@ from acquire.virtual.devices.other_gatt import PIECE_BYTES, UUIDS
 from acquire.virtual.devices.others import OtherDevice
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.decode import LiveReader
-from dataset.sensors.profile import find_profile
 
 #: Turns of the radio whose samples are computed together.
 _TURNS_AT_ONCE = 500
@@ -40,7 +39,7 @@ def write_other(
     """
     seats = [s for s in sensors if s.channel in device.channels]
     carrier = min(s.slot for s in seats)
-    profiles = [find_profile(s.profile) for s in seats]
+    profiles = [s.profile for s in seats]
     readers = [LiveReader(p) for p in profiles]
     health = [SensorHealth(p) for p in profiles]
     for one in health:

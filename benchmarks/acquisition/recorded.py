@@ -26,7 +26,8 @@ from acquire.virtual.devices.child import Child
 from benchmarks.acquisition.load import N_SENSORS, PERIOD_NS, read_packet
 from benchmarks.acquisition.measured import Meter, percentiles_ms
 from benchmarks.acquisition.sensors import address
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.muscles import PAPER_CHANNELS
 from dataset.support.clock import now_ns

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.alignment.estimate import Estimate, OffsetEstimate, SensorEstimate, VideoEstimate
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.media.sound import Sound
-from dataset.sensors import Profile, Samples
-from dataset.sensors.profile import Delay, Gaps, find_profile
+from dataset.sensors.decode import Samples
+from dataset.sensors.profile import Delay, Gaps, Profile, find_profile
 from dataset.sensors.stream import FILE, Stream
 from dataset.support.arrays import FloatArray
 from sync.align import align
@@ -109,7 +109,7 @@ def _sensor_data(slot: int, name: str, sensor: SyntheticSensor, zero_s: float) -
     arrival_s: FloatArray = sensor.arrival_s - zero_s
     profile = find_profile("anr-m40") if sensor.nominal_hz < 100 else _RAW
     return SensorData(
-        sensor=Sensor(slot=slot, channel=name, muscle=sensor.muscle, side=sensor.side, profile=profile.name),
+        sensor=Sensor(slot=slot, channel=name, muscle=sensor.muscle, side=sensor.side, profile=profile),
         profile=profile,
         samples=Samples(
             arrival_ns=np.round(sensor.arrival_s * 1e9).astype(np.int64),

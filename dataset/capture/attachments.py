@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset.capture import schema
-from dataset.capture.reader import Attachment, Capture
+from dataset.capture.reader import Capture
+from dataset.capture.types import Attachment
 from dataset.support.errors import CaptureError, InputError
 from dataset.support.files import sha256_of, write_atomically, written_whole
 from dataset.support.outputs import cannot_write

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from dataset.capture import schema
+from dataset.capture.types import Attachment, AudioBlocks, Event, Frames, Notifications, Sensor
+from dataset.sensors.stored import stored_profile
 from dataset.support.arrays import IntArray
 from dataset.support.errors import CaptureCutOffError, CaptureError, InputError
 from dataset.support.labels import is_subject
@@ -24,90 +25,6 @@ from dataset.support.text import path_from_text
 _MANIFEST_HINT = "take it from a backup, or remove it and run: mia-record recover"
 #: Notifications read at once.
 _NOTIFICATIONS = 8192
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sensor:
-    """One row of the ``sensor`` table: which device sat on which muscle."""
-
-    slot: int
-    channel: str
-    muscle: str
-    side: str
-    name: str = ""
-    address: str = ""
-    serial: str = ""
-    profile: str = "anr-m40"
-    adapter: str = ""
-    placement: str = ""
-    electrode: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notifications:
-    """All notifications of one slot, in the order they were received.
-
-    Attributes
-    ----------
-    epoch, host_seq, arrival_ns : ndarray of int64, shape (N,)
-    characteristic : tuple of str
-    payload : tuple of bytes
-        As it came, malformed ones too.
-    """
-
-    epoch: IntArray
-    host_seq: IntArray
-    arrival_ns: IntArray
-    characteristic: tuple[str, ...]
-    payload: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frames:
-    """The ``frame`` table. ``pts_ns`` is -1 where the frame was dropped.
-
-    Attributes
-    ----------
-    epoch, frame_index, arrival_ns, pts_ns : ndarray of int64, shape (F,)
-    """
-
-    epoch: IntArray
-    frame_index: IntArray
-    arrival_ns: IntArray
-    pts_ns: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AudioBlocks:
-    """The ``audio_block`` table; arrays of int64, shape (B,)."""
-
-    epoch: IntArray
-    first_sample: IntArray
-    n_samples: IntArray
-    arrival_ns: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One event on the host clock."""
-
-    t_ns: int
-    uncertainty_ns: int
-    kind: str
-    label: str = ""
-    source: str = ""
-    detail: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A file that belongs to the capture but was not recorded by it."""
-
-    ord: int
-    kind: str
-    path: str
-    sha256: str
-    size: int
 
 
 class Capture:
@@ -244,12 +161,26 @@ class Capture:
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
-        """The sensors in slot order."""
+        """The sensors in slot order.
+
+        Raises
+        ------
+        InputError
+            A profile is neither built in nor stored in the capture.
+        """
         sql = ("SELECT slot, channel, muscle, side, name, address, serial, profile, adapter, placement, electrode "
                "FROM sensor ORDER BY slot")  # fmt: skip
         names = ("slot", "channel", "muscle", "side", "name", "address", "serial", "profile", "adapter", "placement",
                  "electrode")  # fmt: skip
-        return tuple(Sensor(**dict(zip(names, row, strict=True))) for row in self._rows(sql))
+        rows = [dict(zip(names, row, strict=True)) for row in self._rows(sql)]
+        return tuple(
+            Sensor(**{**row, "profile": stored_profile(self.meta, row["profile"], str(self.folder))}) for row in rows
+        )
+
+    @property
+    def slot_of_channel(self) -> dict[str, int]:
+        """The channels and their slots, whether or not their profiles are known here."""
+        return dict(self._rows("SELECT channel, slot FROM sensor ORDER BY slot"))
 
     def notifications(self, slot: int) -> Notifications:
         """Return every notification of ``slot`` in order of reception.

@@ -21,7 +21,7 @@ from typing import Any
 
 from dataset.capture import schema
 from dataset.capture.closing import ROOM, is_disk_full, seal
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.sensors.stored import profile_texts
 from dataset.support import clock
 from dataset.support.errors import CaptureError, DiskFullError, InputError, OutputExistsError
@@ -157,7 +157,7 @@ class CaptureWriter:
         sensors = tuple(sensors)
         try:
             _hold_room(folder / ROOM)
-            self._create(values | profile_texts(sensors), sensors)
+            self._create(values | profile_texts(s.profile for s in sensors), sensors)
         except (OSError, sqlite3.Error) as error:
             (folder / ROOM).unlink(missing_ok=True)
             raise CaptureError(
@@ -176,7 +176,7 @@ class CaptureWriter:
             db.executemany("INSERT INTO meta VALUES (?,?)", [(key, valid_text(text)) for key, text in values.items()])
             db.executemany(
                 "INSERT INTO sensor VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                [(s.slot, *map(clean_text, (s.channel, s.muscle, s.side, s.name, s.address, s.serial, s.profile,
+                [(s.slot, *map(clean_text, (s.channel, s.muscle, s.side, s.name, s.address, s.serial, s.profile.name,
                                             s.adapter, s.placement, s.electrode))) for s in sensors],
             )  # fmt: skip
             db.execute("COMMIT")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.capture.reader import Notifications
+from dataset.capture.types import Notifications
 from dataset.sensors.bit_layout import bit_field, column_values, crc_holds, last_value
 from dataset.sensors.profile import Profile
 from dataset.sensors.stream import LINES, Stream

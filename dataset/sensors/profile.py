@@ -237,30 +237,44 @@ def builtin_profiles() -> dict[str, Profile]:
     return {p.name: p for p in profiles}
 
 
-_added: dict[str, Profile] = {}
-
-
-def add_profile(profile: Profile) -> Profile:
-    """Make a profile of the person's own findable by name in this process.
+def own_profile(path: Path) -> Profile:
+    """Return a person's own profile from a file.
 
     Raises
     ------
     InputError
-        The name is a built-in profile's.
+        It is wrong, or its name is a built-in profile's.
     """
+    profile = load_profile(path)
     if profile.name in builtin_profiles():
         raise InputError(
             f"the profile name {profile.name!r} is taken",
             "a built-in profile has it",
             "choose another name in the file",
         )
-    _added[profile.name] = profile
     return profile
 
 
-def known_profiles() -> dict[str, Profile]:
-    """Return every profile that can be found by name."""
-    return {**builtin_profiles(), **_added}
+def named_profile(name: str, folder: Path = Path()) -> Profile:
+    """Return a built-in profile by its name, or a person's own by its file's.
+
+    Parameters
+    ----------
+    name : str
+        ``anr-m40``, say, or the path of a ``.toml`` file.
+    folder : Path
+        What such a path is relative to.
+
+    Raises
+    ------
+    InputError
+        There is no such profile, or the file is wrong.
+    """
+    if name.endswith(".toml"):
+        return own_profile(folder / name)
+    if name not in builtin_profiles():
+        raise InputError(f"no sensor profile {name!r}", f"there are: {', '.join(builtin_profiles())}, or a .toml file")
+    return builtin_profiles()[name]
 
 
 def profile_spec(kind: str, column: int = 1, rate_hz: float | None = None) -> str:
@@ -278,13 +292,8 @@ def split_spec(spec: str) -> tuple[str, int, float | None]:
 
 
 @cache
-def _builtin_as(spec: str) -> Profile:
-    kind, column, rate_hz = split_spec(spec)
-    return builtin_profiles()[kind].seen_as(spec, column, rate_hz)
-
-
 def find_profile(spec: str) -> Profile:
-    """Return the profile that a slot names.
+    """Return the built-in profile that a slot names.
 
     Parameters
     ----------
@@ -295,11 +304,9 @@ def find_profile(spec: str) -> Profile:
     Raises
     ------
     InputError
-        No profile has that name, or it has no such column or rate.
+        No built-in profile has that name, or it has no such column or rate.
     """
     kind, column, rate_hz = split_spec(spec)
-    if kind in builtin_profiles():
-        return _builtin_as(spec)
-    if kind in _added:
-        return _added[kind].seen_as(spec, column, rate_hz)
-    raise InputError(f"no sensor profile {kind!r}", f"there are: {', '.join(known_profiles())}")
+    if kind not in builtin_profiles():
+        raise InputError(f"no sensor profile {kind!r}", f"there are: {', '.join(builtin_profiles())}")
+    return builtin_profiles()[kind].seen_as(spec, column, rate_hz)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import CONTACT_OF_MUSCLE
-from dataset.sensors import Profile, Samples
+from dataset.sensors.decode import Samples
+from dataset.sensors.profile import Profile
 from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import blocks, gathered, spilled

@@ -51,6 +51,7 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         gaps_s=d.clock.gaps_s,
         rate_hz=d.rate_hz,
         rate_ci95_ppm=d.clock.rate_ci95_ppm,
+        nominal_hz=d.profile.stream.rate_hz,
         n_lost=d.clock.n_lost,
         n_malformed=d.samples.n_malformed + d.samples.n_corrupt,
         n_out_of_range=d.samples.n_out_of_range,

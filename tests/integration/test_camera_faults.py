@@ -17,7 +17,8 @@ from acquire.recording.recorder import record
 from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
 from acquire.virtual.rig import VirtualHardware
-from dataset.capture.reader import Capture, Frames
+from dataset.capture.reader import Capture
+from dataset.capture.types import Frames
 from dataset.media.video import frame_pts_ns
 from dataset.support import clock
 

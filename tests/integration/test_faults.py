@@ -26,7 +26,8 @@ from acquire.cli import health_text
 from acquire.event_log import EventLog
 from acquire.virtual.devices.sensors import VirtualSensors
 from acquire.virtual.faults import Faults
-from dataset.capture.reader import Capture, Notifications
+from dataset.capture.reader import Capture
+from dataset.capture.types import Notifications
 from dataset.capture.writer import CaptureWriter
 
 #: No pauses but those that are ordered.

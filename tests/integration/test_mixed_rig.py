@@ -17,8 +17,7 @@ from acquire.virtual.faults import Faults
 from acquire.virtual.simulate import Film, simulate
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
-from dataset.sensors import decode
-from dataset.sensors.stored import profile_of
+from dataset.sensors.decode import decode
 from sync.clock.sensor_clock import sensor_clock
 from sync.pipeline import run_capture
 from sync.read_capture import read_recording
@@ -53,7 +52,7 @@ def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: P
         sensors = {s.channel: s for s in capture.sensors}
         assert len({s.address for s in capture.sensors}) == 7, "eight slots on seven devices"
         for channel, rate_hz in (("left_biceps", 1000.0), ("left_triceps", 1000.0), ("right_quadriceps", 50.0)):
-            profile = profile_of(capture, sensors[channel])
+            profile = sensors[channel].profile
             rows = capture.notifications(sensors[channel].slot)
             samples = decode(profile, rows)
             assert samples.n_malformed == samples.n_corrupt == 0
@@ -65,8 +64,8 @@ def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: P
             assert clock.n_lost == 0
             assert 1 / clock.period_s == pytest.approx(rate_hz, rel=0.01)
             assert health[channel]["received"] > 50
-        one = decode(profile_of(capture, sensors["left_biceps"]), capture.notifications(1))
-        other = decode(profile_of(capture, sensors["left_triceps"]), capture.notifications(3))
+        one = decode(sensors["left_biceps"].profile, capture.notifications(1))
+        other = decode(sensors["left_triceps"].profile, capture.notifications(3))
         assert len(one.value) == len(other.value) > 3000 and not np.array_equal(one.value, other.value)
 
 

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 
 from dataset.capture.reader import Capture
-from dataset.sensors import decode
-from dataset.sensors.stored import profile_of
+from dataset.sensors.decode import decode
 from dataset.session.file import check_session, read_session, write_session
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -58,9 +57,9 @@ def said_of(folder: Path) -> dict[str, Any]:
     with Capture.open(folder) as opened:
         channels = {}
         for sensor in opened.sensors:
-            samples = decode(profile_of(opened, sensor), opened.notification_blocks(sensor.slot))
+            samples = decode(sensor.profile, opened.notification_blocks(sensor.slot))
             channels[sensor.channel] = {
-                "profile": sensor.profile,
+                "profile": sensor.profile.name,
                 "n": len(samples.value),
                 "digest": digest(
                     np.asarray(samples.value, dtype=np.float64),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from acquire.virtual import chance
 from acquire.virtual.faults import Faults
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS
 from dataset.support.arrays import FloatArray, IntArray
 

@@ -13,7 +13,8 @@ import numpy as np
 from acquire.virtual import chance
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
+from dataset.sensors.profile import find_profile
 from dataset.support.arrays import FloatArray, IntArray
 
 #: Which channels of the mixed rig sit on which kind of device.
@@ -179,6 +180,8 @@ def mixed_sensors(sensors: tuple[Sensor, ...], others: tuple[OtherDevice, ...]) 
     for sensor in sensors:
         if sensor.channel in seats:
             device, spec = seats[sensor.channel]
-            sensor = replace(sensor, name=device.advertised_name, address=device.address, serial="", profile=spec)
+            sensor = replace(
+                sensor, name=device.advertised_name, address=device.address, serial="", profile=find_profile(spec)
+            )
         mixed.append(sensor)
     return tuple(mixed)

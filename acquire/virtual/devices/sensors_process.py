@@ -26,7 +26,7 @@ from acquire.virtual.devices.sent import SentLog
 from acquire.virtual.devices.simulated_link import SimulatedLink, serve_controller
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.support.clock import now_ns
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from acquire.hardware import Radio
 from acquire.media.orientation import UPRIGHT
 from acquire.protocol.schedule import Prompt
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS
 from dataset.sensors.profile import find_profile
 

@@ -13,7 +13,7 @@ from acquire.assignment import Assigned, Flexed, Samples, Undecided, assign, reb
 from acquire.protocol.schedule import Prompt
 from acquire.recording.assignment_procedure import flex_prompt
 from acquire.virtual.person.world import World
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS
 
 T0_NS = 5_000_000_000_000

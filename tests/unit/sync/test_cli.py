@@ -81,7 +81,7 @@ def test_every_session_is_checked_though_one_is_missing(monkeypatch, capsys, tmp
 
 
 def test_an_output_that_is_a_file_is_told_before_the_work(monkeypatch, capsys, tmp_path):
-    from dataset.capture.reader import Sensor
+    from dataset.capture.types import Sensor
     from dataset.capture.writer import CaptureWriter, new_capture_folder
 
     folder = new_capture_folder(tmp_path, "S01")

@@ -8,9 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
-from dataset.sensors import decode
+from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 from dataset.support.errors import CaptureError, InputError, MiaError, OutputExistsError, VideoError
 from sync.import_files import import_files, read_emg
@@ -210,7 +211,7 @@ def test_a_table_of_days_is_refused_before_anything_is_laid_out_over_it(tmp_path
 
 
 def test_a_capture_that_spans_a_year_is_refused_before_memory_is_taken(tmp_path):
-    sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile="float64-le")
+    sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile=find_profile("float64-le"))
     writer = CaptureWriter(tmp_path, subject="S01", sensors=[sensor], host_clock="file", clock_resolution_ns=1)
     for at_s in (0.0, *(3.2e7 + np.arange(30) / 10)):
         writer.notification(1, 0, "file", round(at_s * 1e9), struct.pack("<d", at_s % 3))

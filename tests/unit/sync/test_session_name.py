@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, new_capture_folder
 from sync import cli
 from sync.pipeline import session_name

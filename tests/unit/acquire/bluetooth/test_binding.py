@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acquire.bluetooth.binding import choose_slot, could_fit, matches
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.sensors.profile import find_profile
 
 NAMES = st.sampled_from(["", "A", "B", "C"])

@@ -6,8 +6,17 @@ import re
 from pathlib import Path
 
 from acquire.rig.config import parse_rig
-from dataset.sensors import builtin_profiles
-from dataset.sensors.profile import Command, Delay, Gaps, Identify, Identity, Match, Profile, parse_profile
+from dataset.sensors.profile import (
+    Command,
+    Delay,
+    Gaps,
+    Identify,
+    Identity,
+    Match,
+    Profile,
+    builtin_profiles,
+    parse_profile,
+)
 from dataset.sensors.stream import BitField, Counter, Crc, DeviceTime, Stream
 
 PAGE = (Path(__file__).resolve().parents[4] / "docs/sensors.md").read_text(encoding="utf-8")
@@ -20,7 +29,7 @@ def test_every_built_in_profile_is_listed() -> None:
 
 
 def test_the_examples_parse() -> None:
-    assert [s.profile for s in parse_rig(RIG, "docs").sensors()] == ["bitalino-ble@100", "bitalino-ble:2@100"]
+    assert [s.profile.name for s in parse_rig(RIG, "docs").sensors()] == ["bitalino-ble@100", "bitalino-ble:2@100"]
     profile = parse_profile(PROFILE, "docs")
     assert profile.stream.n_columns == 2
     packed = PACKED.replace("[counter]", "[stream.counter]").replace("[crc]", "[stream.crc]")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from acquire.bluetooth.shared_devices import SharedDevices
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
+from dataset.sensors.profile import find_profile
 
 
 def slot(number: int, profile: str = "myo", **fields: str) -> Sensor:
-    return Sensor(slot=number, channel=f"c{number}", muscle="biceps", side="left", profile=profile, **fields)
+    return Sensor(
+        slot=number, channel=f"c{number}", muscle="biceps", side="left", profile=find_profile(profile), **fields
+    )
 
 
 def test_the_first_slot_of_a_device_carries_it() -> None:
@@ -19,7 +22,7 @@ def test_the_first_slot_of_a_device_carries_it() -> None:
     assert [s.slot for s in shared.carriers] == [1, 2, 3, 5], "slots that name nothing take a device each"
     bound = shared.bound([Sensor(**{f: getattr(s, f) for f in s.__slots__} | {"address": f"AD{s.slot}"})
                           for s in shared.carriers])  # fmt: skip
-    assert [(s.slot, s.address, s.profile) for s in bound] == [
+    assert [(s.slot, s.address, s.profile.name) for s in bound] == [
         (1, "AD1", "myo:2"), (2, "AD2", "myo"), (3, "AD3", "myo"), (4, "AD1", "myo:3"), (5, "AD5", "myo:2"),
         (6, "AD5", "myo:5"),
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from acquire.bluetooth.status import SensorStatus, trouble
 from acquire.quality.sensor_health import LiveHealth
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 
 WELL: dict[str, Any] = {
     "received": 100, "expected": 100, "rate_hz": 10.0, "largest_gap_s": 0.1, "silent_s": 0.05, "value": 1.0,

@@ -167,7 +167,7 @@ def test_a_folder_without_a_capture_is_refused(tmp_path: Path) -> None:
 WRITING = """
 import sys, time
 from pathlib import Path
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 writer = CaptureWriter(Path(sys.argv[1]), subject="S1", sensors=[Sensor(slot=1, channel="a", muscle="a", side="left")])
 while True:

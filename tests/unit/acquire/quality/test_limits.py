@@ -7,7 +7,7 @@ import pytest
 from acquire.bluetooth.slot import Slot
 from acquire.event_log import EventLog
 from acquire.quality.limits import LOW_BATTERY_PERCENT, battery_is_low
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from acquire.ledbox.flasher import Flash, FlashCallback
 from acquire.protocol.protocol import Protocol, parse_protocol
 from acquire.protocol.schedule import Prompt, build_schedule
 from acquire.recording.schedule_runner import ScheduleRunner
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
 from dataset.support.errors import HardwareError, InputError
@@ -75,7 +76,7 @@ class Show:
     def __init__(self, folder: Path, protocol: Protocol, *, lamp: bool = True, calibrate: tuple[str, ...] = ()) -> None:
         self.schedule = build_schedule(protocol, 3, calibrate=calibrate)
         self.person, self.event_log, self.finished = Person(), EventLog(), threading.Event()
-        sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile="anr-m40")
+        sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left")
         self.folder = folder
         self.writer = CaptureWriter(folder, subject="S1", sensors=[sensor])
         self.event_log.attach(self.writer)

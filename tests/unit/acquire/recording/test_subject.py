@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acquire.recording.subject import LOG_ROW, Subject, known_subjects, last_subject, read_subject
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.support.errors import InputError
 from dataset.support.text import clean_line

@@ -11,6 +11,7 @@ from acquire.open_rig import open_hardware
 from acquire.rig.config import load_rig, parse_rig
 from acquire.rig.real import RealHardware
 from dataset.muscles import PAPER_CHANNELS
+from dataset.sensors.profile import builtin_profiles
 from dataset.support.errors import InputError
 
 
@@ -102,7 +103,7 @@ address = "aa:bb"
 
 def test_slots_share_a_device_by_its_columns() -> None:
     first, second = parse_rig(ARMBAND, "rig.toml").sensors()
-    assert (first.profile, second.profile) == ("bitalino-ble:2@100", "bitalino-ble:3@100")
+    assert (first.profile.name, second.profile.name) == ("bitalino-ble:2@100", "bitalino-ble:3@100")
 
 
 @pytest.mark.parametrize(
@@ -123,13 +124,11 @@ def test_a_wrong_choice_of_column_or_rate_is_refused(old: str, new: str, why: st
 
 
 def test_a_profile_file_lies_beside_the_rig_file(tmp_path: Path) -> None:
-    from dataset.sensors import builtin_profiles
-
     own = builtin_profiles()["myoware"].text.replace('name = "myoware"', 'name = "bench-board"')
     (tmp_path / "board.toml").write_text(own)
     (tmp_path / "rig.toml").write_text('[[slots]]\nchannel = "left_biceps"\nprofile = "board.toml"\n')
     rig, _ = load_rig(tmp_path / "rig.toml")
-    assert rig.sensors()[0].profile == "bench-board"
+    assert rig.sensors()[0].profile.name == "bench-board"
     (tmp_path / "board.toml").write_text(own.replace('unit = "counts"', ""))
     with pytest.raises(InputError, match=r"board\.toml is wrong: stream\.unit"):
         load_rig(tmp_path / "rig.toml")
@@ -149,3 +148,17 @@ def test_a_profile_file_outside_the_rig_files_folder_is_refused(tmp_path: Path, 
     with pytest.raises(InputError, match=r"lies outside the rig file's folder|is no file") as caught:
         load_rig(folder / "rig.toml")
     assert "secret" not in str(caught.value)
+
+
+def test_two_profile_files_of_one_name_must_say_the_same(tmp_path: Path) -> None:
+    own = builtin_profiles()["myoware"].text.replace('name = "myoware"', 'name = "bench-board"')
+    for name, text in (("a.toml", own), ("b.toml", own.replace("rate_hz = 0.0", "rate_hz = 50.0"))):
+        (tmp_path / name).write_text(text)
+    slots = (
+        '[[slots]]\nchannel = "left_biceps"\nprofile = "a.toml"\n[[slots]]\nchannel = "right_biceps"\nprofile = "{}"\n'
+    )
+    (tmp_path / "rig.toml").write_text(slots.format("b.toml"))
+    with pytest.raises(InputError, match="two profile files have the same name 'bench-board'"):
+        load_rig(tmp_path / "rig.toml")
+    (tmp_path / "rig.toml").write_text(slots.format("a.toml"))
+    assert {s.profile.name for s in load_rig(tmp_path / "rig.toml")[0].sensors()} == {"bench-board"}

@@ -21,7 +21,7 @@ def test_the_rig_parses() -> None:
     first, second, third = rig.sensors()
     assert (first.channel, first.serial) == ("left_biceps", "M40-0017")
     assert (second.channel, second.adapter) == ("right_quadriceps", "hci1")
-    assert third.profile == "bitalino-ble:2@1000"
+    assert third.profile.name == "bitalino-ble:2@1000"
     assert rig.camera is not None and rig.microphone is not None and rig.box is not None
 
 

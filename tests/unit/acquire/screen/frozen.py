@@ -19,7 +19,7 @@ from acquire.protocol.cues import Cue
 from acquire.quality.disk import DiskStatus
 from acquire.quality.sensor_health import LiveHealth
 from acquire.recording.take import Recording, Snapshot
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS
 from dataset.support import clock
 

@@ -11,7 +11,7 @@ import pytest
 
 from acquire import cli
 from acquire.tools import radio
-from dataset.sensors import builtin_profiles
+from dataset.sensors.profile import builtin_profiles
 
 
 def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -9,7 +9,8 @@ from acquire.tools.inspecting import inspect, inspect_text
 from acquire.tools.listening import listen, listen_text
 from acquire.tools.rig_init import rig_text
 from acquire.tools.scanning import scan, scan_text
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
+from dataset.sensors.profile import find_profile
 from dataset.support.errors import HardwareError, InputError
 
 
@@ -64,7 +65,7 @@ async def test_listen_starts_a_sensor_only_where_its_profile_is_named(nearby) ->
     assert await listen(nearby.radio, address, 0.3) == ()
     assert nearby.bitalino.commands == []
     assert "--profile" in listen_text(address, ())
-    (heard,) = await listen(nearby.radio, address, 1.0, profile="bitalino-ble")
+    (heard,) = await listen(nearby.radio, address, 1.0, profile=find_profile("bitalino-ble"))
     assert nearby.bitalino.commands == [b"\xc3", b"\xfd", b"\x00"], "rate, start and stop, and nothing else"
     (counting,) = heard.counting
     assert (counting.frame_bytes, counting.offset_bits, counting.bits) == (8, 60, 4) and counting.wrapped
@@ -101,7 +102,7 @@ def _watched(kind: type, seen: list[int]) -> type:
     [
         (slot(1), 2, InputError, "no slot 2"),
         (slot(1), 1, InputError, "neither serial nor address"),
-        (slot(1, profile="bitalino-ble", address="AA"), 1, InputError, "no \\[identify\\]"),
+        (slot(1, profile=find_profile("bitalino-ble"), address="AA"), 1, InputError, "no \\[identify\\]"),
         (slot(1, serial="SN-9"), 1, HardwareError, "2 of its kind advertise"),
     ],
 )
@@ -116,7 +117,7 @@ async def test_a_rig_file_is_written_from_what_is_there(nearby) -> None:
 
     text = rig_text(await scan(nearby.radio, 0.5, ask=True))
     sensors = parse_rig(text, "rig.toml").sensors()
-    assert [(s.profile, s.serial, s.address) for s in sensors] == [
+    assert [(s.profile.name, s.serial, s.address) for s in sensors] == [
         ("anr-m40", "", "F0:00:00:00:40:02"),
         ("anr-m40", "SN-1", ""),
         ("bitalino-ble", "", nearby.bitalino.what.address),

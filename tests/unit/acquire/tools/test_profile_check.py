@@ -8,18 +8,20 @@ import pytest
 
 from acquire.tools.profile_check import check_profile, profile_text
 from acquire.virtual.devices.others import bitalino_frame
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
-from dataset.sensors import builtin_profiles, decode
-from dataset.sensors import profile as registry
-from dataset.sensors.stored import profile_of
+from dataset.sensors.decode import decode
+from dataset.sensors.profile import builtin_profiles, find_profile, own_profile
 from dataset.support.errors import InputError
 
 BITALINO = builtin_profiles()["bitalino-ble"]
 
 
 def slot(number: int, profile: str, address: str) -> Sensor:
-    return Sensor(slot=number, channel=f"c{number}", muscle="biceps", side="left", profile=profile, address=address)
+    return Sensor(
+        slot=number, channel=f"c{number}", muscle="biceps", side="left", profile=find_profile(profile), address=address
+    )
 
 
 @pytest.fixture
@@ -86,23 +88,26 @@ def test_a_capture_without_such_a_sensor_is_bad_input(capture: Path, tmp_path: P
         assert profile_text(check_profile(path)).startswith(profile.name)
 
 
-def test_a_profile_of_ones_own_travels_with_its_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_added", {})
-    path = own_copy(tmp_path, 'name = "bitalino-ble"', 'name = "bench-bitalino"')
-    registry.add_profile(registry.load_profile(path))
+def test_a_profile_of_ones_own_travels_with_its_capture(tmp_path: Path) -> None:
+    own = own_profile(own_copy(tmp_path, 'name = "bitalino-ble"', 'name = "bench-bitalino"'))
     folder = tmp_path / "ses"
     folder.mkdir()
-    writer = CaptureWriter(
-        folder, subject="S1", sensors=[slot(1, "bench-bitalino:2@10", "AA"), slot(2, "anr-m40", "B")]
+    first = Sensor(
+        slot=1,
+        channel="c1",
+        muscle="biceps",
+        side="left",
+        profile=own.seen_as("bench-bitalino:2@10", 2, 10),
+        address="AA",
     )
+    writer = CaptureWriter(folder, subject="S1", sensors=[first, slot(2, "anr-m40", "B")])
     writer.notification(1, 0, BITALINO.stream.characteristic, 0, bitalino_frame(0, [1, 517]))
     writer.close()
-    monkeypatch.setattr(registry, "_added", {})  # another computer, years later
     with pytest.raises(InputError):
-        registry.find_profile("bench-bitalino")
+        find_profile("bench-bitalino")  # nothing of it stays behind in this process
     with Capture.open(folder) as capture:
         assert [key for key in capture.meta if key.startswith("profile_toml:")] == ["profile_toml:bench-bitalino"]
-        profile = profile_of(capture, capture.sensors[0])
-        assert profile.stream.rate_hz == 10.0
+        profile = capture.sensors[0].profile
+        assert (profile.name, profile.kind, profile.stream.rate_hz) == ("bench-bitalino:2@10", "bench-bitalino", 10.0)
         assert decode(profile, capture.notifications(1)).value.tolist() == [517]
-        assert profile_of(capture, capture.sensors[1]).name == "anr-m40"
+        assert capture.sensors[1].profile.name == "anr-m40"

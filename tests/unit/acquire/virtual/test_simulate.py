@@ -20,7 +20,7 @@ from acquire.virtual.simulate import Film, _Grain, simulate
 from acquire.virtual.truth import fit_video
 from dataset.capture.reader import Capture
 from dataset.muscles import CONTACT_OF_MUSCLE
-from dataset.sensors import decode
+from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 from dataset.support.errors import InputError, OutputExistsError
 from tests.unit.native import refuse_strided

@@ -10,7 +10,7 @@ import pytest
 from acquire.media.video_writer import VideoWriter
 from acquire.virtual.devices.sent import SentLog, read_sent
 from benchmarks.kills.loss import measure_loss
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, new_capture_folder
 
 BEGAN_NS, MS = 5_000_000_000, 1_000_000

@@ -12,7 +12,7 @@ from tests.small_disk import run_on_small_disk
 WRITE = """
 import json, sys, time
 from pathlib import Path
-from dataset.capture.reader import Sensor
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, new_capture_folder
 from dataset.support.errors import MiaError
 

@@ -14,7 +14,8 @@ import pytest
 
 from dataset.capture import schema
 from dataset.capture.attachments import add_attachments
-from dataset.capture.reader import Capture, Sensor
+from dataset.capture.reader import Capture
+from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, new_capture_folder
 from dataset.media.sequence import as_one_video
 from dataset.media.sound import read_sound

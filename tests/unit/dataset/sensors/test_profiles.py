@@ -12,10 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.capture.reader import Notifications
-from dataset.sensors import builtin_profiles, decode, load_profile
-from dataset.sensors.decode import LiveReader
-from dataset.sensors.profile import add_profile, column_number, find_profile, known_profiles, profile_spec
+from dataset.capture.types import Notifications
+from dataset.sensors.decode import LiveReader, decode
+from dataset.sensors.profile import (
+    builtin_profiles,
+    column_number,
+    find_profile,
+    load_profile,
+    named_profile,
+    own_profile,
+    profile_spec,
+)
 from dataset.support.errors import InputError
 
 M40 = builtin_profiles()["anr-m40"]
@@ -332,15 +339,19 @@ prior_sd_s = 0.05
 """
 
 
-def test_a_profile_of_ones_own_is_found_once_it_is_added(tmp_path: Path) -> None:
+def test_a_profile_of_ones_own_is_named_by_its_file(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(OWN)
-    profile = add_profile(load_profile(path))
-    assert profile.text == OWN and "own-board" in known_profiles()
-    assert decoded("own-board", [b"\x09\x01\x00\xff\xff"]).value.tolist() == [1, -1]
+    profile = named_profile("own.toml", tmp_path)
+    assert profile.text == OWN and profile == own_profile(path)
+    payloads = notifications([b"\x09\x01\x00\xff\xff"], profile.stream.characteristic)
+    assert decode(profile, payloads).value.tolist() == [1, -1]
     path.write_text(OWN.replace("own-board", "myo"))
     with pytest.raises(InputError, match="taken"):
-        add_profile(load_profile(path))
+        named_profile(str(path))
+    assert named_profile("myo").name == "myo"
+    with pytest.raises(InputError, match="own-board"):
+        named_profile("own-board")
 
 
 @pytest.mark.parametrize(

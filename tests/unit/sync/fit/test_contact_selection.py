@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataset.capture.reader import Sensor
-from dataset.sensors import Samples
+from dataset.capture.types import Sensor
+from dataset.sensors.decode import Samples
 from dataset.sensors.profile import find_profile
 from dataset.support.arrays import FloatArray
 from sync.clock.sensor_clock import sensor_clock
@@ -38,7 +38,7 @@ def arms(answered_s: FloatArray, noise: float = 4.0) -> dict[str, SensorData]:
         epoch = np.zeros(len(time_s), dtype=np.int64)
         channel = f"{side}_biceps"
         data[channel] = SensorData(
-            sensor=Sensor(slot=slot, channel=channel, muscle="biceps", side=side, profile="anr-m40"),
+            sensor=Sensor(slot=slot, channel=channel, muscle="biceps", side=side),
             profile=find_profile("anr-m40"),
             samples=Samples(
                 arrival_ns=np.round(time_s * 1e9).astype(np.int64), epoch=epoch, value=value, n_malformed=0,

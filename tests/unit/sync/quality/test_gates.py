@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from dataset.capture.reader import Sensor
-from dataset.sensors import Samples
+from dataset.capture.types import Sensor
+from dataset.sensors.decode import Samples
 from dataset.sensors.profile import find_profile
 from sync.clock.sensor_clock import sensor_clock
 from sync.events.emg_responses import Response
@@ -82,7 +82,7 @@ def test_routes_close_only_within_their_joint_interval():
 def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_siblings_and_alone():
     data = {
         f"s{k}": SensorData(
-            sensor=Sensor(slot=k + 1, channel=f"s{k}", muscle="biceps", side="left", profile="anr-m40"),
+            sensor=Sensor(slot=k + 1, channel=f"s{k}", muscle="biceps", side="left"),
             profile=find_profile("anr-m40"),
             samples=Samples(
                 arrival_ns=np.zeros(0, dtype=np.int64), epoch=np.zeros(0, dtype=np.int64), value=np.zeros(0),

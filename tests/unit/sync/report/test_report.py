@@ -37,6 +37,7 @@ def sensor_evidence(kind: str) -> SensorEvidence:
         gaps_s=np.array([[1.0, 1.7]]),
         rate_hz=10.01,
         rate_ci95_ppm=20.0,
+        nominal_hz=10.0,
         n_lost=4,
         n_malformed=1,
         n_out_of_range=0,

@@ -8,9 +8,9 @@ import pytest
 from acquire.virtual.devices.others import bitalino_frame, drawn_others, mixed_sensors
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
-from dataset.capture.reader import Notifications
+from dataset.capture.types import Notifications
 from dataset.muscles import PAPER_CHANNELS
-from dataset.sensors import decode
+from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 
 BITALINO, BOARD = drawn_others(3)
@@ -66,7 +66,7 @@ def test_the_mixed_rig_seats_two_muscles_on_one_device() -> None:
     sensors = {s.channel: s for s in mixed_sensors(Devices.drawn(3).rig_sensors(), drawn_others(3))}
     assert list(sensors) == [c.name for c in PAPER_CHANNELS]
     first, second = sensors["left_biceps"], sensors["left_triceps"]
-    assert (first.profile, second.profile) == ("bitalino-ble", "bitalino-ble:2")
+    assert (first.profile.name, second.profile.name) == ("bitalino-ble", "bitalino-ble:2")
     assert first.address == second.address == BITALINO.address and first.adapter == "virtual"
-    assert sensors["right_quadriceps"].profile == "nus-lines"
-    assert sum(s.profile == "anr-m40" for s in sensors.values()) == 5
+    assert sensors["right_quadriceps"].profile.name == "nus-lines"
+    assert sum(s.profile.name == "anr-m40" for s in sensors.values()) == 5
