@@ -12,11 +12,13 @@ from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.events.emg_responses import Response
+from sync.fit.clock_map import ClockMap
 from sync.fit.contact_fit import close_by_contacts, fit_contacts, without_rate
 from sync.fit.contact_selection import answered_by_sensors, answered_cues, emg_confirmed_contacts
-from sync.fit.flash_fit import Line, SoundFit, VideoFit, fit_flashes, fit_sound, frame_lateness_s
+from sync.fit.flash_fit import VideoFit, fit_flashes, frame_lateness_s
 from sync.fit.joint import JointFit, ResponseLatencies, fit_jointly
 from sync.fit.match import Pairing
+from sync.fit.sound_fit import SoundFit, fit_sound
 from sync.quality.gates import FAIL, Judgement, judge_whole
 from sync.quality.sensor_entry import (
     Closure,
@@ -123,7 +125,7 @@ def align(recording: Recording) -> Alignment:
 class _FirstMap:
     """The video's first map, what it rests on, and why it is no better; ``route`` as in VideoMapped."""
 
-    line: Line
+    line: ClockMap
     route: str
     fit: VideoFit
     pairing: Pairing
@@ -197,9 +199,11 @@ def _sound_arrival_s(recording: Recording) -> float | None:
     return float(np.median(written.arrival_s - written.pts_s))
 
 
-def _unverified_line(recording: Recording) -> tuple[Line, str]:
+def _unverified_line(recording: Recording) -> tuple[ClockMap, str]:
     """Return the map that is assumed where nothing ties the video to the sensors."""
-    unknown = Line(offset_s=recording.file_zero_s, rate=0.0, middle_s=0.0, height_sd_s=math.nan, rate_sd=math.nan)
+    unknown = ClockMap.independent(
+        offset_s=recording.file_zero_s, rate=0.0, reference_s=0.0, offset_sd_s=math.nan, rate_sd=math.nan
+    )
     if recording.frames is not None and len(recording.frames.written.pts_s) > 2:
         written = recording.frames.written
         line = replace(unknown, offset_s=float(np.min(written.arrival_s - written.pts_s)))

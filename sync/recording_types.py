@@ -14,7 +14,9 @@ from dataset.session.types import Pose, StreamSync
 from dataset.support.arrays import FloatArray, IntArray
 from sync.events.contacts import Contact
 from sync.events.flashes import Brightness
-from sync.fit.flash_fit import Line, SoundFit, VideoFit
+from sync.fit.clock_map import ClockMap
+from sync.fit.flash_fit import VideoFit
+from sync.fit.sound_fit import SoundFit
 
 #: Given a stage's name and its size (None: unknown), a context that yields a function advancing it.
 Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]
@@ -88,7 +90,7 @@ class FrameStamps:
 class VideoMapped:
     """The video's and the sound's maps and what they rest on."""
 
-    line: Line
+    line: ClockMap
     route: str
     fit: VideoFit | None
     sound: SoundFit | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from scipy import signal
@@ -14,7 +13,7 @@ from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.events.emg_responses import measure_responses
 from sync.events.perievent import level_of
-from sync.fit.flash_fit import Line
+from sync.fit.clock_map import ClockMap
 from sync.fit.match import Pairing, match_events
 from sync.fit.priors import AV_SKEW, BURST
 from sync.quality.sensor_entry import Closure, SensorData, levels_of_limb
@@ -26,7 +25,7 @@ _TOLERANCE_S = 0.09
 _RATE_SD = 50e-6
 
 
-def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) -> tuple[Pairing, Line | None]:
+def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) -> tuple[Pairing, ClockMap | None]:
     """Return the pairing of contacts with bursts, and the video's map from it; None where it was refused.
 
     Parameters
@@ -41,26 +40,27 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     The map is the one under which the sensors' responses come, in the median, when their model's prior delay and
     the prior of the burst say; the error of those priors is one constant, and in the interval.
     """
-    best: tuple[Pairing, str] | None = None
+    best: tuple[Pairing, str, FloatArray] | None = None
     for kind in ("clap", "stomp"):
         heard = np.array([c.time_s for c in contacts if c.kind == kind])
         limb = {n: d for n, d in data.items() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind}
-        pairing = match_events(_bursts(limb), heard, tolerance_s=_TOLERANCE_S)
+        bursts = _bursts(limb)
+        pairing = match_events(bursts, heard, tolerance_s=_TOLERANCE_S)
         if best is None or (pairing.accepted, pairing.n_matched) > (best[0].accepted, best[0].n_matched):
-            best = (pairing, kind)
+            best = (pairing, kind, bursts)
     if best is None or not best[0].accepted:
         refused = best[0] if best else Pairing(accepted=False, reason="no clap or stomp was heard")
         return refused, None
-    pairing, kind = best
+    pairing, kind, bursts = best
     heard = np.array([c.time_s for c in contacts if c.kind == kind])[pairing.pairs[:, 1]]
-    bursts = (1 + pairing.rate_ppm * 1e-6) * heard + pairing.offset_s + pairing.residual_s
+    bursts = bursts[pairing.pairs[:, 0]]
     middle = float(heard.mean())
     x = heard - middle
     ridge = (_TOLERANCE_S / 3) ** 2 / _RATE_SD**2
     rate = float(np.sum(x * (bursts - heard))) / (float(np.sum(x**2)) + ridge)
     offset = float(np.median(bursts - heard - rate * x)) - rate * middle
     # Bursts were dated at their sensors' arrival; the fit of shapes dates them far better.
-    responses = measure_responses((1 + rate) * heard + offset, levels_of_limb(data, kind))
+    responses = measure_responses(ClockMap(offset_s=offset, rate=rate)(heard), levels_of_limb(data, kind))
     late = [
         r.response_s - data[n].profile.delay.prior_s - BURST[kind].value_s
         for n, r in responses.items()
@@ -73,17 +73,25 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     delay_sd = max(d.profile.delay.prior_sd_s for d in data.values())
     sd = math.sqrt(delay_sd**2 + BURST[kind].sd_s ** 2 + AV_SKEW.sd_s**2)
     rate_sd = 1.0 / math.sqrt(float(np.sum(x**2)) / (_TOLERANCE_S / 3) ** 2 + 1.0 / _RATE_SD**2)
-    return pairing, Line(offset_s=offset, rate=rate, middle_s=middle, height_sd_s=sd, rate_sd=rate_sd)
+    return pairing, ClockMap.independent(
+        offset_s=offset, rate=rate, reference_s=middle, offset_sd_s=sd, rate_sd=rate_sd
+    )
 
 
-def without_rate(line: Line) -> Line:
+def without_rate(line: ClockMap) -> ClockMap:
     """Return the line as known before its contacts told the rate, for a fit that uses their answers itself."""
-    height_s = float(line(np.array([line.middle_s]))[0])
-    return replace(line, offset_s=height_s - line.middle_s, rate=0.0, rate_sd=_RATE_SD)
+    height_s = float(line(line.reference_s))
+    return ClockMap.independent(
+        offset_s=height_s - line.reference_s,
+        rate=0.0,
+        reference_s=line.reference_s,
+        offset_sd_s=line.offset_sd_s,
+        rate_sd=_RATE_SD,
+    )
 
 
 def close_by_contacts(
-    contacts: tuple[Contact, ...], data: Mapping[str, SensorData], sound: Line, span_s: tuple[float, float]
+    contacts: tuple[Contact, ...], data: Mapping[str, SensorData], sound: ClockMap, span_s: tuple[float, float]
 ) -> Closure | None:
     """Compare the map that contacts alone give the sound with the one it has; None where they give none.
 
@@ -92,7 +100,7 @@ def close_by_contacts(
 
     Parameters
     ----------
-    sound : Line
+    sound : ClockMap
         The sound's map by the flashes.
     span_s : (float, float)
         The session, in seconds on the host clock.
@@ -100,7 +108,7 @@ def close_by_contacts(
     _, line = fit_contacts(contacts, data)
     if line is None:
         return None
-    at = (np.array([0.5 * (span_s[0] + span_s[1])]) - sound.offset_s) / (1 + sound.rate)
+    at = sound.inverse()(np.array([0.5 * (span_s[0] + span_s[1])]))
     width = float(np.hypot(line.half_width_s(at), sound.half_width_s(at))[0])
     return Closure(gap_s=float((line(at) - sound(at))[0]), allowed_s=2.576 / 1.96 * width)
 

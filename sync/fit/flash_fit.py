@@ -1,38 +1,26 @@
-"""Maps onto the host clock: the video's from flashes, the sound's from beeps, contacts through the sound's.
+"""The video's map onto the host clock from flashes: detected, paired with the log, fitted with the camera's shutter.
 
-Every function takes seconds after the session's zero on the host clock and the file's presentation times, and
-returns numbers with intervals; whether they are good enough is for :mod:`sync.quality.gates` to say.
+Times are seconds after the session's zero on the host clock, and the file's presentation times. Whether a map is good
+enough is for :mod:`sync.quality.gates` to say.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from dataset.support.arrays import FloatArray, IntArray
 from sync.clock.sensor_clock import sensor_clock
-from sync.events.contacts import Contact
 from sync.events.flash_regions import candidate_regions
 from sync.events.flashes import Brightness, Flash, detect_flashes
+from sync.fit.clock_map import ClockMap
 from sync.fit.match import MAX_RATE_PPM, Pairing, match_events
-from sync.fit.priors import (
-    ACOUSTIC,
-    ACOUSTIC_BEYOND_BOX,
-    AV_SKEW,
-    LIGHT_LATENCY,
-    MICROPHONE,
-    SOUND_RATE_SD,
-    Prior,
-    light_source,
-)
-from sync.fit.rolling_shutter import VideoMap, fit_video
-from sync.robust import cauchy_weight, mad_sd
+from sync.fit.priors import LIGHT_LATENCY, light_source
+from sync.fit.rolling_shutter import ShutterFit, fit_video
 
-_BEEP_SD_S = 0.0015
-_MIN_BEEPS = 3
 #: A look that finds so many of the logged flashes is the last one.
 _NEARLY_ALL = 0.8
 #: Stamps that scatter by less than this need no help from the frames' even spacing.
@@ -69,76 +57,21 @@ class HostFlashes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """An affine map onto the host clock with its uncertainty: ``host_s = (1 + rate) * stream_s + offset_s``.
-
-    Attributes
-    ----------
-    middle_s : float
-        Stream time about which height and rate are independent.
-    height_sd_s, rate_sd : float
-    """
-
-    offset_s: float
-    rate: float
-    middle_s: float
-    height_sd_s: float
-    rate_sd: float
-
-    def __call__(self, stream_s: FloatArray) -> FloatArray:
-        """Map stream times onto the host clock."""
-        return np.asarray((1 + self.rate) * np.asarray(stream_s) + self.offset_s)
-
-    def half_width_s(self, stream_s: FloatArray) -> FloatArray:
-        """Return the half-width of the 95 % interval at each stream time."""
-        return np.asarray(1.96 * np.hypot(self.height_sd_s, self.rate_sd * (np.asarray(stream_s) - self.middle_s)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFit:
     """What the flashes say about the video.
 
     Attributes
     ----------
-    line : Line or None
+    line : ClockMap or None
         None where the pairing was refused.
     detected : tuple of Flash
-    shutter : VideoMap or None
+    shutter : ShutterFit or None
     """
 
     pairing: Pairing
     detected: tuple[Flash, ...]
-    line: Line | None
-    shutter: VideoMap | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoundFit:
-    """The sound's map and how it was had.
-
-    Attributes
-    ----------
-    method : {"beeps", "arrival", "video", "contacts"}
-    pairing : Pairing or None
-        Of beeps with flashes.
-    beep_s, light_s : ndarray, shape (M,)
-        The paired beeps on the file's clock, and their flashes on the host's.
-    av_skew_s, av_skew_sd_s : float
-        By how much the file's sound lies later than its picture.
-    """
-
-    line: Line
-    method: str
-    pairing: Pairing | None
-    av_skew_s: float
-    av_skew_sd_s: float
-    beep_s: FloatArray = field(default_factory=lambda: np.zeros(0))
-    light_s: FloatArray = field(default_factory=lambda: np.zeros(0))
-
-    @property
-    def acoustic(self) -> Prior:
-        """From a contact to its sound at the microphone, beyond what the map holds."""
-        return ACOUSTIC_BEYOND_BOX if self.method == "beeps" else ACOUSTIC
+    line: ClockMap | None
+    shutter: ShutterFit | None
 
 
 def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> HostFlashes:
@@ -199,11 +132,14 @@ def fit_flashes(brightness: Brightness, flashes: HostFlashes, late_s: FloatArray
     if _scatter_s(even.shutter.residual_s) > _CLEARLY_BETTER * _scatter_s(fit.shutter.residual_s):
         return fit
     height_s, slope, slope_sd = _usual_lateness(pts_s, late_s)
-    line = Line(
-        offset_s=even.line.offset_s - (1 + even.line.rate) * height_s,
-        rate=(1 + even.line.rate) * (1 - slope) - 1,
-        middle_s=even.line.middle_s + height_s + slope * even.line.middle_s,
-        height_sd_s=even.line.height_sd_s,
+    # Stamps less their usual lateness are even times; the map of those follows.
+    to_even = ClockMap(offset_s=-height_s, rate=-slope)
+    both = even.line.after(to_even)
+    line = ClockMap.independent(
+        offset_s=both.offset_s,
+        rate=both.rate,
+        reference_s=even.line.reference_s + height_s + slope * even.line.reference_s,
+        offset_sd_s=even.line.offset_sd_s,
         rate_sd=math.hypot(even.line.rate_sd, slope_sd),
     )
     detected = tuple(replace(f, time_s=f.time_s + height_s + slope * f.time_s) for f in even.detected)
@@ -271,21 +207,18 @@ def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
     shutter = fit_video(
         light, matched, host_sd_s=flashes.sd_s[pairing.pairs[:, 0]], offset_s=guess, frame_s=brightness.frame_s
     )
-    middle = shutter.middle_s
-    if shutter.covariance[1, 1] > 0:
-        middle -= float(shutter.covariance[0, 1] / shutter.covariance[1, 1])
+    clock = shutter.clock.decorrelated()
     # Frames of a busy machine are stamped late at random, which no shutter explains: it shows in the residuals. What a
     # shutter does explain shows there as well, so the larger of the two counts, not both.
     stamp_sd_s = _scatter_s(shutter.residual_s)
-    at = np.array([f.time_s for f in matched]) - middle
-    formal_sd_s = float(shutter.half_width_s(np.array([middle]))[0]) / 1.96
-    line = Line(
-        offset_s=shutter.offset_s,
-        rate=shutter.rate_ppm * 1e-6,
-        middle_s=middle,
-        height_sd_s=max(formal_sd_s, stamp_sd_s / math.sqrt(len(at))),
+    at = np.array([f.time_s for f in matched]) - clock.reference_s
+    line = ClockMap.independent(
+        offset_s=clock.offset_s,
+        rate=clock.rate,
+        reference_s=clock.reference_s,
+        offset_sd_s=max(clock.offset_sd_s, stamp_sd_s / math.sqrt(len(at))),
         rate_sd=max(
-            math.sqrt(float(shutter.covariance[1, 1])),
+            clock.rate_sd,
             min(stamp_sd_s / math.sqrt(float(np.sum(at**2)) + 1e-9), MAX_RATE_PPM * 1e-6),
         ),
     )
@@ -296,74 +229,3 @@ def _scatter_s(residual_s: FloatArray) -> float:
     """Return the root mean square of the residuals without the largest tenth, which may be something else."""
     kept = np.sort(np.abs(residual_s))[: max(1, math.floor(0.9 * len(residual_s)))]
     return float(np.sqrt(np.mean(kept**2)))
-
-
-def fit_sound(
-    contacts: tuple[Contact, ...], flashes: HostFlashes, video: Line, arrival_s: float | None = None
-) -> SoundFit:
-    """Return the sound's map: from a box's beeps, which sound with its flashes, else from what is assumed.
-
-    Parameters
-    ----------
-    contacts : tuple of Contact
-        With the beeps heard.
-    flashes : HostFlashes
-    video : Line
-    arrival_s : float, optional
-        When presentation time 0 arrived on the host clock, in our own recordings: without a beep their sound is then
-        laid where its blocks arrived, less the microphone's prior. A file of somebody else's takes the video's map,
-        the skew unknown.
-    """
-    beeps = np.array([c.time_s for c in contacts if c.kind == "beep"])
-    if flashes.source == "box" and len(beeps) >= _MIN_BEEPS:
-        pairing = match_events(flashes.light_s, beeps, tolerance_s=0.015)
-        if pairing.accepted:
-            light, heard = flashes.light_s[pairing.pairs[:, 0]], beeps[pairing.pairs[:, 1]]
-            line = _beep_line(light, heard, video)
-            at = line.middle_s
-            skew = float(line(np.array([at]))[0] - video(np.array([at]))[0])
-            # A positive skew: at the same presentation time the sound is of an earlier moment, it lies late.
-            sd = math.hypot(line.height_sd_s, float(video.half_width_s(np.array([at]))[0]) / 1.96)
-            return SoundFit(
-                line=line, method="beeps", pairing=pairing, av_skew_s=-skew, av_skew_sd_s=sd, beep_s=heard,
-                light_s=light,
-            )  # fmt: skip
-    if arrival_s is not None:
-        line = Line(
-            offset_s=arrival_s - MICROPHONE.value_s, rate=0.0, middle_s=video.middle_s,
-            height_sd_s=math.hypot(MICROPHONE.sd_s, ACOUSTIC.sd_s), rate_sd=SOUND_RATE_SD,
-        )  # fmt: skip
-        middle = np.array([video.middle_s])
-        skew = float(video(middle)[0] - line(middle)[0])
-        sd = math.hypot(line.height_sd_s, video.height_sd_s)
-        return SoundFit(line=line, method="arrival", pairing=None, av_skew_s=skew, av_skew_sd_s=sd)
-    sd = math.sqrt(video.height_sd_s**2 + AV_SKEW.sd_s**2 + ACOUSTIC.sd_s**2)
-    line = Line(
-        offset_s=video.offset_s - AV_SKEW.value_s, rate=video.rate, middle_s=video.middle_s, height_sd_s=sd,
-        rate_sd=video.rate_sd,
-    )  # fmt: skip
-    return SoundFit(line=line, method="video", pairing=None, av_skew_s=AV_SKEW.value_s, av_skew_sd_s=AV_SKEW.sd_s)
-
-
-def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: Line) -> Line:
-    """Robust line through matched beeps; the rate leans on the video's where the beeps are close together."""
-    weight = np.ones(len(beep_s))
-    middle = float(np.mean(beep_s))
-    rate, height = video.rate, 0.0
-    ridge = (_BEEP_SD_S / math.hypot(SOUND_RATE_SD, video.rate_sd)) ** 2
-    for _ in range(10):
-        middle = float(np.average(beep_s, weights=weight))
-        x = beep_s - middle
-        y = host_s - beep_s
-        height = float(np.average(y, weights=weight))
-        rate = float((np.sum(weight * x * (y - height)) + ridge * video.rate) / (np.sum(weight * x**2) + ridge))
-        residual = y - height - rate * x
-        scale = max(_BEEP_SD_S, mad_sd(residual, 0.0))
-        weight = cauchy_weight(residual / scale)
-    spread = max(_BEEP_SD_S, float(np.sqrt(np.average(residual**2, weights=weight))))
-    # The box stands nearer to the microphone than the person does, or farther: that distance is not measured.
-    height_sd = math.hypot(spread / math.sqrt(float(weight.sum())), ACOUSTIC_BEYOND_BOX.sd_s)
-    return Line(
-        offset_s=height - rate * middle, rate=rate, middle_s=middle, height_sd_s=height_sd,
-        rate_sd=spread / math.sqrt(float(np.sum(weight * (beep_s - middle) ** 2)) + ridge),
-    )  # fmt: skip

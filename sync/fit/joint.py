@@ -16,8 +16,9 @@ import numpy as np
 from scipy import stats
 
 from dataset.support.arrays import FloatArray, IntArray
-from sync.fit.flash_fit import Line, SoundFit
+from sync.fit.clock_map import ClockMap
 from sync.fit.priors import ACOUSTIC, AV_SKEW, EPOCH_STEP, MICROPHONE, SOUND_RATE_SD
+from sync.fit.sound_fit import SoundFit
 from sync.robust import mad_sd, student_t_weight
 
 #: Rounds of reweighting; Student's t of this many degrees of freedom weighs down what lies far off.
@@ -90,8 +91,8 @@ class JointFit:
 
     Attributes
     ----------
-    video : Line
-    sound : Line or None
+    video : ClockMap
+    sound : ClockMap or None
     acoustic_s : float
         From a contact to its sound at the microphone, beyond what the sound's map holds.
     skew_s, skew_sd_s : float
@@ -101,8 +102,8 @@ class JointFit:
         Of the errors of the constants' responses, in their order: sensors share the sound's map and the contacts.
     """
 
-    video: Line
-    sound: Line | None
+    video: ClockMap
+    sound: ClockMap | None
     acoustic_s: float
     skew_s: float
     skew_sd_s: float
@@ -111,13 +112,13 @@ class JointFit:
 
 
 def fit_jointly(
-    video: Line, latency_sd_s: float, sound: SoundFit | None, answers: Mapping[str, ResponseLatencies]
+    video: ClockMap, latency_sd_s: float, sound: SoundFit | None, answers: Mapping[str, ResponseLatencies]
 ) -> JointFit:
     """Return all maps from first ones and all evidence.
 
     Parameters
     ----------
-    video : Line
+    video : ClockMap
         First map; its uncertainty is that of the evidence it was made of, the light taken as logged.
     latency_sd_s : float
         Of the light's latency, which all flashes share.
@@ -135,7 +136,7 @@ def fit_jointly(
     far as their answers are: as in a sample from a finite population, only what was missed adds to the uncertainty.
     """
     system = _System()
-    system.add({"height": 1.0, "latency": -1.0}, 0.0, video.height_sd_s)
+    system.add({"height": 1.0, "latency": -1.0}, 0.0, video.offset_sd_s)
     system.add({"rate": 1.0}, 0.0, video.rate_sd)
     system.add({"latency": 1.0}, 0.0, latency_sd_s)
     if sound is None:
@@ -226,7 +227,9 @@ class _System:
         return _Solution(self.columns, x * scale, np.linalg.inv(normal) * np.outer(scale, scale))
 
 
-def _line(video: Line, solution: _Solution, height: Mapping[Hashable, float], rate: Mapping[Hashable, float]) -> Line:
+def _line(
+    video: ClockMap, solution: _Solution, height: Mapping[Hashable, float], rate: Mapping[Hashable, float]
+) -> ClockMap:
     """Return the line ``video + height + rate * (t - middle)``, told about the time where the two are independent."""
     h, at_height = solution.of(height)
     r, at_rate = solution.of(rate)
@@ -234,11 +237,11 @@ def _line(video: Line, solution: _Solution, height: Mapping[Hashable, float], ra
         solution.variance(a, b) for a, b in ((at_height, at_height), (at_height, at_rate), (at_rate, at_rate))
     )
     lever_s = -hr / rr if rr > 0 else 0.0
-    return Line(
-        offset_s=video.offset_s + h - r * video.middle_s,
+    return ClockMap.independent(
+        offset_s=video.offset_s + h - r * video.reference_s,
         rate=video.rate + r,
-        middle_s=video.middle_s + lever_s,
-        height_sd_s=math.sqrt(max(0.0, hh + hr * lever_s)),
+        reference_s=video.reference_s + lever_s,
+        offset_sd_s=math.sqrt(max(0.0, hh + hr * lever_s)),
         rate_sd=math.sqrt(max(0.0, rr)),
     )
 
@@ -246,7 +249,7 @@ def _line(video: Line, solution: _Solution, height: Mapping[Hashable, float], ra
 # -- evidence -----------------------------------------------------------------------------------------------------
 
 
-def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
+def _add_sound(system: _System, video: ClockMap, sound: SoundFit) -> None:
     system.add({"sound rate": 1.0}, 0.0, SOUND_RATE_SD)
     system.add({"air": 1.0}, sound.acoustic.value_s, sound.acoustic.sd_s)
     if sound.method == "beeps":
@@ -254,11 +257,11 @@ def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
         off = sound.light_s - sound.line(sound.beep_s)
         spread = max(_BEEP_SD_S, mad_sd(off))
         for beep, light in zip(sound.beep_s, sound.light_s, strict=True):
-            x = float(beep) - video.middle_s
+            x = float(beep) - video.reference_s
             row: dict[Hashable, float] = {"height": 1.0, "rate": x, "skew": -1.0, "sound rate": x}
             system.add(row, float(light - video(np.array([beep]))[0]), spread, robust=True)
     elif sound.method == "arrival":
-        middle = np.array([video.middle_s])
+        middle = np.array([video.reference_s])
         gap = float(sound.line(middle)[0] - video(middle)[0])
         system.add({"height": 1.0, "skew": -1.0}, gap, MICROPHONE.sd_s)
     elif sound.method == "contacts":
@@ -269,7 +272,7 @@ def _add_sound(system: _System, video: Line, sound: SoundFit) -> None:
 
 
 def _add_answers(
-    system: _System, name: str, answer: ResponseLatencies, video: Line, sound: SoundFit, lead_sd_s: float
+    system: _System, name: str, answer: ResponseLatencies, video: ClockMap, sound: SoundFit, lead_sd_s: float
 ) -> None:
     # The shapes' fit is the better mean; single answers tell how they scatter and how they drift.
     shift = answer.response_s - float(np.mean(answer.latency_s))
@@ -278,7 +281,7 @@ def _add_answers(
     for p, event, each, epoch, first in zip(
         answer.pts_s, answer.event, answer.latency_s, answer.epoch, first_s, strict=True
     ):
-        x = float(p) - video.middle_s
+        x = float(p) - video.reference_s
         row: dict[Hashable, float] = {
             ("response", name): 1.0, ("lead", int(event)): 1.0,
             "height": 1.0, "rate": x, "skew": -1.0, "sound rate": x, "air": -1.0,
@@ -368,12 +371,12 @@ def _response_covariance(
 
 
 def _constant(
-    name: str, answer: ResponseLatencies, solution: _Solution, video: Line, sound: SoundFit, leads: _Leads
+    name: str, answer: ResponseLatencies, solution: _Solution, video: ClockMap, sound: SoundFit, leads: _Leads
 ) -> Constant:
     mean = _all_contacts(name, leads)
     epochs = [solution.of(mean | {("step", name, k): 1.0}) for k in range(answer.n_epochs)]
     response, at = solution.of(mean | _steps(name, answer))
-    x = answer.pts_s - video.middle_s
+    x = answer.pts_s - video.reference_s
     moved = np.array([
         solution.of({"height": 1.0, "rate": float(v), "skew": -1.0, "sound rate": float(v), "air": -1.0})[0] for v in x
     ])  # fmt: skip

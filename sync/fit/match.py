@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dataset.support.arrays import FloatArray, IntArray
+from sync.fit.clock_map import ClockMap
 
 MIN_MATCHES = 3
 MIN_MATCH_RATE = 0.5
@@ -37,10 +38,8 @@ class Pairing:
         Why it was refused; empty where it was accepted.
     pairs : ndarray of int64, shape (M, 2)
         Index of the reference event and of the target event.
-    offset_s, rate_ppm : float
-        ``reference_s = (1 + rate_ppm * 1e-6) * target_s + offset_s``.
     residual_s : ndarray, shape (M,)
-        Reference time minus mapped target time.
+        Reference time minus target time by the affine map that fits the pairs best.
     n_reference, n_target : int
     match_rate : float
         Matches per event of the shorter train.
@@ -55,8 +54,6 @@ class Pairing:
     accepted: bool
     reason: str
     pairs: IntArray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
-    offset_s: float = math.nan
-    rate_ppm: float = math.nan
     residual_s: FloatArray = field(default_factory=lambda: np.zeros(0))
     n_reference: int = 0
     n_target: int = 0
@@ -74,8 +71,7 @@ class Pairing:
 @dataclass(frozen=True, slots=True)
 class _Hypothesis:
     pairs: IntArray
-    offset_s: float
-    rate: float
+    clock: ClockMap
     cost: float
 
 
@@ -114,8 +110,8 @@ def match_events(
     ref = np.asarray(reference_s, dtype=np.float64) - reference_s[0]
     tar = np.asarray(target_s, dtype=np.float64) - target_s[0]
     hypotheses = [
-        _refine(ref, tar, rate, offset, tolerance_s, max_rate_ppm * 1e-6)
-        for rate, offset in _candidate_maps(ref, tar, tolerance_s, max_rate_ppm * 1e-6)
+        _refine(ref, tar, clock, tolerance_s, max_rate_ppm * 1e-6)
+        for clock in _candidate_maps(ref, tar, tolerance_s, max_rate_ppm * 1e-6)
     ]
     best = max(hypotheses, key=lambda h: (len(h.pairs), -h.cost))
     second = max((len(h.pairs) for h in hypotheses if _conflicts(h.pairs, best.pairs) >= 2), default=0)
@@ -123,18 +119,15 @@ def match_events(
     span = float(ref[-1] - ref[0])
     matched = ref[best.pairs[:, 0]]
     knots = np.concatenate([[ref[0]], matched, [ref[-1]]])
-    offset_s = best.offset_s + float(reference_s[0]) - (1 + best.rate) * float(target_s[0])
     rate = k / min(n, m)
     margin = max(0.0, (k - second - 1) / k) if k else 0.0
-    residual_s = matched - ((1 + best.rate) * tar[best.pairs[:, 1]] + best.offset_s)
+    residual_s = matched - best.clock(tar[best.pairs[:, 1]])
     chance = n_looks * _expected_by_chance(ref, tar, residual_s, tolerance_s, max_rate_ppm * 1e-6)
     reason = _refusal(k, n, m, rate, margin, second, chance)
     return Pairing(
         accepted=not reason,
         reason=reason,
         pairs=best.pairs,
-        offset_s=offset_s,
-        rate_ppm=best.rate * 1e6,
         residual_s=residual_s,
         n_reference=n,
         n_target=m,
@@ -185,13 +178,13 @@ def _expected_by_chance(
     return maps * math.comb(min(n, m) - 1, k - 1) * found ** (k - 1)
 
 
-def _candidate_maps(ref: FloatArray, tar: FloatArray, tolerance_s: float, max_rate: float) -> list[tuple[float, float]]:
-    """Return the ``(rate, offset_s)`` under which the most pairs fall together, most supported first."""
+def _candidate_maps(ref: FloatArray, tar: FloatArray, tolerance_s: float, max_rate: float) -> list[ClockMap]:
+    """Return the maps under which the most pairs fall together, most supported first."""
     reach = 0.5 * float(tar[-1])
     n_rates = min(_MAX_RATES, 1 + 2 * math.ceil(max_rate * reach / (0.5 * tolerance_s)))
     found: list[tuple[int, float, float]] = []
     for rate in np.linspace(-max_rate, max_rate, n_rates) if n_rates > 1 else (0.0,):
-        differences = np.sort((ref[:, None] - (1 + rate) * tar[None, :]).ravel())
+        differences = np.sort((ref[:, None] - ClockMap(offset_s=0.0, rate=float(rate))(tar)[None, :]).ravel())
         stops = np.searchsorted(differences, differences + 2 * tolerance_s, side="right")
         support = stops - np.arange(len(differences))
         taken: list[float] = []
@@ -203,16 +196,14 @@ def _candidate_maps(ref: FloatArray, tar: FloatArray, tolerance_s: float, max_ra
             if len(taken) >= _OFFSETS_PER_RATE:
                 break
     found.sort(key=lambda f: -f[0])
-    return [(rate, offset) for _, rate, offset in found[:_MAX_HYPOTHESES]]
+    return [ClockMap(offset_s=offset, rate=rate) for _, rate, offset in found[:_MAX_HYPOTHESES]]
 
 
-def _refine(
-    ref: FloatArray, tar: FloatArray, rate: float, offset: float, tolerance_s: float, max_rate: float
-) -> _Hypothesis:
+def _refine(ref: FloatArray, tar: FloatArray, clock: ClockMap, tolerance_s: float, max_rate: float) -> _Hypothesis:
     """Return the pairing that grows from a first map by pairing and fitting in turn."""
-    best = _Hypothesis(np.zeros((0, 2), dtype=np.int64), offset, rate, math.inf)
+    best = _Hypothesis(np.zeros((0, 2), dtype=np.int64), clock, math.inf)
     for _ in range(4):
-        pairs = _nearest_pairs(ref, (1 + rate) * tar + offset, tolerance_s)
+        pairs = _nearest_pairs(ref, clock(tar), tolerance_s)
         if len(pairs) == 0:
             break
         x, y = tar[pairs[:, 1]], ref[pairs[:, 0]] - tar[pairs[:, 1]]
@@ -220,8 +211,8 @@ def _refine(
         cost = float(np.sum((y - fitted_rate * x - fitted_offset) ** 2)) / tolerance_s**2
         if (len(pairs), -cost) <= (len(best.pairs), -best.cost):
             break
-        best = _Hypothesis(pairs, fitted_offset, fitted_rate, cost)
-        rate, offset = fitted_rate, fitted_offset
+        clock = ClockMap(offset_s=fitted_offset, rate=fitted_rate)
+        best = _Hypothesis(pairs, clock, cost)
     return best
 
 

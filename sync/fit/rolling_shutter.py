@@ -18,6 +18,7 @@ import numpy as np
 
 from dataset.support.arrays import FloatArray
 from sync.events.flashes import N_BANDS, Flash
+from sync.fit.clock_map import ClockMap
 
 #: Error of the model of a lit row itself (gamma, auto exposure, light that rises slowly).
 _MODEL_NOISE = 0.04
@@ -43,44 +44,26 @@ _UNLIKELY = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VideoMap:
-    """The video's map onto the host clock, ``host_s = (1 + rate_ppm * 1e-6) * pts_s + offset_s``.
+class ShutterFit:
+    """The video's map from presentation times onto the host clock, and the shutter that fits the flashes best.
 
     Attributes
     ----------
-    offset_s, rate_ppm : float
-    offset_ci95_s, rate_ci95_ppm : float
-        Half-widths; the offset's is that at ``middle_s``, where it is independent of the rate's.
-    middle_s : float
-        PTS about which offset and rate are nearly independent.
-    covariance : ndarray, shape (2, 2)
-        Of the offset at ``middle_s`` (s) and of the rate (1).
+    clock : ClockMap
     residual_s : ndarray, shape (N,)
         Host time of each flash minus its most likely onset under the map.
     readout_s, exposure_s : float
-        The shutter that fits best.
     """
 
-    offset_s: float
-    rate_ppm: float
-    offset_ci95_s: float
-    rate_ci95_ppm: float
-    middle_s: float
-    covariance: FloatArray
+    clock: ClockMap
     residual_s: FloatArray
     readout_s: float
     exposure_s: float
 
-    def half_width_s(self, pts_s: FloatArray) -> FloatArray:
-        """Return the half-width of the map's 95 % interval at each time."""
-        x = np.asarray(pts_s) - self.middle_s
-        variance = self.covariance[0, 0] + 2 * x * self.covariance[0, 1] + x**2 * self.covariance[1, 1]
-        return np.asarray(1.96 * np.sqrt(np.maximum(variance, 0.0)))
-
 
 def fit_video(
     host_s: FloatArray, flashes: tuple[Flash, ...], *, host_sd_s: FloatArray, offset_s: float, frame_s: float
-) -> VideoMap:
+) -> ShutterFit:
     """Return the video's map from matched flashes.
 
     Parameters
@@ -133,13 +116,10 @@ def fit_video(
         onset_grid[np.argmax(_onset_curve(flash, onset_grid, found.mean, 0.0, _MODEL_NOISE) - 1e-3 * off)]
         for flash, off in zip(flashes, np.abs(onset_grid - expected[:, None]), strict=True)
     ])  # fmt: skip
-    return VideoMap(
-        offset_s=offset_s + o_mean - r_mean * middle_s,
-        rate_ppm=r_mean * 1e6,
-        offset_ci95_s=1.96 * math.sqrt(covariance[0, 0]),
-        rate_ci95_ppm=1.96e6 * math.sqrt(covariance[1, 1]),
-        middle_s=middle_s,
-        covariance=covariance,
+    return ShutterFit(
+        clock=ClockMap(
+            offset_s=offset_s + o_mean - r_mean * middle_s, rate=r_mean, reference_s=middle_s, covariance=covariance
+        ),
         residual_s=expected - likely,
         readout_s=found.mean.readout_s,
         exposure_s=found.mean.exposure_s,

@@ -9,9 +9,11 @@ import numpy as np
 from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
-from sync.fit.flash_fit import HostFlashes, Line, SoundFit
+from sync.fit.clock_map import ClockMap
+from sync.fit.flash_fit import HostFlashes
 from sync.fit.match import Pairing
-from sync.fit.rolling_shutter import VideoMap
+from sync.fit.rolling_shutter import ShutterFit
+from sync.fit.sound_fit import SoundFit
 from sync.quality import gates
 from sync.quality.gates import FAIL, PASS, WARNING
 
@@ -20,14 +22,14 @@ _OTHER_EVENTS = 2.5
 
 
 def video_sync(
-    line: Line,
+    line: ClockMap,
     pairing: Pairing,
     flashes: HostFlashes,
     sound: SoundFit | None,
     pts_s: FloatArray,
     *,
     route: str,
-    shutter: VideoMap | None,
+    shutter: ShutterFit | None,
     why: str = "",
 ) -> StreamSync:
     """Return the video's entry; its verdict is FAIL where nothing ties it to the clock.
@@ -116,7 +118,7 @@ def sound_sync(
 ) -> StreamSync:
     """Return the sound's entry."""
     line = sound.line
-    pts = (np.array(span_s) - line.offset_s) / (1 + line.rate)
+    pts = line.inverse()(np.array(span_s))
     error = float(line.half_width_s(pts).max())
     pairing = sound.pairing
     measured = sound.method == "beeps"
@@ -158,9 +160,9 @@ def sound_sync(
 
 
 def _matched_host_s(
-    pairing: Pairing, flashes: HostFlashes, method: str, line: Line, sound: SoundFit | None
+    pairing: Pairing, flashes: HostFlashes, method: str, line: ClockMap, sound: SoundFit | None
 ) -> FloatArray:
     if method == "flashes":
         return np.asarray(flashes.light_s[pairing.pairs[:, 0]])
     # Contacts' host times follow from the map that the pairing gave.
-    return np.array([line.middle_s + line.offset_s]) if sound is not None else np.zeros(0)
+    return np.array([line.reference_s + line.offset_s]) if sound is not None else np.zeros(0)

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sync.fit.flash_fit import Line, SoundFit
+from sync.fit.clock_map import ClockMap
 from sync.fit.joint import ResponseLatencies, fit_jointly, shared_sd_s
 from sync.fit.priors import ACOUSTIC, ACOUSTIC_BEYOND_BOX
+from sync.fit.sound_fit import SoundFit
 
 SPAN_S = 600.0
 
@@ -27,9 +28,9 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
     # The first map errs by as much as it says it may.
     wrong_height, wrong_rate = rng.normal(0, height_sd), rng.normal(0, rate_sd)
     first_rate = rate + wrong_rate
-    first = Line(
+    first = ClockMap.independent(
         offset_s=offset + rate * middle + wrong_height - latency - first_rate * middle, rate=first_rate,
-        middle_s=middle, height_sd_s=height_sd, rate_sd=rate_sd,
+        reference_s=middle, offset_sd_s=height_sd, rate_sd=rate_sd,
     )  # fmt: skip
 
     def video(p):
@@ -41,7 +42,7 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
     beeps = np.sort(rng.uniform(10, 50 if one_end else SPAN_S - 10, 10))
     light = sound(beeps) + rng.normal(0, 0.0015, len(beeps))
     height = float(np.median(light - (1 + first.rate) * beeps)) if method == "beeps" else first.offset_s
-    start = Line(offset_s=height, rate=first.rate, middle_s=middle, height_sd_s=0.02, rate_sd=30e-6)
+    start = ClockMap.independent(offset_s=height, rate=first.rate, reference_s=middle, offset_sd_s=0.02, rate_sd=30e-6)
     first_sound = SoundFit(
         line=start, method=method, pairing=None, av_skew_s=0.0, av_skew_sd_s=0.02,
         beep_s=beeps if method == "beeps" else np.zeros(0), light_s=light if method == "beeps" else np.zeros(0),
@@ -137,7 +138,7 @@ def test_without_sound_the_lights_latency_widens_the_video_and_nothing_else_chan
     fit = fit_jointly(first, 0.020, None, {})
     assert fit.sound is None
     assert fit.video.offset_s == pytest.approx(first.offset_s, abs=1e-6)
-    assert fit.video.height_sd_s == pytest.approx(math.hypot(first.height_sd_s, 0.020), rel=1e-6)
+    assert fit.video.offset_sd_s == pytest.approx(math.hypot(first.offset_sd_s, 0.020), rel=1e-6)
 
 
 def test_contacts_that_were_missed_make_a_response_less_certain_and_those_measured_do_not():
