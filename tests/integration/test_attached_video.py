@@ -14,7 +14,7 @@ import pytest
 from acquire.maintenance.attach import attach_videos
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
-from dataset.capture.writer import seal
+from dataset.capture.closing import seal
 from dataset.support.files import sha256_of
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL

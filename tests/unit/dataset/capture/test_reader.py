@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from dataset.capture import reader as capture_module
 from dataset.capture import schema
 from dataset.capture import writer as capture_writer
+from dataset.capture.closing import seal
 from dataset.capture.reader import Capture, find_captures
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder, seal
+from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder
 from dataset.support.errors import CaptureCutOffError, CaptureError, InputError, OutputExistsError
 from dataset.support.files import sha256_of
 from dataset.support.text import clean_text
