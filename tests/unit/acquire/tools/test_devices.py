@@ -80,15 +80,12 @@ async def test_listen_starts_a_sensor_only_where_its_profile_is_named(nearby: Ne
         await listen(nearby.radio, address, 0.1, characteristic="zz")
 
 
-async def test_identify_blinks_the_sensor_of_the_slot_and_puts_it_back(
-    nearby: Nearby, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.tools.identifying.SCAN_S", 0.4)
+async def test_identify_blinks_the_sensor_of_the_slot_and_puts_it_back(nearby: Nearby) -> None:
     first, second = nearby.m40s
     first.led_pattern = 5
     seen: list[int] = []
     first.__class__ = _watched(first.__class__, seen)
-    shown = await identify(nearby.radio, (slot(1, address="F0:00:00:00:40:02"), slot(2, serial="SN-1")), 2)
+    shown = await identify(nearby.radio, (slot(1, address="F0:00:00:00:40:02"), slot(2, serial="SN-1")), 2, scan_s=0.4)
     assert (shown.address, shown.serial) == ("F0:00:00:00:40:01", "SN-1")
     assert len(set(seen)) == 3 and seen[-1] == 5 == first.led_pattern, "two patterns in turn, then its own again"
     assert second.led_pattern == 1
@@ -114,11 +111,10 @@ def _watched(kind: type, seen: list[int]) -> type:
     ],
 )
 async def test_identify_refuses_what_it_cannot_know(
-    nearby: Nearby, sensor: Sensor, number: int, error: type[MiaError], why: str, monkeypatch: pytest.MonkeyPatch
+    nearby: Nearby, sensor: Sensor, number: int, error: type[MiaError], why: str
 ) -> None:
-    monkeypatch.setattr("acquire.tools.identifying.SCAN_S", 0.4)
     with pytest.raises(error, match=why):
-        await identify(nearby.radio, (sensor,), number)
+        await identify(nearby.radio, (sensor,), number, scan_s=0.4)
 
 
 async def test_a_rig_file_is_written_from_what_is_there(nearby: Nearby) -> None:
