@@ -17,18 +17,18 @@ from dataset.support import disk_arrays as spilled_module
 from dataset.support.disk_arrays import blocks, compacted, gathered, let_go, run_bounds, spilled, thinned
 
 
-def resident_bytes():
+def resident_bytes() -> int:
     kilobytes = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     return 1024 * int(kilobytes.split()[1])
 
 
-def open_files():
+def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.parametrize("shape", [(0, 25, 3), (7,), (200_000,), (9000, 25, 3)])
 @pytest.mark.parametrize("fill", [0.0, np.nan])
-def test_it_is_filled_and_written_like_an_array(shape, fill):
+def test_it_is_filled_and_written_like_an_array(shape: tuple[int, ...], fill: float) -> None:
     array = spilled(shape, fill)
     np.testing.assert_array_equal(array, np.full(shape, fill))
     assert type(array) is np.ndarray and array.dtype == np.float64
@@ -38,7 +38,7 @@ def test_it_is_filled_and_written_like_an_array(shape, fill):
     np.testing.assert_array_equal(array, values)
 
 
-def test_other_arrays_are_left_as_they_are(tmp_path):
+def test_other_arrays_are_left_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "own"
     np.zeros(5000).tofile(path)
     plain, copied = np.arange(9.0), np.memmap(path, dtype=np.float64, mode="c")
@@ -48,13 +48,13 @@ def test_other_arrays_are_left_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.uint8])
-def test_it_has_the_type_asked_for(dtype):
+def test_it_has_the_type_asked_for(dtype: type[np.generic]) -> None:
     array = spilled((300_000,), 1, dtype)
     assert array.dtype == dtype and array.all() and array.shape == (300_000,)
 
 
 @pytest.mark.parametrize("n", [0, 1, 9, 10, 11, 35])
-def test_blocks_cover_every_row_once(n):
+def test_blocks_cover_every_row_once(n: int) -> None:
     column, absent = np.arange(n), None
     seen = [column[rows] for rows in blocks(column, absent, size=10)]
     assert np.concatenate([np.zeros(0, dtype=np.int64), *seen]).tolist() == list(range(n))
@@ -62,7 +62,7 @@ def test_blocks_cover_every_row_once(n):
 
 
 @given(lengths=st.lists(st.integers(1, 9), max_size=12), size=st.integers(1, 5))
-def test_runs_of_one_number_are_found_across_blocks(lengths, size):
+def test_runs_of_one_number_are_found_across_blocks(lengths: list[int], size: int) -> None:
     column = np.repeat(2 * np.arange(len(lengths)), lengths)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spilled_module, "blocks", partial(blocks, size=size))
@@ -71,14 +71,14 @@ def test_runs_of_one_number_are_found_across_blocks(lengths, size):
 
 
 @pytest.mark.parametrize(("n", "step"), [(0, 1), (10, 1), (11, 2), (25, 3), (100_003, 10_001)])
-def test_a_long_column_is_thinned_evenly(n, step):
+def test_a_long_column_is_thinned_evenly(n: int, step: int) -> None:
     column = np.arange(n)
     thin = thinned(column, most=10)
     assert thin.tolist() == column[::step].tolist()
     assert not np.shares_memory(thin, column)
 
 
-def test_parts_are_gathered_in_their_order():
+def test_parts_are_gathered_in_their_order() -> None:
     rng = np.random.default_rng(7)
     parts = [(rng.normal(size=n), rng.integers(0, 9, n)) for n in (5, 0, 300, 1)]
     number, count = gathered(iter(parts), (np.float64, np.int64))
@@ -89,7 +89,7 @@ def test_parts_are_gathered_in_their_order():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_was_gathered_leaves_memory_when_let_go():
+def test_what_was_gathered_leaves_memory_when_let_go() -> None:
     (put,) = gathered([(np.ones(8_000_000),)], (np.float64,))
     before = resident_bytes()
     assert put.sum() == 8e6
@@ -99,7 +99,7 @@ def test_what_was_gathered_leaves_memory_when_let_go():
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.9, 1.0])
-def test_compacting_keeps_what_a_mask_keeps(share):
+def test_compacting_keeps_what_a_mask_keeps(share: float) -> None:
     rng = np.random.default_rng(3)
     rows = spilled((5000, 4), 0.0)
     rows[:] = rng.normal(size=rows.shape)
@@ -111,7 +111,7 @@ def test_compacting_keeps_what_a_mask_keeps(share):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system tells memory and files in its own way")
-def test_what_is_let_go_takes_no_memory_and_the_file_goes_with_the_array():
+def test_what_is_let_go_takes_no_memory_and_the_file_goes_with_the_array() -> None:
     before = resident_bytes()
     files = open_files()
     array = spilled((100, 100_000), 1.0)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
 
 import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from dataset.media import video as video_module
 from dataset.media.video import CannotEnterError, frame_pts_ns, iter_frames, probe_video
@@ -30,7 +34,7 @@ from sync.events.flashes import (
 
 
 @pytest.fixture
-def film(tmp_path):
+def film(tmp_path: Path) -> Path:
     """Twelve seconds at irregular times, each frame's brightness its own, key frames a second apart."""
     path = tmp_path / "v.mkv"
     pts_ms = np.cumsum(np.random.default_rng(3).integers(20, 60, 300)) - 20
@@ -48,7 +52,7 @@ def film(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_any_number_of_workers_reads_the_same(film, monkeypatch, workers):
+def test_any_number_of_workers_reads_the_same(film: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     alone = read_brightness(film, workers=1)
     monkeypatch.setattr(flashes, "_STRETCH_S", 1.7)
     told = []
@@ -61,10 +65,10 @@ def test_any_number_of_workers_reads_the_same(film, monkeypatch, workers):
     assert sum(told) == 300
 
 
-def test_a_file_that_cannot_be_entered_is_read_from_its_beginning(film, monkeypatch):
+def test_a_file_that_cannot_be_entered_is_read_from_its_beginning(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = read_brightness(film, workers=1)
 
-    def refuse(*_):
+    def refuse(*_: object) -> NoReturn:
         raise CannotEnterError("no index")
 
     monkeypatch.setattr(flashes, "_STRETCH_S", 1.7)
@@ -72,7 +76,7 @@ def test_a_file_that_cannot_be_entered_is_read_from_its_beginning(film, monkeypa
     np.testing.assert_array_equal(read_brightness(film, workers=3).tiles, alone.tiles)
 
 
-def test_a_file_that_breaks_off_gives_what_it_has(film, monkeypatch):
+def test_a_file_that_breaks_off_gives_what_it_has(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 2])
     alone = read_brightness(film, workers=1)
@@ -82,13 +86,15 @@ def test_a_file_that_breaks_off_gives_what_it_has(film, monkeypatch):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(film, monkeypatch, workers):
+def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(
+    film: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     monkeypatch.setattr(flashes, "_STRETCH_S", 1.7)
     wanted = {frame.pts_ns: frame.image for frame in iter_frames(film, rgb=True) if frame.index % 7 == 3}
     seen = []
 
     @contextmanager
-    def stretch():
+    def stretch() -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
         of_stretch = []
         seen.append(of_stretch)
         yield lambda pts_ns, image: of_stretch.append((pts_ns, image.copy()))
@@ -104,7 +110,7 @@ def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(film, monkeyp
 
 
 @given(st.floats(1.0, 20_000.0), st.floats(0.5, 60.0))
-def test_a_film_is_cut_into_stretches_of_which_the_last_are_short(duration_s, longest_s):
+def test_a_film_is_cut_into_stretches_of_which_the_last_are_short(duration_s: float, longest_s: float) -> None:
     edges_s = np.array([0.0, *(1e-9 * np.array(flashes._edges_ns(duration_s, longest_s))), duration_s])
     lengths_s = np.diff(edges_s)
     assert (lengths_s > 0).all()
@@ -115,7 +121,7 @@ def test_a_film_is_cut_into_stretches_of_which_the_last_are_short(duration_s, lo
         assert len(lengths_s) < duration_s / longest_s + 10
 
 
-def test_brightness_about_some_times_is_that_of_the_whole_film(film):
+def test_brightness_about_some_times_is_that_of_the_whole_film(film: Path) -> None:
     whole = read_brightness(film, workers=1)
     spans_s = [(float(whole.pts_s[40]), float(whole.pts_s[60])), (float(whole.pts_s[200]), float(whole.pts_s[230]))]
     some = read_brightness_about(film, spans_s, workers=2)
@@ -125,13 +131,25 @@ def test_brightness_about_some_times_is_that_of_the_whole_film(film):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(film, monkeypatch, workers):
+def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(
+    film: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     n, fps = 60_000, 30
     rng = np.random.default_rng(6)
     tiles = rng.normal(90, 1, (n, N_BANDS, N_TILES)).astype(np.float32)
     tiles[:, 2, 3] += np.where(np.arange(n) % 800 < 6, 25, 0)  # a lamp in the corner
 
-    def frames(_video, _rows, _columns, *, start_ns, stop_ns, threads, look, look_at_ns):
+    def frames(
+        _video: Path,
+        _rows: int,
+        _columns: int,
+        *,
+        start_ns: int | None,
+        stop_ns: int | None,
+        threads: int,
+        look: object,
+        look_at_ns: object,
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         assert look is None
         first, stop = (None if t is None else round(t * 1e-9 * fps) for t in (start_ns, stop_ns))
         for k in range(first or 0, n if stop is None else stop):

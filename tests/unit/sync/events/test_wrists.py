@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from dataset.pose.skeleton import JOINT
+from dataset.support.arrays import FloatArray
 from sync.events.wrists import detect_wrist_contacts
 
 
-def clapper(seed, *, hz=30.0, n_dims=2, mirrored=False, rest=False, noise=0.01):
+def clapper(
+    seed: int, *, hz: float = 30.0, n_dims: int = 2, mirrored: bool = False, rest: bool = False, noise: float = 0.01
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Somebody who claps at irregular times; hands meet, stay for a moment, and part."""
     rng = np.random.default_rng(seed)
     t = np.arange(0.0, 24.0, 1 / hz) + rng.uniform(-0.002, 0.002, int(24 * hz))
@@ -34,7 +37,7 @@ def clapper(seed, *, hz=30.0, n_dims=2, mirrored=False, rest=False, noise=0.01):
 
 @pytest.mark.parametrize("n_dims", [2, 3])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_each_clap_is_seen_within_a_frame_and_none_invented(n_dims, mirrored):
+def test_each_clap_is_seen_within_a_frame_and_none_invented(n_dims: int, mirrored: bool) -> None:
     for seed in range(6):
         t, keypoints, claps = clapper(seed, n_dims=n_dims, mirrored=mirrored)
         found = detect_wrist_contacts(t, keypoints)
@@ -44,12 +47,12 @@ def test_each_clap_is_seen_within_a_frame_and_none_invented(n_dims, mirrored):
         assert np.mean(np.abs(error) <= [f.uncertainty_s for f in found]) > 0.9
 
 
-def test_hands_that_rest_together_do_not_clap():
+def test_hands_that_rest_together_do_not_clap() -> None:
     t, keypoints, _ = clapper(1, rest=True)
     assert detect_wrist_contacts(t, keypoints) == ()
 
 
-def test_frames_without_wrists_are_passed_over():
+def test_frames_without_wrists_are_passed_over() -> None:
     t, keypoints, claps = clapper(2)
     gone = np.abs(t - claps[3]) < 0.2
     keypoints[gone, JOINT["left_wrist"]] = np.nan
@@ -61,5 +64,5 @@ def test_frames_without_wrists_are_passed_over():
     assert np.min(np.abs(found - claps[5])) > 0.3
 
 
-def test_nobody_in_the_picture_gives_nothing():
+def test_nobody_in_the_picture_gives_nothing() -> None:
     assert detect_wrist_contacts(np.arange(30) / 30, np.full((30, 25, 2), np.nan)) == ()

@@ -19,6 +19,7 @@ from dataset.session.types import (
     Session,
     StreamSync,
 )
+from dataset.support.arrays import FloatArray
 from sync.report import write_report
 from sync.report.figures import frame_uri
 from sync.report.page import render
@@ -270,7 +271,9 @@ def test_a_long_session_stays_small(result: SyncResult) -> None:
 
 
 @pytest.mark.parametrize("keypoints", [None, np.linspace((20, 20), (90, 90), 25)])
-def test_any_view_of_a_frame_is_shown_like_its_copy(monkeypatch: pytest.MonkeyPatch, keypoints) -> None:
+def test_any_view_of_a_frame_is_shown_like_its_copy(
+    monkeypatch: pytest.MonkeyPatch, keypoints: FloatArray | None
+) -> None:
     refuse_strided(monkeypatch)
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     for view in (noise[:, 3:367], noise[::-1], noise[:, ::-1], noise.transpose(1, 0, 2), noise[..., ::-1]):
