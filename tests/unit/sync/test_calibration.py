@@ -18,6 +18,7 @@ from dataset.support.disk_arrays import gathered
 from sync import resample
 from sync.calibration import calibrate, names, pair_intervals
 from sync.events.filters import envelope
+from tests.present import present
 
 REST, EFFORT = 20.0, 300.0
 
@@ -112,7 +113,7 @@ def test_overlapping_rests_count_once_and_a_reversed_one_not_at_all() -> None:
     events = table((2, "rest_start", "left"), (4, "rest_start", "biceps"), (6, "rest_stop", "left"),
                    (12, "rest_stop", "biceps"), (20, "rest_stop"), (25, "rest_start"))  # fmt: skip
     assert levels(events, slow())[0] == pytest.approx(REST, abs=0.5)
-    step = calibrate(events, ["left_biceps"], {"left_biceps": slow()}).provenance
+    step = present(calibrate(events, ["left_biceps"], {"left_biceps": slow()}).provenance)
     assert step["n_rests"] == 2
     assert step["n_marks_without_partner"] == 2
 
@@ -133,7 +134,7 @@ def test_marks_that_make_no_interval_measure_nothing(marks: list[tuple[float, st
     measured = calibrate(table(*marks), ["left_biceps"], {"left_biceps": slow()})
     assert measured.calibration is None
     if len(marks) == 1:
-        assert measured.provenance["n_marks_without_partner"] == 1
+        assert present(measured.provenance)["n_marks_without_partner"] == 1
 
 
 def test_a_start_that_was_not_stopped_does_not_reach_into_the_next() -> None:
@@ -148,9 +149,10 @@ def test_labels_choose_channels_and_the_missing_stay_empty() -> None:
                    (19, "contract_start", "biceps"), (26, "contract_stop", "biceps"),
                    (30, "rest_start", "left_lats"), (35, "rest_stop", "left_lats"))  # fmt: skip
     measured = calibrate(events, channels, streams)
-    assert np.isfinite(measured.calibration.rest_counts).tolist() == [True, False, False, False]
-    assert np.isfinite(measured.calibration.mvc_counts).tolist() == [True, True, False, False]
-    assert measured.provenance["labels_of_no_channel"] == ["left_lats"]
+    calibration = present(measured.calibration)
+    assert np.isfinite(calibration.rest_counts).tolist() == [True, False, False, False]
+    assert np.isfinite(calibration.mvc_counts).tolist() == [True, True, False, False]
+    assert present(measured.provenance)["labels_of_no_channel"] == ["left_lats"]
 
 
 @pytest.mark.parametrize(
@@ -211,15 +213,15 @@ def test_a_waveform_s_levels_are_those_of_its_whole_runs() -> None:
 
 
 def test_what_was_not_marked_takes_no_memory() -> None:
-    stream = gathered(
+    t, value, run = gathered(
         ((t + 60 * k, value, np.full(len(t), k)) for k, (t, value, _) in enumerate([waveform()] * 30)),
         (np.float64, np.float64, np.int64),
     )
     tracemalloc.start()
-    rest, maximum = levels(BOTH, stream)
+    rest, maximum = levels(BOTH, (t, value, run))
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak_bytes < 0.3 * stream[1].nbytes
+    assert peak_bytes < 0.3 * value.nbytes
     assert maximum > 10 * rest > 0
 
 

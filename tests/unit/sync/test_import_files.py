@@ -98,9 +98,10 @@ def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(
 def test_times_that_no_clock_holds_are_refused_in_tables_of_events(
     tmp_path: Path, video: Path, option: str, text: str
 ) -> None:
-    emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
+    emg, bad = table(tmp_path, "time_s,a\n0,1\n0.1,1\n"), table(tmp_path, text, "bad.csv")
+    flashes, exercises = (bad, None) if option == "flashes" else (None, bad)
     with pytest.raises(InputError, match=r"row 2.*1e"):
-        import_files(tmp_path / "cap", video=video, emg=emg, **{option: table(tmp_path, text, "bad.csv")})
+        import_files(tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises)
     assert not (tmp_path / "cap").exists()
 
 
@@ -108,9 +109,9 @@ def test_times_that_no_clock_holds_are_refused_in_tables_of_events(
 def test_bad_tables_of_events_are_refused(tmp_path: Path, video: Path, name: str) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     bad = table(tmp_path, "time_s,name,start_s,stop_s\n1,squat,3,x\n" if name == "x" else "time_s\nsoon\n", "bad.csv")
-    given = {"exercises": bad} if name == "x" else {"flashes": bad}
+    flashes, exercises = (None, bad) if name == "x" else (bad, None)
     with pytest.raises(InputError, match="row 2"):
-        import_files(tmp_path / "cap", video=video, emg=emg, **given)
+        import_files(tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises)
 
 
 def test_missing_and_undecodable_inputs_are_refused(tmp_path: Path, video: Path) -> None:

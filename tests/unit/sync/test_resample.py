@@ -16,6 +16,7 @@ from dataset.session.types import ExerciseTable, Pose
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import blocks, gathered
 from sync import resample
+from tests.present import present
 
 
 def pose_of(frame_time_s: FloatArray, missing: Sequence[int] = ()) -> Pose:
@@ -63,7 +64,7 @@ def test_gaps_stay_empty() -> None:
 
 def test_a_waveform_is_enveloped_before_it_is_sampled() -> None:
     time_s = np.arange(0, 10, 1e-3)
-    wave = (1 + (time_s > 5)) * np.sin(2 * np.pi * 130 * time_s)
+    wave = np.where(time_s > 5, 2.0, 1.0) * np.sin(2 * np.pi * 130 * time_s)
     at = resample.grid_times(1, 9)
     level = resample.sensor_on_grid(at, time_s, wave, np.zeros(len(time_s), dtype=np.int64))
     assert level[at < 4] == pytest.approx(2 / np.pi, abs=0.03)
@@ -194,9 +195,10 @@ def test_what_is_asked_for_is_enough(seed: int, spacing_s: float, lost: float) -
     frames = (frames + rng.uniform(-0.3, 0.3, len(frames)) * spacing_s)[rng.random(len(frames)) >= lost]
     at = resample.grid_times(frames[0], frames[-1])
     everything = pose_of(frames)
+    keypoints = present(everything.keypoints_2d)
     wanted = resample.frames_to_look_at(at, frames)
     some = Pose(
-        keypoints_2d=everything.keypoints_2d[wanted], keypoints_3d=None, confidence=everything.confidence[wanted],
+        keypoints_2d=keypoints[wanted], keypoints_3d=None, confidence=everything.confidence[wanted],
         frame_index=wanted, backend="test", model_sha256="",
     )  # fmt: skip
     of_all, of_some = (resample.pose_on_grid(at, frames, p)["keypoints_2d"][:, 0, 0] for p in (everything, some))

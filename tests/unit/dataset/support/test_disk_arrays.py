@@ -84,7 +84,7 @@ def test_parts_are_gathered_in_their_order() -> None:
     number, count = gathered(iter(parts), (np.float64, np.int64))
     np.testing.assert_array_equal(number, np.concatenate([a for a, _ in parts]))
     np.testing.assert_array_equal(count, np.concatenate([b for _, b in parts]))
-    assert (number.dtype, count.dtype) == (np.float64, np.int64)
+    assert number.dtype == np.float64 and count.dtype == np.int64
     assert [a.tolist() for a in gathered(iter([]), (np.float64, np.bool_))] == [[], []]
 
 

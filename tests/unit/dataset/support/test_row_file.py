@@ -46,7 +46,7 @@ def test_other_rows_and_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="do not go with"):
         file.append(np.ones((4, 3), dtype=np.float32))
     with pytest.raises(ValueError, match="do not go with"):
-        file.append(np.ones((4, 2)))
+        file.append(np.ones((4, 2)))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="without steps"):
         file[::2]
 

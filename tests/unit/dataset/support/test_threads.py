@@ -109,7 +109,7 @@ def test_who_leaves_off_early_leaves_the_rest_undone(workers: int) -> None:
 
 
 def test_no_more_is_begun_than_a_little_ahead_of_what_is_taken() -> None:
-    begun = []
+    begun: list[int] = []
     results = each_in_order(begun.append, range(1000), 2)
     for n in range(1, 50):
         next(results)

@@ -145,7 +145,8 @@ def test_stopped_between_and_within_runs_it_ends_the_same(
     monkeypatch.setattr("model.training.loop._SAVE_EVERY_S", 0.0)
     from model.training import resume_file
 
-    save, saved = resume_file.save, []
+    save: Callable[..., None] = resume_file.save
+    saved: list[int] = []
 
     def stop_after_save(*given: object) -> None:
         save(*given)
@@ -153,7 +154,7 @@ def test_stopped_between_and_within_runs_it_ends_the_same(
         if len(saved) in (3, 12, 20):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("model.training.loop.progress_file.save", stop_after_save)
+    monkeypatch.setattr(resume_file, "save", stop_after_save)
     again: tuple[str, ...] = ()
     for _ in range(3):
         assert mia_train(*command, "--out", tmp_path / "cut", *again)[0] == 130

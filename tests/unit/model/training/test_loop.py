@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from dataset.session.file import read_session
 from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
 from model import networks
+from model.networks.base import Network
 from model.training import loop
 from model.training.loop import train, train_steps
 
@@ -29,7 +31,7 @@ class CutError(Exception):
     pass
 
 
-def fresh(name: str, windows: Windows) -> networks.Network:
+def fresh(name: str, windows: Windows) -> Network:
     torch.manual_seed(5)
     return networks.build(name, windows)
 
@@ -41,8 +43,8 @@ def test_a_training_that_was_cut_off_ends_like_one_that_was_not(
     monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
     part, validation = windows.take(np.arange(0, 12)), windows.take(np.arange(12, 20))
     recipe = dataclasses.replace(fresh(name, part).recipe, batch=5, learning_rate=1e-3)
-    given = {"steps": 11, "seed": 2, "recipe": recipe, "validation": validation, "checks": 3}
-    whole = train_steps(fresh(name, part), part, **given)
+    learn = partial(train_steps, steps=11, seed=2, recipe=recipe, validation=validation, checks=3)
+    whole = learn(fresh(name, part), part)
 
     def cut(at: int) -> Callable[[int], None]:
         def told(step: int) -> None:
@@ -54,11 +56,11 @@ def test_a_training_that_was_cut_off_ends_like_one_that_was_not(
     saved = tmp_path / "unfinished.safetensors"
     for at in (5, 9):
         with pytest.raises(CutError):
-            train_steps(fresh(name, part), part, **given, saved=saved, progress=cut(at))
+            learn(fresh(name, part), part, saved=saved, progress=cut(at))
         assert saved.is_file()
         torch.rand(at)  # whatever else was drawn meanwhile does not matter
     told: list[int] = []
-    again = train_steps(fresh(name, part), part, **given, saved=saved, progress=told.append)
+    again = learn(fresh(name, part), part, saved=saved, progress=told.append)
     assert told == [9, 10, 11]
     assert not saved.exists()
     assert (again.checks, again.losses, again.best_step) == (whole.checks, whole.losses, whole.best_step)

@@ -44,7 +44,7 @@ def test_values_that_come_singly_are_packets_of_one() -> None:
 def test_a_counter_that_goes_round_is_unwrapped(steps: list[int]) -> None:
     position = np.concatenate([[0], np.cumsum(steps)]).astype(np.int64)
     index = np.zeros(len(position), dtype=np.int64)
-    unwrap_counter(index, (position + 5) % 16, 0.01 * position, 0.01, 16)
+    unwrap_counter(index, (position + 5) % 16, position / 100, 0.01, 16)
     assert np.array_equal(index, position)
 
 

@@ -27,7 +27,7 @@ def stream(
 ) -> tuple[np.random.Generator, FloatArray, FloatArray]:
     """Ticks of a 10 Hz sensor and their arrivals, one-sided late."""
     rng = np.random.default_rng(seed)
-    ticks = rng.uniform(0, 50) + 0.1 * (1 + rate_error) * np.arange(n)
+    ticks = rng.uniform(0, 50) + 0.1 * (1 + rate_error) * np.arange(float(n))
     return rng, ticks, np.maximum.accumulate(ticks + rng.exponential(late_s, n))
 
 
@@ -160,7 +160,7 @@ def test_each_epoch_has_its_own_line() -> None:
 
 
 def test_an_unknown_rate_is_taken_from_the_times() -> None:
-    time_s = 12.0 + np.arange(4000) * 0.001
+    time_s = 12.0 + 0.001 * np.arange(4000.0)
     clock = sensor_clock(time_s, np.zeros(4000, dtype=np.int64), 0.0)
     assert clock.period_s == pytest.approx(0.001, rel=1e-6)
     assert np.max(np.abs(clock.time_s - time_s)) < 1e-6
@@ -188,7 +188,7 @@ def test_an_unknown_rate_is_taken_from_all_over_a_long_recording() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_hardly_any_values_make_no_line_and_no_error(n: int) -> None:
-    clock = sensor_clock(np.arange(n) * 0.1, np.zeros(n, dtype=np.int64), 10.0)
+    clock = sensor_clock(0.1 * np.arange(float(n)), np.zeros(n, dtype=np.int64), 10.0)
     assert len(clock.time_s) == n
     assert clock.n_lost == 0
 

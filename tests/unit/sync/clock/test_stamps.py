@@ -67,13 +67,13 @@ def test_no_level_is_further_than_one_interval_from_a_value(
     rng = np.random.default_rng(seed)
     n = round(20 * rate_hz)
     period_s = 1 / rate_hz
-    time_s = np.arange(n) * period_s
+    time_s = period_s * np.arange(float(n))
     if kind == "jitter":
         time_s = np.sort(time_s + period_s * rng.normal(0, 0.25, n))
     elif kind == "random":
         time_s = np.cumsum(rng.exponential(period_s, n))
     elif kind == "bursts":
-        time_s = np.arange(n) // 3 * 3 * period_s + np.arange(n) % 3 * 0.01 * period_s
+        time_s = period_s * (np.arange(float(n)) // 3 * 3 + 0.01 * (np.arange(float(n)) % 3))
     elif kind == "rows missing":
         time_s = time_s[rng.random(n) > 0.05]
     for at in rng.integers(1, len(time_s), n_gaps):

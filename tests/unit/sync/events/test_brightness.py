@@ -55,7 +55,7 @@ def film(tmp_path: Path) -> Path:
 def test_any_number_of_workers_reads_the_same(film: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     alone = read_brightness(film, workers=1)
     monkeypatch.setattr(flashes, "_STRETCH_S", 1.7)
-    told = []
+    told: list[float] = []
     together = read_brightness(film, told.append, workers=workers)
     assert together.pts_s == pytest.approx(frame_pts_ns(film) * 1e-9, abs=1e-12)
     assert together.tiles.shape == (300, N_BANDS, N_TILES)
@@ -91,11 +91,11 @@ def test_an_onlooker_is_shown_what_it_asked_for_stretch_by_stretch(
 ) -> None:
     monkeypatch.setattr(flashes, "_STRETCH_S", 1.7)
     wanted = {frame.pts_ns: frame.image for frame in iter_frames(film, rgb=True) if frame.index % 7 == 3}
-    seen = []
+    seen: list[list[tuple[int, NDArray[np.uint8]]]] = []
 
     @contextmanager
     def stretch() -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
-        of_stretch = []
+        of_stretch: list[tuple[int, NDArray[np.uint8]]] = []
         seen.append(of_stretch)
         yield lambda pts_ns, image: of_stretch.append((pts_ns, image.copy()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -168,5 +169,5 @@ def _cut(shared_data: Path, name: str, first_s: float, stop_s: float, rate_hz: i
 
 
 def _resampled(wave: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
-    common = np.gcd(from_hz, to_hz)
-    return signal.resample_poly(wave, to_hz // common, from_hz // common)
+    common = math.gcd(from_hz, to_hz)
+    return np.asarray(signal.resample_poly(wave, to_hz // common, from_hz // common), dtype=np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,8 +35,8 @@ def channel(
     return rng, time_s, scale * value, up
 
 
-DISTURBED = {
-    "nothing": lambda rng, t: 0.0,
+DISTURBED: dict[str, Callable[[np.random.Generator, FloatArray], FloatArray]] = {
+    "nothing": lambda rng, t: np.zeros(len(t)),
     "noise": lambda rng, t: rng.normal(0, 0.05, len(t)),
     "hum": lambda rng, t: 0.3 * np.sin(2 * np.pi * 50.0 * t + 1) + rng.normal(0, 0.01, len(t)),
     "hum of 60 Hz": lambda rng, t: 0.3 * np.sin(2 * np.pi * 60.02 * t) + rng.normal(0, 0.01, len(t)),
@@ -116,4 +118,4 @@ def test_unit_zero_and_clock_do_not_matter(scale: float, offset: float, start: f
 
 @pytest.mark.parametrize("n", [0, 1, 5, 12])
 def test_hardly_any_values_have_no_edge(n: int) -> None:
-    assert detect_edges(np.arange(n) * 0.1, np.zeros(n)) == ()
+    assert detect_edges(0.1 * np.arange(float(n)), np.zeros(n)) == ()

@@ -51,7 +51,7 @@ def test_an_accepted_pairing_is_never_a_wrong_one(
 @given(n=st.integers(3, 40), first=st.integers(0, 3), period_s=st.floats(0.5, 5.0), offset=st.floats(-1e4, 1e4))
 @settings(max_examples=40, deadline=None)
 def test_a_uniform_train_is_refused_whatever_is_missing(n: int, first: int, period_s: float, offset: float) -> None:
-    reference = np.arange(n) * period_s
+    reference = period_s * np.arange(float(n))
     target = reference[first:] + offset
     pairing = match_events(reference, target, tolerance_s=TOLERANCE_S)
     assert not pairing.accepted
@@ -85,7 +85,7 @@ def test_a_shift_of_both_clocks_changes_nothing_but_the_offset() -> None:
 
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (2, 9), (9, 2)])
 def test_fewer_than_three_events_are_refused_in_words(n: int, m: int) -> None:
-    pairing = match_events(np.arange(n) * 1.3, np.arange(m) * 1.1, tolerance_s=0.05)
+    pairing = match_events(1.3 * np.arange(float(n)), 1.1 * np.arange(float(m)), tolerance_s=0.05)
     assert not pairing.accepted
     assert "at least 3" in pairing.reason
 

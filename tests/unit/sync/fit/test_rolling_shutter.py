@@ -10,6 +10,7 @@ from sync.events.flash_regions import find_regions
 from sync.events.flashes import N_BANDS, N_TILES, Brightness, Flash, detect_flashes
 from sync.fit.flash_fit import HostFlashes, fit_flashes
 from sync.fit.rolling_shutter import _onset_curve, _Shutter
+from tests.present import present
 
 ROWS = 64
 
@@ -146,7 +147,7 @@ def test_the_end_of_a_short_flash_says_nothing_of_its_beginning(seed: int) -> No
     brightness, host, rate, offset = camera(seed, hz=25, readout=0.5, exposure=0.1, flash_ms=60)
     fit = fit_flashes(brightness, known(host))
     assert fit.line is not None, fit.pairing.reason
-    assert np.percentile(np.abs(fit.shutter.residual_s), 90) < 0.005
+    assert np.percentile(np.abs(present(fit.shutter).residual_s), 90) < 0.005
     error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
     assert np.max(np.abs(error)) < 0.004
     assert np.max(fit.line.half_width_s(brightness.pts_s)) < 0.008

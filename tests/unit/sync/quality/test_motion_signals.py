@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sync.quality.motion_signals import motion_signals
+from tests.present import present
 from tests.unit.sync.quality.test_lag_probe import squatter
 
 
@@ -29,7 +30,7 @@ def test_a_speed_is_not_taken_across_the_end_of_a_segment() -> None:
 
 def test_two_dimensions_serve_where_there_are_no_three() -> None:
     session = squatter(0.0)
-    flat = replace(session.aligned, keypoints_2d=session.aligned.keypoints_3d[:, :, 1:], keypoints_3d=None)
+    flat = replace(session.aligned, keypoints_2d=present(session.aligned.keypoints_3d)[:, :, 1:], keypoints_3d=None)
     assert np.isfinite(motion_signals(replace(session, aligned=flat), "hamstrings", "left")["knee flexion"]).all()
 
 

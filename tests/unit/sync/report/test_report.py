@@ -33,7 +33,7 @@ CHANNELS = ("left_biceps", "right_quadriceps")
 def sensor_evidence(kind: str) -> SensorEvidence:
     time_s = np.linspace(-0.5, 1, 16)
     return SensorEvidence(
-        arrival_s=np.arange(50) * 0.1,
+        arrival_s=0.1 * np.arange(50.0),
         lateness_s=np.linspace(0, 0.03, 50),
         gaps_s=np.array([[1.0, 1.7]]),
         rate_hz=10.01,
@@ -204,7 +204,7 @@ def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None
 def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_means_for_muscles(
     result: SyncResult,
 ) -> None:
-    known = {
+    known: dict[str, float | str] = {
         "delay_source": "measured", "response_s": 0.062, "burst_prior_s": -0.038, "burst_prior_sd_s": 0.03,
         "left_right_ci95_s": 0.024, "between_sensors_ci95_s": 0.083,
     }  # fmt: skip
