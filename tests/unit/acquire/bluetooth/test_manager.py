@@ -159,7 +159,7 @@ def test_a_lost_client_has_been_disconnected_before_its_sensor_is_connected_agai
         for n in range(1, 4):
             fakes.wait_until(lambda: all_stream(manager))
             sensors[0].drop()
-            fakes.wait_until(lambda n=n: any(s.reconnects == n for s in manager.statuses()))  # type: ignore[misc]
+            fakes.wait_until(lambda n=n: any(s.reconnects == n for s in manager.statuses()))
     done = [what for what, address in hardware.air.history if address == sensors[0].address]
     assert done == ["connected", "disconnected"] * 4
 
@@ -290,7 +290,7 @@ def test_a_blocked_loop_is_told_and_no_sensor_is_blamed(fakes: Any) -> None:
 
 
 def test_no_bluetooth_is_one_clear_error(fakes: Any) -> None:
-    class Deaf(fakes.hardware):  # type: ignore[name-defined,misc]
+    class Deaf(fakes.hardware):  # type: ignore[misc]
         async def open_radio(self) -> Any:
             raise OSError("no such device")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Misbehaving:
 
     def __init__(self, what: str = "", n: int = 20, *, picture: int | None = None) -> None:
         self.what, self.n, self.picture = what, n, picture
-        self.asked: dict[str, Any] = {}
+        self.asked: Mapping[str, Any] = {}
         self.n_read = 0
         self.let_go = threading.Event()
         self.released = False
@@ -151,7 +151,7 @@ def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_se
 
 def test_a_camera_that_comes_back_with_another_size_is_refused_and_said(fakes: Any) -> None:
     other = Misbehaving()
-    other.width = 32  # type: ignore[misc]
+    other.width = 32
     event_log = EventLog()
     sources = iter([other, Misbehaving()])
     camera = Camera(Misbehaving("fail"), lambda: next(sources, None), event_log)

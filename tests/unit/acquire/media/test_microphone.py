@@ -104,13 +104,18 @@ def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, mo
     source, event_log = fakes.microphone(), EventLog()
     microphone = Microphone(source, event_log)
     fakes.wait_until(lambda: microphone.status().blocks > 2)
+
+    def rows_after_watching() -> int:
+        microphone.watch()
+        return len(event_log.recent(9))
+
     microphone.watch()
     source.stop()
-    fakes.wait_until(lambda: [microphone.watch(), len(event_log.recent(9))][1] == 1)
+    fakes.wait_until(lambda: rows_after_watching() == 1)
     microphone.watch()
     source._stop.clear()
     source.start(microphone._on_block)
-    fakes.wait_until(lambda: [microphone.watch(), len(event_log.recent(9))][1] == 2)
+    fakes.wait_until(lambda: rows_after_watching() == 2)
     microphone.close()
     rows = [row.what for row in event_log.recent(9)]
     assert rows == ["the microphone is silent: no block comes", "the microphone is back"]
@@ -137,7 +142,12 @@ def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fake
     fakes.wait_until(lambda: len(rows.blocks) > 5)
     source.stop()
     gone_ns, n_before = clock.now_ns(), len(rows.blocks)
-    fakes.wait_until(lambda: [microphone.watch(), len(rows.blocks)][1] > n_before + 10)
+
+    def blocks_after_watching() -> int:
+        microphone.watch()
+        return len(rows.blocks)
+
+    fakes.wait_until(lambda: blocks_after_watching() > n_before + 10)
     microphone.close()
     muxer.close()
     assert {epoch for epoch, _, _, _ in rows.blocks[:n_before]} == {0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ PLAN = parse_protocol(SHORT, "short")
 
 def take(out: Path, **fields: Any) -> Take:
     """Return what the tests record."""
-    return Take(**({"protocol": PLAN, "out": out, "subject": "S1", "seed": 1} | fields))
+    return replace(Take(protocol=PLAN, out=out, subject="S1", seed=1), **fields)
 
 
 def test_a_whole_recording_ends_in_a_closed_capture(

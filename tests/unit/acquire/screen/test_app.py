@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from acquire.assignment import Assigned, Undecided
-from acquire.preflight.body_in_view import BodyView
+from acquire.preflight.checks import BodyView
 from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import Recorder
 from acquire.recording.subject import Subject
@@ -91,6 +91,10 @@ async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
 def step_of(pilot: Pilot[int]) -> str:
     assert isinstance(pilot.app, CaptureApp)
     return type(pilot.app.step).__name__
+
+
+def shows(app: CaptureApp, kind: type[LeaveScreen | HelpScreen]) -> bool:
+    return isinstance(app.screen, kind)
 
 
 def phase(pilot: Pilot[int]) -> str:
@@ -387,10 +391,10 @@ async def test_quitting_while_recording_asks_and_saves(fakes: Any, tmp_path: Pat
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
         await pilot.press("ctrl+q")
         await pilot.pause(0.1)
-        assert isinstance(app.screen, LeaveScreen)
+        assert shows(app, LeaveScreen)
         await pilot.press("n")
         await pilot.pause(0.1)
-        assert phase(pilot) == "recording" and not isinstance(app.screen, LeaveScreen)
+        assert phase(pilot) == "recording" and not shows(app, LeaveScreen)
         await pilot.press("ctrl+q", "y")
         await pilot.pause(0.5)
     with Capture.open(app.recordings[0].folder) as capture:
@@ -457,9 +461,9 @@ async def test_help_opens_and_any_key_closes_it(fakes: Any, tmp_path: Path) -> N
     app, _ = make_app(fakes, tmp_path, n=1)
     async with app.run_test() as pilot:
         await pilot.press("f1")
-        assert isinstance(app.screen, HelpScreen)
+        assert shows(app, HelpScreen)
         await pilot.press("x")
-        assert not isinstance(app.screen, HelpScreen)
+        assert not shows(app, HelpScreen)
         await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 
@@ -557,5 +561,7 @@ def test_the_preview_reads_what_the_synchroniser_prints() -> None:
     error = json.dumps({"error": {"code": "x", "what": "no", "why": "because", "hint": ""}})
     assert read_preview(error) == Preview(verdict="", reasons=("no: because",), streams={})
     assert read_preview("Traceback\nValueError: x").reasons == ("ValueError: x",)
-    found = {"sessions": [{"verdict": "PASS", "reasons": [], "error": None, "streams": {"video": {"verdict": "PASS"}}}]}
+    found: dict[str, Any] = {
+        "sessions": [{"verdict": "PASS", "reasons": [], "error": None, "streams": {"video": {"verdict": "PASS"}}}]
+    }
     assert read_preview(json.dumps(found)) == Preview(verdict="PASS", reasons=(), streams={"video": "PASS"})
