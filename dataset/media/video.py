@@ -25,10 +25,11 @@ from dataset.support.errors import VideoError
 
 #: Several files in sequence are read through a playlist, see :mod:`dataset.media.sequence`; its files lie anywhere.
 PLAYLIST = ".ffconcat"
-#: Containers that cameras and phones write. Others are not tried: among them are playlists, which any file may be by
-#: its content and which have FFmpeg open whatever files and addresses they name.
+#: Containers that cameras, phones and sound recorders write. Others are not tried: among them are playlists, which any
+#: file may be by its content and which have FFmpeg open whatever files and addresses they name.
 _CONTAINERS = ("matroska", "webm", "mov", "mp4", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "dv",
-               "h264", "hevc", "gif", "yuv4mpegpipe")  # fmt: skip
+               "nut", "h264", "hevc", "gif", "yuv4mpegpipe", "wav", "w64", "aiff", "flac", "mp3",
+               "aac")  # fmt: skip
 _PROTOCOLS = "file"
 
 

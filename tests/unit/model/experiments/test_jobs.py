@@ -44,7 +44,7 @@ def test_a_run_that_was_cut_off_gives_the_same_file(
         (tmp_path / folder).mkdir()
     whole = load_result(tmp_path / "whole", _done(JOB, windows, tmp_path / "whole"))
     monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
-    save, saved = loop.progress_file.save, []
+    save, saved = loop.resume_file.save, []
 
     def cut_after_save(*given: object) -> None:
         save(*given)
@@ -52,7 +52,7 @@ def test_a_run_that_was_cut_off_gives_the_same_file(
         if len(saved) in (4, 6):
             raise CutError
 
-    monkeypatch.setattr(loop.progress_file, "save", cut_after_save)
+    monkeypatch.setattr(loop.resume_file, "save", cut_after_save)
     for _ in range(2):
         with pytest.raises(CutError):
             run_job(JOB, windows, tmp_path / "cut")

@@ -153,7 +153,7 @@ def test_stopped_between_and_within_runs_it_ends_the_same(
         if len(saved) in (3, 12, 20):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("model.training.loop.progress_file.save", stop_after_save)
+    monkeypatch.setattr("model.training.loop.resume_file.save", stop_after_save)
     again: tuple[str, ...] = ()
     for _ in range(3):
         assert mia_train(*command, "--out", tmp_path / "cut", *again)[0] == 130
