@@ -31,7 +31,7 @@ from dataset.session.types import (
 )
 from dataset.support import clock
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered, let_go
+from dataset.support.disk_arrays import blocks, concatenate
 from dataset.support.errors import VideoError
 from dataset.support.on_demand import OnDemand
 from dataset.support.version import software
@@ -164,7 +164,6 @@ def _look(
         found = _find_pose(picture, wanted, pose_model, workers, progress)
         keypoints = resample.pose_on_grid(grid_s, frame_time_s, found)
         rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
-        let_go(keypoints["keypoints_2d"])
     return _Seen(
         rows=resample.close_short_gaps(rows), video=video, pose=found, frame_index=frame_index, keypoints=keypoints
     )
@@ -186,12 +185,12 @@ def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, ND
 
     def broken() -> Iterator[tuple[IntArray]]:
         n_before = 0
-        for rows in blocks(d.clock.run, d.samples.value):
+        for rows in blocks(d.clock.run):
             n_breaks = n_before + np.cumsum(~d.credible(rows))
             yield (d.clock.run[rows] + n_breaks,)
             n_before = int(n_breaks[-1])
 
-    (run,) = gathered(broken(), (np.int64,))
+    (run,) = concatenate(broken(), (np.int64,))
     time_s, value, run = d.only_credible(time_s, d.samples.value, run)
     return time_s, value, run
 

@@ -17,7 +17,6 @@ from dataset.support import clock
 from dataset.support.errors import OutputExistsError, VideoError
 from dataset.support.labels import is_session_name
 from dataset.support.outputs import cannot_write, check_writable
-from dataset.support.threads import release_memory
 from sync.align import Alignment, align
 from sync.build_session import build_session
 from sync.quality.gates import FAIL
@@ -138,7 +137,6 @@ def _run(
         network_file(pose_model)  # one that cannot be had is told before minutes of work, not after
     zero_ns, recording = read_recording(capture, video, progress, workers=workers, pose=pose, pose_model=pose_model)
     alignment = align(recording)
-    release_memory()
     session = build_session(
         capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
     )

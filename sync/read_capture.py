@@ -18,9 +18,9 @@ from dataset.muscles import in_order_of_the_body
 from dataset.pose.tracker import PoseCollector
 from dataset.sensors.decode import decode
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered
+from dataset.support.disk_arrays import blocks, concatenate
 from dataset.support.errors import CaptureError
-from dataset.support.threads import default_workers, release_memory
+from dataset.support.threads import default_workers
 from sync.clock.sensor_clock import sensor_clock
 from sync.clock.stamps import LONGEST_S
 from sync.events.contacts import Contact, detect_contacts
@@ -122,7 +122,6 @@ def read_recording(
         own_sound=frames is not None and len(capture.audio_blocks().arrival_ns) > 0,
         file_zero_s=-zero_ns * 1e-9 if capture.meta.get("host_clock") == "file" else 0.0,
     )
-    release_memory()
     return zero_ns, recording
 
 
@@ -150,14 +149,13 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
         data[sensor.channel] = SensorData(
             sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
         )
-        release_memory()
     return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
 
 
 def _after_s(arrival_ns: IntArray, zero_ns: int) -> FloatArray:
     """Return arrivals in seconds after the zero."""
     pieces = (((arrival_ns[rows] - zero_ns) * 1e-9,) for rows in blocks(arrival_ns))
-    return gathered(pieces, (np.float64,))[0]
+    return concatenate(pieces, (np.float64,))[0]
 
 
 def _read_picture(

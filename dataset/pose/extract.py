@@ -11,7 +11,7 @@ from dataset.media.video import frame_pts_ns, iter_frames
 from dataset.pose.tracker import PoseCollector
 from dataset.session.types import Pose
 from dataset.support.arrays import IntArray
-from dataset.support.threads import default_workers, in_order, release_memory
+from dataset.support.threads import default_workers, in_order
 
 #: Frames that are looked at one after another with one tracker. Stretches begin anew, so that they can be worked on
 #: at once and the result is the same for any number of workers.
@@ -70,9 +70,6 @@ def extract_pose(
                     look_at(frame.index, frame.image)
                     if progress:
                         progress(1)
-            release_memory()
 
         in_order(look, stretches, workers)
-        pose = collector.pose()
-    release_memory()
-    return pose
+        return collector.pose()

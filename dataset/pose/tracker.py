@@ -18,7 +18,7 @@ from dataset.pose.landmarker import PoseLandmarker
 from dataset.pose.model_file import pose_model
 from dataset.session.types import Pose
 from dataset.support.arrays import IntArray
-from dataset.support.disk_arrays import compacted, let_go, spilled
+from dataset.support.disk_arrays import compacted, full
 from dataset.support.files import sha256_of
 
 #: A person is looked for in the whole picture again after this.
@@ -59,8 +59,8 @@ class PoseCollector:
         self._open = ExitStack()
         self._networks: dict[int, PoseLandmarker] = {}
         # In files: an hour of them is 43 MB. Small arrays kept among pictures that come and go would hold their memory.
-        self._flat, self._world = spilled((len(wanted), 25, 2), math.nan), spilled((len(wanted), 25, 3), math.nan)
-        self._confidence, self._seen = spilled((len(wanted), 25), 0.0), np.zeros(len(wanted), dtype=bool)
+        self._flat, self._world = full((len(wanted), 25, 2), math.nan), full((len(wanted), 25, 3), math.nan)
+        self._confidence, self._seen = full((len(wanted), 25), 0.0), np.zeros(len(wanted), dtype=bool)
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +97,7 @@ class PoseCollector:
             self._world[row] = math.nan if body is None else body.keypoints_3d
             self._confidence[row] = 0.0 if body is None else body.confidence
 
-        try:
-            yield look
-        finally:
-            let_go(self._flat, self._world, self._confidence)
+        yield look
 
     def pose(self) -> Pose:
         """Return one row a frame that came, once: NaN and confidence 0 where nobody was found.
@@ -113,7 +110,6 @@ class PoseCollector:
         flat, world, confidence = (
             compacted(values, self._seen) for values in (self._flat, self._world, self._confidence)
         )
-        let_go(flat, world, confidence)
         network = next(iter(self._networks.values()), None) or self._own_network()
         return Pose(
             keypoints_2d=flat,
@@ -144,8 +140,8 @@ def of_frames(wanted: IntArray, *poses: Pose) -> Pose:
         No frame is in two of them.
     """
     index = np.intersect1d(wanted, np.concatenate([pose.frame_index for pose in poses]))
-    flat, world = spilled((len(index), 25, 2), math.nan), spilled((len(index), 25, 3), math.nan)
-    confidence = spilled((len(index), 25), 0.0)
+    flat, world = full((len(index), 25, 2), math.nan), full((len(index), 25, 3), math.nan)
+    confidence = full((len(index), 25), 0.0)
     for pose in poses:
         held = np.flatnonzero(np.isin(pose.frame_index, index))
         for first in range(0, len(held), _ROWS):
@@ -154,5 +150,4 @@ def of_frames(wanted: IntArray, *poses: Pose) -> Pose:
             for to, values in ((flat, pose.keypoints_2d), (world, pose.keypoints_3d), (confidence, pose.confidence)):
                 if values is not None:
                     to[row] = values[of_pose]
-                let_go(to, values)
     return replace(poses[0], keypoints_2d=flat, keypoints_3d=world, confidence=confidence, frame_index=index)

@@ -19,8 +19,8 @@ from scipy.ndimage import median_filter
 
 from dataset.media.video import CannotEnterError, iter_luma, probe_video
 from dataset.support.arrays import FloatArray, IntArray, true_runs
-from dataset.support.row_file import RowFile, in_blocks
-from dataset.support.threads import default_workers, each_in_order, release_memory
+from dataset.support.disk_arrays import blocks, concatenate
+from dataset.support.threads import default_workers, each_in_order
 from sync.robust import mad_sd, mad_sds
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
@@ -55,13 +55,13 @@ class Brightness:
     ----------
     pts_s : ndarray, shape (F,)
         Presentation time of each frame, the centre of its exposure.
-    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES), or RowFile
+    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES)
         Mean luma (0-255) of the picture as stored: the first axis runs along the sensor's readout, also in a turned
-        video. Has a length and is sliced by frames.
+        video. Of a film it is in a temporary file (:mod:`dataset.support.disk_arrays`).
     """
 
     pts_s: FloatArray
-    tiles: NDArray[np.float32] | RowFile[np.float32]
+    tiles: NDArray[np.float32]
 
     @property
     def level(self) -> FloatArray:
@@ -218,20 +218,15 @@ def _read_stretch(
             if n == _BLOCK:
                 yield pts_ns, tiles
                 pts_ns, tiles, n = np.empty_like(pts_ns), np.empty_like(tiles), 0
-    release_memory()
     if progress:
         progress(n % _REPORT_EVERY)
     yield pts_ns[:n], tiles[:n]
 
 
-def _in_file(blocks: Iterable[_Block]) -> Brightness:
+def _in_file(parts: Iterable[_Block]) -> Brightness:
     """Return the blocks' brightness, its tiles in a temporary file: an hour of them is 55 MB."""
-    tiles = RowFile((N_BANDS, N_TILES), np.float32)
-    pts_ns: list[IntArray] = []
-    for of_block, piece in blocks:
-        pts_ns.append(of_block)
-        tiles.append(piece)
-    return Brightness(pts_s=np.concatenate(pts_ns).astype(np.float64) * 1e-9, tiles=tiles)
+    pts_ns, tiles = concatenate(parts, (np.int64, np.float32))
+    return Brightness(pts_s=pts_ns.astype(np.float64) * 1e-9, tiles=tiles)
 
 
 def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
@@ -268,9 +263,9 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
     )
 
 
-def _mean_level(tiles: NDArray[np.float32] | RowFile[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
+def _mean_level(tiles: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
     """Return the mean of the mask's tiles in every frame, block by block: a film's worth of copies takes memory."""
-    parts = [block[:, mask].mean(axis=1, dtype=np.float64) for block in in_blocks(tiles, _BLOCK)]
+    parts = [tiles[rows][:, mask].mean(axis=1, dtype=np.float64) for rows in blocks(tiles, size=_BLOCK)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

@@ -16,7 +16,7 @@ from dataset.sensors.decode import Samples
 from dataset.sensors.profile import Profile
 from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered, spilled
+from dataset.support.disk_arrays import blocks, concatenate, full
 from dataset.support.on_demand import OnDemand
 from sync.clock.sensor_clock import SensorClock
 from sync.events.emg_responses import MIN_RESPONSES, Response, measure_responses
@@ -67,11 +67,11 @@ class SensorData:
             return columns
 
         def kept() -> Iterator[list[NDArray[Any]]]:
-            for rows in blocks(self.samples.value, *columns):
+            for rows in blocks(self.samples.value):
                 credible = self.credible(rows)
                 yield [column[rows][credible] for column in columns]
 
-        return tuple(gathered(kept(), [column.dtype.type for column in columns]))
+        return tuple(concatenate(kept(), [column.dtype.type for column in columns]))
 
     @property
     def level(self) -> tuple[FloatArray, FloatArray]:
@@ -149,10 +149,10 @@ def levels_of_limb(data: Mapping[str, SensorData], kind: str) -> Mapping[str, tu
 
 def session_times(d: SensorData, stream: StreamSync) -> FloatArray:
     """Return the session time of each of a sensor's values: every connection epoch has its own constant."""
-    time_s = spilled((len(d.clock.time_s),), 0.0)
+    time_s = full((len(d.clock.time_s),), 0.0)
     for epoch, (_, _, offset_s) in zip((e for e in d.clock.epochs if len(e.time_s)), stream.epochs, strict=True):
         of_epoch = time_s[epoch.first : epoch.first + len(epoch.time_s)]
-        for rows in blocks(of_epoch, epoch.time_s):
+        for rows in blocks(of_epoch):
             of_epoch[rows] = epoch.time_s[rows] + offset_s
     return time_s
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dataset.muscles import channel_from_name
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import blocks, thinned
+from dataset.support.disk_arrays import blocks, decimate
 from sync.report import figures
 from sync.report.section import Section, Table
 from sync.result import SensorEvidence, SyncResult
@@ -90,4 +90,4 @@ def _percentiles_ms(values_s: FloatArray) -> str:
     if not len(values_s):
         return "- / - / -"
     most_s = max(float(values_s[rows].max()) for rows in blocks(values_s))
-    return " / ".join(f"{1e3 * float(s):.0f}" for s in (*np.percentile(thinned(values_s), (50, 95)), most_s))
+    return " / ".join(f"{1e3 * float(s):.0f}" for s in (*np.percentile(decimate(values_s), (50, 95)), most_s))

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from dataset.media.sound import Sound
-from dataset.support.disk_arrays import let_go
 from sync.events.contacts import Contact
 from sync.events.emg_responses import Response
 from sync.events.perievent import AFTER_S, BEFORE_S
@@ -44,7 +43,6 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         stop = np.searchsorted(d.clock.time_s, at + AFTER_S, side="right")
         times.append(d.clock.time_s[first:stop] - at)
         values.append(d.samples.value[first:stop].copy())
-    let_go(d.clock.time_s, d.samples.value)
     return SensorEvidence(
         arrival_s=d.arrival_s,
         lateness_s=d.clock.lateness_s,

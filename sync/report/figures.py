@@ -22,8 +22,7 @@ from dataset.figure_text import channel_text, figure_text, quiet_about_glyphs
 from dataset.pose.drawing import draw_skeleton
 from dataset.session.types import Aligned, ExerciseTable
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import BLOCK, blocks, let_go
-from dataset.support.threads import release_memory
+from dataset.support.disk_arrays import BLOCK, blocks
 from sync.result import ContactEvidence
 
 #: Lines of more points than this are drawn as pixels: a long session's report stays small.
@@ -67,7 +66,6 @@ def _figure(
             yield figure, figure.subplots(rows, columns, squeeze=False, **kw)
         finally:
             figure.clear()  # a figure is a ring of references, which would keep its values for a while
-            release_memory()
 
 
 def _uri(figure: Figure) -> str:
@@ -86,7 +84,7 @@ def _outline(time_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatA
     if several < 2:
         return time_s, values
     times, drawn = [], []
-    for block in blocks(time_s, values, size=several * max(1, BLOCK // several)):
+    for block in blocks(time_s, size=several * max(1, BLOCK // several)):
         value, n = values[block], -(-(block.stop - block.start) // several)
         rows = np.minimum(np.arange(n * several), len(value) - 1).reshape(n, several)
         piece = value[rows]
@@ -271,7 +269,6 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
         for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
             label = channel_text(name)
             at_s, drawn_s = _outline(arrival_s, late_s)
-            let_go(arrival_s, late_s)
             handles += axes.plot(at_s, 1e3 * drawn_s, ".", markersize=2.5, color=colour, rasterized=many)
             labels.append(label)
         low, high = axes.get_ylim()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from dataset.session.types import Session
-from dataset.support.disk_arrays import let_go
 from sync.fit.priors import MOTION_LAG
 from sync.quality.lag_probe import LagProbe, probe_lag
 from sync.report import figures
@@ -21,7 +20,6 @@ def lag_section(session: Session) -> Section | None:
     if aligned.keypoints_2d is None and aligned.keypoints_3d is None:
         return None
     probe = probe_lag(session)
-    let_go(aligned.keypoints_2d, aligned.keypoints_3d)
     shown = [(name, c.curve, c.lag_s, c.motion) for name, c in probe.channels.items() if len(c.curve)]
     if not shown:
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from dataset.exercises import exercise_title
-from dataset.support.disk_arrays import let_go
 from sync.report import figures
 from sync.report.section import Section, Thumbnail
 from sync.report.thumbnails import Thumbnails
@@ -27,7 +26,6 @@ def preview_section(result: SyncResult, thumbnails: Thumbnails) -> Section | Non
     texts = [f"{len(session.aligned.time_s)} grid times at {session.rate_hz:g} Hz; {share:.1%} of the sEMG is there."]
     if session.aligned.keypoints_2d is not None:
         seen = float(np.isfinite(session.aligned.keypoints_2d).any(axis=(1, 2)).mean())
-        let_go(session.aligned.keypoints_2d)
         texts.append(f"The person was found at {seen:.1%} of the grid times. Blue is the subject's left, orange right.")
     else:
         texts.append("No keypoints were taken.")
