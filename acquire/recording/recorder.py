@@ -23,7 +23,7 @@ from acquire.quality.disk import DiskStatus, DiskWatch, check_disk
 from acquire.recording.assignment_procedure import Assigning
 from acquire.recording.control_socket import ControlServer
 from acquire.recording.devices import Streams
-from acquire.recording.schedule_runner import ScheduleRunner
+from acquire.recording.schedule_thread import ScheduleThread
 from acquire.recording.status import status_dict
 from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
 from acquire.recording.take import Recording, Snapshot, Take
@@ -66,7 +66,7 @@ class Recorder:
         self._disk_watch: DiskWatch | None = None
         self._disk_full = ""
         self._rows_left_out = False
-        self._player = ScheduleRunner(
+        self._player = ScheduleThread(
             self.schedule, hardware, self.event_log, finished=self.finished, watch=self._watch
         )
         #: Finds out by flexing which sensor sits where; between opening and starting.
@@ -375,7 +375,7 @@ class Recorder:
             raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
         channels = tuple(s.channel for s in self.sensors) if on else ()
         self.schedule = build_schedule(self.take.protocol, self.take.seed, self.take.duration_s, calibrate=channels)
-        self._player = ScheduleRunner(
+        self._player = ScheduleThread(
             self.schedule, self._hardware, self.event_log, finished=self.finished, watch=self._watch
         )  # fmt: skip
 

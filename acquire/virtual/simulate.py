@@ -22,7 +22,7 @@ from acquire.media.video_writer import VideoWriter
 from acquire.protocol.protocol import Protocol
 from acquire.protocol.schedule import Schedule, build_schedule
 from acquire.quality.sensor_health import SensorHealth
-from acquire.recording.schedule_runner import FLASH_MS
+from acquire.recording.schedule_thread import FLASH_MS
 from acquire.virtual import chance
 from acquire.virtual.devices.box import BANNER, BoxClock, answer
 from acquire.virtual.devices.clocks import Devices, SensorClock
