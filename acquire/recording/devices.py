@@ -15,8 +15,8 @@ from acquire.media.camera import Camera
 from acquire.media.microphone import Microphone
 from acquire.media.video_recorder import VideoRecorder, frames_that_may_wait, open_encoder
 from acquire.quality.disk import expected_bytes_per_s
+from acquire.recording.row_writer import RowWriter
 from dataset.capture.schema import VIDEO
-from dataset.capture.writer import CaptureWriter
 from dataset.support.errors import MiaError
 
 #: What the alignment pays.
@@ -101,8 +101,9 @@ class Streams:
             sound_rate_hz=microphone.rate_hz if microphone else None,
         )
 
-    def attach(self, writer: CaptureWriter) -> None:
+    def attach(self, rows: RowWriter) -> None:
         """Write everything that comes from now on into one capture."""
+        writer = rows.writer
         self._event_log.attach(writer)
         self.manager.attach(writer)
         if self.camera is not None:
@@ -121,7 +122,7 @@ class Streams:
                 microphone.attach(self.muxer, writer)
             camera.attach(self.muxer)
         if self.box is not None:
-            self.box.attach(writer)
+            self.box.attach(rows.box_line)
 
     def detach(self) -> int:
         """Write nothing any more; returns that moment in host nanoseconds."""

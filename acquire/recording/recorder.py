@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
-from acquire.ledbox.driver import SOURCE as BOX_SOURCE
 from acquire.ledbox.flasher import Flasher
 from acquire.protocol.schedule import build_schedule
 from acquire.quality.disk import DiskStatus, DiskWatch, check_disk
 from acquire.recording.assignment_procedure import Assigning
 from acquire.recording.control_socket import ControlServer
 from acquire.recording.devices import Streams
+from acquire.recording.row_writer import RowWriter
 from acquire.recording.schedule_thread import ScheduleThread
 from acquire.recording.status import status_dict
-from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
 from acquire.recording.take import Recording, Snapshot, Take
 from dataset.capture.closing import is_disk_full
 from dataset.capture.types import Sensor
@@ -61,7 +60,7 @@ class Recorder:
         if take.sensors:
             hardware.sensors = take.sensors
         self._streams = Streams(hardware, self.event_log, self._note)
-        self._writer: CaptureWriter | None = None
+        self._rows: RowWriter | None = None
         self._disk: DiskStatus | None = None
         self._disk_watch: DiskWatch | None = None
         self._disk_full = ""
@@ -182,16 +181,14 @@ class Recorder:
             protocol_toml=take.protocol_toml,
             setup_id=take.setup_id,
         )
-        self._writer = writer
         self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.event_log)
-        writer.clock_anchor(*clock.anchor())
-        if take.subject_info:
-            writer.log("info", SUBJECT_ROW, dict(take.subject_info))
-        streams.attach(writer)
+        self._rows = rows = RowWriter(writer, self.event_log)
+        rows.clock_anchor(*clock.anchor())
+        rows.subject(take.subject_info)
+        streams.attach(rows)
         self._began_ns = clock.now_ns()
-        detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
-        self.event_log.log("info", "recording", detail)
-        self._player.start(writer, self._began_ns, streams.box or self.flasher)
+        rows.begun(self._began_ns, seed=take.seed, duration_s=self.schedule.duration_s)
+        self._player.start(rows, self._began_ns, streams.box or self.flasher)
         self._phase = "recording"
         atexit.register(self._close_at_exit)  # whoever records may crash, or forget
         return folder
@@ -235,24 +232,27 @@ class Recorder:
             return recording
 
     def _close(self, recorded: bool) -> Recording | None:
-        writer, folder = self._writer, self._writer.folder if self._writer else None
+        rows = self._rows
+        writer = rows.writer if rows else None
+        folder = writer.folder if writer else None
         health: dict[str, Any] = {}
         with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
             last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
-            if writer is not None:
-                last_to_first.callback(lambda: writer.close(self._manifest_health(health)))
+            if rows is not None:
+                camera = self._streams.camera_health
+                last_to_first.callback(lambda: rows.close(health, camera(), disk_full=self._disk_full))
                 last_to_first.callback(self.event_log.detach)
             self._streams.closing(last_to_first)
-            if recorded and writer is not None:
-                self._end_of_rows(writer)
+            if recorded and rows is not None:
+                self._end_of_rows(rows)
                 health.update(self._streams.manager.health(self._ended_ns))
         if not recorded or writer is None:
             return None
         if writer.disk_full and not self._disk_full:  # it filled up while the recording ended
             self._disk_full = f"no room was left on the disk of {writer.folder}"
         if writer.left_out:
-            rows = ", ".join(f"{n} of {table}" for table, n in sorted(writer.left_out.items()))
-            self.notes.append(f"rows could not be stored and are left out: {rows}; the log says why")
+            left_out = ", ".join(f"{n} of {table}" for table, n in sorted(writer.left_out.items()))
+            self.notes.append(f"rows could not be stored and are left out: {left_out}; the log says why")
         muxer = self._streams.muxer
         return Recording(
             folder=writer.folder,
@@ -265,10 +265,6 @@ class Recorder:
             notes=tuple(self.notes),
             disk_full=self._disk_full,
         )
-
-    def _manifest_health(self, sensors: dict[str, Any]) -> dict[str, Any]:
-        health = {"sensors": sensors, "camera": self._streams.camera_health()}
-        return health | ({"disk_full": self._disk_full} if self._disk_full else {})
 
     def _watch_left_out(self, writer: CaptureWriter) -> None:
         """Say once that rows cannot be stored, while it happens."""
@@ -286,29 +282,30 @@ class Recorder:
             if error is None:
                 raise cannot_write(folder or self.take.out, failure) from failure
 
-    def _end_of_rows(self, writer: CaptureWriter) -> None:
-        self._player.stop(writer)
+    def _end_of_rows(self, rows: RowWriter) -> None:
+        self._player.stop(rows)
         if self._player.failure is not None:
             self._note(f"the recording ended early: its schedule broke off ({self._player.failure!r})")
         self._ended_ns = self._streams.detach()
-        writer.clock_anchor(*clock.anchor())
-        self.event_log.log("info", "stopped")
+        rows.clock_anchor(*clock.anchor())
+        rows.ended(self._ended_ns)
 
     def _watch(self) -> None:
         """Look after microphone and disk; called by the player now and then."""
         if self._streams.microphone is not None:
             self._streams.microphone.watch()
-        if self._writer is None or self._disk_watch is None:
+        if self._rows is None or self._disk_watch is None:
             return
-        self._watch_left_out(self._writer)
+        writer = self._rows.writer
+        self._watch_left_out(writer)
         self._disk = self._disk_watch.look()
-        muxer, failure = self._streams.muxer, self._writer.failure
+        muxer, failure = self._streams.muxer, writer.failure
         video_full = muxer is not None and muxer.failure is not None and is_disk_full(muxer.failure)
         if failure is not None:
             self.event_log.log("error", "the capture cannot be written", {"error": str(failure)})
             self.finished.set()
-        elif self._disk.is_full or self._writer.disk_full or video_full:
-            self._end_on_full_disk(self._writer.folder)
+        elif self._disk.is_full or writer.disk_full or video_full:
+            self._end_on_full_disk(writer.folder)
 
     def _end_on_full_disk(self, folder: Path) -> None:
         free = f"{self._disk.free_bytes / 1e6:.0f} MB are free" if self._disk else "no room"
@@ -317,9 +314,8 @@ class Recorder:
         self.finished.set()
 
     def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
-        if self._writer is not None and self._phase == "recording":
-            self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
-            self.event_log.show("trigger", t_ns=t_ns)
+        if self._rows is not None and self._phase == "recording":
+            self._rows.trigger(t_ns, uncertainty_ns)
 
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 
@@ -410,7 +406,7 @@ class Recorder:
             phase=self._phase,
             rig=self._hardware.name,
             subject=self.subject,
-            folder=self._writer.folder if self._writer else None,
+            folder=self._rows.writer.folder if self._rows else None,
             elapsed_s=elapsed_s,
             remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
             cue=self._player.cue() if recording else None,

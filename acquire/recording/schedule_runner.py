@@ -154,7 +154,7 @@ class ScheduleRunner:
         at_s = prompts[self._next].at_s if self._next < len(prompts) else self._schedule.duration_s
         return max(0.0, self._head.stands_s(now_ns) + at_s - self._head.position_s(now_ns))
 
-    def stop(self, now_ns: int) -> tuple[Action, ...]:
+    def stop(self, now_ns: int) -> tuple[PromptDue | PauseDue, ...]:
         """End the schedule before its time: an exercise or a pause in progress is ended as cut short."""
         stops = [stop for stop in self._cut(now_ns) if stop.prompt.kind != "sync_stop"]
         paused = [PauseDue(t_ns=now_ns, begins=False, cut_short=True)] if self._head.paused else []

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
-from acquire.ledbox.flasher import Flash, Flasher
+from acquire.ledbox.flasher import FLASH_MS, Flasher
 from acquire.protocol.cues import Cue
 from acquire.protocol.schedule import Schedule
+from acquire.recording.row_writer import RowWriter
 from acquire.recording.schedule_runner import (
     COUNTDOWN_S,
     Action,
@@ -23,15 +23,11 @@ from acquire.recording.schedule_runner import (
     Reply,
     ScheduleRunner,
 )
-from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
 from dataset.support.errors import HardwareError, InputError
 
-FLASH_MS = 80
 ANCHOR_EVERY_S = 10.0
 WATCH_EVERY_S = 0.5
-#: Where the events of a person's keys come from.
-SOURCE = "control"
 
 
 def _wait(wake: threading.Event, seconds: float) -> None:
@@ -96,42 +92,42 @@ class ScheduleThread:
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         self._wake = threading.Event()
-        self._writer: CaptureWriter | None = None
+        self._rows: RowWriter | None = None
         self._flasher: Flasher | None = None
         #: What ended the schedule before its time; None where nothing did.
         self.failure: Exception | None = None
 
     # -- life -----------------------------------------------------------------------------------------------------
 
-    def start(self, writer: CaptureWriter, began_ns: int, flasher: Flasher | None) -> None:
+    def start(self, rows: RowWriter, began_ns: int, flasher: Flasher | None) -> None:
         """Begin; the schedule's second 0 is ``began_ns`` of the host's clock."""
         with self._lock:
-            self._writer, self._flasher = writer, flasher
+            self._rows, self._flasher = rows, flasher
             self._runner = ScheduleRunner(self._schedule, began_ns, countdown_s=self._pacing.countdown_s)
-        self._thread = threading.Thread(target=self._run, args=(writer, began_ns), name="schedule", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(rows, began_ns), name="schedule", daemon=True)
         self._thread.start()
 
-    def stop(self, writer: CaptureWriter) -> None:
+    def stop(self, rows: RowWriter) -> None:
         """End it; an exercise or a pause in progress is ended by an event with ``cut_short``."""
         self._finished.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
         with self._lock:
-            self._writer = None
+            self._rows = None
             for action in self._runner.stop(self._pacing.now_ns()):
-                _store(writer, action)
+                _store(rows, action)
 
-    def _run(self, writer: CaptureWriter, began_ns: int) -> None:
+    def _run(self, rows: RowWriter, began_ns: int) -> None:
         try:
-            self._play(writer, began_ns)
+            self._play(rows, began_ns)
         except Exception as error:  # noqa: BLE001 - a recording without its schedule must end, not run for ever
             self.failure = error
             self._event_log.log("error", "the schedule broke off", {"error": repr(error)})
         finally:
             self._finished.set()
 
-    def _play(self, writer: CaptureWriter, began_ns: int) -> None:
+    def _play(self, rows: RowWriter, began_ns: int) -> None:
         if self._flasher is None and any(p.kind == "flash" for p in self._schedule.prompts):
             self._event_log.log(
                 "warning", "flashes skipped: no LED box and no screen; the video's offset rests on claps"
@@ -141,13 +137,13 @@ class ScheduleThread:
             self._wake.clear()
             with self._lock:
                 step = self._runner.advance(self._pacing.now_ns())
-                self._perform(writer, step.actions)
+                self._perform(rows, step.actions)
             if step.wait_s is None:
                 break
             if step.actions:
                 continue
             if (self._pacing.now_ns() - began_ns) * 1e-9 >= anchor_s:
-                writer.clock_anchor(*clock.anchor())
+                rows.clock_anchor(*clock.anchor())
                 anchor_s += ANCHOR_EVERY_S
             self._watch()
             if not self._finished.is_set():
@@ -157,62 +153,40 @@ class ScheduleThread:
 
     # -- performing, under the lock -------------------------------------------------------------------------------
 
-    def _perform(self, writer: CaptureWriter, actions: Iterable[Action]) -> None:
+    def _perform(self, rows: RowWriter, actions: Iterable[Action]) -> None:
         for action in actions:
             if isinstance(action, FlashDue):
-                self._fire(writer, action)
-                continue
-            _store(writer, action)
-            self._tell(action)
+                self._fire(rows, action)
+            elif isinstance(action, LogDue):
+                self._event_log.log("info", action.what, action.detail, t_ns=action.t_ns)
+            else:
+                _store(rows, action)
+            if isinstance(action, PromptDue):
+                self._hardware.prompt(action.prompt, action.t_ns)
 
-    def _tell(self, action: Action) -> None:
-        """Give a prompt to the person; show or log an action beside its event."""
-        if isinstance(action, PromptDue):
-            self._hardware.prompt(action.prompt, action.t_ns)
-            self._event_log.show(action.prompt.kind, action.prompt.label, t_ns=action.t_ns)
-        elif isinstance(action, MarkerDue):
-            self._event_log.log("info", action.command, {"label": action.label}, t_ns=action.t_ns)
-        elif isinstance(action, PauseDue):
-            self._event_log.log("info", "paused" if action.begins else "resumed", t_ns=action.t_ns)
-        elif isinstance(action, LogDue):
-            self._event_log.log("info", action.what, action.detail, t_ns=action.t_ns)
-
-    def _fire(self, writer: CaptureWriter, due: FlashDue) -> None:
+    def _fire(self, rows: RowWriter, due: FlashDue) -> None:
         flasher = self._flasher
-        if flasher is None:
-            return
-        self._hardware.prompt(due.prompt, due.t_ns)
-        more = {"asked": True} if due.requested else {}
-        flasher.request_flash(FLASH_MS, lambda flash: self._on_flash(flash, writer, flasher.source, more))
-
-    def _on_flash(self, flash: Flash | None, writer: CaptureWriter, source: str, more: Mapping[str, Any]) -> None:
-        if flash is None:
-            self._event_log.log("warning", "a flash was not given", {"source": source})
-            return
-        writer.event(
-            flash.t_ns,
-            "flash",
-            uncertainty_ns=flash.uncertainty_ns,
-            source=source,
-            detail={**flash.detail, **more},
-        )
-        self._event_log.show("flash", t_ns=flash.t_ns)
+        if flasher is not None:
+            self._hardware.prompt(due.prompt, due.t_ns)
+            flasher.request_flash(
+                FLASH_MS, lambda flash: rows.flash(flash, flasher.source, requested=due.requested)
+            )  # fmt: skip
 
     # -- what a person may do -------------------------------------------------------------------------------------
 
     def _command(self, command: Callable[[int], Reply], t_ns: int | None = None) -> str:
         """Carry out one command of the runner, now or at another host time, and wake the thread."""
         with self._lock:
-            writer = self._recording()
+            rows = self._recording()
             reply = command(self._pacing.now_ns() if t_ns is None else t_ns)
-            self._perform(writer, reply.actions)
+            self._perform(rows, reply.actions)
             self._wake.set()
             return reply.words
 
-    def _recording(self) -> CaptureWriter:
-        if self._writer is None or self._finished.is_set():
+    def _recording(self) -> RowWriter:
+        if self._rows is None or self._finished.is_set():
             raise InputError("nothing is being recorded", "", "start a recording first")
-        return self._writer
+        return self._rows
 
     def mark(self, text: str, t_ns: int | None = None) -> str:
         """Store a marker with a text of one line, now or at an earlier host time."""
@@ -284,14 +258,12 @@ class ScheduleThread:
             return self._runner.cue(self._pacing.now_ns())
 
 
-def _store(writer: CaptureWriter, action: Action) -> None:
-    """Store the event of an action that has one."""
+def _store(rows: RowWriter, action: PromptDue | MarkerDue | PauseDue) -> None:
     if isinstance(action, PromptDue):
-        source = SOURCE if action.requested else "schedule"
-        prompt = action.prompt
-        writer.event(action.t_ns, prompt.kind, label=prompt.label, source=source, detail=action.detail)
+        rows.prompt(action.prompt, action.t_ns, requested=action.requested, detail=action.detail)
     elif isinstance(action, MarkerDue):
-        writer.event(action.t_ns, "marker", label=action.text, source=SOURCE, detail={"asked": action.command})
-    elif isinstance(action, PauseDue):
-        kind = "pause_start" if action.begins else "pause_stop"
-        writer.event(action.t_ns, kind, source=SOURCE, detail={"cut_short": True} if action.cut_short else None)
+        rows.marker(action.t_ns, action.command, action.label, action.text)
+    elif action.begins:
+        rows.pause_begun(action.t_ns)
+    else:
+        rows.pause_ended(action.t_ns, cut_short=action.cut_short)

@@ -17,6 +17,7 @@ from acquire.event_log import EventLog
 from acquire.ledbox.flasher import Flash, FlashCallback
 from acquire.protocol.protocol import Protocol
 from acquire.protocol.schedule import Prompt, build_schedule
+from acquire.recording.row_writer import RowWriter
 from acquire.recording.schedule_thread import Pacing, ScheduleThread
 from dataset.capture.reader import Capture
 from dataset.capture.types import Sensor
@@ -80,6 +81,7 @@ class Show:
         sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left")
         self.writer = CaptureWriter(folder, subject="S1", sensors=[sensor])
         self.event_log.attach(self.writer)
+        self.rows = RowWriter(self.writer, self.event_log)
         self.player = ScheduleThread(
             self.schedule,
             self.person,  # type: ignore[arg-type]
@@ -99,9 +101,9 @@ class Show:
 
     def play(self) -> Capture:
         """Play until it has ended, close, and return the capture."""
-        self.player.start(self.writer, BEGAN_NS, self._lamp)
+        self.player.start(self.rows, BEGAN_NS, self._lamp)
         assert self.finished.wait(20)
-        self.player.stop(self.writer)
+        self.player.stop(self.rows)
         self.event_log.detach()
         self.writer.close()
         return Capture.open(self.folder)
@@ -253,10 +255,10 @@ def test_by_the_hosts_clock_it_takes_the_time_it_says(tmp_path: Path) -> None:
         watch=lambda: None,
     )
     began_ns = clock.now_ns()
-    show.player.start(show.writer, began_ns, None)
+    show.player.start(show.rows, began_ns, None)
     assert show.finished.wait(20)
     assert show.schedule.duration_s <= (clock.now_ns() - began_ns) / S < show.schedule.duration_s + 2.0
-    show.player.stop(show.writer)
+    show.player.stop(show.rows)
     show.writer.close()
     events = sorted(Capture.open(tmp_path).events(), key=lambda e: e.t_ns)
     late_s = [(e.t_ns - began_ns) / S - p.at_s for e, p in zip(events, show.schedule.prompts, strict=True)]
