@@ -6,6 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acquire.bluetooth.manager import SensorManager
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
@@ -144,3 +147,9 @@ class Streams:
         if self.muxer is None or self.camera is None:
             return {}
         return {**self.muxer.health(), **self.camera.health()}
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        camera = self.camera
+        picture = camera.picture() if camera else None
+        return camera.turn(picture) if camera and picture is not None else None
