@@ -17,6 +17,7 @@ from acquire.ledbox.flasher import Flasher
 from acquire.media.camera import Camera
 from acquire.media.microphone import Microphone
 from acquire.media.video_recorder import VideoRecorder, frames_that_may_wait, open_encoder
+from acquire.media.video_writer import VideoFormat
 from acquire.quality.disk import expected_bytes_per_s
 from acquire.recording.row_writer import RowWriter
 from dataset.capture.schema import VIDEO
@@ -111,14 +112,14 @@ class Streams:
         self.manager.attach(writer)
         if self.camera is not None:
             camera, microphone = self.camera, self.microphone
-            encoder = open_encoder(
-                writer.folder / VIDEO,
+            video = VideoFormat(
                 width=camera.width,
                 height=camera.height,
                 nominal_hz=camera.nominal_hz,
                 sound_rate_hz=microphone.rate_hz if microphone else None,
                 turn=camera.turn,
             )
+            encoder = open_encoder(writer.folder / VIDEO, video)
             waiting = frames_that_may_wait(camera.width, camera.height)
             self.muxer = VideoRecorder(encoder, writer, self._event_log, max_waiting_frames=waiting)
             if microphone is not None:

@@ -28,7 +28,7 @@ from acquire.recording.status import status_dict
 from acquire.recording.storage_watch import StorageWatch
 from acquire.recording.take import Recording, Snapshot, Take
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder
+from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject, new_capture_folder
 from dataset.support import clock
 from dataset.support.errors import CaptureError, HardwareError, InputError, MiaError
 from dataset.support.outputs import cannot_write
@@ -170,9 +170,7 @@ class Recorder:
             subject=self.subject,
             sensors=streams.manager.sensors,
             sync_seed=take.seed,
-            rig_toml=take.rig_toml,
-            protocol_toml=take.protocol_toml,
-            setup_id=take.setup_id,
+            header=CaptureHeader(rig_toml=take.rig_toml, protocol_toml=take.protocol_toml, setup_id=take.setup_id),
         )
         self._storage.begin(folder, streams.expected_bytes_per_s())
         self._rows = rows = RowWriter(writer, self.event_log)

@@ -20,7 +20,7 @@ from acquire.ledbox.clock_sync import Exchange, unwrap_us
 from acquire.ledbox.driver import IDLE_PINGS_EVERY_S, PINGS_AT_FIRST, PINGS_IN_A_BURST
 from acquire.ledbox.flasher import BOX_SOURCE, FLASH_MS, Flash, box_flash
 from acquire.media.microphone import ArrivalLine
-from acquire.media.video_writer import VideoWriter
+from acquire.media.video_writer import VideoFormat, VideoWriter
 from acquire.protocol.protocol import Protocol
 from acquire.protocol.schedule import Schedule, build_schedule
 from acquire.quality.sensor_health import SensorHealth, health_by_channel
@@ -39,7 +39,7 @@ from acquire.virtual.simulate_others import write_other
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from dataset.capture.schema import VIDEO
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, new_capture_folder
+from dataset.capture.writer import CaptureHeader, CaptureWriter, new_capture_folder
 from dataset.muscles import PAPER_CHANNELS
 from dataset.sensors.profile import find_profile
 from dataset.support.arrays import IntArray
@@ -199,8 +199,9 @@ class _Simulation:
             subject=subject,
             sensors=self._sensors,
             sync_seed=seed,
-            rig_toml=f'name = "{"virtual-mixed" if mixed else "virtual"}"\n',
-            protocol_toml=protocol_text,
+            header=CaptureHeader(
+                rig_toml=f'name = "{"virtual-mixed" if mixed else "virtual"}"\n', protocol_toml=protocol_text
+            ),
         )
         self._event_log = EventLog()
         self._rows = RowWriter(self._writer, self._event_log)
@@ -364,14 +365,14 @@ class _Simulation:
         lit = [(flash.on_ns, flash.off_ns) for flash in self._world.flashes()]
         zero_ns = int(arrival[0])
         pts, centres = array("q"), array("q")
-        with VideoWriter(
-            self._folder / VIDEO,
+        stored = VideoFormat(
             width=film.width,
             height=film.height,
             nominal_hz=camera.nominal_hz,
             sound_rate_hz=self._devices.microphone.rate_hz,
             preset=film.preset,
-        ) as video:
+        )
+        with VideoWriter(self._folder / VIDEO, stored) as video:
             sound = _SoundWriter(self._world, self._devices, self._faults, self._writer, video, zero_ns)
             for begin in range(0, len(index), _FRAMES_AT_ONCE):
                 some = index[begin : begin + _FRAMES_AT_ONCE]
