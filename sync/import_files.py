@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, check_subject
+from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject
 from dataset.exercises import canonical_exercise
 from dataset.importers.emg_columns import EmgColumns, choose_columns, not_emg_by_name
 from dataset.media.video import probe_video
@@ -148,7 +148,9 @@ def _write(
     ]
     taken = [c.index for c in columns.taken]
     characteristic = profile.stream.characteristic
-    writer = CaptureWriter(folder, subject=subject, sensors=sensors, host_clock="file", clock_resolution_ns=1)
+    writer = CaptureWriter(
+        folder, subject=subject, sensors=sensors, header=CaptureHeader(host_clock="file", clock_resolution_ns=1)
+    )
     try:
         writer.log("info", "columns", columns.as_dict(), t_ns=_ns(table.time_s[0]))
         for row, at_s in enumerate(table.time_s):

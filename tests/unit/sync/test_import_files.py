@@ -10,7 +10,7 @@ import pytest
 
 from dataset.capture.reader import Capture
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter
+from dataset.capture.writer import CaptureHeader, CaptureWriter
 from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 from dataset.support.errors import CaptureError, InputError, MiaError, OutputExistsError, VideoError
@@ -212,7 +212,9 @@ def test_a_table_of_days_is_refused_before_anything_is_laid_out_over_it(tmp_path
 
 def test_a_capture_that_spans_a_year_is_refused_before_memory_is_taken(tmp_path):
     sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile=find_profile("float64-le"))
-    writer = CaptureWriter(tmp_path, subject="S01", sensors=[sensor], host_clock="file", clock_resolution_ns=1)
+    writer = CaptureWriter(
+        tmp_path, subject="S01", sensors=[sensor], header=CaptureHeader(host_clock="file", clock_resolution_ns=1)
+    )
     for at_s in (0.0, *(3.2e7 + np.arange(30) / 10)):
         writer.notification(1, 0, "file", round(at_s * 1e9), struct.pack("<d", at_s % 3))
     writer.close()

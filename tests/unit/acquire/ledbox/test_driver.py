@@ -13,6 +13,7 @@ import pytest
 
 from acquire.event_log import EventLog
 from acquire.ledbox.driver import LedBox
+from acquire.recording.row_writer import RowWriter
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
 from dataset.support.errors import HardwareError
@@ -24,7 +25,7 @@ def test_flashes_have_their_host_time_across_a_wrap_of_the_clock(
     twin = box_twin(rate=1.003)
     box = LedBox(twin.port, EventLog())
     writer = CaptureWriter(tmp_path, subject="S1", sensors=fakes.slots(1))
-    box.attach(writer)
+    box.attach(RowWriter(writer, EventLog()).box_line)
     flashes = []
     for _ in range(12):
         flashes.append(box.flash(50))

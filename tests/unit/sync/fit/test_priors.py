@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from acquire.ledbox.driver import SOURCE as BOX
+from acquire.ledbox.flasher import BOX_SOURCE as BOX
 from acquire.screen.flash import SOURCE, SOURCE_OVER_SSH
 from sync.fit.priors import LIGHT_LATENCY, light_source
 
