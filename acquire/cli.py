@@ -62,7 +62,7 @@ def screen(
     """Record sensors, video and sound on one clock. Without a command: the capture screen."""
     if context.invoked_subcommand is not None:
         return
-    from acquire.screen.app import run_screen
+    from acquire.screen.run import run_screen
 
     found = "rig.toml" if Path("rig.toml").is_file() else "virtual"
     raise typer.Exit(

@@ -14,11 +14,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from acquire.recording.take import Recording
+from acquire.recording.take import Recording, Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import command
+from acquire.screen.messages import AnotherTake, NextPerson
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, level_style
 from acquire.screen.process import run_beside
+from acquire.screen.steps import Step
 from dataset.muscles import channel_from_name
 from dataset.support.text import clean_text
 
@@ -67,13 +69,18 @@ async def preview_verdict(capture: Path) -> Preview:
 class SummaryScreen(StepScreen):
     """Health, verdict's preview, next command."""
 
-    STEP = "Summary"
+    STEP = Step.SUMMARY
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "again(True)", "Another take"),
         Binding("w", "again(False)", "New placement", tooltip="Another take after sensors were moved"),
         Binding("p", "person", "Next person"),
     ]
     preview: Preview | None = None
+
+    def __init__(self, snapshot: Snapshot, recording: Recording, *, not_found: str) -> None:
+        super().__init__(snapshot)
+        self._recording_made = recording
+        self._not_found = not_found
 
     def compose_body(self) -> ComposeResult:
         """Lay out."""
@@ -85,9 +92,9 @@ class SummaryScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Say what was recorded, and ask the synchroniser."""
-        recording = self.flow.recordings[-1]
-        self.query_one("#not-found").display = bool(self.flow.not_found)
-        self.query_one("#not-found", Static).update(Text(f" ✖ {self.flow.not_found}", f"bold {BAD}"))
+        recording = self._recording_made
+        self.query_one("#not-found").display = bool(self._not_found)
+        self.query_one("#not-found", Static).update(Text(f" ✖ {self._not_found}", f"bold {BAD}"))
         self.query_one("#summary", Static).update(summary_text(recording))
         self.query_one("#preview", Static).update(Text(" ◌ aligning, to see what its verdict will be ...", DIM))
         words = Text(" next:  ", DIM)
@@ -104,15 +111,15 @@ class SummaryScreen(StepScreen):
 
     def action_back(self) -> None:
         """Go to the setup: what was recorded is saved, and no step before it can be had again."""
-        self.capture_app.next_person()
+        self.post_message(NextPerson())
 
     def action_again(self, same_placement: bool) -> None:
         """Record another take; in the same placement, assigning and rest/contract are skipped."""
-        self.capture_app.further(same_placement=same_placement)
+        self.post_message(AnotherTake(same_placement))
 
     def action_person(self) -> None:
         """Begin with another person."""
-        self.capture_app.next_person()
+        self.post_message(NextPerson())
 
 
 def summary_text(recording: Recording) -> Text:
