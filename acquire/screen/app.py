@@ -29,6 +29,7 @@ from acquire.screen.flow import Flow, MakeRecorder, Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, StopScreen
 from acquire.screen.step_screens import make_step
 from acquire.screen.steps import Step
+from acquire.screen.textual_internals import writes_waiting
 from acquire.screen.view import View
 from dataset.support.errors import MiaError
 
@@ -163,8 +164,7 @@ class CaptureApp(App[int]):
 
     def terminal_lags(self) -> bool:
         """Return whether the terminal has not read what was drawn: then nothing more is, and this loop never waits."""
-        writer = getattr(self._driver, "_writer_thread", None)
-        return writer is not None and writer._queue.qsize() >= WRITES_THAT_MAY_WAIT
+        return writes_waiting(self) >= WRITES_THAT_MAY_WAIT
 
     def say(self, words: str, level: Level = "information", *, seconds: float = 5.0) -> None:
         """Show a message for some seconds."""
