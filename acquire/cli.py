@@ -264,9 +264,10 @@ add_tools(app)
 
 
 def _say_what_to_flex(channel: str, seconds: float) -> None:
+    from acquire.protocol.prompts import REST_TEXT
     from acquire.recording.assignment_procedure import flex_prompt
 
-    words = flex_prompt(channel).text if channel else "let everything hang loose"
+    words = flex_prompt(channel).text if channel else REST_TEXT
     STDERR.print(f"{words} ({seconds:g} s)", markup=False)
 
 

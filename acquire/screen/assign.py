@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,9 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from acquire.assignment import Answer, Assigned
+from acquire.assignment import Assigned
 from acquire.protocol.cues import Cue, muscle_title
+from acquire.protocol.prompts import REST_TEXT
+from acquire.recording.assignment_procedure import flex_prompt
 from acquire.screen.base import StepScreen
+from acquire.screen.drawing import hint_lines
 from acquire.screen.figure import SIGNS, BodyFigure
 from acquire.screen.messages import AssignmentAccepted, AssignmentSkipped, AssignmentWanted, RecordWhenReady
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN
@@ -24,12 +26,12 @@ from dataset.muscles import channel_from_name
 
 
 class AssignScreen(StepScreen):
-    """The figure, the muscle asked for, and who answered."""
+    """The figure, the muscle asked for, and which sensor responded."""
 
     STEP = Step.ASSIGN
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "begin", "Begin", tooltip="Begin to assign, or begin again"),
-        Binding("enter", "go", "Accept", tooltip="Accept who answered, go on"),
+        Binding("enter", "go", "Accept", tooltip="Accept the assignment, continue"),
         Binding("s", "keep", "Keep the rig's", tooltip="Skip: keep what the rig says of each sensor"),
         Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
     ]
@@ -41,25 +43,26 @@ class AssignScreen(StepScreen):
             yield BodyFigure()
             with Vertical():
                 yield Static(id="answers")
-        yield Static("a begins: let everything hang loose, then flex each muscle as it is named", classes="words")
+        yield Static(f"a begins: {REST_TEXT}, then flex each muscle as it is named", classes="words")
 
     def show(self, view: View) -> None:
-        """Show who is asked and who answered."""
+        """Show which muscle is asked for and which sensors responded."""
         super().show(view)
         assignment = view.assignment
         cue = self.query_one(CuePanel)
         cue.cue = assignment_cue(assignment)
         cue.snapshot = view.snapshot
+        answers = self.query_one("#answers", Static)
         channels = [s.sensor.channel for s in view.snapshot.sensors]
         self.query_one(BodyFigure).places = {c: _place(c, assignment) for c in channels}
-        self.query_one("#answers", Static).update(answers_text(channels, assignment.answers, assignment.asked))
+        answers.update(answers_text(channels, assignment, answers.content_size.width))
 
     def action_begin(self) -> None:
         """Ask for each muscle in turn."""
         self.post_message(AssignmentWanted())
 
     def action_go(self) -> None:
-        """Bind those that answered and go on."""
+        """Bind the sensors that responded and go on."""
         self.post_message(AssignmentAccepted())
 
     def action_keep(self) -> None:
@@ -84,24 +87,24 @@ def assignment_cue(assignment: AssignmentView) -> Cue:
     if not assignment.running:
         refused = sum(not isinstance(a, Assigned) for a in answers.values())
         title = "Flex" if not answers else "Not clear" if refused else "Assigned"
-        text = "press a to begin" if not answers else f"{refused} not clear: a asks again; enter accepts"
+        text = "press a to begin" if not answers else f"{refused} not clear: a asks again, Enter accepts"
         if answers and not refused:
-            text = "every sensor answered to one muscle: enter goes on"
+            text = "every muscle has its sensor; Enter continues"
         kind = "done" if answers and not refused else "ready"
         return Cue(kind=kind, title=title, text=text, left_s=0.0, next_title="")
     if assignment.asked:
-        title, text = muscle_title(assignment.asked), "flex it hard and hold"
+        title, text = muscle_title(assignment.asked), flex_prompt(assignment.asked).text
         return Cue(kind="contract", title=title, text=text, left_s=left_s, next_title="Rest")
-    return Cue(kind="rest", title="Rest", text="let everything hang loose", left_s=left_s, next_title="")
+    return Cue(kind="rest", title="Rest", text=REST_TEXT, left_s=left_s, next_title="")
 
 
-def answers_text(channels: list[str], answers: Mapping[str, Answer], asked: str) -> Text:
-    """Return a line for each muscle: who answered, how clearly, or why nobody is bound."""
+def answers_text(channels: list[str], assignment: AssignmentView, width: int) -> Text:
+    """Return a line for each muscle: which sensor responded, how clearly, or why none is bound."""
     text = Text(overflow="ellipsis", no_wrap=True)
     hints: list[str] = []
     for channel in channels:
-        answer = answers.get(channel)
-        state = "asked" if channel == asked else "open" if answer is None else "bound"
+        answer = assignment.answers.get(channel)
+        state = "asked" if channel == assignment.asked else "open" if answer is None else "bound"
         if answer is not None and not isinstance(answer, Assigned):
             state = "refused"
             hints.append(answer.hint)
@@ -114,10 +117,10 @@ def answers_text(channels: list[str], answers: Mapping[str, Answer], asked: str)
             text.append(f"sensor {answer.slot}  margin {answer.margin:.2f}", GOOD)
         elif answer is not None:
             slots = ", ".join(map(str, answer.slots))
-            text.append(f"sensors {slots} alike" if len(answer.slots) > 1 else "nobody answered", BAD)
+            text.append(f"sensors {slots} alike" if len(answer.slots) > 1 else "no sensor responded", BAD)
         else:
             text.append("-", DIM)
         text.append("\n")
     for hint in dict.fromkeys(hints):
-        text.append(f"\n → {hint}", BAD)
+        text.append("\n" + hint_lines(hint, width, indent=1), BAD)
     return text

@@ -50,7 +50,7 @@ class CalibrateScreen(StepScreen):
         if snapshot.phase != "recording":
             panel.cue = Cue(
                 kind="ready", title="Rest, flex, rest", left_s=0.0, next_title="",
-                text="for every muscle once; enter begins and starts the recording",
+                text="once for every muscle; Enter starts the recording with this",
             )  # fmt: skip
         else:
             panel.cue = None

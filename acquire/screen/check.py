@@ -15,12 +15,16 @@ from acquire.preflight.checks import Check, preflight, ready_to_go, sensor_troub
 from acquire.quality.limits import battery_is_low
 from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
+from acquire.screen.drawing import hint_lines
 from acquire.screen.messages import RecordWhenReady, ReopenRig, StepDone
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, STATES, WARN, level_style
 from acquire.screen.picture import CameraView
 from acquire.screen.steps import Step
 from acquire.screen.view import PictureKind, View
 from dataset.muscles import channel_from_name
+
+#: Between what was found and what to do.
+_BESIDE = "  "
 
 
 class CheckScreen(StepScreen):
@@ -30,7 +34,7 @@ class CheckScreen(StepScreen):
     #: Once a second; each look takes some hundredths of a second, in a thread.
     PICTURE_EVERY = 10
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Go on"),
+        Binding("enter", "go", "Continue"),
         Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
         Binding("o", "reopen", "Open again"),
     ]
@@ -56,14 +60,16 @@ class CheckScreen(StepScreen):
             self.query_one(CameraView).picture = view.picture
         checks = preflight(snapshot, view.body)
         self.query_one("#check-sensors", Static).update(sensors_text(snapshot.sensors))
-        self.query_one("#checks", Static).update(checks_text(checks))
+        self.query_one("#checks", Static).update(
+            checks_text(checks, self.query_one("#check-list").content_size.width - 1)
+        )
         bad = sum(c.level == "bad" for c in checks)
         if ready_to_go(checks):
-            words = "✔ all is well: enter goes on; ctrl+r records at once"
+            words = "✔ no problems; Enter continues, Ctrl+R records at once"
         elif bad:
-            words = f"✖ {bad} to mend; enter goes on all the same"
+            words = f"✖ {bad} problem{'s' if bad > 1 else ''}; Enter continues anyway"
         else:
-            words = "◌ waiting"
+            words = "◌ opening" if snapshot.phase in ("closed", "opening") else "◌ waiting"
         self.query_one("#check-words", Static).update(words)
 
     def action_go(self) -> None:
@@ -98,16 +104,21 @@ def sensors_text(sensors: tuple[SensorStatus, ...]) -> Text:
     return text
 
 
-def checks_text(checks: tuple[Check, ...]) -> Text:
-    """Return a line for each check: sign, what was found, what to do."""
+def checks_text(checks: tuple[Check, ...], width: int) -> Text:
+    """Return a line for each check: sign, what was found, what to do.
+
+    What to do stands on lines of its own where it does not fit beside what was found, and where it is a problem.
+    """
     text = Text(no_wrap=True, overflow="ellipsis")
     for check in checks:
         sign, colour = level_style(check.level)
         text.append(f" {sign} {check.name:<11}", f"bold {colour}")
-        text.append(f"{check.found:<22} ", PLAIN if check.level != "bad" else f"bold {BAD}")
-        if check.do and check.level == "bad":  # on a line of its own: it must be read
-            text.append(f"\n     → {check.do}", f"bold {colour}")
+        text.append(f"{check.found:<22}", PLAIN if check.level != "bad" else f"bold {BAD}")
+        room = width - len(f" {sign} {check.name:<11}{check.found:<22}") - len(_BESIDE)
+        if check.do and check.level != "bad" and len(check.do) <= room:
+            text.append(_BESIDE + check.do, colour)
         elif check.do:
-            text.append(check.do, colour)
+            style = f"bold {colour}" if check.level == "bad" else colour
+            text.append("\n" + hint_lines(check.do, width, indent=5), style)
         text.append("\n")
     return text

@@ -32,7 +32,7 @@ FIELDS = (
     ("mass_kg", "Mass (kg)", "70"),
     ("age_years", "Age (years)", "30"),
 )
-_WORDS = "enter goes on   ctrl+r records at once   tab to the next field   ctrl+q leaves"
+_WORDS = "Enter continues   Ctrl+R records at once   Tab: next field   Ctrl+Q leaves"
 
 
 class SetupScreen(StepScreen):
@@ -41,7 +41,7 @@ class SetupScreen(StepScreen):
     STEP = Step.SETUP
     AUTO_FOCUS = "#label"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Go on", priority=False),
+        Binding("enter", "go", "Continue", priority=False),
         Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
         Binding("ctrl+n", "new_rig", "New rig file"),
     ]
@@ -72,7 +72,7 @@ class SetupScreen(StepScreen):
                     yield Select(options, value=chosen, allow_blank=False, id=name, compact=True)
             yield Static("", id="problem")
             with Horizontal(classes="field"):
-                yield Button("Go on", id="go", compact=True)
+                yield Button("Continue", id="go", compact=True)
         yield Static(_WORDS, classes="words")
 
     def plan(self) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -95,7 +96,7 @@ class SummaryScreen(StepScreen):
         recording = self._recording_made
         self.query_one("#not-found").display = bool(self._not_found)
         self.query_one("#not-found", Static).update(Text(f" ✖ {self._not_found}", f"bold {BAD}"))
-        self.query_one("#summary", Static).update(summary_text(recording))
+        self.query_one("#summary", Static).update(summary_text(recording, self.app.size.width - 4))
         self.query_one("#preview", Static).update(Text(" ◌ aligning, to see what its verdict will be ...", DIM))
         words = Text(" next:  ", DIM)
         words.append(clean_text(f"mia-sync run {recording.folder} --out sessions"), f"bold {PLAIN}")
@@ -122,7 +123,7 @@ class SummaryScreen(StepScreen):
         self.post_message(NextPerson())
 
 
-def summary_text(recording: Recording) -> Text:
+def summary_text(recording: Recording, width: int) -> Text:
     """Return what a recording left: a line for each sensor, frames, notes."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f" ✔ saved {recording.folder.parent.name}/{recording.folder.name}", f"bold {GOOD}")
@@ -135,7 +136,7 @@ def summary_text(recording: Recording) -> Text:
         sign, colour = level_style("ok" if share >= 0.98 else "warning" if share >= 0.9 else "bad")
         text.append(f" {sign} {channel_from_name(channel).label:<14}", colour)
         text.append(f"{received:>6}" + (f" of {expected:<6}" if expected else " " * 10), PLAIN)
-        text.append(f" {100 * share:5.1f} %  largest gap {health['largest_gap_s']:.2f} s", DIM)
+        text.append(f" {100 * share:5.1f} %  max gap {health['largest_gap_s']:.2f} s", DIM)
         if health["reconnects"]:
             text.append(f"  ▲ {health['reconnects']}x reconnected", WARN)
         text.append("\n")
@@ -143,7 +144,7 @@ def summary_text(recording: Recording) -> Text:
     text.append(f" {'▲' if dropped else '✔'} {'camera':<14}", WARN if dropped else GOOD)
     text.append(f"{recording.counts.get('frame', 0):>6} frames, {dropped} dropped\n", PLAIN)
     for note in recording.notes:
-        text.append(f" ▲ {note}\n", WARN)
+        text.append("\n".join(textwrap.wrap(f" ▲ {note}", width, subsequent_indent="   ")) + "\n", WARN)
     return text
 
 
