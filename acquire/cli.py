@@ -62,7 +62,7 @@ def screen(
     """Record sensors, video and sound on one clock. Without a command: the capture screen."""
     if context.invoked_subcommand is not None:
         return
-    from acquire.screen.app import run_screen
+    from acquire.screen.run import run_screen
 
     found = "rig.toml" if Path("rig.toml").is_file() else "virtual"
     raise typer.Exit(
@@ -264,9 +264,10 @@ add_tools(app)
 
 
 def _say_what_to_flex(channel: str, seconds: float) -> None:
+    from acquire.protocol.prompts import REST_TEXT
     from acquire.recording.assignment_procedure import flex_prompt
 
-    words = flex_prompt(channel).text if channel else "let everything hang loose"
+    words = flex_prompt(channel).text if channel else REST_TEXT
     STDERR.print(f"{words} ({seconds:g} s)", markup=False)
 
 

@@ -9,9 +9,17 @@ from textual.widget import Widget
 from acquire.recording.take import Snapshot
 from acquire.screen.lines import TextLines
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text
+from acquire.screen.steps import Step
 
-#: The flow: name and what it is for.
-STEPS = ("Setup", "Check", "Assign", "Rest/contract", "Record", "Summary")
+#: What each step is called.
+STEP_NAMES = {
+    Step.SETUP: "Setup",
+    Step.CHECK: "Check",
+    Step.ASSIGN: "Assign",
+    Step.CALIBRATE: "Rest/contract",
+    Step.RECORD: "Record",
+    Step.SUMMARY: "Summary",
+}
 
 
 class TopBar(TextLines):
@@ -52,14 +60,14 @@ class StepBar(Widget):
 
     DEFAULT_CSS = "StepBar { height: 1; background: #141b25; }"
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: Step) -> None:
         super().__init__()
-        self._at = STEPS.index(step)
+        self._at = tuple(STEP_NAMES).index(step)
 
     def render(self) -> Text:
         """Draw."""
         text = Text(" ", no_wrap=True)
-        for n, name in enumerate(STEPS):
+        for n, name in enumerate(STEP_NAMES.values()):
             if n:
                 text.append(" › ", DIM)
             if n < self._at:

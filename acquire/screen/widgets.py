@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.text import Text
 from textual.reactive import reactive
 
 from acquire.event_log import LogRow
 from acquire.media.camera import CameraStatus
 from acquire.media.microphone import SoundStatus
+from acquire.preflight.checks import SILENT_DB
 from acquire.protocol.cues import Cue
 from acquire.recording.take import Snapshot
 from acquire.screen.drawing import big_text
@@ -51,9 +54,9 @@ class CuePanel(TextLines):
             if cue.repetitions:
                 left = f"{cue.repetition}/{cue.repetitions}"
             if cue.kind == "paused":
-                text = "space goes on"
+                text = "Space continues"
             elif snapshot.pausing:
-                text = "pauses after this; space takes that back"
+                text = "pauses after this; Space cancels that"
         else:
             title, text = idle_words(snapshot)
             left, coming = "", ""
@@ -64,7 +67,10 @@ class CuePanel(TextLines):
         body.append("\n" * max(0, (height - 5) // 2))
         for row, digits in zip(rows, count, strict=True):
             body.append(row.ljust(width - count_width) + digits.rjust(count_width) + "\n", "bold")
-        body.append(text[: width - len(coming) - 1].ljust(width - len(coming)) + coming)
+        if len(text) + len(coming) >= width:  # what to do now matters more than what comes
+            coming = coming.replace("next: ", "› ")
+            coming = coming if len(text) + len(coming) < width else ""
+        body.append(text.ljust(width - len(coming)) + coming)
         if height >= 5 and snapshot.phase == "recording":
             total_s = snapshot.elapsed_s + snapshot.remaining_s
             done = round(width * snapshot.elapsed_s / total_s) if total_s > 0 else 0
@@ -80,7 +86,7 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
         "closed": ("Starting", "opening the rig"),
         "opening": ("Starting", "opening the rig"),
         "waiting": ("Connecting", f"{streaming} of {len(snapshot.sensors)} sensors stream"),
-        "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; ctrl+r records"),
+        "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; Ctrl+R records"),
         "closing": ("Saving", "closing the capture"),
         "done": ("Saved", f"{snapshot.folder.parent.name}/{snapshot.folder.name}")
         if snapshot.folder
@@ -174,12 +180,12 @@ def camera_words(text: Text, camera: CameraStatus | None, *, with_size: bool) ->
 
 
 def sound_words(text: Text, sound: SoundStatus | None) -> None:
-    """Append a level meter from -60 dB to full scale."""
+    """Append a level meter from the floor of a muted microphone to full scale: what is not silent fills some of it."""
     text.append("  sound ", DIM)
     if sound is None:
         text.append("– none", DIM)
         return
-    lit = max(0, min(8, round((sound.level_db + 60) / 60 * 8)))
+    lit = max(0, min(8, math.ceil((sound.level_db - SILENT_DB) / -SILENT_DB * 8)))
     text.append("▮" * lit, GOOD if lit < 8 else BAD)
     text.append("▯" * (8 - lit), DIM)
     text.append(f" {sound.level_db:.0f} dB", DIM)

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from acquire.assignment import Assigned, Undecided
+from acquire.assignment import Answer, Assigned, Undecided
 from acquire.preflight.body_in_view import BodyView
-from acquire.screen.app import CaptureApp, not_found_words
+from acquire.screen.app import CaptureApp
 from acquire.screen.assign import AssignScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen, StopScreen
+from acquire.screen.patience import not_found_words
+from acquire.screen.steps import Step
 from acquire.screen.summary import Preview, SummaryScreen, preview_text
 from dataset.muscles import PAPER_CHANNELS
 from tests.unit.acquire.screen import frozen
@@ -58,12 +60,12 @@ async def test_every_screen_looks_as_it_did(
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         if step != "setup":
-            app.go(step)
+            app.conductor.go(Step(step))
         await pilot.pause()
         _dress(app, name)
         for _ in range(3):  # the picture comes with each third update
             await pilot.pause()
-            app._draw()
+            app.draw()
         for field in app.screen.query(Input):
             field.cursor_blink = False  # a slow machine would take the picture without the cursor
         await pilot.pause()
@@ -80,12 +82,14 @@ async def test_every_screen_looks_as_it_did(
 def _dress(app: CaptureApp, name: str) -> None:
     step = app.step
     if isinstance(step, CheckScreen):
-        step.body = BodyView(missing=("left foot", "right foot") if name == "check-bad" else ())
+        app.body_watch.body = BodyView(missing=("left foot", "right foot") if name == "check-bad" else ())
     if isinstance(step, AssignScreen):
         channels = [c.name for c in PAPER_CHANNELS]
-        step.answers = {c: Assigned(slot=n, margin=0.8, why="") for n, c in enumerate(channels[:5], start=1)}
-        step.answers[channels[5]] = Undecided(slots=(6, 8), why="alike", hint="do two sensors sit on one muscle?")
-        step.answers[channels[6]] = Undecided(slots=(), why="nobody", hint="flex it harder")
+        bound = enumerate(channels[:5], start=1)
+        answers: dict[str, Answer] = {c: Assigned(slot=n, margin=0.8, why="") for n, c in bound}
+        answers[channels[5]] = Undecided(slots=(6, 8), why="alike", hint="do two sensors sit on one muscle?")
+        answers[channels[6]] = Undecided(slots=(), why="nobody", hint="flex it harder")
+        app.conductor.assignment.answers = answers
     if isinstance(step, SummaryScreen):
         preview = Preview(
             verdict="WARNING", reasons=("no LED box",), streams={"video": "WARNING", "left_biceps": "PASS"}
