@@ -13,26 +13,18 @@ from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.events.emg_responses import Response
 from sync.fit.clock_map import ClockMap
-from sync.fit.contact_fit import close_by_contacts, fit_contacts, without_rate
+from sync.fit.contact_fit import fit_contacts, without_rate
+from sync.fit.contact_responses import Contacts, reject_outliers, respond, trusted_answers
 from sync.fit.contact_selection import answered_by_sensors, answered_cues, emg_confirmed_contacts
 from sync.fit.flash_fit import VideoFit, fit_flashes, frame_lateness_s
 from sync.fit.joint import JointFit, ResponseLatencies, fit_jointly
 from sync.fit.match import Pairing
 from sync.fit.sound_fit import SoundFit, fit_sound
+from sync.quality.closure import Closure, close_by_contacts, close_routes
 from sync.quality.gates import FAIL, Judgement, judge_whole
-from sync.quality.sensor_entry import (
-    Closure,
-    Contacts,
-    SensorData,
-    close_routes,
-    reject_outliers,
-    respond,
-    sync_sensors,
-    trusted_answers,
-)
-from sync.quality.video_entry import sound_sync, video_sync
-from sync.read_capture import CONTACT_KINDS, Recording
-from sync.recording_types import FrameStamps, Picture, VideoMapped
+from sync.quality.sensor_entry import sync_sensors
+from sync.quality.video_entry import VideoMapped, sound_sync, video_sync
+from sync.recording_types import CONTACT_KINDS, FrameStamps, Recording, SensorRecord, VideoRecord
 
 #: So many contacts that no sensor answers are no accident of weak claps.
 _MANY_CONTACTS = 6
@@ -73,7 +65,7 @@ class Alignment:
 
 def align(recording: Recording) -> Alignment:
     """Map every stream of a recording onto the host clock and judge how well that is known."""
-    sensors, picture = recording.sensors, recording.picture
+    sensors, picture = recording.sensors, recording.video
     first = _first_map(recording, picture) if picture else None
     chosen, heard = _contacts(recording, first)
     responses = reject_outliers(sensors, respond(sensors, heard))
@@ -133,7 +125,7 @@ class _FirstMap:
     why: str = ""
 
 
-def _first_map(recording: Recording, picture: Picture) -> _FirstMap:
+def _first_map(recording: Recording, picture: VideoRecord) -> _FirstMap:
     """Tie the video to the host: by flashes, else by contacts, else - unverified - by what the capture says."""
     flashes = recording.flashes
     fit = fit_flashes(picture.brightness, flashes, _lateness_s(recording.frames, picture))
@@ -163,7 +155,7 @@ def _fit_all(recording: Recording, first: _FirstMap, answers: Mapping[str, Respo
     return fit_jointly(without_rate(first.line) if answers else first.line, 0.0, first.sound, answers)
 
 
-def _mapped(recording: Recording, picture: Picture, first: _FirstMap, joint: JointFit) -> VideoMapped:
+def _mapped(recording: Recording, picture: VideoRecord, first: _FirstMap, joint: JointFit) -> VideoMapped:
     """Return the video's and the sound's final maps with the video's entry."""
     line, sound = (joint.video, first.sound) if first.route != "none" else (first.line, None)
     if sound is not None and joint.sound is not None:
@@ -183,7 +175,7 @@ def _moved(contacts: Contacts, joint: JointFit) -> Contacts:
     return replace(contacts, host_s=joint.sound(contacts.pts_s) - joint.acoustic_s, ci95_s=width)
 
 
-def _lateness_s(frames: FrameStamps | None, picture: Picture) -> FloatArray | None:
+def _lateness_s(frames: FrameStamps | None, picture: VideoRecord) -> FloatArray | None:
     """Return how late each frame of the capture's own video was stamped; the frames it had to drop tell that too."""
     if frames is None or len(frames.written.pts_s) != len(picture.brightness.pts_s) or not frames.dated_by_arrival:
         return None
@@ -211,14 +203,14 @@ def _unverified_line(recording: Recording) -> tuple[ClockMap, str]:
     return unknown, "its first instant (PTS 0) is taken for the zero of the sensors' clock, which nothing confirms"
 
 
-def contacts_of(picture: Picture | None) -> tuple[Contact, ...]:
+def contacts_of(picture: VideoRecord | None) -> tuple[Contact, ...]:
     """Return the contacts heard, none where there is no video."""
     return picture.contacts if picture else ()
 
 
 def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str, list[int]], dict[str, Contacts]]:
     """Return the contacts that count, by kind: their indices, and their times on the host clock."""
-    picture = recording.picture
+    picture = recording.video
     if picture is None or mapped is None or mapped.sound is None:
         return {}, {}
     # The contact itself, not its sound's arrival at the microphone.
@@ -248,7 +240,7 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
 
 
 def _span(
-    sensors: Mapping[str, SensorData], picture: Picture | None, mapped: VideoMapped | None
+    sensors: Mapping[str, SensorRecord], picture: VideoRecord | None, mapped: VideoMapped | None
 ) -> tuple[float, float]:
     """Return the time that video and sensors share, in session seconds."""
     with_values = [d for d in sensors.values() if len(d.clock.time_s) > 1]

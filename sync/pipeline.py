@@ -21,8 +21,8 @@ from dataset.support.threads import release_memory
 from sync.align import Alignment, align
 from sync.build_session import build_session
 from sync.quality.gates import FAIL
-from sync.read_capture import Recording, read_recording
-from sync.recording_types import Progress
+from sync.read_capture import read_recording
+from sync.recording_types import Progress, Recording
 from sync.report.evidence import contact_evidence, sensor_evidence
 from sync.result import Evidence, SyncResult
 
@@ -174,7 +174,7 @@ def _write(result: SyncResult) -> None:
 
 
 def _evidence(recording: Recording, alignment: Alignment) -> Evidence:
-    picture, mapped, closure = recording.picture, alignment.video, alignment.closure
+    picture, mapped, closure = recording.video, alignment.video, alignment.closure
     none, nowhere = np.zeros(0), np.zeros(0, dtype=np.int64)
     frame_time_s = brightness = detected_s = none
     detected_frame, pairs = nowhere, np.zeros((0, 2), dtype=np.int64)

@@ -21,9 +21,7 @@ from sync.events.contacts import detect_contacts
 from sync.events.flashes import Brightness
 from sync.fit.flash_fit import host_flashes
 from sync.quality.gates import FAIL
-from sync.quality.sensor_entry import SensorData
-from sync.read_capture import Recording
-from sync.recording_types import FrameStamps, Picture
+from sync.recording_types import FrameStamps, Recording, SensorRecord, VideoRecord
 
 #: Raw sEMG at 1 kHz over the radio; what a laboratory would declare of such a sensor.
 _RAW = Profile(
@@ -93,7 +91,7 @@ def recording_of(session: SyntheticSession, zero_s: float) -> Recording:
         },
         flashes=flashes,
         cues={kind: cue_s - zero_s for kind, cue_s in session.cue_s.items()},
-        picture=Picture(
+        video=VideoRecord(
             path=Path(f"{session.stratum}-{session.seed}"),
             brightness=Brightness(pts_s=session.frame_pts_s, tiles=session.tiles),
             contacts=detect_contacts(sound),
@@ -105,10 +103,10 @@ def recording_of(session: SyntheticSession, zero_s: float) -> Recording:
     )
 
 
-def _sensor_data(slot: int, name: str, sensor: SyntheticSensor, zero_s: float) -> SensorData:
+def _sensor_data(slot: int, name: str, sensor: SyntheticSensor, zero_s: float) -> SensorRecord:
     arrival_s: FloatArray = sensor.arrival_s - zero_s
     profile = find_profile("anr-m40") if sensor.nominal_hz < 100 else _RAW
-    return SensorData(
+    return SensorRecord(
         sensor=Sensor(slot=slot, channel=name, muscle=sensor.muscle, side=sensor.side, profile=profile),
         profile=profile,
         samples=Samples(

@@ -18,7 +18,7 @@ from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.events.emg_responses import explained_alone
 from sync.events.perievent import level_of
-from sync.quality.sensor_entry import SensorData
+from sync.recording_types import SensorRecord
 
 #: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
 _REACTION_S = (-0.3, 1.4)
@@ -72,7 +72,7 @@ def _windows(cue_s: FloatArray) -> list[tuple[float, float]]:
 
 
 def answered_by_sensors(
-    kind: str, contacts: tuple[Contact, ...], host_s: FloatArray, data: Mapping[str, SensorData]
+    kind: str, contacts: tuple[Contact, ...], host_s: FloatArray, data: Mapping[str, SensorRecord]
 ) -> list[int]:
     """Return the contacts of a kind that the limb's sensors answer at one common delay.
 
@@ -97,7 +97,7 @@ def emg_confirmed_contacts(
     known: list[int],
     contacts: tuple[Contact, ...],
     host_s: FloatArray,
-    data: Mapping[str, SensorData],
+    data: Mapping[str, SensorRecord],
 ) -> list[int]:
     """Return further contacts that the limb's sensors answer as they answer those known.
 
@@ -160,7 +160,7 @@ def _n_answered(windows: list[tuple[float, float]], at_s: FloatArray) -> int:
     return n
 
 
-def _explained_by_answers(kind: str, at: FloatArray, data: Mapping[str, SensorData]) -> FloatArray | None:
+def _explained_by_answers(kind: str, at: FloatArray, data: Mapping[str, SensorRecord]) -> FloatArray | None:
     """Return how much of the limb's values an answer at each delay explains, shape (E, D); None without a limb."""
     limb = [
         d for d in data.values() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value) > 20

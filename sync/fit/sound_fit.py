@@ -10,9 +10,9 @@ import numpy as np
 from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.fit.clock_map import ClockMap
-from sync.fit.flash_fit import HostFlashes
 from sync.fit.match import Pairing, match_events
 from sync.fit.priors import ACOUSTIC, ACOUSTIC_BEYOND_BOX, AV_SKEW, MICROPHONE, SOUND_RATE_SD, Prior
+from sync.recording_types import FlashLog
 from sync.robust import cauchy_weight, mad_sd
 
 _BEEP_SD_S = 0.0015
@@ -49,7 +49,7 @@ class SoundFit:
 
 
 def fit_sound(
-    contacts: tuple[Contact, ...], flashes: HostFlashes, video: ClockMap, arrival_s: float | None = None
+    contacts: tuple[Contact, ...], flashes: FlashLog, video: ClockMap, arrival_s: float | None = None
 ) -> SoundFit:
     """Return the sound's map: from a box's beeps, which sound with its flashes, else from what is assumed.
 
@@ -57,7 +57,7 @@ def fit_sound(
     ----------
     contacts : tuple of Contact
         With the beeps heard.
-    flashes : HostFlashes
+    flashes : FlashLog
     video : ClockMap
     arrival_s : float, optional
         When presentation time 0 arrived on the host clock, in our own recordings: without a beep their sound is then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,21 +11,33 @@ from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact
 from sync.fit.clock_map import ClockMap
-from sync.fit.flash_fit import HostFlashes
+from sync.fit.flash_fit import VideoFit
 from sync.fit.match import Pairing
 from sync.fit.rolling_shutter import ShutterFit
 from sync.fit.sound_fit import SoundFit
 from sync.quality import gates
 from sync.quality.gates import FAIL, PASS, WARNING
+from sync.recording_types import FlashLog
 
 #: Matched events that lie this many frames off are not of one train.
 _OTHER_EVENTS = 2.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoMapped:
+    """The video's and the sound's maps and what they rest on."""
+
+    line: ClockMap
+    route: str
+    fit: VideoFit | None
+    sound: SoundFit | None
+    sync: StreamSync
+
+
 def video_sync(
     line: ClockMap,
     pairing: Pairing,
-    flashes: HostFlashes,
+    flashes: FlashLog,
     sound: SoundFit | None,
     pts_s: FloatArray,
     *,
@@ -114,7 +127,7 @@ def video_sync(
 
 
 def sound_sync(
-    sound: SoundFit, flashes: HostFlashes, contacts: tuple[Contact, ...], span_s: tuple[float, float]
+    sound: SoundFit, flashes: FlashLog, contacts: tuple[Contact, ...], span_s: tuple[float, float]
 ) -> StreamSync:
     """Return the sound's entry."""
     line = sound.line
@@ -160,7 +173,7 @@ def sound_sync(
 
 
 def _matched_host_s(
-    pairing: Pairing, flashes: HostFlashes, method: str, line: ClockMap, sound: SoundFit | None
+    pairing: Pairing, flashes: FlashLog, method: str, line: ClockMap, sound: SoundFit | None
 ) -> FloatArray:
     if method == "flashes":
         return np.asarray(flashes.light_s[pairing.pairs[:, 0]])

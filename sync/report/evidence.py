@@ -12,7 +12,8 @@ from dataset.support.disk_arrays import let_go
 from sync.events.contacts import Contact
 from sync.events.emg_responses import Response
 from sync.events.perievent import AFTER_S, BEFORE_S
-from sync.quality.sensor_entry import Contacts, SensorData
+from sync.fit.contact_responses import Contacts
+from sync.recording_types import SensorRecord
 from sync.result import ContactEvidence, SensorEvidence
 
 _SOUND_BEFORE_S, _SOUND_AFTER_S, _SOUND_STEP_S = 0.15, 0.25, 0.001
@@ -36,7 +37,7 @@ def contact_evidence(sound: Sound, contact: Contact, kind: str, time_s: float) -
     )
 
 
-def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping[str, Contacts]) -> SensorEvidence:
+def sensor_evidence(d: SensorRecord, kind: str, response: Response, heard: Mapping[str, Contacts]) -> SensorEvidence:
     """Return one sensor's arrivals, and its values about each contact it might answer."""
     times, values = [], []
     for at in heard[kind].host_s if kind in heard else ():

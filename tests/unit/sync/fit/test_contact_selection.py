@@ -12,7 +12,7 @@ from dataset.support.arrays import FloatArray
 from sync.clock.sensor_clock import sensor_clock
 from sync.events.contacts import Contact
 from sync.fit.contact_selection import answered_by_sensors, answered_cues, emg_confirmed_contacts
-from sync.quality.sensor_entry import SensorData
+from sync.recording_types import SensorRecord
 
 ASKED_S = np.array([4.0, 6.3, 9.1, 11.0, 40.2, 43.0, 45.1, 48.4])
 UNASKED_S, WORD_S, SOFT_S = 26.3, 30.7, 33.9
@@ -27,7 +27,7 @@ def times(contacts: tuple[Contact, ...]) -> FloatArray:
     return np.array([c.time_s for c in contacts])
 
 
-def arms(answered_s: FloatArray, noise: float = 4.0) -> dict[str, SensorData]:
+def arms(answered_s: FloatArray, noise: float = 4.0) -> dict[str, SensorRecord]:
     """Two biceps at 10 Hz that answer each of the given contacts 80 ms late."""
     rng = np.random.default_rng(1)
     data = {}
@@ -37,7 +37,7 @@ def arms(answered_s: FloatArray, noise: float = 4.0) -> dict[str, SensorData]:
         value = np.round(60.0 + 150.0 * level + rng.normal(0, noise, len(time_s)))
         epoch = np.zeros(len(time_s), dtype=np.int64)
         channel = f"{side}_biceps"
-        data[channel] = SensorData(
+        data[channel] = SensorRecord(
             sensor=Sensor(slot=slot, channel=channel, muscle="biceps", side=side),
             profile=find_profile("anr-m40"),
             samples=Samples(

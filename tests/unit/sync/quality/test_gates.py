@@ -12,6 +12,8 @@ from dataset.sensors.decode import Samples
 from dataset.sensors.profile import find_profile
 from sync.clock.sensor_clock import sensor_clock
 from sync.events.emg_responses import Response
+from sync.fit.contact_responses import reject_outliers, why_unusable
+from sync.quality.closure import Closure
 from sync.quality.gates import (
     FAIL,
     PASS,
@@ -23,7 +25,7 @@ from sync.quality.gates import (
     judge_whole,
     sensor_gate_s,
 )
-from sync.quality.sensor_entry import Closure, SensorData, reject_outliers, why_unusable
+from sync.recording_types import SensorRecord
 
 
 def judged(verdict: str) -> Judgement:
@@ -81,7 +83,7 @@ def test_routes_close_only_within_their_joint_interval():
 
 def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_siblings_and_alone():
     data = {
-        f"s{k}": SensorData(
+        f"s{k}": SensorRecord(
             sensor=Sensor(slot=k + 1, channel=f"s{k}", muscle="biceps", side="left"),
             profile=find_profile("anr-m40"),
             samples=Samples(
