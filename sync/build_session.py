@@ -38,8 +38,9 @@ from dataset.support.version import software
 from sync import resample
 from sync.align import Alignment
 from sync.calibration import calibrate
-from sync.quality.gates import FAIL
+from sync.quality.gates import Verdict
 from sync.quality.sensor_entry import session_times
+from sync.quality.stream_alignment import stream_entry
 from sync.quality.video_entry import VideoMapped
 from sync.recording_types import Progress, Recording, SensorRecord, VideoRecord
 
@@ -59,7 +60,7 @@ def build_session(
     sensors, streams = recording.sensors, alignment.streams
     picture, mapped, span = recording.video, alignment.video, alignment.span_s
     times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
-    usable = {n: streams[n].verdict != FAIL for n in sensors}
+    usable = {n: streams[n].verdict != Verdict.FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):
         # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
@@ -91,7 +92,7 @@ def build_session(
         session_uuid=str(uuid.uuid4()),
         created_utc=clock.utc_iso(),
         zero_host_ns=zero_ns,
-        verdict=alignment.verdict,
+        verdict=str(alignment.verdict),
         verdict_reason="; ".join(alignment.reasons),
         rate_hz=resample.RATE_HZ,
         channels=_channel_table(sensors),
@@ -103,7 +104,7 @@ def build_session(
         },
         events=events,
         exercises=exercises,
-        sync=dict(streams),
+        sync={name: stream_entry(stream) for name, stream in streams.items()},
         aligned=aligned,
         provenance=_provenance(capture, mapped, seen.pose, picture, measured.provenance),
         subject_info=_subject_info(capture),

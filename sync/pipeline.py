@@ -20,7 +20,7 @@ from dataset.support.outputs import cannot_write, check_writable
 from dataset.support.threads import release_memory
 from sync.align import Alignment, align
 from sync.build_session import build_session
-from sync.quality.gates import FAIL
+from sync.quality.gates import Verdict
 from sync.read_capture import read_recording
 from sync.recording_types import Progress, Recording
 from sync.report.evidence import contact_evidence, sensor_evidence
@@ -142,7 +142,7 @@ def _run(
     session = build_session(
         capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
     )
-    accepted = alignment.verdict != FAIL or allow_unverified
+    accepted = alignment.verdict != Verdict.FAIL or allow_unverified
     result = SyncResult(
         capture=capture.folder,
         session=session,
@@ -151,7 +151,7 @@ def _run(
         video_path=video,
         verdict=alignment.verdict,
         reasons=alignment.reasons,
-        streams=alignment.streams,
+        streams=session.sync,
         evidence=_evidence(recording, alignment),
     )
     _write(result)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from numpy.typing import NDArray
 
 from dataset.capture.types import Sensor
 from dataset.media.sound import Sound
+from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.sensors.decode import Samples
 from dataset.sensors.profile import Profile
 from dataset.session.types import Pose
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import blocks, gathered
 from sync.clock.sensor_clock import SensorClock
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.flashes import Brightness
 
-CONTACT_KINDS = ("clap", "stomp")
+#: The contacts that a protocol asks for.
+CONTACT_KINDS = (ContactKind.CLAP, ContactKind.STOMP)
 #: Given a stage's name and its size (None: unknown), a context that yields a function advancing it.
 Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]
 #: So alike are delays from presentation time to arrival where the one is the other.
@@ -46,6 +49,10 @@ class SensorRecord:
         low = -math.inf if stream.minimum is None else stream.minimum
         high = math.inf if stream.maximum is None else stream.maximum
         return np.asarray((value >= low) & (value <= high))
+
+    def responds_to(self, kind: ContactKind) -> bool:
+        """Whether contacts of a kind may show in it: arms respond to claps, legs to stomps, other places to either."""
+        return CONTACT_OF_MUSCLE.get(self.sensor.muscle, kind) == kind
 
     @property
     def all_credible(self) -> bool:
@@ -153,6 +160,23 @@ class FrameStamps:
         return float(np.ptp(np.percentile(behind_s, (5, 95)))) < _DATED_BY_ARRIVAL_S
 
 
+class FlashSource(StrEnum):
+    """What flashed, as far as its light's latency depends on it."""
+
+    BOX = "box"
+    SCREEN = "screen"
+    TERMINAL = "terminal"
+    TERMINAL_SSH = "terminal-ssh"
+    FILE = "file"
+    #: No flash was logged.
+    NONE = ""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a terminal flashed, here or over SSH: it draws when it likes."""
+        return self in (FlashSource.TERMINAL, FlashSource.TERMINAL_SSH)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlashLog:
     """Flashes as the host knows them.
@@ -165,15 +189,15 @@ class FlashLog:
         Standard deviation of each, apart from what all share.
     latency_s, latency_sd_s : float
         Of the source most flashes came from; it is common to all, so more flashes do not reduce it.
-    source : str
-        ``box``, ``screen``, ``terminal``, ``terminal-ssh`` or ``file``; empty where there are none.
+    source : FlashSource
+        Of most of them.
     """
 
     light_s: FloatArray
     sd_s: FloatArray
     latency_s: float
     latency_sd_s: float
-    source: str
+    source: FlashSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +208,7 @@ class Recording:
     ----------
     sensors : mapping of channel to SensorRecord
     flashes : FlashLog
-    cues : mapping of {"clap", "stomp"} to ndarray
+    cues : mapping of ContactKind to ndarray
         Session times at which each was asked for.
     video : VideoRecord or None
         The video file's side.
@@ -198,7 +222,7 @@ class Recording:
 
     sensors: Mapping[str, SensorRecord]
     flashes: FlashLog
-    cues: Mapping[str, FloatArray] = field(default_factory=dict)
+    cues: Mapping[ContactKind, FloatArray] = field(default_factory=dict)
     video: VideoRecord | None = None
     frames: FrameStamps | None = None
     own_sound: bool = False

@@ -8,16 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import signal
 
-from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.support.arrays import FloatArray
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import measure_responses
 from sync.events.perievent import level_of
 from sync.fit.clock_map import ClockMap
 from sync.fit.contact_responses import levels_of_limb
 from sync.fit.match import Pairing, match_events
 from sync.fit.priors import AV_SKEW, BURST
-from sync.recording_types import SensorRecord
+from sync.recording_types import CONTACT_KINDS, SensorRecord
 from sync.robust import mad_sd
 
 _STEP_S = 0.02
@@ -41,10 +40,10 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord]
     The map is the one under which the sensors' responses come, in the median, when their model's prior delay and
     the prior of the burst say; the error of those priors is one constant, and in the interval.
     """
-    best: tuple[Pairing, str, FloatArray] | None = None
-    for kind in ("clap", "stomp"):
+    best: tuple[Pairing, ContactKind, FloatArray] | None = None
+    for kind in CONTACT_KINDS:
         heard = np.array([c.time_s for c in contacts if c.kind == kind])
-        limb = {n: d for n, d in data.items() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind}
+        limb = {n: d for n, d in data.items() if d.responds_to(kind)}
         bursts = _bursts(limb)
         pairing = match_events(bursts, heard, tolerance_s=_TOLERANCE_S)
         if best is None or (pairing.accepted, pairing.n_matched) > (best[0].accepted, best[0].n_matched):

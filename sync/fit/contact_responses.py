@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.on_demand import OnDemand
+from sync.events.contacts import ContactKind
 from sync.events.emg_responses import MIN_RESPONSES, Response, measure_responses
 from sync.fit.joint import ResponseLatencies
 from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.fit.priors import BURST
-from sync.recording_types import SensorRecord
+from sync.recording_types import CONTACT_KINDS, SensorRecord
 
 #: Answers this many standard deviations of their model's delay from those of at least so many alike are another's.
 _OUTLYING_SD, _SIBLINGS = 3.0, 3
@@ -46,32 +46,34 @@ class Contacts:
     n_made: int = 0
 
 
-def respond(data: Mapping[str, SensorRecord], contacts: Mapping[str, Contacts]) -> dict[str, tuple[str, Response]]:
+def respond(
+    data: Mapping[str, SensorRecord], contacts: Mapping[ContactKind, Contacts]
+) -> dict[str, tuple[ContactKind, Response]]:
     """Return for each channel which kind of contact it answers and how.
 
     Arms answer claps and legs stomps; a channel on another place is tried with both.
     """
-    results: dict[str, tuple[str, Response]] = {}
+    results: dict[str, tuple[ContactKind, Response]] = {}
     for kind, heard in contacts.items():
         limb = levels_of_limb(data, kind)
         for name, response in measure_responses(heard.host_s, limb).items():
             if name not in results or response.contrast > results[name][1].contrast:
                 results[name] = (kind, response)
     for name, d in data.items():
-        results.setdefault(name, (CONTACT_OF_MUSCLE.get(d.sensor.muscle, "clap"), Response()))
+        results.setdefault(name, (next(kind for kind in CONTACT_KINDS if d.responds_to(kind)), Response()))
     return results
 
 
-def levels_of_limb(data: Mapping[str, SensorRecord], kind: str) -> Mapping[str, tuple[FloatArray, FloatArray]]:
+def levels_of_limb(data: Mapping[str, SensorRecord], kind: ContactKind) -> Mapping[str, tuple[FloatArray, FloatArray]]:
     """Return de-jittered arrivals and values of the sensors that may answer a kind of contact, made on demand."""
-    limb = [n for n, d in data.items() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value)]
+    limb = [n for n, d in data.items() if d.responds_to(kind) and len(d.samples.value)]
     return OnDemand(limb, lambda name: data[name].level)
 
 
 def trusted_answers(
     data: Mapping[str, SensorRecord],
-    responses: Mapping[str, tuple[str, Response]],
-    contacts: Mapping[str, Contacts],
+    responses: Mapping[str, tuple[ContactKind, Response]],
+    contacts: Mapping[ContactKind, Contacts],
 ) -> dict[str, ResponseLatencies]:
     """Return what the joint fit may use: the answers of each sensor whose response can be trusted."""
     answers: dict[str, ResponseLatencies] = {}
@@ -95,13 +97,13 @@ def trusted_answers(
 
 
 def reject_outliers(
-    data: Mapping[str, SensorRecord], responses: Mapping[str, tuple[str, Response]]
-) -> dict[str, tuple[str, Response]]:
+    data: Mapping[str, SensorRecord], responses: Mapping[str, tuple[ContactKind, Response]]
+) -> dict[str, tuple[ContactKind, Response]]:
     """Return the responses with those marked that no sensor of their model can have beside its siblings' of one limb.
 
     A pairing of answers with the wrong contacts is wrong by the time between contacts, and its residuals are small.
     """
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[ContactKind, str], list[str]] = {}
     for name, (kind, response) in responses.items():
         if not why_unusable(response):
             groups.setdefault((kind, data[name].profile.kind), []).append(name)

@@ -20,7 +20,7 @@ from sync.fit.clock_map import ClockMap
 from sync.fit.match import MAX_RATE_PPM, Pairing, match_events
 from sync.fit.priors import LIGHT_LATENCY, light_source
 from sync.fit.rolling_shutter import ShutterFit, fit_video
-from sync.recording_types import FlashLog
+from sync.recording_types import FlashLog, FlashSource
 
 #: A look that finds so many of the logged flashes is the last one.
 _NEARLY_ALL = 0.8
@@ -63,13 +63,13 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
         ``source`` of each event.
     """
     kinds = [light_source(s) for s in sources]
-    main = max(sorted(set(kinds)), key=kinds.count) if kinds else ""
+    main = max(sorted(set(kinds)), key=kinds.count) if kinds else FlashSource.NONE
     priors = [LIGHT_LATENCY[k] for k in kinds]
     latency = np.array([p.value_s for p in priors])
     # A box's own scatter is what it states; a screen's scatters about its latency as well.
-    own = np.array([0.5 * p.sd_s if k != "box" else 0.0 for p, k in zip(priors, kinds, strict=True)])
+    own = np.array([0.5 * p.sd_s if k is not FlashSource.BOX else 0.0 for p, k in zip(priors, kinds, strict=True)])
     sd = np.sqrt((np.asarray(uncertainty_s) / 1.96) ** 2 + own**2 + 0.0003**2)
-    common = LIGHT_LATENCY[main] if main else LIGHT_LATENCY["terminal"]
+    common = LIGHT_LATENCY[main if main else FlashSource.TERMINAL]
     return FlashLog(
         light_s=np.asarray(time_s) + latency if len(kinds) else np.zeros(0),
         sd_s=sd if len(kinds) else np.zeros(0),

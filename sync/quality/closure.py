@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import Response
 from sync.fit.clock_map import ClockMap
 from sync.fit.contact_fit import fit_contacts
@@ -43,8 +43,8 @@ class Closure:
 
 def close_routes(
     data: Mapping[str, SensorRecord],
-    responses: Mapping[str, tuple[str, Response]],
-    contacts: Mapping[str, Contacts],
+    responses: Mapping[str, tuple[ContactKind, Response]],
+    contacts: Mapping[ContactKind, Contacts],
 ) -> Closure | None:
     """Compare the routes; None where no sensor answered a contact.
 

@@ -1,4 +1,4 @@
-"""The ``/sync`` entry of each sensor: its own constant, its interval and its verdict."""
+"""Each sensor's alignment: its own constant, its interval and its verdict."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import blocks, spilled
+from sync.events.contacts import ContactKind
 from sync.events.emg_responses import Response
+from sync.fit.clock_map import Z95, ClockMap
 from sync.fit.contact_responses import Contacts, why_unusable
 from sync.fit.joint import Constant, JointFit
+from sync.fit.match import Pairing
 from sync.fit.priors import BURST
 from sync.fit.sensor_delay import SensorDelays, SensorResponse, split_responses
 from sync.quality import gates
-from sync.quality.gates import FAIL, WARNING, Judgement
+from sync.quality.gates import Judgement, Verdict
+from sync.quality.stream_alignment import DelaySource, SensorConstants, StreamAlignment
 from sync.recording_types import SensorRecord
 
 #: A sensor that delivers less of its values than this is not usable.
@@ -27,10 +30,10 @@ _MIN_VALUES = 20
 RATE_TOLERANCE = 0.01
 
 #: Where a sensor's delay is from that no contact measured, by ``delay_source``.
-_DELAY_METHOD = {"assumed": "delay of the rig's other sensors", "none": "its model's prior"}
+_DELAY_METHOD = {DelaySource.ASSUMED: "delay of the rig's other sensors", DelaySource.NONE: "its model's prior"}
 
 
-def session_times(d: SensorRecord, stream: StreamSync) -> FloatArray:
+def session_times(d: SensorRecord, stream: StreamAlignment) -> FloatArray:
     """Return the session time of each of a sensor's values: every connection epoch has its own constant."""
     time_s = spilled((len(d.clock.time_s),), 0.0)
     for epoch, (_, _, offset_s) in zip((e for e in d.clock.epochs if len(e.time_s)), stream.epochs, strict=True):
@@ -40,15 +43,15 @@ def session_times(d: SensorRecord, stream: StreamSync) -> FloatArray:
     return time_s
 
 
-def sync_sensors(
+def align_sensors(
     data: Mapping[str, SensorRecord],
-    responses: Mapping[str, tuple[str, Response]],
-    contacts: Mapping[str, Contacts],
+    responses: Mapping[str, tuple[ContactKind, Response]],
+    contacts: Mapping[ContactKind, Contacts],
     joint: JointFit | None,
     *,
     start_s: float,
     stop_s: float,
-) -> dict[str, StreamSync]:
+) -> dict[str, StreamAlignment]:
     """Return each sensor's map, evidence and verdict.
 
     Parameters
@@ -69,21 +72,20 @@ def sync_sensors(
     for name, constant in constants.items():
         burst = BURST[responses[name][0]].value_s
         siblings.setdefault(data[name].profile.kind, []).append(constant.response_s - burst)
-    return {
-        name: _one(
-            name,
-            d,
-            *responses[name],
-            refusal=why_unusable(responses[name][1]),
+    results: dict[str, StreamAlignment] = {}
+    for name, d in data.items():
+        kind, response = responses[name]
+        alike = siblings.get(d.profile.kind, [])
+        unmeasured = DelaySource.ASSUMED if alike else DelaySource.NONE
+        found = _Found(
+            kind=kind,
+            response=response,
             constant=constants.get(name),
-            error_s=errors[name] if name in errors else _assumed_ci95_s(d, siblings.get(d.profile.kind, [])),
-            n_siblings=len(siblings.get(d.profile.kind, [])),
-            delays=delays,
-            heard=contacts.get(responses[name][0]),
-            span_s=(start_s, stop_s),
+            error_s=errors[name] if name in errors else _assumed_ci95_s(d, alike),
+            source=DelaySource.MEASURED if name in constants else unmeasured,
         )
-        for name, d in data.items()
-    }
+        results[name] = _align_sensor(name, d, found, delays, contacts.get(kind), (start_s, stop_s))
+    return results
 
 
 def _response_ci95_s(d: SensorRecord, response: Response, constant: Constant) -> float:
@@ -106,7 +108,7 @@ def _arrival_ci95_s(d: SensorRecord) -> float:
 
 def _split(
     data: Mapping[str, SensorRecord],
-    responses: Mapping[str, tuple[str, Response]],
+    responses: Mapping[str, tuple[ContactKind, Response]],
     constants: Mapping[str, Constant],
     errors_s: Mapping[str, float],
     covariance_s2: FloatArray,
@@ -153,104 +155,121 @@ def _rest_on(response: Response, constant: Constant, heard: Contacts, span_s: tu
     )
 
 
-def _one(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What the contacts say of one sensor.
+
+    Attributes
+    ----------
+    kind : ContactKind
+        What it responds to.
+    response : Response
+    constant : Constant or None
+        None where its response cannot be used.
+    error_s : float
+        Half-width of its response over the session.
+    source : DelaySource
+    """
+
+    kind: ContactKind
+    response: Response
+    constant: Constant | None
+    error_s: float
+    source: DelaySource
+
+
+def _align_sensor(
     name: str,
     d: SensorRecord,
-    kind: str,
-    response: Response,
-    *,
-    refusal: str,
-    constant: Constant | None,
-    error_s: float,
-    n_siblings: int,
+    found: _Found,
     delays: SensorDelays,
     heard: Contacts | None,
     span_s: tuple[float, float],
-) -> StreamSync:
+) -> StreamAlignment:
     n_contacts = 0 if heard is None else len(heard.host_s)
-    delay, offset_ci95 = delays.of({name: 1.0})
-    constants: dict[str, float | str] = {
-        "response_s": math.nan,
-        "burst_prior_s": BURST[kind].value_s,
-        "burst_prior_sd_s": BURST[kind].sd_s,
-        "contact": kind,
-        "sample_period_s": d.clock.period_s,
-        "rate_hz": d.rate_hz,
-        "delivered": d.delivered(*span_s),
-        "n_lost": float(d.clock.n_lost),
-    }
-    rests = _Evidence()
-    of_epochs: FloatArray | None = None
-    if constant is not None and heard is not None:
-        rests = _rest_on(response, constant, heard, span_s)
-        source = "measured"
-        burst = constant.response_s - delay
-        constants |= {
-            "response_s": constant.response_s,
-            "burst_prior_s": burst,
-            "burst_prior_sd_s": float(delays.burst_sd_s[list(delays.sensors).index(name)]),
-        }
-        of_epochs = constant.epoch_response_s - burst
-    else:
-        source = "assumed" if n_siblings else "none"
-    constants |= delays.differences(name)
-    residual = rests.residual_s
-    constants["delay_source"] = source
-    judgement = _judge(d, refusal, source, error_s, residual, span_s)
+    delay, offset_ci95_s = delays.of({name: 1.0})
+    burst_s, burst_sd_s = BURST[found.kind].value_s, BURST[found.kind].sd_s
+    rests, constant = _Evidence(), found.constant
     spans = [(float(e.time_s[0]), float(e.time_s[-1])) for e in d.clock.epochs if len(e.time_s)]
-    offsets = np.full(len(spans), -delay) if of_epochs is None else -of_epochs
+    offsets = np.full(len(spans), -delay)
+    if constant is not None and heard is not None:
+        rests = _rest_on(found.response, constant, heard, span_s)
+        burst_s = constant.response_s - delay
+        burst_sd_s = float(delays.burst_sd_s[list(delays.sensors).index(name)])
+        offsets = -(constant.epoch_response_s - burst_s)
+    judged = _judge(d, found, rests.residual_s, span_s)
     epochs = [(*span, float(offset)) for span, offset in zip(spans, offsets, strict=True)]
-    return StreamSync(
-        method=f"{'stamps as given' if d.clock.exact else 'arrival envelope'} + {_DELAY_METHOD.get(source, kind)}",
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        offset_s=-delay,
-        rate_ppm=0.0,
-        offset_ci95_s=offset_ci95,
-        rate_ci95_ppm=d.clock.rate_ci95_ppm,
-        error_ci95_s=error_s,
-        n_reference=n_contacts,
-        n_target=response.n_contacts,
-        n_matched=len(residual),
-        match_rate=len(residual) / n_contacts if n_contacts else 0.0,
-        ambiguity_margin=response.ambiguity_margin,
-        max_residual_s=float(np.max(np.abs(residual))) if len(residual) else math.nan,
-        rms_residual_s=float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan,
-        coverage=rests.coverage,
-        largest_gap_s=rests.largest_gap_s,
+    n_matched = len(rests.residual_s)
+    clock = "stamps as given" if d.clock.exact else "arrival envelope"
+    return StreamAlignment(
+        method=f"{clock} + {_DELAY_METHOD.get(found.source, found.kind)}",
+        map=ClockMap.independent(
+            offset_s=-delay,
+            rate=0.0,
+            reference_s=0.0,
+            offset_sd_s=offset_ci95_s / Z95,
+            rate_sd=d.clock.rate_ci95_ppm / Z95 * 1e-6,
+        ),
+        error_ci95_s=found.error_s,
+        pairing=Pairing(
+            accepted=True,
+            reason="",
+            pairs=rests.matches,
+            residual_s=rests.residual_s,
+            n_reference=n_contacts,
+            n_target=found.response.n_contacts,
+            match_rate=n_matched / n_contacts if n_contacts else 0.0,
+            ambiguity_margin=found.response.ambiguity_margin,
+            coverage=rests.coverage,
+            largest_gap_s=rests.largest_gap_s,
+        ),
+        residual_s=rests.residual_s,
         extrapolated_s=rests.extrapolated_s,
-        constants=constants,
-        matches=rests.matches,
-        residual_s=residual,
+        constants=SensorConstants(
+            response_s=math.nan if constant is None else constant.response_s,
+            burst_prior_s=burst_s,
+            burst_prior_sd_s=burst_sd_s,
+            contact=found.kind,
+            sample_period_s=d.clock.period_s,
+            rate_hz=d.rate_hz,
+            delivered=d.delivered(*span_s),
+            n_lost=float(d.clock.n_lost),
+            **delays.differences(name),
+            delay_source=found.source,
+        ),
+        verdict=judged.verdict,
+        reason=judged.reason,
         epochs=np.array(epochs, dtype=np.float64).reshape(-1, 3),
-    )  # fmt: skip
+    )
 
 
-def _judge(
-    d: SensorRecord, refusal: str, source: str, error: float, residual: FloatArray, span_s: tuple[float, float]
-) -> Judgement:
+def _judge(d: SensorRecord, found: _Found, residual: FloatArray, span_s: tuple[float, float]) -> Judgement:
     delivered = d.delivered(*span_s)
     if len(d.samples.value) < _MIN_VALUES:
         return Judgement(
-            verdict=FAIL,
+            verdict=Verdict.FAIL,
             reason=f"it delivered {len(d.samples.value)} values ({_MIN_VALUES} are needed); its column is left empty",
         )
     if delivered < MIN_DELIVERED:
         return Judgement(
-            verdict=FAIL,
+            verdict=Verdict.FAIL,
             reason=f"it delivered {delivered:.0%} of its values (half are needed); its column is left empty",
         )
     if not _changes(d.samples.value):
-        return Judgement(verdict=FAIL, reason="its value never changes; its column is left empty")
+        return Judgement(verdict=Verdict.FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
     if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:
-        return Judgement(verdict=WARNING, reason=f"it runs at {d.rate_hz:.2f} values a second, not at {nominal:g}")
-    if source == "assumed":
-        return Judgement(verdict=WARNING, reason=f"{refusal}: the delay of the rig's other sensors is assumed")
-    if source == "none":
-        return Judgement(verdict=WARNING, reason=f"{refusal}: its delay is taken from its model's prior")
+        return Judgement(
+            verdict=Verdict.WARNING, reason=f"it runs at {d.rate_hz:.2f} values a second, not at {nominal:g}"
+        )
+    if found.source is DelaySource.ASSUMED:
+        refusal = why_unusable(found.response)
+        return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}: the delay of the rig's other sensors is assumed")
+    if found.source is DelaySource.NONE:
+        refusal = why_unusable(found.response)
+        return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}: its delay is taken from its model's prior")
     return gates.judge_precision(
-        error,
+        found.error_s,
         gates.sensor_gate_s(d.rate_hz),
         gates.robust_largest_s(residual),
         gates.sensor_residual_gate_s(d.clock.period_s),
