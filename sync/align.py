@@ -8,31 +8,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import Response
 from sync.fit.clock_map import ClockMap
-from sync.fit.contact_fit import close_by_contacts, fit_contacts, without_rate
+from sync.fit.contact_fit import fit_contacts, without_rate
+from sync.fit.contact_responses import Contacts, reject_outliers, respond, trusted_answers
 from sync.fit.contact_selection import answered_by_sensors, answered_cues, emg_confirmed_contacts
 from sync.fit.flash_fit import VideoFit, fit_flashes, frame_lateness_s
 from sync.fit.joint import JointFit, ResponseLatencies, fit_jointly
 from sync.fit.match import Pairing
 from sync.fit.sound_fit import SoundFit, fit_sound
-from sync.quality.gates import FAIL, Judgement, judge_whole
-from sync.quality.sensor_entry import (
-    Closure,
-    Contacts,
-    SensorData,
-    close_routes,
-    reject_outliers,
-    respond,
-    sync_sensors,
-    trusted_answers,
-)
-from sync.quality.video_entry import sound_sync, video_sync
-from sync.read_capture import CONTACT_KINDS, Recording
-from sync.recording_types import FrameStamps, Picture, VideoMapped
+from sync.quality.closure import Closure, close_by_contacts, close_routes
+from sync.quality.gates import Judgement, Verdict, judge_whole
+from sync.quality.sensor_entry import align_sensors
+from sync.quality.stream_alignment import StreamAlignment
+from sync.quality.video_entry import VideoMapped, sound_stream, video_stream
+from sync.recording_types import CONTACT_KINDS, FrameStamps, Recording, SensorRecord, VideoRecord
 
 #: So many contacts that no sensor answers are no accident of weak claps.
 _MANY_CONTACTS = 6
@@ -45,14 +37,14 @@ class Alignment:
 
     Attributes
     ----------
-    verdict : {"PASS", "WARNING", "FAIL"}
+    verdict : Verdict
     reasons : tuple of str
-    streams : mapping of str to StreamSync
+    streams : mapping of str to StreamAlignment
         ``video`` and ``sound`` where there are, and every channel.
     video : VideoMapped or None
-    chosen : mapping of {"clap", "stomp"} to list of int
+    chosen : mapping of ContactKind to list of int
         Indices of the contacts that count.
-    contacts : mapping of {"clap", "stomp"} to Contacts
+    contacts : mapping of ContactKind to Contacts
         The same on the host clock.
     responses : mapping of channel to (kind, Response)
     closure : Closure or None
@@ -60,31 +52,33 @@ class Alignment:
         What video and sensors share.
     """
 
-    verdict: str
+    verdict: Verdict
     reasons: tuple[str, ...]
-    streams: Mapping[str, StreamSync]
+    streams: Mapping[str, StreamAlignment]
     video: VideoMapped | None
-    chosen: Mapping[str, list[int]]
-    contacts: Mapping[str, Contacts]
-    responses: Mapping[str, tuple[str, Response]]
+    chosen: Mapping[ContactKind, list[int]]
+    contacts: Mapping[ContactKind, Contacts]
+    responses: Mapping[str, tuple[ContactKind, Response]]
     closure: Closure | None
     span_s: tuple[float, float]
 
 
 def align(recording: Recording) -> Alignment:
     """Map every stream of a recording onto the host clock and judge how well that is known."""
-    sensors, picture = recording.sensors, recording.picture
+    sensors, picture = recording.sensors, recording.video
     first = _first_map(recording, picture) if picture else None
     chosen, heard = _contacts(recording, first)
     responses = reject_outliers(sensors, respond(sensors, heard))
     mapped: VideoMapped | None = None
+    video: StreamAlignment | None = None
     joint: JointFit | None = None
     if first and picture:
         joint = _fit_all(recording, first, trusted_answers(sensors, responses, heard))
-        mapped = _mapped(recording, picture, first, joint)
+        mapped = _mapped(first, joint)
+        video = video_stream(mapped, first.pairing, recording.flashes, picture.brightness.pts_s, first.why)
         heard = {kind: _moved(contacts, joint) for kind, contacts in heard.items()}
     span = _span(sensors, picture, mapped)
-    streams = sync_sensors(sensors, responses, heard, joint, start_s=span[0], stop_s=span[1])
+    streams = align_sensors(sensors, responses, heard, joint, start_s=span[0], stop_s=span[1])
     closure = None
     if mapped and mapped.route == "flash" and mapped.sound:
         closure = close_routes(sensors, responses, heard) or close_by_contacts(
@@ -93,17 +87,15 @@ def align(recording: Recording) -> Alignment:
     n_heard = sum(len(contacts.host_s) for contacts in heard.values())
     # One or two of eight sensors answer anything by chance.
     unanswered = n_heard if len(joint.constants if joint else ()) <= _BY_CHANCE * len(sensors) else 0
-    judged_video = _judge_video(mapped, closure, span, _least_lateness_s(recording.frames, mapped), unanswered)
-    if mapped:
-        mapped = replace(mapped, sync=replace(mapped.sync, verdict=judged_video.verdict, reason=judged_video.reason))
+    judged_video = _judge_video(video, closure, span, _least_lateness_s(recording.frames, mapped), unanswered)
     verdict, reasons = judge_whole(
         judged_video, {n: Judgement(verdict=s.verdict, reason=s.reason) for n, s in streams.items()}
     )
-    all_streams: dict[str, StreamSync] = {}
-    if mapped:
-        all_streams["video"] = mapped.sync
+    all_streams: dict[str, StreamAlignment] = {}
+    if mapped and video:
+        all_streams["video"] = replace(video, verdict=judged_video.verdict, reason=judged_video.reason)
         if mapped.sound:
-            all_streams["sound"] = sound_sync(mapped.sound, recording.flashes, contacts_of(picture), span)
+            all_streams["sound"] = sound_stream(mapped.sound, recording.flashes, contacts_of(picture), span)
     all_streams.update(streams)
     return Alignment(
         verdict=verdict,
@@ -133,7 +125,7 @@ class _FirstMap:
     why: str = ""
 
 
-def _first_map(recording: Recording, picture: Picture) -> _FirstMap:
+def _first_map(recording: Recording, picture: VideoRecord) -> _FirstMap:
     """Tie the video to the host: by flashes, else by contacts, else - unverified - by what the capture says."""
     flashes = recording.flashes
     fit = fit_flashes(picture.brightness, flashes, _lateness_s(recording.frames, picture))
@@ -163,16 +155,12 @@ def _fit_all(recording: Recording, first: _FirstMap, answers: Mapping[str, Respo
     return fit_jointly(without_rate(first.line) if answers else first.line, 0.0, first.sound, answers)
 
 
-def _mapped(recording: Recording, picture: Picture, first: _FirstMap, joint: JointFit) -> VideoMapped:
-    """Return the video's and the sound's final maps with the video's entry."""
+def _mapped(first: _FirstMap, joint: JointFit) -> VideoMapped:
+    """Return the video's and the sound's final maps."""
     line, sound = (joint.video, first.sound) if first.route != "none" else (first.line, None)
     if sound is not None and joint.sound is not None:
         sound = replace(sound, line=joint.sound, av_skew_s=joint.skew_s, av_skew_sd_s=joint.skew_sd_s)
-    sync = video_sync(
-        line, first.pairing, recording.flashes, sound, picture.brightness.pts_s,
-        route=first.route, shutter=first.fit.shutter if first.route == "flash" else None, why=first.why,
-    )  # fmt: skip
-    return VideoMapped(line=line, route=first.route, fit=first.fit, sound=sound, sync=sync)
+    return VideoMapped(line=line, route=first.route, fit=first.fit, sound=sound)
 
 
 def _moved(contacts: Contacts, joint: JointFit) -> Contacts:
@@ -183,7 +171,7 @@ def _moved(contacts: Contacts, joint: JointFit) -> Contacts:
     return replace(contacts, host_s=joint.sound(contacts.pts_s) - joint.acoustic_s, ci95_s=width)
 
 
-def _lateness_s(frames: FrameStamps | None, picture: Picture) -> FloatArray | None:
+def _lateness_s(frames: FrameStamps | None, picture: VideoRecord) -> FloatArray | None:
     """Return how late each frame of the capture's own video was stamped; the frames it had to drop tell that too."""
     if frames is None or len(frames.written.pts_s) != len(picture.brightness.pts_s) or not frames.dated_by_arrival:
         return None
@@ -211,20 +199,22 @@ def _unverified_line(recording: Recording) -> tuple[ClockMap, str]:
     return unknown, "its first instant (PTS 0) is taken for the zero of the sensors' clock, which nothing confirms"
 
 
-def contacts_of(picture: Picture | None) -> tuple[Contact, ...]:
+def contacts_of(picture: VideoRecord | None) -> tuple[Contact, ...]:
     """Return the contacts heard, none where there is no video."""
     return picture.contacts if picture else ()
 
 
-def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str, list[int]], dict[str, Contacts]]:
+def _contacts(
+    recording: Recording, mapped: _FirstMap | None
+) -> tuple[dict[ContactKind, list[int]], dict[ContactKind, Contacts]]:
     """Return the contacts that count, by kind: their indices, and their times on the host clock."""
-    picture = recording.picture
+    picture = recording.video
     if picture is None or mapped is None or mapped.sound is None:
         return {}, {}
     # The contact itself, not its sound's arrival at the microphone.
     host_s = mapped.sound.line(np.array([c.time_s for c in picture.contacts])) - mapped.sound.acoustic.value_s
-    chosen: dict[str, list[int]] = {}
-    heard: dict[str, Contacts] = {}
+    chosen: dict[ContactKind, list[int]] = {}
+    heard: dict[ContactKind, Contacts] = {}
     for kind in CONTACT_KINDS:
         cues = recording.cues.get(kind, np.zeros(0))
         if len(cues):
@@ -248,7 +238,7 @@ def _contacts(recording: Recording, mapped: _FirstMap | None) -> tuple[dict[str,
 
 
 def _span(
-    sensors: Mapping[str, SensorData], picture: Picture | None, mapped: VideoMapped | None
+    sensors: Mapping[str, SensorRecord], picture: VideoRecord | None, mapped: VideoMapped | None
 ) -> tuple[float, float]:
     """Return the time that video and sensors share, in session seconds."""
     with_values = [d for d in sensors.values() if len(d.clock.time_s) > 1]
@@ -269,37 +259,38 @@ def _least_lateness_s(frames: FrameStamps | None, mapped: VideoMapped | None) ->
 
 
 def _judge_video(
-    mapped: VideoMapped | None,
+    video: StreamAlignment | None,
     closure: Closure | None,
     span: tuple[float, float],
     lateness_s: float | None,
     unanswered: int,
 ) -> Judgement:
-    if mapped is None:
-        return Judgement(verdict=FAIL, reason="the capture has no video; give one with --video")
+    if video is None:
+        return Judgement(verdict=Verdict.FAIL, reason="the capture has no video; give one with --video")
     if span[1] <= span[0]:
         return Judgement(
-            verdict=FAIL,
+            verdict=Verdict.FAIL,
             reason=f"the video and the sensors do not overlap in time: {span[0] - span[1]:.1f} s lie between them",
         )
     if closure is not None and not closure.closes:
         return Judgement(
-            verdict=FAIL,
+            verdict=Verdict.FAIL,
             reason=(
                 f"the two routes disagree: by flash and arrival the sensors answer {1e3 * closure.gap_s:+.0f} ms off "
                 f"what their model and a clap allow ({1e3 * closure.allowed_s:.0f} ms); one pairing is wrong"
             ),
         )
-    if mapped.route == "flash" and unanswered >= _MANY_CONTACTS:
+    by_flashes = video.method == "flashes"
+    if by_flashes and unanswered >= _MANY_CONTACTS:
         return Judgement(
-            verdict=FAIL,
+            verdict=Verdict.FAIL,
             reason=f"{unanswered} claps and stomps are heard, and hardly a sensor answers them where the flashes put "
             "them: flashes, video and sensors are not of one recording, or not on one clock",
         )
-    if lateness_s is not None and mapped.route == "flash" and lateness_s < -mapped.sync.error_ci95_s - 0.002:
+    if lateness_s is not None and by_flashes and lateness_s < -video.error_ci95_s - 0.002:
         return Judgement(
-            verdict=FAIL,
+            verdict=Verdict.FAIL,
             reason=f"by its flashes the frames were exposed {-1e3 * lateness_s:.0f} ms after they had arrived; "
             "the flashes' times or their pairing are wrong",
         )
-    return Judgement(verdict=mapped.sync.verdict, reason=mapped.sync.reason)
+    return Judgement(verdict=video.verdict, reason=video.reason)

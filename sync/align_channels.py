@@ -11,7 +11,7 @@ from dataset.importers.channels import Channel
 from dataset.support.arrays import FloatArray
 from sync.events.edges import Edge, detect_edges
 from sync.fit.match import MAX_RATE_PPM, MIN_MATCHES, match_events
-from sync.quality.gates import FAIL, PASS, WARNING
+from sync.quality.gates import Verdict
 
 #: Shapes of two edges are laid over each other in this stretch about them.
 _SHAPE_S = (-0.05, 0.15)
@@ -27,7 +27,7 @@ class ChannelAlignment:
 
     Attributes
     ----------
-    verdict : {"PASS", "WARNING", "FAIL"}
+    verdict : Verdict
         Never PASS where the pairing rests on fewer than three edges; FAIL is a refusal and has no offset.
     reason : str
     method : {"trains", "few edges", "none"}
@@ -42,7 +42,7 @@ class ChannelAlignment:
         Edges found in either channel.
     """
 
-    verdict: str
+    verdict: Verdict
     reason: str
     method: str
     offset_s: float
@@ -105,7 +105,7 @@ def _by_trains(
         what = f"{len(pairs)} {'rising' if rising else 'falling'} edges of {len(a)} and {len(b)} fit together"
         good = half_width_s <= _PASS_S
         best = ChannelAlignment(
-            verdict=PASS if good else WARNING,
+            verdict=Verdict.PASS if good else Verdict.WARNING,
             reason=what if good else f"{what}, but only to {1e3 * half_width_s:.0f} ms",
             method="trains", offset_s=height, half_width_s=half_width_s, rate_ppm=slope * 1e6,
             pairs_s=np.column_stack([y, x]), n_reference=len(ours), n_target=len(theirs),
@@ -145,7 +145,7 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
     n = len(ours)
     drift_ms = MAX_RATE_PPM * 1e-6 * 60 * 1e3
     return ChannelAlignment(
-        verdict=WARNING,
+        verdict=Verdict.WARNING,
         reason=(
             f"the pairing rests on {'one edge' if n == 1 else f'{n} edges'} in each: nothing proves that they are the "
             f"same event, and the clocks' rate is not seen (up to {drift_ms:.0f} ms a minute away from it)"
@@ -215,7 +215,7 @@ def _worst(edges: tuple[Edge, ...]) -> float:
 
 def _refused(reason: str, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
     return ChannelAlignment(
-        verdict=FAIL, reason=reason, method="none", offset_s=math.nan, half_width_s=math.nan, rate_ppm=math.nan,
+        verdict=Verdict.FAIL, reason=reason, method="none", offset_s=math.nan, half_width_s=math.nan, rate_ppm=math.nan,
         pairs_s=np.zeros((0, 2)), n_reference=len(ours), n_target=len(theirs),
     )  # fmt: skip
 
@@ -227,7 +227,8 @@ def alignment_as_dict(found: ChannelAlignment) -> dict[str, object]:
         return value if math.isfinite(value) else None
 
     return {
-        "verdict": found.verdict, "reason": found.reason, "method": found.method, "offset_s": known(found.offset_s),
+        "verdict": str(found.verdict), "reason": found.reason, "method": found.method,
+        "offset_s": known(found.offset_s),
         "offset_ci95_s": known(found.half_width_s), "rate_ppm": known(found.rate_ppm),
         "n_reference": found.n_reference, "n_target": found.n_target, "n_matched": found.n_matched,
     }  # fmt: skip
@@ -236,7 +237,7 @@ def alignment_as_dict(found: ChannelAlignment) -> dict[str, object]:
 def alignment_as_text(found: ChannelAlignment) -> str:
     """Return the alignment in words."""
     lines = [f"{found.verdict}  {found.reason}"]
-    if found.verdict != FAIL:
+    if found.verdict != Verdict.FAIL:
         rate = f", rate {found.rate_ppm:+.1f} ppm" if math.isfinite(found.rate_ppm) else ""
         lines.append(
             f"  first clock = second clock {found.offset_s:+.6f} s "

@@ -38,10 +38,11 @@ from dataset.support.version import software
 from sync import resample
 from sync.align import Alignment
 from sync.calibration import calibrate
-from sync.quality.gates import FAIL
-from sync.quality.sensor_entry import SensorData, session_times
-from sync.read_capture import Recording
-from sync.recording_types import Picture, Progress, VideoMapped
+from sync.quality.gates import Verdict
+from sync.quality.sensor_entry import session_times
+from sync.quality.stream_alignment import stream_entry
+from sync.quality.video_entry import VideoMapped
+from sync.recording_types import Progress, Recording, SensorRecord, VideoRecord
 
 
 def build_session(
@@ -57,9 +58,9 @@ def build_session(
 ) -> Session:
     """Return the session; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
-    picture, mapped, span = recording.picture, alignment.video, alignment.span_s
+    picture, mapped, span = recording.video, alignment.video, alignment.span_s
     times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
-    usable = {n: streams[n].verdict != FAIL for n in sensors}
+    usable = {n: streams[n].verdict != Verdict.FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):
         # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
@@ -91,7 +92,7 @@ def build_session(
         session_uuid=str(uuid.uuid4()),
         created_utc=clock.utc_iso(),
         zero_host_ns=zero_ns,
-        verdict=alignment.verdict,
+        verdict=str(alignment.verdict),
         verdict_reason="; ".join(alignment.reasons),
         rate_hz=resample.RATE_HZ,
         channels=_channel_table(sensors),
@@ -103,7 +104,7 @@ def build_session(
         },
         events=events,
         exercises=exercises,
-        sync=dict(streams),
+        sync={name: stream_entry(stream) for name, stream in streams.items()},
         aligned=aligned,
         provenance=_provenance(capture, mapped, seen.pose, picture, measured.provenance),
         subject_info=_subject_info(capture),
@@ -135,7 +136,7 @@ class _Seen:
 
 def _look(
     grid_s: FloatArray,
-    picture: Picture | None,
+    picture: VideoRecord | None,
     mapped: VideoMapped | None,
     *,
     pose: bool,
@@ -178,7 +179,7 @@ def _subject_info(capture: Capture) -> dict[str, str | float]:
     return info
 
 
-def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+def _runs(d: SensorRecord, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Return a sensor's credible values with their runs; a value out of range leaves a gap like a lost one."""
     if d.all_credible:
         return time_s, d.samples.value, d.clock.run
@@ -196,7 +197,7 @@ def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, ND
 
 
 def _find_pose(
-    picture: Picture, wanted: IntArray, model: Path | None, workers: int | None, progress: Progress | None
+    picture: VideoRecord, wanted: IntArray, model: Path | None, workers: int | None, progress: Progress | None
 ) -> Pose:
     """Return the keypoints of the frames wanted: those found while the film was read, the others looked for now."""
     found = [picture.pose] if picture.pose else []
@@ -220,7 +221,7 @@ def _find_pose(
     return pose
 
 
-def _channel_table(sensors: Mapping[str, SensorData]) -> ChannelTable:
+def _channel_table(sensors: Mapping[str, SensorRecord]) -> ChannelTable:
     listed = [d.sensor for d in sensors.values()]
     return ChannelTable(
         name=tuple(sensors),
@@ -263,7 +264,7 @@ def _provenance(
     capture: Capture,
     mapped: VideoMapped | None,
     pose: Pose | None,
-    picture: Picture | None,
+    picture: VideoRecord | None,
     calibration: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], ...]:
     version = software()

@@ -19,9 +19,9 @@ from dataset.support.labels import is_session_name
 from dataset.support.outputs import cannot_write, check_writable
 from sync.align import Alignment, align
 from sync.build_session import build_session
-from sync.quality.gates import FAIL
-from sync.read_capture import Recording, read_recording
-from sync.recording_types import Progress
+from sync.quality.gates import Verdict
+from sync.read_capture import read_recording
+from sync.recording_types import Progress, Recording
 from sync.report.evidence import contact_evidence, sensor_evidence
 from sync.result import Evidence, SyncResult
 
@@ -140,7 +140,7 @@ def _run(
     session = build_session(
         capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
     )
-    accepted = alignment.verdict != FAIL or allow_unverified
+    accepted = alignment.verdict != Verdict.FAIL or allow_unverified
     result = SyncResult(
         capture=capture.folder,
         session=session,
@@ -149,7 +149,7 @@ def _run(
         video_path=video,
         verdict=alignment.verdict,
         reasons=alignment.reasons,
-        streams=alignment.streams,
+        streams=session.sync,
         evidence=_evidence(recording, alignment),
     )
     _write(result)
@@ -172,7 +172,7 @@ def _write(result: SyncResult) -> None:
 
 
 def _evidence(recording: Recording, alignment: Alignment) -> Evidence:
-    picture, mapped, closure = recording.picture, alignment.video, alignment.closure
+    picture, mapped, closure = recording.video, alignment.video, alignment.closure
     none, nowhere = np.zeros(0), np.zeros(0, dtype=np.int64)
     frame_time_s = brightness = detected_s = none
     detected_frame, pairs = nowhere, np.zeros((0, 2), dtype=np.int64)

@@ -1,11 +1,11 @@
-"""What a capture says, in seconds of its session: all that aligning needs, and nothing of the capture's own form."""
+"""Read a capture into a recording: decoded sensors with their clocks, the video's brightness and sound, flash log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,42 +25,9 @@ from sync.clock.sensor_clock import sensor_clock
 from sync.clock.stamps import LONGEST_S
 from sync.events.contacts import Contact, detect_contacts
 from sync.events.flashes import Onlooker, read_brightness
-from sync.fit.flash_fit import HostFlashes, host_flashes
+from sync.fit.flash_fit import host_flashes
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
-from sync.quality.sensor_entry import SensorData
-from sync.recording_types import FrameStamps, Picture, Progress
-
-CONTACT_KINDS = ("clap", "stomp")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """One capture's evidence.
-
-    Attributes
-    ----------
-    sensors : mapping of channel to SensorData
-    flashes : HostFlashes
-        As the host logged them.
-    cues : mapping of {"clap", "stomp"} to ndarray
-        Session times at which each was asked for.
-    picture : Picture or None
-        The video file's side.
-    frames : FrameStamps or None
-        Where the video is the capture's own.
-    own_sound : bool
-        The video's sound was recorded by us, in step with its frames.
-    file_zero_s : float
-        Session time of presentation time 0 where nothing but a convention tells it.
-    """
-
-    sensors: Mapping[str, SensorData]
-    flashes: HostFlashes
-    cues: Mapping[str, FloatArray] = field(default_factory=dict)
-    picture: Picture | None = None
-    frames: FrameStamps | None = None
-    own_sound: bool = False
-    file_zero_s: float = 0.0
+from sync.recording_types import CONTACT_KINDS, FlashLog, FrameStamps, Progress, Recording, SensorRecord, VideoRecord
 
 
 def read_recording(
@@ -117,7 +84,7 @@ def read_recording(
         sensors=sensors,
         flashes=flashes,
         cues={kind: _event_times_s(capture, f"{kind}_cue", zero_ns) for kind in CONTACT_KINDS},
-        picture=picture,
+        video=picture,
         frames=frames,
         own_sound=frames is not None and len(capture.audio_blocks().arrival_ns) > 0,
         file_zero_s=-zero_ns * 1e-9 if capture.meta.get("host_clock") == "file" else 0.0,
@@ -125,7 +92,7 @@ def read_recording(
     return zero_ns, recording
 
 
-def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
+def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorRecord]]:
     decoded = [(s, s.profile, decode(s.profile, capture.notification_blocks(s.slot))) for s in capture.sensors]
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
@@ -140,13 +107,13 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
             "its clock was set, or its times are in another unit: import the table again",
         )
     exact = capture.meta.get("host_clock") == "file"
-    data: dict[str, SensorData] = {}
+    data: dict[str, SensorRecord] = {}
     for sensor, profile, samples in decoded:
         arrival_s = _after_s(samples.arrival_ns, zero_ns)
         clock = sensor_clock(
             arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo, exact=exact
         )
-        data[sensor.channel] = SensorData(
+        data[sensor.channel] = SensorRecord(
             sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
         )
     return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
@@ -165,7 +132,7 @@ def _read_picture(
     workers: int,
     ahead: PoseFramePlan | None,
     pose_model: Path | None,
-) -> Picture:
+) -> VideoRecord:
     meta = probe_video(path)
     stage = "brightness and keypoints" if ahead else "brightness"
     bar = progress(stage, meta.n_frames or None) if progress else nullcontext(None)
@@ -182,7 +149,7 @@ def _read_picture(
         # By its number among the frames that could be decoded: some may be damaged.
         times_ns = ahead.file_pts_ns[pose.frame_index]
         pose = replace(pose, frame_index=np.searchsorted(file_pts_ns, times_ns).astype(np.int64))
-    return Picture(
+    return VideoRecord(
         path=path,
         brightness=replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s)),
         contacts=contacts,
@@ -235,7 +202,7 @@ def _frame_stamps(capture: Capture, zero_ns: int) -> FrameStamps | None:
     )
 
 
-def _host_flashes(capture: Capture, zero_ns: int) -> HostFlashes:
+def _host_flashes(capture: Capture, zero_ns: int) -> FlashLog:
     events = capture.events("flash")
     return host_flashes(
         np.array([(e.t_ns - zero_ns) * 1e-9 for e in events]),

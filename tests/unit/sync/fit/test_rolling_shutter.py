@@ -7,8 +7,9 @@ import pytest
 
 from sync.events.flash_regions import find_regions
 from sync.events.flashes import N_BANDS, N_TILES, Brightness, Flash, detect_flashes
-from sync.fit.flash_fit import HostFlashes, fit_flashes
+from sync.fit.flash_fit import fit_flashes
 from sync.fit.rolling_shutter import _onset_curve, _Shutter
+from sync.recording_types import FlashLog, FlashSource
 
 ROWS = 64
 
@@ -55,7 +56,9 @@ def camera(
 
 
 def known(host_s):
-    return HostFlashes(light_s=host_s, sd_s=np.full(len(host_s), 5e-4), latency_s=0.0, latency_sd_s=5e-4, source="box")
+    return FlashLog(
+        light_s=host_s, sd_s=np.full(len(host_s), 5e-4), latency_s=0.0, latency_sd_s=5e-4, source=FlashSource.BOX
+    )
 
 
 @pytest.mark.parametrize(
