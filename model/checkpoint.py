@@ -26,7 +26,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 REFERENCE = "training_windows.safetensors"
 
-#: Training windows kept for the floors of later evaluations; of more, as many are kept, evenly spaced.
+#: Training windows kept for the baselines of later evaluations; of more, as many are kept, evenly spaced.
 MOST_KEPT = 5000
 
 

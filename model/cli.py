@@ -59,7 +59,7 @@ def fit(
     allow_unverified: AllowUnverified = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the floors."""
+    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the baselines."""
     from model import runs
 
     with _epochs_bar(model) as told:
@@ -115,7 +115,7 @@ def experiment(
     allow_unverified: AllowUnverified = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the paper's experiments on sessions: honest splits, all systems beside the floors, intervals, figures."""
+    """Run the paper's experiments on sessions: honest splits, all systems beside the baselines, intervals, figures."""
     from model.experiments.run import run_experiments
 
     if jobs is not None and scheduler is not None:
@@ -212,7 +212,7 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
     baselines.add_column("RMSE", justify="right")
     baselines.add_column(f"{model} is", justify="right")
     for name, value in metrics["floors"].items():
-        baselines.add_row(_FLOOR_NAMES[name], _number(value), _against(metrics["rmse"], value))
+        baselines.add_row(_BASELINE_NAMES[name], _number(value), _against(metrics["rmse"], value))
     baselines.add_section()
     baselines.add_row(model, _number(metrics["rmse"]), "", style="bold")
     STDERR.print(baselines)
@@ -256,7 +256,7 @@ def _overview(rows: Sequence[Mapping[str, Any]]) -> None:
         STDERR.print(table)
 
 
-_FLOOR_NAMES = {
+_BASELINE_NAMES = {
     "random": "random window, same exercise",
     "mean": "mean",
     "subject_mean": "mean of the subject",
@@ -269,10 +269,10 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _against(mine: float | None, floor: float | None) -> str:
-    if mine is None or not floor:
+def _against(mine: float | None, baseline: float | None) -> str:
+    if mine is None or not baseline:
         return "-"
-    change = 100.0 * (1.0 - mine / floor)
+    change = 100.0 * (1.0 - mine / baseline)
     return f"{abs(change):.0f} % {'better' if change >= 0 else 'worse'}"
 
 

@@ -22,15 +22,15 @@ from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
 from dataset.windows import Windows
 from model import networks
-from model.baselines import FLOORS, channel_means, nearest_windows, predict_floors
+from model.baselines import BASELINES, channel_means, nearest_windows, predict_baselines
 from model.experiments.crops import cropped, joined
 from model.experiments.parts import Parts, parts_of
 from model.experiments.scores import Scores, score
 from model.networks.base import Network
 from model.training.loop import embed, predict, train_steps, with_rate
 
-#: The job that computes all predictors that learn nothing.
-FLOORS_JOB = "floors"
+#: System of the job that computes all baselines; the word stands in the files of results.
+BASELINES_JOB = "floors"
 #: Windows of the validation part that a state is judged by; of more, as many evenly spaced.
 MOST_VALIDATED = 300
 
@@ -46,7 +46,7 @@ class Job:
     parts : str
         See :func:`model.experiments.parts.parts_of`.
     rate : str
-        What the learning rate is: ``published``, ``tuned``, ``own``; empty for floors.
+        What the learning rate is: ``published``, ``tuned``, ``own``; empty for the baselines.
     learning_rate : float
     steps, seed : int
     batch : int
@@ -58,8 +58,8 @@ class Job:
     start_at_mean : bool
         The last layer starts at the training mean, not at random.
     keep : tuple of str
-        Beside the scores: ``predicted``, ``neighbours`` (by pose for floors, by the network's own account of a window
-        for a network), ``weights``.
+        Beside the scores: ``predicted``, ``neighbours`` (by pose for the baselines, by its embedding for a network),
+        ``weights``.
     """
 
     system: str
@@ -94,7 +94,7 @@ class Result:
     Attributes
     ----------
     scores : mapping of str to Scores
-        By system: one for a network, all floors for the floors' job.
+        By system: one for a network, all of them for the job of the baselines.
     about : mapping
         JSON: steps, seconds, checks, sizes of the parts, parameters.
     test : ndarray of int64
@@ -140,10 +140,10 @@ def run_job(job: Job, windows: Windows, folder: Path) -> Path:
         "parts": parts.how,
     }  # fmt: skip
     neighbours = None
-    if job.system == FLOORS_JOB:
+    if job.system == BASELINES_JOB:
         crops, which = cropped(test, job.length)
-        found = predict_floors(cropped(known, job.length)[0], crops, seed=job.seed)
-        predictions = {name: joined(found[name], which, windows.length) for name in FLOORS}
+        found = predict_baselines(cropped(known, job.length)[0], crops, seed=job.seed)
+        predictions = {name: joined(found[name], which, windows.length) for name in BASELINES}
         if "neighbours" in job.keep:
             neighbours = parts.known[_neighbours(known, test, lambda a, b: nearest_windows(known, test, a, b))]
     else:

@@ -39,7 +39,7 @@ class Parts:
 
     @property
     def known(self) -> IntArray:
-        """Training and validation part together: what floors may take values from."""
+        """Training and validation part together: what baselines may take values from."""
         return np.union1d(self.train, self.validation)
 
 

@@ -12,7 +12,7 @@ from model.experiments.sentences import below, figure
 
 
 def jobs(context: Context) -> list[Job]:
-    """Return the runs: for each length the floors and the paper's networks."""
+    """Return the runs: for each length the baselines and the paper's networks."""
     return [job for length in _lengths(context) for job in _of(context, length)]
 
 
@@ -58,7 +58,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     return Report(markdown="\n\n".join(sections), rows=rows, figures=(drawn,))
 
 
-#: Floors that a window's length does not change, or that the paper has not.
+#: Baselines that a window's length does not change, or that the paper has not.
 _LEFT_OUT = ("random", "mean", "subject_mean", "nn_subject")
 
 

@@ -100,14 +100,14 @@ class MiaTransformer(Network):
         x = network.features(train).reshape(-1, len(BODY_25), n_dims)
         with torch.no_grad():
             network.x_mean.copy_(torch.from_numpy(_mean(x)))
-            network.x_sd.copy_(torch.from_numpy(_sd(x, floor=JITTER[n_dims])))
+            network.x_sd.copy_(torch.from_numpy(_sd(x, added=JITTER[n_dims])))
             # A muscle that hardly works in one person must not become noise blown up to the size of a signal.
-            least = 0.03 * _sd(train.emg.reshape(-1, len(train.channels)), floor=0.0)
+            least = 0.03 * _sd(train.emg.reshape(-1, len(train.channels)), added=0.0)
             people = [np.ones(len(train), dtype=np.bool_), *(train.subject == name for name in subjects)]
             for i, mine in enumerate(people):
                 y = train.emg[mine].reshape(-1, len(train.channels))
                 network.y_mean[i] = torch.from_numpy(_mean(y))
-                network.y_sd[i] = torch.from_numpy(_sd(y, floor=least))
+                network.y_sd[i] = torch.from_numpy(_sd(y, added=least))
         return network
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
@@ -194,9 +194,9 @@ def _mean(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(np.nansum(values, axis=0, dtype=np.float64) / np.maximum(count, 1), dtype=np.float32)
 
 
-def _sd(values: NDArray[np.floating], *, floor: float | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the standard deviation over rows plus ``floor``; 1 for a column that has no value or no spread."""
+def _sd(values: NDArray[np.floating], *, added: float | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the standard deviation over rows plus ``added``; 1 for a column that has no value or no spread."""
     count = np.isfinite(values).sum(0)
     square = np.nansum((values - _mean(values)) ** 2, axis=0, dtype=np.float64)
-    sd = np.sqrt(square / np.maximum(count, 1)) + floor
+    sd = np.sqrt(square / np.maximum(count, 1)) + added
     return np.asarray(np.where(sd > 0, sd, 1.0), dtype=np.float32)

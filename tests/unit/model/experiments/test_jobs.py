@@ -138,7 +138,7 @@ def test_only_the_tuned_rate_starts_at_the_mean(windows: Windows) -> None:
     assert len({job.seed for job in elsewhere if job.steps}) == TIERS["quick"].seeds_elsewhere
 
 
-def test_floors_of_shorter_windows_are_judged_on_the_same_frames(windows: Windows, tmp_path: Path) -> None:
+def test_baselines_of_shorter_windows_are_judged_on_the_same_frames(windows: Windows, tmp_path: Path) -> None:
     results = []
     for length in (1, 30):
         job = Job(system="floors", parts="in-distribution", length=length)

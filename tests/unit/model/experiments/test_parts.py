@@ -116,7 +116,7 @@ def test_parts_that_would_be_empty_are_told(make_session: Maker) -> None:
 
 
 @pytest.mark.realdata
-def test_the_published_squats_are_divided_as_their_floors_were_measured(shared_data: Path, tmp_path: Path) -> None:
+def test_the_published_squats_are_divided_as_their_baselines_were_measured(shared_data: Path, tmp_path: Path) -> None:
     results = import_mia(shared_data / "mia_squat" / "MIADatasetOfficial", tmp_path)
     windows = windows_from_sessions([read_session(r.path) for r in results])
     parts = parts_of(windows, "in-distribution")
