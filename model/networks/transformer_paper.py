@@ -22,7 +22,7 @@ from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
 from model.networks.cpu_kernels.attention import attend
-from model.networks.cpu_kernels.feedforward import dropout, feedforward
+from model.networks.cpu_kernels.feedforward import TwoLayers, dropout, feedforward
 from model.networks.paper_inputs import (
     COUNTS_PER_UNIT,
     N_COORDINATES,
@@ -98,8 +98,9 @@ class TransformerPaper(Network):
         p = DROPOUT if self.training else 0.0
         attended = dropout(self._attend(x, layer.self_attn, p), p, training=self.training)
         x = layer.norm1(x + attended)
-        w1, w2 = layer.linear1, layer.linear2
-        fed = feedforward(x, w1.weight, w1.bias, w2.weight, w2.bias, p, training=self.training)
+        first, second = layer.linear1, layer.linear2
+        layers = TwoLayers(first.weight, first.bias, second.weight, second.bias)
+        fed = feedforward(x, layers, p, training=self.training)  # (B, T, 128)
         out: Tensor = layer.norm2(x + dropout(fed, p, training=self.training))
         return out
 

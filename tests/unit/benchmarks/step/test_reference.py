@@ -90,7 +90,7 @@ def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(
     mask = torch.rand(30, 7) > 0.4
     monkeypatch.setattr(feedforward, "drop_", lambda values, p: values.mul_(mask))
     g = torch.randn(5, 6, 3, dtype=dtype)
-    fused = feedforward.feedforward(x, w1, b1, w2, b2, 0.4, training=True)
+    fused = feedforward.feedforward(x, feedforward.TwoLayers(w1, b1, w2, b2), 0.4, training=True)
     hidden = torch.relu(torch.nn.functional.linear(x, w1, b1)) * mask.view(5, 6, 7) / 0.6
     plain = torch.nn.functional.linear(hidden, w2, b2)
     torch.testing.assert_close(fused, plain)
