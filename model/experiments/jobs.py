@@ -7,7 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from model.experiments.crops import cropped, joined
 from model.experiments.parts import Parts, parts_of
 from model.experiments.scores import Scores, score
 from model.networks.base import Network
-from model.training.loop import embed, predict, train_steps, with_rate
+from model.training.loop import SAVE_EVERY_S, TrainingSettings, embed, predict, train_steps, with_rate
 
 #: System of the job that computes all baselines; the word stands in the files of results.
 BASELINES_JOB = "floors"
@@ -116,10 +116,29 @@ def result_path(folder: Path, key: str) -> Path:
     return folder / f"{key}.npz"
 
 
-def run_job(job: Job, windows: Windows, folder: Path) -> Path:
-    """Run a job and return its result's file; where it is there already nothing is done.
+def run_job(
+    job: Job,
+    windows: Windows,
+    folder: Path,
+    *,
+    save_every_s: float = SAVE_EVERY_S,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Run a job and return its result's file; where that exists already nothing is done.
 
-    An unfinished training lies beside it and is gone on with.
+    An unfinished training lies beside it and is resumed.
+
+    Parameters
+    ----------
+    job : Job
+    windows : Windows
+        Of all sessions.
+    folder : Path
+        Of the results.
+    save_every_s : float
+        Seconds between two copies of an unfinished training.
+    progress : callable, optional
+        Called with the training steps done, after each.
 
     Raises
     ------
@@ -147,7 +166,8 @@ def run_job(job: Job, windows: Windows, folder: Path) -> Path:
         if "neighbours" in job.keep:
             neighbours = parts.known[_neighbours(known, test, lambda a, b: nearest_windows(known, test, a, b))]
     else:
-        network, trained = _trained(job, windows, parts, folder)
+        settings = TrainingSettings(steps=job.steps, seed=job.seed, save_every_s=save_every_s)
+        network, trained = _trained(job, windows, parts, folder, settings, progress)
         about |= trained
         crops, which = cropped(test, job.length)
         predictions = {job.label: joined(predict(network, crops), which, windows.length)}
@@ -201,7 +221,14 @@ def exercise_axis(windows: Windows) -> tuple[str, ...]:
     return tuple(str(name) for name in np.unique(windows.exercise))
 
 
-def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Network, dict[str, Any]]:
+def _trained(
+    job: Job,
+    windows: Windows,
+    parts: Parts,
+    folder: Path,
+    settings: TrainingSettings,
+    progress: Callable[[int], None] | None,
+) -> tuple[Network, dict[str, Any]]:
     train = cropped(windows.take(parts.train), job.length)[0]
     validation = cropped(windows.take(_spaced(parts.validation, MOST_VALIDATED)), job.length)[0]
     torch.manual_seed(job.seed)
@@ -218,11 +245,10 @@ def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Ne
     trained = train_steps(
         network,
         train,
-        steps=job.steps,
-        seed=job.seed,
-        recipe=with_rate(network.recipe, job.learning_rate, batch),
+        replace(settings, recipe=with_rate(network.recipe, job.learning_rate, batch)),
         validation=validation,
         saved=folder / f"{job.key}.unfinished",
+        progress=progress,
     )
     rmse = [value for _, value in trained.checks]
     return trained.network, {

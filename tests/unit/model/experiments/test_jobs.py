@@ -1,4 +1,4 @@
-"""A run keeps its result, is not done twice, goes on where it was cut off, and never looks at the test part."""
+"""A run keeps its result, is not done twice, resumes where it was cut off, and never looks at the test part."""
 
 from __future__ import annotations
 
@@ -37,28 +37,27 @@ class CutError(Exception):
     pass
 
 
-def test_a_run_that_was_cut_off_gives_the_same_file(
-    windows: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_cut_off_gives_the_same_file(windows: Windows, tmp_path: Path) -> None:
     for folder in ("whole", "cut"):
         (tmp_path / folder).mkdir()
     whole = load_result(tmp_path / "whole", _done(JOB, windows, tmp_path / "whole"))
-    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
-    save, saved = loop.progress_file.save, []
+    steps: list[int] = []
 
-    def cut_after_save(*given: object) -> None:
-        save(*given)
-        saved.append(1)
-        if len(saved) in (4, 6):
-            raise CutError
+    def cut(at: int) -> Callable[[int], None]:
+        def report(step: int) -> None:
+            steps.append(step)
+            if step == at:
+                raise CutError
 
-    monkeypatch.setattr(loop.progress_file, "save", cut_after_save)
-    for _ in range(2):
+        return report
+
+    for at in (4, 6):
         with pytest.raises(CutError):
-            run_job(JOB, windows, tmp_path / "cut")
+            run_job(JOB, windows, tmp_path / "cut", save_every_s=0.0, progress=cut(at))
         assert not list((tmp_path / "cut").glob("*.npz"))
-    again = load_result(tmp_path / "cut", _done(JOB, windows, tmp_path / "cut"))
-    assert len(saved) == 12
+    run_job(JOB, windows, tmp_path / "cut", progress=steps.append)
+    again = load_result(tmp_path / "cut", JOB.key)
+    assert steps == [1, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12]
     assert again.about["checks"] == whole.about["checks"]
     assert np.array_equal(again.predicted, whole.predicted)
     assert np.array_equal(again.neighbours, whole.neighbours)
