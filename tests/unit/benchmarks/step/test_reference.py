@@ -7,6 +7,7 @@ import torch
 
 from benchmarks.step.reference import PlainTransformer
 from model.networks.cpu_kernels import attention, feedforward
+from model.networks.paper_inputs import PaperConfig
 from model.networks.transformer_paper import TransformerPaper
 
 
@@ -18,7 +19,7 @@ def _one_thread() -> None:
 def pair() -> tuple[PlainTransformer, TransformerPaper]:
     torch.manual_seed(3)
     plain = PlainTransformer()
-    ours = TransformerPaper(n_channels=8, length=30, source="image")
+    ours = TransformerPaper(PaperConfig(n_channels=8, length=30, source="image"))
     ours.load_state_dict(plain.state_dict())
     return plain, ours
 
