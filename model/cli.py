@@ -62,19 +62,17 @@ def fit(
     """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the baselines."""
     from model import runs
 
-    with _epochs_bar(model) as told:
-        result = runs.fit(
-            sessions,
-            out,
-            model=model,
-            split=split,
-            held_out=tuple(hold_out or ()),
-            seed=seed,
-            epochs=epochs,
-            stride=stride,
-            allow_unverified=allow_unverified,
-            progress=told,
-        )
+    options = runs.FitOptions(
+        model=model,
+        split=split,
+        held_out=tuple(hold_out or ()),
+        seed=seed,
+        epochs=epochs,
+        stride=stride,
+        allow_unverified=allow_unverified,
+    )
+    with _epochs_bar(model) as report:
+        result = runs.fit(sessions, out, options, progress=report)
     _tell(result, model, as_json=as_json)
 
 
@@ -116,24 +114,21 @@ def experiment(
     as_json: AsJson = False,
 ) -> None:
     """Run the paper's experiments on sessions: honest splits, all systems beside the baselines, intervals, figures."""
-    from model.experiments.run import run_experiments
+    from model.experiments.run import ExperimentOptions, run_experiments
+    from model.experiments.runner import Execution
 
     if jobs is not None and scheduler is not None:
         raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
-    outcome = run_experiments(
-        name,
-        sessions,
-        out,
+    options = ExperimentOptions(
         tier=tier,
         seeds=seeds,
         steps=steps,
         stride=stride,
-        workers=jobs or 1,
-        scheduler=scheduler,
         resume=resume,
         allow_unverified=allow_unverified,
-        progress=progress,
+        execution=Execution(workers=jobs or 1, scheduler=scheduler),
     )
+    outcome = run_experiments(name, sessions, out, options, progress=progress)
     for note in outcome.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
     if not as_json:
@@ -168,13 +163,13 @@ def _epochs_bar(model: str) -> Iterator[Callable[[int, int], None]]:
     with ExitStack() as stack:
         advance: Callable[[float], None] | None = None
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             nonlocal advance
             if advance is None:
                 advance = stack.enter_context(progress(f"training {model}", total))
             advance(1 if done else 0)
 
-        yield told
+        yield report
 
 
 def _tell(result: Result, model: str, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""A run: read sessions, split, train, measure, draw, and write it all as one folder; and judge it again later."""
+"""A run: read sessions, split, train, measure and draw into one folder; and evaluate it on other sessions later."""
 
 from __future__ import annotations
 
@@ -54,17 +54,40 @@ class Result:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """What is trained, and on which part of the sessions.
+
+    Attributes
+    ----------
+    model : str
+        One of :data:`model.networks.NETWORKS`.
+    split : str
+        One of :data:`dataset.splits.SPLITS`.
+    held_out : tuple of str
+        See :func:`dataset.splits.split_windows`.
+    seed : int
+        Of the weights, the order and the split.
+    epochs, stride : int or None
+        None: see :func:`model.training.loop.train` and :func:`dataset.windows.windows_from_sessions`.
+    allow_unverified : bool
+        Also take sessions whose verdict is FAIL.
+    """
+
+    model: str = "mia"
+    split: str = "time"
+    held_out: tuple[str, ...] = ()
+    seed: int = 0
+    epochs: int | None = None
+    stride: int | None = None
+    allow_unverified: bool = False
+
+
 def fit(
     sessions: Sequence[Path],
     out: Path,
+    options: FitOptions,
     *,
-    model: str = "mia",
-    split: str = "time",
-    held_out: tuple[str, ...] = (),
-    seed: int = 0,
-    epochs: int | None = None,
-    stride: int | None = None,
-    allow_unverified: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Train a model on sessions and write the run to ``out``: weights, settings, metrics and a plot.
@@ -75,11 +98,9 @@ def fit(
         Files, or folders of files that end in ``.h5``.
     out : Path
         Does not exist; written beside itself and renamed when whole.
-    model, split, held_out, seed, epochs, stride
-        See :func:`model.networks.build`, :func:`dataset.splits.split_windows`, :func:`model.training.loop.train` and
-        :func:`dataset.windows.windows_from_sessions`.
-    allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
+    options : FitOptions
+    progress : callable, optional
+        Called with the epochs done and their number.
 
     Raises
     ------
@@ -90,16 +111,16 @@ def fit(
     if out.exists():
         raise OutputExistsError(f"{out} exists", "runs are never overwritten", "choose another --out")
     check_writable(out.parent)
-    networks.check_name(model)
-    read = read_verified(sessions, allow_unverified=allow_unverified)
-    windows = windows_from_sessions(read, stride=stride)
-    parts = split_windows(windows, split, seed=seed, held_out=held_out)
+    networks.check_name(options.model)
+    read = read_verified(sessions, allow_unverified=options.allow_unverified)
+    windows = windows_from_sessions(read, stride=options.stride)
+    parts = split_windows(windows, options.split, seed=options.seed, held_out=options.held_out)
     training_part, test_part = windows.take(parts.train), windows.take(parts.test)
-    trained = train(model, training_part, seed=seed, epochs=epochs, progress=progress)
+    trained = train(options.model, training_part, seed=options.seed, epochs=options.epochs, progress=progress)
     predicted = predict(trained.network, test_part)
     hashes = [_sha256(s) for s in read]
     metrics = {
-        **measure(training_part, test_part, predicted, seed=seed),
+        **measure(training_part, test_part, predicted, seed=options.seed),
         "n_train": len(training_part),
         "n_test": len(test_part),
         "seconds": round(trained.seconds, 3),
@@ -114,17 +135,17 @@ def fit(
     except OSError as error:
         raise cannot_write(out.parent, error) from error
     try:
-        save_run(part, name=model, network=trained.network, train=training_part, settings=settings)
+        save_run(part, name=options.model, network=trained.network, train=training_part, settings=settings)
         plots.draw_predictions(
             test_part,
             predicted,
             part / PLOT,
-            title=_title(f"{model}, test part of --split {split}", metrics, read, windows.unit),
+            title=_title(f"{options.model}, test part of --split {options.split}", metrics, read, windows.unit),
         )
         _write_json(part / METRICS, metrics)
         _share(part)
         if out.exists():
-            raise OutputExistsError(f"{out} exists", "it was made meanwhile", "choose another --out")
+            raise OutputExistsError(f"{out} exists", "it appeared during the training", "choose another --out")
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -138,7 +159,7 @@ def fit(
 
 
 def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = False) -> Result:
-    """Judge a run on sessions and write ``evaluate-<UTC>.json`` and its plot into the run's folder.
+    """Evaluate a run on sessions and write ``evaluate-<UTC>.json`` and its plot into the run's folder.
 
     Of a session that the run was fitted on, only the windows of the run's test part are used; of others, all.
 

@@ -213,7 +213,7 @@ def load_result(folder: Path, key: str) -> Result:
             neighbours=arrays.get("neighbours"),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read", str(error), "delete it, and go on with --resume") from error
+        raise InputError(f"{path} cannot be read", str(error), "delete it, and run again with --resume") from error
 
 
 def exercise_axis(windows: Windows) -> tuple[str, ...]:
@@ -240,7 +240,7 @@ def _trained(
         try:
             network.load_state_dict(load_file(own_file(folder, weights.name)))
         except (OSError, RuntimeError) as error:
-            raise InputError(f"{weights} cannot be started from", str(error), "go on with --resume") from error
+            raise InputError(f"{weights} cannot be started from", str(error), "run again with --resume") from error
     batch = max(1, round(job.batch * windows.length / job.length))
     trained = train_steps(
         network,

@@ -28,13 +28,14 @@ def report(context: Context, results: Results, out: Path) -> Report:
         beside = dict(zip(paper.TABLE_2_S, values, strict=True))
         body.append([f"*{name}, paper*", *(f"{beside[s]:.1f}" if s in beside else "-" for s in seconds)])
     title = "Error by the window's length" + (" - virtual data" if context.virtual else "")
-    drawn = figures.draw_lines(
-        seconds,
-        {name: [at[name].rmse() for at in found] for name in names},
-        out / "temporal.png",
-        title=title, xlabel="window (s); 0 is a single frame", unit=unit, x_ticks=seconds,
+    about = figures.LineFigure(
+        title=title,
+        xlabel="window (s); 0 is a single frame",
+        unit=unit,
         dashed=[name for name in names if "published" in name],
-    )  # fmt: skip
+    )
+    lines = {name: [at[name].rmse() for at in found] for name in names}
+    drawn = figures.draw_lines(seconds, lines, out / "temporal.png", about)
     rows = [
         row
         for s, at in zip(seconds, found, strict=True)
