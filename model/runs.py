@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dataset.session.file import find_sessions, read_session
 from dataset.session.types import Session
-from dataset.splits import Split, split_windows
+from dataset.splits import Split, TrainedOn, split_windows, windows_not_trained_on
 from dataset.support import clock
 from dataset.support.errors import InputError, OutputExistsError, RefusedError
 from dataset.support.files import current_umask, sha256_of, write_atomically, written_whole
@@ -180,7 +179,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     )
     _check_fits(config, windows)
     hashes = [_sha256(s) for s in read]
-    chosen = _untrained(config, read, hashes, windows)
+    chosen = windows_not_trained_on(windows, _fitted_on(config, read, hashes))
     if not len(chosen):
         raise InputError(
             "no window to judge the run by", "it was trained on all of these sessions", "give sessions it has not seen"
@@ -294,17 +293,14 @@ def _settings(
     }
 
 
-def _untrained(
-    config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str], windows: Windows
-) -> np.typing.NDArray[np.int64]:
-    """Return the windows that are the run's own test windows, or of sessions it was not fitted on."""
-    keep = np.ones(len(windows), dtype=np.bool_)
-    for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True)):
-        for seen in config["sessions"]:
-            if sha == seen["sha256"] or session.session_uuid == seen["session_uuid"]:
-                mine = windows.recording == i
-                keep[mine] = np.isin(windows.start_row[mine], seen["test_rows"])
-    return np.flatnonzero(keep)
+def _fitted_on(config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str]) -> list[TrainedOn]:
+    """Return which of the sessions the run was fitted on, by file or identity, and what it tested with."""
+    return [
+        TrainedOn(recording=i, test_rows=seen["test_rows"])
+        for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True))
+        for seen in config["sessions"]
+        if sha == seen["sha256"] or session.session_uuid == seen["session_uuid"]
+    ]
 
 
 def _check_fits(config: dict[str, Any], windows: Windows) -> None:

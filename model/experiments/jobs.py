@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dataset.splits import Split, split_for_experiment
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.errors import InputError
 from dataset.support.files import written_whole
@@ -24,7 +25,6 @@ from dataset.windows import Windows
 from model import networks
 from model.baselines import BASELINES, channel_means, nearest_windows, predict_baselines
 from model.experiments.crops import cropped, joined
-from model.experiments.parts import Parts, parts_of
 from model.experiments.scores import Scores, score
 from model.networks.base import Network
 from model.training.loop import SAVE_EVERY_S, TrainingSettings, embed, predict, train_steps, with_rate
@@ -44,7 +44,7 @@ class Job:
     system : str
         A network, or ``floors``.
     parts : str
-        See :func:`model.experiments.parts.parts_of`.
+        See :func:`dataset.splits.split_for_experiment`.
     rate : str
         What the learning rate is: ``published``, ``tuned``, ``own``; empty for the baselines.
     learning_rate : float
@@ -150,7 +150,7 @@ def run_job(
         return path
     torch.set_num_threads(1)  # many runs at once are the better use of cores, and the bits must not depend on how many
     started = time.perf_counter()
-    parts = parts_of(windows, job.parts)
+    parts = split_for_experiment(windows, job.parts)
     known, test = windows.take(parts.known), windows.take(parts.test)
     exercises = exercise_axis(windows)
     about: dict[str, Any] = {
@@ -224,7 +224,7 @@ def exercise_axis(windows: Windows) -> tuple[str, ...]:
 def _trained(
     job: Job,
     windows: Windows,
-    parts: Parts,
+    parts: Split,
     folder: Path,
     settings: TrainingSettings,
     progress: Callable[[int], None] | None,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from dataset.splits import split_for_experiment
 from dataset.support import clock
 from dataset.support.errors import InputError, OutputExistsError
 from dataset.support.files import sha256_of, write_atomically
@@ -20,7 +21,6 @@ from model.experiments.budget import Budget, budget_of
 from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, Report, Results
 from model.experiments.jobs import Job, Result, load_result
 from model.experiments.pages import Conditions, page, runs_csv
-from model.experiments.parts import parts_of
 from model.experiments.runner import Execution, Source, load_windows, run_jobs
 from model.runs import read_verified
 
@@ -148,9 +148,9 @@ def run_experiments(
     untuned = dict.fromkeys(PAPER_NETWORKS, 0.0)
     context = Context(windows=windows, budget=budget, tuned=untuned, virtual=any(s.is_virtual for s in read))
     tuning = context.tuning()
-    # Before anything is written: that every part that will be asked for is there.
+    # Before anything is written: check that no part of any run is empty.
     for parts in {IN_DISTRIBUTION, *(job.parts for n in names for job in EXPERIMENTS[n][0].jobs(context))}:
-        parts_of(windows, parts)
+        split_for_experiment(windows, parts)
     runs = _prepared(out, about)
 
     def done(jobs: Sequence[Job], what: str) -> dict[str, Result]:

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from dataset.session.file import read_session
+from dataset.splits import split_for_experiment
 from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
 from model import networks
@@ -19,7 +20,6 @@ from model.experiments import jobs
 from model.experiments.budget import TIERS
 from model.experiments.context import PAPER_NETWORKS, Context
 from model.experiments.jobs import Job, load_result, run_job
-from model.experiments.parts import parts_of
 from model.training import loop
 
 Maker = Callable[..., Path]
@@ -84,7 +84,7 @@ def test_nothing_that_is_chosen_depends_on_the_test_part(windows: Windows, tmp_p
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
     run_job(JOB, windows, tmp_path / "a")
-    test = parts_of(windows, JOB.parts).test
+    test = split_for_experiment(windows, JOB.parts).test
     windows.emg[test] = 900.0
     windows.keypoints[test] += 3.0
     if windows.image_xy is not None:
