@@ -59,22 +59,20 @@ def fit(
     allow_unverified: AllowUnverified = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the floors."""
+    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the baselines."""
     from model import runs
 
-    with _epochs_bar(model) as told:
-        result = runs.fit(
-            sessions,
-            out,
-            model=model,
-            split=split,
-            held_out=tuple(hold_out or ()),
-            seed=seed,
-            epochs=epochs,
-            stride=stride,
-            allow_unverified=allow_unverified,
-            progress=told,
-        )
+    options = runs.FitOptions(
+        model=model,
+        split=split,
+        held_out=tuple(hold_out or ()),
+        seed=seed,
+        epochs=epochs,
+        stride=stride,
+        allow_unverified=allow_unverified,
+    )
+    with _epochs_bar(model) as report:
+        result = runs.fit(sessions, out, options, progress=report)
     _tell(result, model, as_json=as_json)
 
 
@@ -115,25 +113,22 @@ def experiment(
     allow_unverified: AllowUnverified = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the paper's experiments on sessions: honest splits, all systems beside the floors, intervals, figures."""
-    from model.experiments.run import run_experiments
+    """Run the paper's experiments on sessions: honest splits, all systems beside the baselines, intervals, figures."""
+    from model.experiments.run import ExperimentOptions, run_experiments
+    from model.experiments.runner import Execution
 
     if jobs is not None and scheduler is not None:
         raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
-    outcome = run_experiments(
-        name,
-        sessions,
-        out,
+    options = ExperimentOptions(
         tier=tier,
         seeds=seeds,
         steps=steps,
         stride=stride,
-        workers=jobs or 1,
-        scheduler=scheduler,
         resume=resume,
         allow_unverified=allow_unverified,
-        progress=progress,
+        execution=Execution(workers=jobs or 1, scheduler=scheduler),
     )
+    outcome = run_experiments(name, sessions, out, options, progress=progress)
     for note in outcome.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
     if not as_json:
@@ -168,13 +163,13 @@ def _epochs_bar(model: str) -> Iterator[Callable[[int, int], None]]:
     with ExitStack() as stack:
         advance: Callable[[float], None] | None = None
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             nonlocal advance
             if advance is None:
                 advance = stack.enter_context(progress(f"training {model}", total))
             advance(1 if done else 0)
 
-        yield told
+        yield report
 
 
 def _tell(result: Result, model: str, *, as_json: bool) -> None:
@@ -212,7 +207,7 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
     baselines.add_column("RMSE", justify="right")
     baselines.add_column(f"{model} is", justify="right")
     for name, value in metrics["floors"].items():
-        baselines.add_row(_FLOOR_NAMES[name], _number(value), _against(metrics["rmse"], value))
+        baselines.add_row(_BASELINE_NAMES[name], _number(value), _against(metrics["rmse"], value))
     baselines.add_section()
     baselines.add_row(model, _number(metrics["rmse"]), "", style="bold")
     STDERR.print(baselines)
@@ -256,7 +251,7 @@ def _overview(rows: Sequence[Mapping[str, Any]]) -> None:
         STDERR.print(table)
 
 
-_FLOOR_NAMES = {
+_BASELINE_NAMES = {
     "random": "random window, same exercise",
     "mean": "mean",
     "subject_mean": "mean of the subject",
@@ -269,10 +264,10 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _against(mine: float | None, floor: float | None) -> str:
-    if mine is None or not floor:
+def _against(mine: float | None, baseline: float | None) -> str:
+    if mine is None or not baseline:
         return "-"
-    change = 100.0 * (1.0 - mine / floor)
+    change = 100.0 * (1.0 - mine / baseline)
     return f"{abs(change):.0f} % {'better' if change >= 0 else 'worse'}"
 
 

@@ -9,21 +9,21 @@ import numpy as np
 
 from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
-from model.baselines import predict_floors
+from model.baselines import predict_baselines
 
 
 def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int = 0) -> dict[str, Any]:
-    """Return the errors of predictions for the test windows, and those of the floors.
+    """Return the errors of predictions for the test windows, and those of the baselines.
 
     Parameters
     ----------
     train : Windows
-        What was learned from: the floors and the within-subject spread come from it.
+        What was learned from: the baselines and the within-subject spread come from it.
     test : Windows
     predicted : ndarray, shape (N, L, C)
         In the channels' unit.
     seed : int
-        Of the ``random`` floor.
+        Of the ``random`` baseline.
 
     Returns
     -------
@@ -45,8 +45,8 @@ def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int =
         "rmse_normalised": _rms(error / subject_spread(train, test)[:, None]),
         "r2": {name: _r2(error[..., c], test.emg[..., c]) for c, name in enumerate(test.channels)},
         "floors": {
-            name: _rms(np.where(test.valid, floor - test.emg, np.nan))
-            for name, floor in predict_floors(train, test, seed=seed).items()
+            name: _rms(np.where(test.valid, baseline - test.emg, np.nan))
+            for name, baseline in predict_baselines(train, test, seed=seed).items()
         },
     }
 

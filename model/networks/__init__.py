@@ -33,7 +33,7 @@ def build(name: str, train: Windows) -> Network:
 def rebuild(name: str, config: Mapping[str, Any]) -> Network:
     """Return a network of the shape in ``config``, to load weights into."""
     check_name(name)
-    return _network(name)(**config)
+    return _network(name).from_config(config)
 
 
 def _network(name: str) -> type[Network]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from dataset.session.file import read_session
+from dataset.splits import split_for_experiment
 from dataset.windows import Windows, windows_from_sessions
 from model.evaluation import measure
 from model.experiments.jobs import exercise_axis
-from model.experiments.parts import parts_of
 from model.experiments.scores import Scores, Summary, interval, score
 from model.experiments.sentences import below, figure
 
@@ -21,7 +21,7 @@ Maker = Callable[..., Path]
 def halves(make_session: Maker) -> tuple[Windows, Windows, tuple[str, ...]]:
     made = [make_session(f"r{i}", seed=i, subject=f"S{i % 2}", passes=3) for i in range(4)]
     windows = windows_from_sessions([read_session(path) for path in made], stride=8)
-    parts = parts_of(windows, "in-distribution")
+    parts = split_for_experiment(windows, "in-distribution")
     return windows.take(parts.known), windows.take(parts.test), exercise_axis(windows)
 
 
