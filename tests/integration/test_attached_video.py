@@ -16,6 +16,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from dataset.capture.writer import seal
 from dataset.support.files import sha256_of
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -53,9 +54,9 @@ def test_two_parts_align_as_the_whole_file_does(tmp_path: Path) -> None:
     (foreign / "video.mkv").rename(tmp_path / "whole.mkv")
     (foreign / "manifest.json").unlink()
     seal(foreign)
-    with_whole = run_capture(foreign, tmp_path / "whole", video=tmp_path / "whole.mkv", pose=False)
+    with_whole = run_capture(foreign, tmp_path / "whole", SyncOptions(video=(tmp_path / "whole.mkv",), pose=False))
     attach_videos(foreign, parts)
-    result = run_capture(foreign, tmp_path / "parts", pose=False)
+    result = run_capture(foreign, tmp_path / "parts", SyncOptions(pose=False))
     assert result.session is not None and result.session.video is not None
     assert result.session.video.sha256 == " + ".join(map(sha256_of, parts))
     assert result.verdict == with_whole.verdict != "FAIL"

@@ -12,6 +12,7 @@ import pytest
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import Film, simulate
 from dataset.session.file import check_sessions, read_session
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from sync.session_summary import session_as_dict, session_as_text
 
@@ -49,7 +50,7 @@ def made(tmp_path_factory):
             marks,
         )
     database.close()
-    return run_capture(capture, root / "sessions", pose=False), squat
+    return run_capture(capture, root / "sessions", SyncOptions(pose=False)), squat
 
 
 def test_they_are_what_the_stored_values_say(made):
@@ -110,7 +111,7 @@ def test_what_the_recorder_asks_for_is_written_muscle_by_muscle(tmp_path):
         tmp_path / "captures", subject="M", minutes=None, seed=6, protocol=parse_protocol(SHORT, "short"),
         protocol_text=SHORT, calibrate=True, film=Film(width=320, height=240),
     )  # fmt: skip
-    result = run_capture(capture, tmp_path / "sessions", pose=False)
+    result = run_capture(capture, tmp_path / "sessions", SyncOptions(pose=False))
     session = read_session(result.session_path)
     rest, maximum = session.calibration.rest_counts, session.calibration.mvc_counts
     assert np.isfinite(rest).all() and np.isfinite(maximum).all()

@@ -19,6 +19,7 @@ from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.decode import decode
 from sync.clock.sensor_clock import sensor_clock
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from sync.read_capture import read_recording
 from tests.short_protocol import PROTOCOL
@@ -97,7 +98,7 @@ def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed) -> Non
 
 @pytest.mark.slow  # aligning takes over ten seconds
 def test_other_makes_are_aligned_beside_the_m40s(mixed, tmp_path: Path) -> None:
-    result = run_capture(mixed, tmp_path, pose=False)
+    result = run_capture(mixed, tmp_path, SyncOptions(pose=False))
     truth = json.loads((mixed / "truth.json").read_text())["emg"]
     assert result.verdict in ("PASS", "WARNING"), result.reasons
     for channel in ("left_biceps", "left_triceps", "right_quadriceps"):

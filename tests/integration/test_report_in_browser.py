@@ -16,6 +16,7 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -55,7 +56,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with closing(sqlite3.connect(spoilt / "capture.db")) as database, database:
         database.execute("UPDATE event SET t_ns = t_ns + 3600000000000 WHERE kind = 'flash' AND rowid % 2")
         database.execute("DELETE FROM notification WHERE slot > 2")
-    refused = run_capture(spoilt, out / "refused", pose=False)
+    refused = run_capture(spoilt, out / "refused", SyncOptions(pose=False))
     assert accepted.verdict in ("PASS", "WARNING")
     assert refused.verdict == "FAIL"
     return {"accepted": accepted.report_path, "refused": refused.report_path}
