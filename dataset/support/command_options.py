@@ -27,13 +27,13 @@ class GivenAs:
     type : type
         Of the option.
     default : object
-        Of the option.
+        Of the option; none by default, so that it must be given.
     convert : callable, optional
         From the option's value to the field's.
     """
 
     type: Any
-    default: Any
+    default: Any = inspect.Parameter.empty
     convert: Callable[[Any], Any] = lambda value: value
 
 

@@ -14,6 +14,7 @@ import pytest
 from acquire.maintenance.attach import attach_videos
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.writer import seal
 from dataset.support.files import sha256_of
 from sync.options import SyncOptions
@@ -45,7 +46,8 @@ def split(path: Path, out: Path) -> list[Path]:
 @pytest.mark.slow
 def test_two_parts_align_as_the_whole_file_does(tmp_path: Path) -> None:
     capture = simulate(
-        tmp_path, subject="T5", minutes=None, seed=5, protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL
+        tmp_path,
+        SimulateOptions(subject="T5", minutes=None, seed=5, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
     )
     truth = json.loads((capture / "truth.json").read_text())
     parts = split(capture / "video.mkv", tmp_path)

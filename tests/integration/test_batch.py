@@ -19,6 +19,7 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.session.file import check_sessions
 from dataset.support.cluster import befallen
 from sync.batch import _at_work, _result_of, plan_run, run_many
@@ -45,7 +46,8 @@ def captures(tmp_path_factory):
     """A good capture, one whose flashes are another's, one cut off, and one that is none."""
     root = tmp_path_factory.mktemp("captures")
     good = simulate(
-        root, subject="A", minutes=None, seed=31, protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL
+        root,
+        SimulateOptions(subject="A", minutes=None, seed=31, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
     )
     refused = root / "sub-B" / good.name
     shutil.copytree(good, refused)

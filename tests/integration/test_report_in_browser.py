@@ -16,6 +16,7 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
@@ -47,9 +48,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The report of a good capture with keypoints, and of one whose flashes' log and sensors are spoilt."""
     out = tmp_path_factory.mktemp("reports")
     capture = simulate(
-        tmp_path_factory.mktemp("captures"), subject="B1", minutes=None, seed=21,
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(subject="B1", minutes=None, seed=21, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
+    )
     accepted = run_capture(capture, out / "accepted")
     spoilt = capture.parent.parent / "sub-B2" / capture.name
     shutil.copytree(capture, spoilt)

@@ -10,6 +10,7 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.session.file import read_session
 from dataset.support.errors import CaptureCutOffError, InputError, OutputExistsError
 from sync import read_capture
@@ -22,9 +23,14 @@ from tests.short_protocol import PROTOCOL
 def capture(request, tmp_path_factory):
     """A short simulated recording; delays and leads are drawn anew with each seed."""
     return simulate(
-        tmp_path_factory.mktemp("captures"), subject=f"T{request.param}", minutes=None, seed=request.param,
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(
+            subject=f"T{request.param}",
+            minutes=None,
+            seed=request.param,
+            protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL),
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +204,11 @@ def test_losses_bangs_hidden_flashes_and_a_dead_sensor_are_borne(tmp_path):
         dropped_frame_share=0.03, hidden_flash_share=0.15, bangs_per_minute=8.0,
     )  # fmt: skip
     capture = simulate(
-        tmp_path / "C", subject="F1", minutes=None, seed=31, protocol=parse_protocol(PROTOCOL, "short"),
-        protocol_text=PROTOCOL, faults=faults,
-    )  # fmt: skip
+        tmp_path / "C",
+        SimulateOptions(
+            subject="F1", minutes=None, seed=31, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL), faults=faults
+        ),
+    )
     truth = json.loads((capture / "truth.json").read_text())
     result = run_capture(capture, tmp_path / "S", SyncOptions(pose=False))
     assert result.verdict == "WARNING"
