@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from acquire.command_options import JsonOption, OutOption, ProtocolOption, RecordOptions, SubjectOption, TransportOption
 from acquire.recording.termination import ending_signals
-from acquire.tools.cli import TransportOption, add_tools
+from acquire.tools.cli import add_tools
+from acquire.virtual.simulate_options import SimulateOptions
+from dataset.support.command_options import with_options
 from dataset.support.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, progress, report_error, run_app
 from dataset.support.errors import CaptureError, DiskFullError, InputError
 from dataset.support.text import clean_line, clean_text
@@ -30,21 +33,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: Other programs read a seed as an integer of 64 bits.
-LARGEST_SEED = 2**63 - 1
-
-RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")]
-OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
-SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
-ProtocolOption = Annotated[
-    Path | None, typer.Option("--protocol", help="Protocol file, or demo, starter, paper or later; default: demo.")
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the sync sequences; default: drawn."),
-]
-CalibrateOption = Annotated[bool, typer.Option("--calibrate", help="First rest, contraction and rest of every muscle.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
 
 
@@ -71,28 +59,10 @@ def screen(
 
 
 @app.command("run")
-def run_command(
-    rig: RigOption,
-    out: OutOption,
-    subject: SubjectOption,
-    headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
-    protocol: ProtocolOption = None,
-    duration: Annotated[
-        float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
-    ] = None,
-    seed: SeedOption = None,
-    assign: Annotated[
-        bool, typer.Option("--assign", help="First ask to flex each muscle, and bind the sensor that answers.")
-    ] = False,
-    calibrate: CalibrateOption = False,
-    setup_id: Annotated[
-        str, typer.Option("--setup-id", help="Name of this placement of the sensors, the same for its recordings.")
-    ] = "",
-    transport: TransportOption = "",
-    as_json: JsonOption = False,
-) -> None:
+@with_options
+def run_command(options: RecordOptions, as_json: JsonOption = False) -> None:
     """Record once, without a screen. Ctrl-C ends the recording cleanly."""
-    if not headless:
+    if not options.headless:
         raise InputError("run records without a screen only", "--headless is missing", "for the screen: mia-record")
     from acquire.open_rig import open_hardware
     from acquire.protocol.protocol import load_protocol
@@ -101,26 +71,25 @@ def run_command(
     from dataset.capture.writer import check_subject
     from dataset.support.outputs import check_writable
 
-    check_subject(subject)
-    check_writable(out)
-    plan, plan_toml = load_protocol(protocol)
-    if seed is None:
-        seed = secrets.randbits(31)
+    check_subject(options.subject)
+    check_writable(options.out)
+    plan, plan_toml = load_protocol(options.protocol)
+    seed = secrets.randbits(31) if options.seed is None else options.seed
     stop = threading.Event()
     with ending_signals(lambda _: stop.set()), _progress_line() as show:
-        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
+        hardware, rig_toml = open_hardware(options.rig, seed=seed, subject=options.subject, transport=options.transport)
         take = Take(
             protocol=plan,
-            out=out,
-            subject=subject,
+            out=options.out,
+            subject=options.subject,
             seed=seed,
-            duration_s=duration,
+            duration_s=options.duration,
             protocol_toml=plan_toml,
             rig_toml=rig_toml,
-            calibrate=calibrate,
-            setup_id=setup_id,
+            calibrate=options.calibrate,
+            setup_id=options.setup_id,
         )
-        ask = _say_what_to_flex if assign else None
+        ask = _say_what_to_flex if options.assign else None
         recording = record(hardware, take, stop=stop, on_progress=show, ask_to_flex=ask)
     if recording is None:
         STDERR.print("interrupted before the recording began; nothing was stored")
@@ -134,48 +103,22 @@ def run_command(
 
 
 @app.command("simulate")
-def simulate_command(
-    out: OutOption,
-    subject: SubjectOption,
-    minutes: Annotated[float, typer.Option("--minutes", help="Length of the recording.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")],
-    protocol: ProtocolOption = None,
-    faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
-    calibrate: CalibrateOption = False,
-    mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
-    video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
-    stamp: Annotated[
-        str | None, typer.Option("--stamp", help="Name of the recording, YYYYMMDDTHHMMSS; default: now.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+@with_options
+def simulate_command(out: OutOption, options: SimulateOptions, as_json: JsonOption = False) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
+    minutes = options.minutes or 0.0
     if not 0 < minutes <= 24 * 60:
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
-    from acquire.protocol.protocol import load_protocol
-    from acquire.virtual.simulate import Film, simulate
+    from acquire.virtual.simulate import simulate
     from dataset.capture.writer import check_stamp, check_subject
 
-    check_subject(subject)
-    if stamp is not None:
-        check_stamp(stamp)
-    plan, plan_toml = load_protocol(protocol)
+    check_subject(options.subject)
+    if options.stamp is not None:
+        check_stamp(options.stamp)
     with _fraction_bar("simulating") as advance:
-        folder = simulate(
-            out,
-            subject=subject,
-            minutes=minutes,
-            seed=seed,
-            protocol=plan,
-            protocol_text=plan_toml,
-            faults=faults,
-            mixed=mixed,
-            calibrate=calibrate,
-            film=Film() if video else None,
-            stamp=stamp,
-            progress=advance,
-        )
-    print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
+        folder = simulate(out, options, advance)
+    made = {"capture": str(folder), "subject": options.subject, "seed": options.seed}
+    print_result(made, as_json=as_json, text=str(folder))
 
 
 @app.command("attach")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataset.support.command_options import with_options
 from dataset.support.console import STDERR, print_result, progress, run_app
 from dataset.support.errors import UsageError
+from model.options import AllowUnverified, ExperimentOptions, FitOptions
 
 if TYPE_CHECKING:
     from model.runs import Result
@@ -30,7 +32,6 @@ Sessions = Annotated[
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `mia-train fit` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-AllowUnverified = Annotated[bool, typer.Option("--allow-unverified", help="Also take sessions whose verdict is FAIL.")]
 
 
 @app.callback()
@@ -39,41 +40,19 @@ def _root() -> None:
 
 
 @app.command()
+@with_options
 def fit(
     sessions: Sessions,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to write; must not exist.")],
-    model: Annotated[str, typer.Option("--model", help="mia, transformer-paper or cnn-paper.")] = "mia",
-    split: Annotated[
-        str, typer.Option("--split", help="What is held out: time, recording, exercise, subject or pass.")
-    ] = "time",
-    hold_out: Annotated[
-        list[str] | None,
-        typer.Option("--hold-out", help="Recording, exercise or subject to hold out (may be repeated)."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights, the order and the split.")] = 0,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the model's own recipe.")] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option("--stride", min=1, help="Frames between windows; default 1 for under 10 minutes, else 5."),
-    ] = None,
-    allow_unverified: AllowUnverified = False,
+    options: FitOptions,
     as_json: AsJson = False,
 ) -> None:
     """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the baselines."""
     from model import runs
 
-    options = runs.FitOptions(
-        model=model,
-        split=split,
-        held_out=tuple(hold_out or ()),
-        seed=seed,
-        epochs=epochs,
-        stride=stride,
-        allow_unverified=allow_unverified,
-    )
-    with _epochs_bar(model) as report:
+    with _epochs_bar(options.model) as report:
         result = runs.fit(sessions, out, options, progress=report)
-    _tell(result, model, as_json=as_json)
+    _tell(result, options.model, as_json=as_json)
 
 
 @app.command()
@@ -88,6 +67,7 @@ def evaluate(
 
 
 @app.command()
+@with_options
 def experiment(
     name: Annotated[
         str,
@@ -95,39 +75,14 @@ def experiment(
     ],
     sessions: Sessions,
     out: Annotated[Path, typer.Option("--out", help="Folder for tables and figures; must not exist.")],
-    tier: Annotated[str, typer.Option("--tier", help="quick (a stated subset) or full.")] = "quick",
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Trainings of each kind; default: the tier's.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Of 32 windows, at either rate; default: the tier's.")
-    ] = None,
-    stride: Annotated[int | None, typer.Option("--stride", min=1, help="Frames between windows; as in fit.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
-    allow_unverified: AllowUnverified = False,
+    options: ExperimentOptions,
     as_json: AsJson = False,
 ) -> None:
     """Run the paper's experiments on sessions: honest splits, all systems beside the baselines, intervals, figures."""
-    from model.experiments.run import ExperimentOptions, run_experiments
-    from model.experiments.runner import Execution
+    from model.experiments.run import run_experiments
 
-    if jobs is not None and scheduler is not None:
+    if options.jobs is not None and options.scheduler is not None:
         raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
-    options = ExperimentOptions(
-        tier=tier,
-        seeds=seeds,
-        steps=steps,
-        stride=stride,
-        resume=resume,
-        allow_unverified=allow_unverified,
-        execution=Execution(workers=jobs or 1, scheduler=scheduler),
-    )
     outcome = run_experiments(name, sessions, out, options, progress=progress)
     for note in outcome.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)

@@ -26,6 +26,7 @@ from dataset.windows import Windows, windows_from_sessions
 from model import networks, plots
 from model.checkpoint import load_config, load_network, load_training_windows, save_run
 from model.evaluation import measure
+from model.options import FitOptions
 from model.training.loop import Training, predict, train
 
 METRICS = "metrics.json"
@@ -51,35 +52,6 @@ class Result:
     metrics_path: Path
     plot_path: Path
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitOptions:
-    """What is trained, and on which part of the sessions.
-
-    Attributes
-    ----------
-    model : str
-        One of :data:`model.networks.NETWORKS`.
-    split : str
-        One of :data:`dataset.splits.SPLITS`.
-    held_out : tuple of str
-        See :func:`dataset.splits.split_windows`.
-    seed : int
-        Of the weights, the order and the split.
-    epochs, stride : int or None
-        None: see :func:`model.training.loop.train` and :func:`dataset.windows.windows_from_sessions`.
-    allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
-    """
-
-    model: str = "mia"
-    split: str = "time"
-    held_out: tuple[str, ...] = ()
-    seed: int = 0
-    epochs: int | None = None
-    stride: int | None = None
-    allow_unverified: bool = False
 
 
 def fit(

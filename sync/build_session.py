@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from dataset.support.version import software
 from sync import resample
 from sync.align import Alignment
 from sync.calibration import calibrate
+from sync.options import SyncOptions
 from sync.quality.gates import Verdict
 from sync.quality.sensor_entry import session_times
 from sync.quality.stream_alignment import stream_entry
@@ -50,10 +50,7 @@ def build_session(
     zero_ns: int,
     recording: Recording,
     alignment: Alignment,
-    *,
-    pose: bool,
-    pose_model: Path | None,
-    workers: int | None = None,
+    options: SyncOptions,
     progress: Progress | None,
 ) -> Session:
     """Return the session; see :func:`sync.pipeline.run_capture`."""
@@ -71,7 +68,7 @@ def build_session(
     events = _event_table(capture.events(), zero_ns)
     used = [n for n in sensors if usable[n]]
     measured = calibrate(events, list(sensors), OnDemand(used, lambda n: _runs(sensors[n], times[n])))
-    seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, workers=workers, progress=progress)
+    seen = _look(grid_s, picture, mapped, options, progress)
     # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
     # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
     # Nor does a moment without any: a table lacks a row in all of its columns.
@@ -138,10 +135,7 @@ def _look(
     grid_s: FloatArray,
     picture: VideoRecord | None,
     mapped: VideoMapped | None,
-    *,
-    pose: bool,
-    pose_model: Path | None,
-    workers: int | None = None,
+    options: SyncOptions,
     progress: Progress | None,
 ) -> _Seen:
     if picture is None or mapped is None:
@@ -159,10 +153,10 @@ def _look(
     frame_index = resample.nearest_frame(grid_s, frame_time_s)
     rows: BoolArray = frame_index >= 0
     found, keypoints = None, {}
-    if pose and len(grid_s):
+    if options.pose and len(grid_s):
         already = picture.pose.frame_index if picture.pose else None
         wanted = resample.frames_to_look_at(grid_s, frame_time_s, already)
-        found = _find_pose(picture, wanted, pose_model, workers, progress)
+        found = _find_pose(picture, wanted, options, progress)
         keypoints = resample.pose_on_grid(grid_s, frame_time_s, found)
         rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
     return _Seen(
@@ -196,10 +190,8 @@ def _runs(d: SensorRecord, time_s: FloatArray) -> tuple[FloatArray, FloatArray, 
     return time_s, value, run
 
 
-def _find_pose(
-    picture: VideoRecord, wanted: IntArray, model: Path | None, workers: int | None, progress: Progress | None
-) -> Pose:
-    """Return the keypoints of the frames wanted: those found while the film was read, the others looked for now."""
+def _find_pose(picture: VideoRecord, wanted: IntArray, options: SyncOptions, progress: Progress | None) -> Pose:
+    """Return the keypoints of the frames wanted: those found while the video was decoded, and the rest, found now."""
     found = [picture.pose] if picture.pose else []
     missing = np.setdiff1d(wanted, picture.pose.frame_index) if picture.pose else wanted
     if len(missing) or not found:
@@ -207,8 +199,8 @@ def _find_pose(
         with bar as advance:
             found.append(
                 extract_pose(
-                    picture.path, frame_indices=missing, frame_times_ns=picture.file_pts_ns, model=model,
-                    workers=workers, progress=advance,
+                    picture.path, frame_indices=missing, frame_times_ns=picture.file_pts_ns,
+                    model=options.pose_model, workers=options.workers, progress=advance,
                 )
             )  # fmt: skip
     pose = of_frames(wanted, *found)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dataset.support import console
+from dataset.support.command_options import with_options
 from dataset.support.errors import MiaError, UsageError
-from sync.time_unit import TimeUnit
+from sync.options import BatchOptions, ImportOptions, SyncOptions
 
 if TYPE_CHECKING:
     from dataset.importers.emg_columns import EmgColumns
@@ -33,25 +35,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 
 @app.command()
+@with_options
 def run(
     captures: Annotated[list[Path], typer.Argument(help="Capture folders, or folders that hold captures.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for sessions and their reports.")],
-    video: Annotated[
-        list[Path] | None,
-        typer.Option("--video", help="Use this video in place of the capture's own; repeat it for parts in sequence."),
-    ] = None,
-    no_pose: Annotated[bool, typer.Option("--no-pose", help="Leave keypoints out.")] = False,
-    pose_model: Annotated[Path | None, typer.Option("--pose-model", help="A MediaPipe .task file.")] = None,
-    allow_unverified: Annotated[
-        bool, typer.Option("--allow-unverified", help="Write the session, marked FAIL, also where it is refused.")
-    ] = False,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Captures at a time, each in a process of its own.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Pass over captures whose session is there.")] = False,
+    options: SyncOptions,
+    batch: BatchOptions,
     as_json: Json = False,
 ) -> int:
     """Synchronise captures: one session and one report each.
@@ -60,31 +49,30 @@ def run(
     present of 1, 2, 3.
     """
     from dataset.capture.reader import find_captures
-    from sync.batch import Options, plan_run, run_many, sync_one
+    from sync.batch import plan_run, run_many, sync_one
 
     folders = find_captures(captures)
-    if video and len(folders) != 1:
+    if options.video and len(folders) != 1:
         raise UsageError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
-    if jobs is not None and scheduler is not None:
+    if batch.jobs is not None and batch.scheduler is not None:
         raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
-    plan = plan_run(folders, out, resume=resume)
-    several = (jobs or 1) > 1 or scheduler is not None
-    options = Options(
-        video=tuple(str(path.resolve()) for path in video or ()), pose=not no_pose,
-        pose_model=None if pose_model is None else str(pose_model.resolve()), allow_unverified=allow_unverified,
-        workers=1 if several else None,
+    plan = plan_run(folders, out, resume=batch.resume)
+    options = replace(  # workers run in a folder of their own
+        options, video=tuple(path.resolve() for path in options.video),
+        pose_model=None if options.pose_model is None else options.pose_model.resolve(),
+        workers=1 if batch.parallel else None,
     )  # fmt: skip
     results = dict(plan.done)
     for made in plan.done.values():
         _show(made, as_json)
-    if several and plan.left:
+    if batch.parallel and plan.left:
         with console.progress("captures", len(plan.left)) as advance:
 
             def show(result: dict[str, Any]) -> None:
                 _show(result, as_json)
                 advance(1)
 
-            found = run_many(plan.left, out, options, jobs=jobs or 1, scheduler=scheduler, each=show)
+            found = run_many(plan.left, out, options, batch, each=show)
         results.update(zip(plan.left, found, strict=True))
     else:
         for folder in plan.left:
@@ -127,30 +115,10 @@ def _to_do(result: dict[str, Any]) -> list[str]:
 
 
 @imports.command("files")
+@with_options
 def import_files_command(
     out: Annotated[Path, typer.Option("--out", help="The new capture's own folder.")],
-    video: Annotated[Path, typer.Option("--video", help="Video file; it stays where it is.")],
-    emg: Annotated[Path, typer.Option("--emg", help="CSV: time_s, then one column a channel.")],
-    flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV: time_s of each flash.")] = None,
-    exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV: name,start_s,stop_s.")] = None,
-    subject: Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")] = "S01",
-    channel: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--channel",
-            help='A column and its channel: "RECTUS FEM. LT=left_quadriceps". Repeat it; the other columns are '
-            "recognised by name and values.",
-            metavar="COLUMN=CHANNEL",
-        ),
-    ] = None,
-    time_unit: Annotated[
-        TimeUnit | None,
-        typer.Option("--time-unit", help="Unit of the tables' times; without it seconds, refused where implausible."),
-    ] = None,
-    epoch: Annotated[
-        int | None,
-        typer.Option("--epoch", min=1, help="Where the logger's clock steps back or leaps: import this stretch alone."),
-    ] = None,
+    options: ImportOptions,
     as_json: Json = False,
 ) -> None:
     """Make a capture of a video and tables of another app; the logger's clock becomes the host clock.
@@ -162,10 +130,7 @@ def import_files_command(
     from sync.import_files import import_files
 
     found: list[EmgColumns] = []
-    folder = import_files(
-        out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject,
-        channels=_columns_named(channel or []), report=found.append, time_unit=time_unit, epoch=epoch,
-    )  # fmt: skip
+    folder = import_files(out, options, report=found.append)
     columns = found[0]
     if not as_json:
         for line in columns.lines():
@@ -173,23 +138,6 @@ def import_files_command(
     names = ", ".join(shown(c.channel) for c in columns.taken)
     text = f"capture: {folder}\nchannels ({len(columns.taken)}): {names}"
     console.print_result({"capture": str(folder), **columns.as_dict()}, as_json=as_json, text=text)
-
-
-def _columns_named(options: list[str]) -> dict[str, str]:
-    """Return the channel of each column that ``--channel`` names; a column's own name may hold equals signs."""
-    found: dict[str, str] = {}
-    for option in options:
-        column, equals, name = option.rpartition("=")
-        if not equals or not column.strip() or not name.strip():
-            raise UsageError(
-                f"--channel {option!r} is not understood",
-                "it is no column, equals sign and channel",
-                'write it as: --channel "RECTUS FEM. LT=left_quadriceps"',
-            )
-        if column.strip() in found:
-            raise UsageError(f"--channel names the column {column.strip()!r} twice", "a column is one channel")
-        found[column.strip()] = name.strip()
-    return found
 
 
 @imports.command("mia")

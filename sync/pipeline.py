@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,6 +18,7 @@ from dataset.support.labels import is_session_name
 from dataset.support.outputs import cannot_write, check_writable
 from sync.align import Alignment, align
 from sync.build_session import build_session
+from sync.options import SyncOptions
 from sync.quality.gates import Verdict
 from sync.read_capture import read_recording
 from sync.recording_types import Progress, Recording
@@ -27,15 +27,7 @@ from sync.result import Evidence, SyncResult
 
 
 def run_capture(
-    capture_path: Path,
-    out: Path,
-    *,
-    video: Path | Sequence[Path] | None = None,
-    pose: bool = True,
-    pose_model: Path | None = None,
-    allow_unverified: bool = False,
-    workers: int | None = None,
-    progress: Progress | None = None,
+    capture_path: Path, out: Path, options: SyncOptions = SyncOptions(), progress: Progress | None = None
 ) -> SyncResult:
     """Synchronise one capture and write its session and its report into ``out``.
 
@@ -45,24 +37,14 @@ def run_capture(
         The capture's folder.
     out : Path
         Folder of sessions.
-    video : Path or sequence of Path, optional
-        A video in place of the capture's own; several are the parts of one recording, in order.
-    pose : bool
-        Look for the person; without it the session has no keypoints.
-    pose_model : Path, optional
-        A ``.task`` file in place of the built-in network.
-    allow_unverified : bool
-        Write the session, marked FAIL, also where the verdict is FAIL.
-    workers : int, optional
-        Threads that decode and look for the person; one a core by default. Whoever works on several captures at
-        once gives each one. The result does not depend on it.
+    options : SyncOptions
     progress : callable, optional
         Shows progress; see :func:`dataset.support.console.progress`.
 
     Returns
     -------
     SyncResult
-        Where the verdict is FAIL and ``allow_unverified`` is not given, only the report was written.
+        Where the verdict is FAIL and ``options.allow_unverified`` is not given, only the report was written.
 
     Raises
     ------
@@ -71,7 +53,7 @@ def run_capture(
     VideoError
         The video cannot be decoded, or shows no person.
     InputError
-        There is no such ``pose_model``.
+        There is no such ``options.pose_model``.
     MissingDependencyError
         The pose network cannot be had or loaded.
     OutputExistsError
@@ -87,12 +69,8 @@ def run_capture(
                 f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
             )
         check_writable(out)
-        given = (video,) if isinstance(video, Path) else tuple(video or ())
-        with as_one_video(given or _videos_of(capture)) as one:
-            return _run(
-                capture, session_path, report_path, video=one, pose=pose, pose_model=pose_model,
-                allow_unverified=allow_unverified, workers=workers, progress=progress,
-            )  # fmt: skip
+        with as_one_video(options.video or _videos_of(capture)) as video:
+            return _run(capture, session_path, report_path, video, options, progress)
 
 
 def _videos_of(capture: Capture) -> tuple[Path, ...]:
@@ -125,22 +103,16 @@ def _run(
     capture: Capture,
     session_path: Path,
     report_path: Path,
-    *,
     video: Path | None,
-    pose: bool,
-    pose_model: Path | None,
-    allow_unverified: bool,
-    workers: int | None,
+    options: SyncOptions,
     progress: Progress | None,
 ) -> SyncResult:
-    if pose and video is not None:
-        network_file(pose_model)  # one that cannot be had is told before minutes of work, not after
-    zero_ns, recording = read_recording(capture, video, progress, workers=workers, pose=pose, pose_model=pose_model)
+    if options.pose and video is not None:
+        network_file(options.pose_model)  # a network that is missing is reported before minutes of work, not after
+    zero_ns, recording = read_recording(capture, video, options, progress)
     alignment = align(recording)
-    session = build_session(
-        capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
-    )
-    accepted = alignment.verdict != Verdict.FAIL or allow_unverified
+    session = build_session(capture, zero_ns, recording, alignment, options, progress)
+    accepted = alignment.verdict != Verdict.FAIL or options.allow_unverified
     result = SyncResult(
         capture=capture.folder,
         session=session,

@@ -27,17 +27,15 @@ from sync.events.contacts import Contact, detect_contacts
 from sync.events.flashes import Onlooker, read_brightness
 from sync.fit.flash_fit import host_flashes
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
+from sync.options import SyncOptions
 from sync.recording_types import CONTACT_KINDS, FlashLog, FrameStamps, Progress, Recording, SensorRecord, VideoRecord
 
 
 def read_recording(
     capture: Capture,
     video: Path | None,
+    options: SyncOptions = SyncOptions(),
     progress: Progress | None = None,
-    *,
-    workers: int | None = None,
-    pose: bool = False,
-    pose_model: Path | None = None,
 ) -> tuple[int, Recording]:
     """Read a capture and detect what its video shows and sounds.
 
@@ -46,13 +44,9 @@ def read_recording(
     capture : Capture
     video : Path or None
         The video to use; the capture's own, another, or none.
+    options : SyncOptions
+        With ``pose``, keypoints are detected as well in the frames that will be needed, where those can be predicted.
     progress : callable, optional
-    workers : int, optional
-        Threads; one a core by default.
-    pose : bool
-        Look for the person as well, in the frames that will be wanted, where those can be foreseen.
-    pose_model : Path, optional
-        A ``.task`` file in place of the built-in network.
 
     Returns
     -------
@@ -72,14 +66,14 @@ def read_recording(
     zero_ns, sensors = _read_sensors(capture)
     frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
     flashes = _host_flashes(capture, zero_ns)
-    workers = default_workers() if workers is None else workers
+    workers = default_workers() if options.workers is None else options.workers
     picture = None
     if video is not None:
         ahead = None
-        if pose and frames is not None:
+        if options.pose and frames is not None:
             with progress("looking ahead", None) if progress else nullcontext():
                 ahead = predict_pose_frames(video, frames, flashes, sensors, workers)
-        picture = _read_picture(capture, video, progress, workers, ahead, pose_model)
+        picture = _read_picture(capture, video, progress, workers, ahead, options.pose_model)
     recording = Recording(
         sensors=sensors,
         flashes=flashes,

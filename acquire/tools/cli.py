@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from acquire.command_options import JsonOption, ListenOptions, SecondsOption, ToolRigOption, TransportOption
+from dataset.support.command_options import with_options
 from dataset.support.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result, progress
 
 if TYPE_CHECKING:
@@ -19,14 +21,6 @@ T = TypeVar("T")
 
 _TICK_S = 0.25
 
-RigOption = Annotated[
-    str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'; default: this computer's Bluetooth.")
-]
-TransportOption = Annotated[
-    str, typer.Option("--transport", help="Drive a controller in place of the system's stack, e.g. usb:0.")
-]
-SecondsOption = Annotated[float, typer.Option("--seconds", min=0.5, max=3600, help="How long to listen.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 AddressArgument = Annotated[str, typer.Argument(help="The device's address, as scan shows it.")]
 
 rig_app = typer.Typer(help="Write a rig file from the sensors that are there, or check one.", no_args_is_help=True)
@@ -63,7 +57,7 @@ def _with_radio(hardware: Hardware, doing: str, seconds: float, use: Callable[[R
 
 
 def _scan(
-    rig: RigOption = "",
+    rig: ToolRigOption = "",
     transport: TransportOption = "",
     seconds: SecondsOption = 5.0,
     ask: Annotated[
@@ -80,7 +74,7 @@ def _scan(
 
 
 def _inspect(
-    address: AddressArgument, rig: RigOption = "", transport: TransportOption = "", as_json: JsonOption = False
+    address: AddressArgument, rig: ToolRigOption = "", transport: TransportOption = "", as_json: JsonOption = False
 ) -> None:
     """Read every service, characteristic and value of a device. Nothing is written to it."""
     from acquire.tools.inspecting import inspect, inspect_text
@@ -90,31 +84,22 @@ def _inspect(
     print_result(found, as_json=as_json, text=inspect_text(found))
 
 
-def _listen(
-    address: AddressArgument,
-    rig: RigOption = "",
-    transport: TransportOption = "",
-    seconds: SecondsOption = 10.0,
-    characteristic: Annotated[str, typer.Option("--characteristic", help="This one alone; default: all.")] = "",
-    profile: Annotated[
-        str, typer.Option("--profile", help="A profile, by name or file, whose start and stop commands are written.")
-    ] = "",
-    as_json: JsonOption = False,
-) -> None:
+@with_options
+def _listen(address: AddressArgument, options: ListenOptions, as_json: JsonOption = False) -> None:
     """Subscribe to a device: bytes, rate, what they may mean, what in them counts up."""
     from acquire.tools.listening import listen, listen_text
     from acquire.tools.radio import tool_hardware
     from dataset.sensors.profile import named_profile
 
-    known = named_profile(profile) if profile else None
-    heard = _with_radio(
-        tool_hardware(rig, transport),
+    known = named_profile(options.profile) if options.profile else None
+    received = _with_radio(
+        tool_hardware(options.rig, options.transport),
         "listening",
-        seconds,
-        lambda radio: listen(radio, address, seconds, characteristic=characteristic, profile=known),
+        options.seconds,
+        lambda radio: listen(radio, address, options.seconds, characteristic=options.characteristic, profile=known),
     )
-    result = {"address": address, "characteristics": [h.as_dict() for h in heard]}
-    print_result(result, as_json=as_json, text=listen_text(address, heard, known))
+    result = {"address": address, "characteristics": [h.as_dict() for h in received]}
+    print_result(result, as_json=as_json, text=listen_text(address, received, known))
 
 
 def _identify(
@@ -138,7 +123,7 @@ def _identify(
 @rig_app.command("init")
 def rig_init(
     file: Annotated[Path, typer.Argument(help="The rig file to write; never overwritten.")] = Path("rig.toml"),
-    rig: RigOption = "",
+    rig: ToolRigOption = "",
     transport: TransportOption = "",
     seconds: SecondsOption = 8.0,
     as_json: JsonOption = False,
@@ -172,19 +157,12 @@ def rig_check(
     """Check that all sensors stream at their rate: a line for each, with the one thing to do. Exit 3 if not all do."""
     from acquire.open_rig import declared_media
     from acquire.tools.radio import tool_hardware
-    from acquire.tools.rig_check import check_rig, check_text
+    from acquire.tools.rig_check import CheckSettings, check_rig, check_text
 
     picture, sound_rate_hz = declared_media(rig)
+    settings = CheckSettings(seconds=seconds, patience_s=patience, picture=picture, sound_rate_hz=sound_rate_hz)
     with _fraction_bar("checking") as advance:
-        found = check_rig(
-            tool_hardware(rig, transport),
-            out,
-            seconds=seconds,
-            patience_s=patience,
-            picture=picture,
-            sound_rate_hz=sound_rate_hz,
-            progress=advance,
-        )
+        found = check_rig(tool_hardware(rig, transport), out, settings, advance)
     print_result(found.as_dict(), as_json=as_json, text=check_text(found))
     if not found.all_at_rate:
         raise typer.Exit(EXIT_REFUSED)

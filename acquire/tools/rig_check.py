@@ -98,14 +98,32 @@ class RigCheck:
         return {**asdict(self), "at_rate": sum(s.at_rate for s in self.sensors), "all_at_rate": self.all_at_rate}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSettings:
+    """How long to listen, and what recordings would hold beside the sensors.
+
+    Attributes
+    ----------
+    seconds : float
+        How long to record.
+    patience_s : float
+        How long to wait for all sensors before that.
+    picture : (int, int, float) or None
+        Width, height and rate of the camera, for the disk.
+    sound_rate_hz : int
+        Of the microphone, for the disk; 0: none.
+    """
+
+    seconds: float = 5.0
+    patience_s: float = 20.0
+    picture: tuple[int, int, float] | None = None
+    sound_rate_hz: int = 0
+
+
 def check_rig(
     hardware: Hardware,
     out: Path,
-    *,
-    seconds: float = 5.0,
-    patience_s: float = 20.0,
-    picture: tuple[int, int, float] | None = None,
-    sound_rate_hz: int = 0,
+    settings: CheckSettings = CheckSettings(),
     progress: Callable[[float], None] = lambda _: None,
 ) -> RigCheck:
     """Connect all sensors, record them for a few seconds into a capture that is thrown away, and judge it.
@@ -115,13 +133,8 @@ def check_rig(
     hardware : Hardware
         Finished afterwards.
     out : Path
-        Where recordings would go; its disk is asked.
-    seconds, patience_s : float
-        How long to listen, and how long to wait for all sensors before that.
-    picture : (int, int, float), optional
-        Width, height and rate of the camera, for the disk.
-    sound_rate_hz : int
-        Of the microphone.
+        Where recordings would go; the free space of its disk is measured.
+    settings : CheckSettings
     progress : callable
         Called with the share that is done.
 
@@ -133,12 +146,12 @@ def check_rig(
     manager = SensorManager(hardware, EventLog())
     try:
         manager.start()
-        _wait(manager, patience_s, progress)
+        _wait(manager, settings.patience_s, progress)
         with tempfile.TemporaryDirectory(prefix="mia-rig-check-") as folder:
             writer = CaptureWriter(Path(folder), subject="check", sensors=manager.sensors)
             before, began_ns = clock.anchor(), manager.attach(writer)
             for step in range(1, 11):
-                time.sleep(seconds / 10)
+                time.sleep(settings.seconds / 10)
                 progress(0.5 + 0.05 * step)
             stopped_ns, after = manager.detach(), clock.anchor()
             statuses = manager.statuses()
@@ -148,11 +161,11 @@ def check_rig(
                     _judge(wanted, status, capture, (began_ns, stopped_ns))
                     for wanted, status in zip(_in_order(hardware.sensors), statuses, strict=True)
                 )
-            bytes_per_s = (Path(folder) / "capture.db").stat().st_size / seconds
+            bytes_per_s = (Path(folder) / "capture.db").stat().st_size / settings.seconds
     finally:
         manager.stop()
         hardware.finish(None)
-    bytes_per_s += expected_bytes_per_s(n_sensors=0, picture=picture, sound_rate_hz=sound_rate_hz)
+    bytes_per_s += expected_bytes_per_s(n_sensors=0, picture=settings.picture, sound_rate_hz=settings.sound_rate_hz)
     minutes = look_at_disk(out, bytes_per_s).minutes_left
     moved_s = ((after[1] - before[1]) - (after[0] - before[0])) * 1e-9
     return RigCheck(

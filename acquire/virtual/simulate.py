@@ -6,7 +6,6 @@ import struct
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,11 @@ from acquire.virtual.devices.orders import make_world
 from acquire.virtual.devices.others import drawn_others, mixed_sensors
 from acquire.virtual.devices.soundtrack import Soundtrack
 from acquire.virtual.faults import Faults, load_faults
-from acquire.virtual.person.figure import HEIGHT, WIDTH, Figure, expose
+from acquire.virtual.film import Film
+from acquire.virtual.person.figure import Figure, expose
 from acquire.virtual.person.motions import known_motion
 from acquire.virtual.person.world import World
+from acquire.virtual.simulate_options import SimulateOptions
 from acquire.virtual.simulate_others import write_other
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from dataset.capture.schema import VIDEO
@@ -55,65 +56,14 @@ _FRAMES_AT_ONCE = 30
 _ROWS_AT_ONCE = 5000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
-    """How the picture is stored.
-
-    Attributes
-    ----------
-    width, height : int
-        Pixels.
-    grain : float
-        Standard deviation of the sensor's noise, in grey levels: without any a file decodes faster than a camera's.
-    preset : str
-        x264 preset.
-    """
-
-    width: int = WIDTH
-    height: int = HEIGHT
-    grain: float = 0.0
-    preset: str = "ultrafast"
-
-
-def simulate(
-    out: Path,
-    *,
-    subject: str,
-    minutes: float | None,
-    seed: int,
-    protocol: Protocol,
-    protocol_text: str,
-    faults: Faults | Path | None = None,
-    stamp: str | None = None,
-    film: Film | None = Film(),
-    mixed: bool = False,
-    calibrate: bool = False,
-    progress: Progress | None = None,
-) -> Path:
+def simulate(out: Path, options: SimulateOptions, progress: Progress = lambda _: None) -> Path:
     """Write a closed capture of the virtual person, with its ``truth.json``.
 
     Parameters
     ----------
     out : Path
         The capture goes to ``out/sub-<subject>/ses-<stamp>``.
-    subject : str
-        Also draws the person.
-    minutes : float or None
-        Length; the protocol's passes are repeated or shortened to fill it. None: the protocol as it is.
-    seed : int
-        Draws the schedule, the devices and what differs between recordings.
-    protocol, protocol_text
-        What the person is asked to do, and its file's text for the capture.
-    faults : Faults or Path, optional
-        What goes wrong beside the ordinary.
-    stamp : str, optional
-        Name of the recording, now by default.
-    film : Film or None
-        Size and noise of the picture; None: no picture and no sound, for very long recordings.
-    mixed : bool
-        Some channels sit on devices of other makes than the M40.
-    calibrate : bool
-        Rest, contraction and rest of every muscle come first.
+    options : SimulateOptions
     progress : callable, optional
 
     Returns
@@ -128,21 +78,13 @@ def simulate(
     OutputExistsError
         The folder is there already.
     """
-    given = load_faults(faults) if isinstance(faults, Path) else faults or Faults()
+    faults = load_faults(options.faults) if isinstance(options.faults, Path) else options.faults or Faults()
+    protocol, _ = options.protocol
     for exercise in protocol.exercises:
         known_motion(exercise.name)
-    schedule = _schedule(protocol, seed, minutes, tuple(c.name for c in PAPER_CHANNELS) if calibrate else ())
-    return _Simulation(
-        out,
-        subject=subject,
-        seed=seed,
-        schedule=schedule,
-        protocol_text=protocol_text,
-        faults=given,
-        stamp=stamp,
-        film=film,
-        mixed=mixed,
-    ).write(progress or (lambda _: None))
+    calibrated = tuple(c.name for c in PAPER_CHANNELS) if options.calibrate else ()
+    schedule = _schedule(protocol, options.seed, options.minutes, calibrated)
+    return _Simulation(out, options, schedule, faults).write(progress)
 
 
 def _schedule(protocol: Protocol, seed: int, minutes: float | None, calibrate: Sequence[str]) -> Schedule:
@@ -169,21 +111,10 @@ def _schedule(protocol: Protocol, seed: int, minutes: float | None, calibrate: S
 class _Simulation:
     """One capture being written."""
 
-    def __init__(
-        self,
-        out: Path,
-        *,
-        subject: str,
-        seed: int,
-        schedule: Schedule,
-        protocol_text: str,
-        faults: Faults,
-        stamp: str | None,
-        film: Film | None,
-        mixed: bool,
-    ) -> None:
+    def __init__(self, out: Path, options: SimulateOptions, schedule: Schedule, faults: Faults) -> None:
+        seed, subject = options.seed, options.subject
         self._seed = seed
-        self._film_as = film
+        self._film_as = options.film
         self._schedule = schedule
         self._faults = faults
         self._rng = chance.generator(seed, "simulate")
@@ -191,8 +122,8 @@ class _Simulation:
         self._world = make_world(seed, subject, faults)
         self._began_ns = int(self._rng.integers(10**12, 10**14))
         self._ended_ns = self._began_ns + round(schedule.duration_s * 1e9)
-        self._folder = new_capture_folder(out, subject, stamp)
-        self._others = drawn_others(seed) if mixed else ()
+        self._folder = new_capture_folder(out, subject, options.stamp)
+        self._others = drawn_others(seed) if options.mixed else ()
         self._sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
         self._writer = CaptureWriter(
             self._folder,
@@ -200,7 +131,8 @@ class _Simulation:
             sensors=self._sensors,
             sync_seed=seed,
             header=CaptureHeader(
-                rig_toml=f'name = "{"virtual-mixed" if mixed else "virtual"}"\n', protocol_toml=protocol_text
+                rig_toml=f'name = "{"virtual-mixed" if options.mixed else "virtual"}"\n',
+                protocol_toml=options.protocol[1],
             ),
         )
         self._event_log = EventLog()

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from sync.options import SyncOptions
+
 _STATUS = Path("/proc/self/status")
 
 #: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
@@ -75,7 +77,7 @@ def sync(capture: Path, *, pose: bool, workers: int | None) -> dict[str, Any]:
         module = importlib.import_module(module_name)
         setattr(module, name, timed(stage, getattr(module, name)))
     with tempfile.TemporaryDirectory() as out:
-        result = run_capture(capture, Path(out), pose=pose, workers=workers)
+        result = run_capture(capture, Path(out), SyncOptions(pose=pose, workers=workers))
         session = result.session
         return {
             "wall_s": time.perf_counter() - began,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,9 @@ from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, 
 from model.experiments.jobs import Job, Result, load_result
 from model.experiments.pages import Conditions, page, runs_csv
 from model.experiments.runner import Execution, Source, load_windows, run_jobs
+from model.options import ExperimentOptions
 from model.runs import read_verified
+from model.training.loop import SAVE_EVERY_S
 
 FORMAT, FORMAT_VERSION = "mia-experiments", "1"
 ABOUT = "experiment.json"
@@ -71,33 +73,6 @@ class Outcome:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentOptions:
-    """How much is run, on what, and where.
-
-    Attributes
-    ----------
-    tier : str
-    seeds, steps : int or None
-        See :func:`model.experiments.budget.budget_of`.
-    stride : int or None
-        See :func:`dataset.windows.windows_from_sessions`.
-    resume : bool
-        Finished runs in the folder are kept, and interrupted trainings resume.
-    allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
-    execution : Execution
-    """
-
-    tier: str = "quick"
-    seeds: int | None = None
-    steps: int | None = None
-    stride: int | None = None
-    resume: bool = False
-    allow_unverified: bool = False
-    execution: Execution = field(default_factory=Execution)
-
-
 def run_experiments(
     name: str,
     sessions: Sequence[Path],
@@ -105,6 +80,7 @@ def run_experiments(
     options: ExperimentOptions,
     *,
     progress: Progress = lambda description, total: nullcontext(lambda amount: None),
+    save_every_s: float = SAVE_EVERY_S,
 ) -> Outcome:
     """Run one experiment, or all, and write Markdown, CSV and figures to ``out``.
 
@@ -119,6 +95,8 @@ def run_experiments(
     options : ExperimentOptions
     progress : callable, optional
         Given a description and a total, yields a function that advances a bar.
+    save_every_s : float
+        Seconds between two copies of an unfinished training, of runs in this process.
 
     Raises
     ------
@@ -131,6 +109,7 @@ def run_experiments(
     if name != ALL and name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}", f"there are: {', '.join(EXPERIMENTS)}, {ALL}")
     budget = budget_of(options.tier, seeds=options.seeds, steps=options.steps)
+    execution = Execution(workers=options.jobs or 1, scheduler=options.scheduler, save_every_s=save_every_s)
     check_writable(out)
     if out.exists() and not options.resume:
         raise OutputExistsError(f"{out} exists", "results are never overwritten", "choose another --out, or --resume")
@@ -156,7 +135,7 @@ def run_experiments(
     def done(jobs: Sequence[Job], what: str) -> dict[str, Result]:
         unique = {job.key: job for job in jobs}
         with progress(what, sum(_weight(job) for job in unique.values())) as advance:
-            run_jobs(list(unique.values()), source, runs, options.execution, each=lambda job: advance(_weight(job)))
+            run_jobs(list(unique.values()), source, runs, execution, each=lambda job: advance(_weight(job)))
         return {key: load_result(runs, key) for key in unique}
 
     tried = done([job for each in tuning.values() for job in each], "tuning")

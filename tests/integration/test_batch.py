@@ -19,10 +19,12 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.session.file import check_sessions
 from dataset.support.cluster import befallen
-from sync.batch import Options, _at_work, _result_of, plan_run, run_many
+from sync.batch import _at_work, _result_of, plan_run, run_many
 from sync.cli import main
+from sync.options import BatchOptions, SyncOptions
 from tests.modes import modes
 from tests.open_ports import open_ports
 
@@ -44,7 +46,8 @@ def captures(tmp_path_factory):
     """A good capture, one whose flashes are another's, one cut off, and one that is none."""
     root = tmp_path_factory.mktemp("captures")
     good = simulate(
-        root, subject="A", minutes=None, seed=31, protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL
+        root,
+        SimulateOptions(subject="A", minutes=None, seed=31, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
     )
     refused = root / "sub-B" / good.name
     shutil.copytree(good, refused)
@@ -181,7 +184,7 @@ def test_jobs_and_a_scheduler_exclude_each_other(captures, tmp_path, call):
 
 
 def test_a_worker_that_does_not_see_a_folder_says_which(captures, tmp_path):
-    told = _at_work(str(captures[0]), str(tmp_path / "elsewhere"), Options(pose=False), "desk")
+    told = _at_work(str(captures[0]), str(tmp_path / "elsewhere"), SyncOptions(pose=False), "desk")
     assert told["exit_code"] == 2
     assert str(tmp_path / "elsewhere") in told["error"]["what"]
     assert "desk" in told["error"]["why"]
@@ -237,7 +240,7 @@ def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path
     good, fatal = copies(captures[0], tmp_path / "captures", ["OK", "FATAL"])
     killer = Killer(fatal.resolve(), times)
     killer.start()
-    rows = run_many([fatal, good], tmp_path / "out", Options(pose=False, workers=1), jobs=2)
+    rows = run_many([fatal, good], tmp_path / "out", SyncOptions(pose=False, workers=1), BatchOptions(jobs=2))
     killer.over.set()
     killer.join()
     assert rows[1]["exit_code"] == 0

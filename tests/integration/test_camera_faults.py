@@ -16,7 +16,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import record
 from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.reader import Capture
 from dataset.capture.types import Frames
 from dataset.media.video import frame_pts_ns
@@ -51,7 +51,7 @@ class Made:
 
 
 def film(out: Path, seed: int, faults: Faults, mischief: Callable[[VirtualHardware], None], duration_s: float) -> Made:
-    hardware = VirtualHardware(seed, "S1", faults=faults)
+    hardware = VirtualHardware(seed, "S1", VirtualRigOptions(faults=faults))
     began_ns: list[int] = []
 
     def disturb() -> None:

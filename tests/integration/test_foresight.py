@@ -10,6 +10,7 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
 from dataset.pose import extract_pose
 from sync import build_session, read_capture
@@ -24,9 +25,9 @@ from tests.short_protocol import PROTOCOL
 def capture(tmp_path_factory):
     """A short simulated recording."""
     return simulate(
-        tmp_path_factory.mktemp("captures"), subject="F1", minutes=None, seed=21,
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(subject="F1", minutes=None, seed=21, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import record
 from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.reader import Capture
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ seconds = 6
 
 
 def test_lost_sensors_come_back_as_new_epochs_and_the_others_never_notice(tmp_path: Path) -> None:
-    hardware = VirtualHardware(21, "S1", faults=Faults(pauses_per_minute=0.0))
+    hardware = VirtualHardware(21, "S1", VirtualRigOptions(faults=Faults(pauses_per_minute=0.0)))
     mischief = threading.Timer(2.0, lambda: (hardware.drop(2), hardware.silence(3, 3.0)))
 
     def disturb_once(snapshot: Snapshot) -> None:

@@ -162,6 +162,31 @@ def test_the_host_clock_has_one_source() -> None:
     assert wrong == []
 
 
+#: Past six parameters a function takes one frozen settings object, from the command line on.
+MOST_PARAMETERS = 6
+#: To come down to 5; what is left stands in `dataset`, `sync/fit`, `sync/quality`, `model` and `acquire/media`.
+MOST_LONG_SIGNATURES = 16
+
+
+def long_signatures() -> list[str]:
+    found = []
+    for room in (*ROOMS, "benchmarks", "scripts"):
+        for path, tree in modules(room):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    given = node.args
+                    names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+                    names += [a.arg for a in (given.vararg, given.kwarg) if a]
+                    if len([n for n in names if n not in ("self", "cls")]) > MOST_PARAMETERS:
+                        found.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    return found
+
+
+def test_few_functions_take_more_than_six_parameters() -> None:
+    found = long_signatures()
+    assert len(found) <= MOST_LONG_SIGNATURES, found
+
+
 def test_the_session_page_is_made_from_the_schema() -> None:
     made = subprocess.run(
         [sys.executable, ROOT / "scripts/session_docs.py"], capture_output=True, text=True, check=True

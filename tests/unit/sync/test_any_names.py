@@ -26,6 +26,7 @@ from dataset.support.errors import InputError
 from sync import cli
 from sync.calibration import names as label_names
 from sync.import_files import import_files
+from sync.options import ImportOptions
 from sync.report import figures
 from sync.result import ContactEvidence
 from sync.session_summary import session_as_text
@@ -107,7 +108,7 @@ def imported(film: Path, names: Sequence[str]) -> list[str]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with Capture.open(
-            import_files(folder / "c", video=film, emg=table(folder / "e.csv", names, rows=25))
+            import_files(folder / "c", ImportOptions(video=film, emg=table(folder / "e.csv", names, rows=25)))
         ) as capture:
             channels = [s.channel for s in capture.sensors]
     own = {n for n in map(clean_name, names) if n and n not in RESERVED and not not_emg_by_name(n)}
@@ -219,7 +220,7 @@ def test_text_in_a_marker_column_is_no_fault(film: Path, tmp_path: Path) -> None
     path = tmp_path / "e.csv"
     rows = [f"{i / 10},{'jump' if i == 3 else ''},{(7 * i) % 11}" for i in range(30)]
     path.write_text("time_s,Marker,L biceps\n" + "\n".join(rows) + "\n")
-    with Capture.open(import_files(tmp_path / "c", video=film, emg=path)) as capture:
+    with Capture.open(import_files(tmp_path / "c", ImportOptions(video=film, emg=path))) as capture:
         assert [s.channel for s in capture.sensors] == ["left_biceps"]
 
 

@@ -15,6 +15,7 @@ from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 from dataset.support.errors import CaptureError, InputError, MiaError, OutputExistsError, VideoError
 from sync.import_files import import_files, read_emg
+from sync.options import ImportOptions
 from sync.read_capture import read_recording
 from sync.time_unit import TimeUnit
 
@@ -43,7 +44,9 @@ def test_values_times_blanks_and_events_are_kept(tmp_path, video):
     emg = table(tmp_path, "time_s,left_biceps,right_quadriceps\n0.5,10,20\n0.6,,21\n0.7,12,22.5\n")
     flashes = table(tmp_path, "time_s\n0.65\n0.55\n", "f.csv")
     exercises = table(tmp_path, "name,start_s,stop_s\nHook Punch,0.5,0.6\n", "x.csv")
-    out = import_files(tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises, subject="K7")
+    out = import_files(
+        tmp_path / "cap", ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises, subject="K7")
+    )
     with Capture.open(out) as capture:
         assert capture.subject == "K7"
         assert capture.meta["host_clock"] == "file"
@@ -82,7 +85,7 @@ def test_values_times_blanks_and_events_are_kept(tmp_path, video):
 def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(tmp_path, video, text, said):
     emg = table(tmp_path, text)
     with pytest.raises(InputError) as caught:
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     assert all(part in str(caught.value) for part in said), str(caught.value)
     assert caught.value.exit_code == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.csv"]
@@ -94,7 +97,9 @@ def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(tmp_pat
 def test_times_that_no_clock_holds_are_refused_in_tables_of_events(tmp_path, video, option, text):
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     with pytest.raises(InputError, match=r"row 2.*1e"):
-        import_files(tmp_path / "cap", video=video, emg=emg, **{option: table(tmp_path, text, "bad.csv")})
+        import_files(
+            tmp_path / "cap", ImportOptions(video=video, emg=emg, **{option: table(tmp_path, text, "bad.csv")})
+        )
     assert not (tmp_path / "cap").exists()
 
 
@@ -104,26 +109,26 @@ def test_bad_tables_of_events_are_refused(tmp_path, video, name):
     bad = table(tmp_path, "time_s,name,start_s,stop_s\n1,squat,3,x\n" if name == "x" else "time_s\nsoon\n", "bad.csv")
     given = {"exercises": bad} if name == "x" else {"flashes": bad}
     with pytest.raises(InputError, match="row 2"):
-        import_files(tmp_path / "cap", video=video, emg=emg, **given)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, **given))
 
 
 def test_missing_and_undecodable_inputs_are_refused(tmp_path, video):
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     broken = table(tmp_path, "this is no video", "v.mp4")
     with pytest.raises(VideoError):
-        import_files(tmp_path / "cap", video=broken, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=broken, emg=emg))
     with pytest.raises(MiaError):
-        import_files(tmp_path / "cap", video=tmp_path / "none.mp4", emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=tmp_path / "none.mp4", emg=emg))
     with pytest.raises(InputError):
-        import_files(tmp_path / "cap", video=video, emg=tmp_path / "none.csv")
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=tmp_path / "none.csv"))
     assert not (tmp_path / "cap").exists()
 
 
 def test_an_existing_capture_is_never_overwritten(tmp_path, video):
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
-    import_files(tmp_path / "cap", video=video, emg=emg)
+    import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     with pytest.raises(OutputExistsError):
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
 
 
 def test_blank_cells_are_not_a_number(tmp_path):
@@ -133,7 +138,7 @@ def test_blank_cells_are_not_a_number(tmp_path):
 
 def test_equal_stamps_are_packets_and_are_taken(tmp_path, video):
     emg = table(tmp_path, "time_s,a\n0,1\n0,2\n0.01,3\n0.01,4\n0.02,5\n0.02,6\n")
-    with Capture.open(import_files(tmp_path / "cap", video=video, emg=emg)) as capture:
+    with Capture.open(import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))) as capture:
         samples = decode(find_profile("float64-le"), capture.notifications(1))
     assert samples.arrival_ns.tolist() == [0, 0, 10_000_000, 10_000_000, 20_000_000, 20_000_000]
     assert samples.value.tolist() == [1, 2, 3, 4, 5, 6]
@@ -150,9 +155,9 @@ def test_times_in_another_unit_are_refused_by_its_name(tmp_path, video, rate_hz,
     time_s = 35.9 + np.arange(round(2 * rate_hz)) / rate_hz
     emg = table(tmp_path, rows_of(time_s * unit.per_second))
     with pytest.raises(InputError) as caught:
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     assert f"--time-unit {unit.value}," in str(caught.value.hint)
-    out = import_files(tmp_path / "cap", video=video, emg=emg, time_unit=unit)
+    out = import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, time_unit=unit))
     with Capture.open(out) as capture:
         arrival_ns = decode(find_profile("float64-le"), capture.notifications(1)).arrival_ns
     np.testing.assert_allclose(arrival_ns * 1e-9, time_s, atol=2e-9)
@@ -172,7 +177,8 @@ def test_flashes_and_exercises_have_the_tables_unit(tmp_path, video):
     flashes = table(tmp_path, "time_s\n1456704054100000\n", "f.csv")
     exercises = table(tmp_path, "name,start_s,stop_s\nsquat,1456704054100000,1456704054200000\n", "x.csv")
     out = import_files(
-        tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises, time_unit=TimeUnit.US
+        tmp_path / "cap",
+        ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises, time_unit=TimeUnit.US),
     )
     with Capture.open(out) as capture:
         assert [e.t_ns // 1000 for e in capture.events("flash")] == [1456704054100000]
@@ -192,11 +198,11 @@ def test_flashes_and_exercises_have_the_tables_unit(tmp_path, video):
 def test_a_clock_that_was_set_is_refused_by_row_and_can_be_cut(tmp_path, video, times, row, longest):
     emg = table(tmp_path, rows_of(times))
     with pytest.raises(InputError, match=f"row {row}, column 'time_s'") as caught:
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     assert f"--epoch {longest}" in str(caught.value.hint)
     assert not (tmp_path / "cap").exists()
     n = max(k for k in (30, 40) if k < len(times)) if row == 32 and longest == 2 else 30
-    out = import_files(tmp_path / "cap", video=video, emg=emg, epoch=longest)
+    out = import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, epoch=longest))
     with Capture.open(out) as capture:
         arrival_ns = capture.notifications(1).arrival_ns
     np.testing.assert_allclose(arrival_ns * 1e-9, np.arange(n) / 10, atol=1e-9)
@@ -231,7 +237,7 @@ def test_exact_times_reach_the_recording(tmp_path, video, pattern):
         time_s = np.delete(time_s, np.concatenate([np.arange(at, at + 60) for at in rng.integers(0, 4400, 20)]))
     elif pattern == "rows missing":
         time_s = time_s[rng.random(len(time_s)) > 0.05]
-    out = import_files(tmp_path / "cap", video=video, emg=table(tmp_path, rows_of(time_s)))
+    out = import_files(tmp_path / "cap", ImportOptions(video=video, emg=table(tmp_path, rows_of(time_s))))
     with Capture.open(out) as capture:
         zero_ns, recording = read_recording(capture, None)
     stamps_ns = np.round(np.round(time_s, 6) * 1e9).astype(np.int64)

@@ -16,7 +16,7 @@ from model import cli
 from model.experiments import budget
 from model.experiments import run as bench
 from model.experiments.qualitative import figure_path
-from model.experiments.runner import Execution, load_windows
+from model.options import ExperimentOptions, load_windows
 from model.training import resume_file
 
 Maker = Callable[..., Path]
@@ -142,8 +142,8 @@ def test_the_figure_of_an_exercise_of_any_name_lies_in_the_folder(tmp_path: Path
 def test_stopped_between_and_within_runs_it_ends_the_same(
     sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = bench.ExperimentOptions(stride=16, execution=Execution(save_every_s=0.0))
-    bench.run_experiments("exercises", [sessions], tmp_path / "whole", options)
+    options = ExperimentOptions(stride=16)
+    bench.run_experiments("exercises", [sessions], tmp_path / "whole", options, save_every_s=0.0)
     save, saved = resume_file.save, []
 
     def stop_after_save(*given: Any) -> None:
@@ -155,7 +155,9 @@ def test_stopped_between_and_within_runs_it_ends_the_same(
     monkeypatch.setattr(resume_file, "save", stop_after_save)
     for resume in (False, True, True):
         with pytest.raises(KeyboardInterrupt):
-            bench.run_experiments("exercises", [sessions], tmp_path / "cut", replace(options, resume=resume))
+            bench.run_experiments(
+                "exercises", [sessions], tmp_path / "cut", replace(options, resume=resume), save_every_s=0.0
+            )
         assert not list((tmp_path / "cut").glob("*.md"))
         assert len(list((tmp_path / "cut" / "runs").glob("*.unfinished"))) == 1
     bench.run_experiments("exercises", [sessions], tmp_path / "cut", replace(options, resume=True))
