@@ -150,7 +150,7 @@ def _camera(snapshot: Snapshot) -> Check:
     if camera is None and _is_opening(snapshot):
         return Check(name="Camera", level="wait", found="opening")
     if camera is None:
-        do = "film with a phone, then: mia-record attach CAPTURE VIDEO"
+        do = "film by phone, then: mia-record attach"
         return Check(name="Camera", level="warning", found="none", do=do)
     found = f"{camera.width}x{camera.height} at {camera.rate_hz:.1f}/s"
     if camera.state != "running":
@@ -182,7 +182,7 @@ def _sound(snapshot: Snapshot) -> Check:
     if snapshot.sound is None:
         if _is_opening(snapshot):
             return Check(name="Sound", level="wait", found="opening")
-        do = "without sound no sensor's own delay can be measured"
+        do = "sensor delays cannot be measured"
         return Check(name="Sound", level="warning", found="none", do=do)
     if not snapshot.sound.blocks:
         return Check(name="Sound", level="wait", found="opening")
@@ -202,7 +202,7 @@ def _light(snapshot: Snapshot) -> Check:
         return Check(name="Flash", level="ok", found="LED box")
     if _is_opening(snapshot):
         return Check(name="Flash", level="wait", found="opening")
-    do = "point the camera at this screen too; the alignment is a WARNING at best"
+    do = "film this screen too; at best a WARNING"
     return Check(name="Flash", level="warning", found="this terminal", do=do)
 
 

@@ -1,1 +1,4 @@
-"""The capture screen (Textual): thin; it shows the recorder's snapshot and passes keys on."""
+"""The capture screen (Textual): steps show views and post messages, a conductor without a terminal decides.
+
+It may import all of ``acquire`` but ``acquire.virtual``; nothing imports it but the command line.
+"""

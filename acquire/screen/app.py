@@ -23,10 +23,11 @@ from acquire.recording.take import Recording
 from acquire.screen import messages
 from acquire.screen.base import StepScreen
 from acquire.screen.body_watch import BodyWatch
-from acquire.screen.conductor import Conductor, Level
+from acquire.screen.conductor import Conductor
 from acquire.screen.flash import TerminalFlasher
 from acquire.screen.flow import Flow, MakeRecorder, Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, StopScreen
+from acquire.screen.notices import Level, Notices
 from acquire.screen.step_screens import make_step
 from acquire.screen.steps import Step
 from acquire.screen.textual_internals import writes_waiting
@@ -81,6 +82,7 @@ class CaptureApp(App[int]):
         super().__init__()
         self.conductor = Conductor(self, make_recorder, plan or Plan(), patience_s=patience_s)
         self.body_watch = BodyWatch(scanner)
+        self.notices = Notices()
         self._first = Step(first)
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._flasher: TerminalFlasher | None = None
@@ -157,7 +159,7 @@ class CaptureApp(App[int]):
             picture = self.body_watch.next_picture(self.recorder.picture, step.picture_kind, step.PICTURE_EVERY)
             view = View(
                 snapshot=snapshot, calibrating=calibrating, assignment=self.conductor.assignment.view(),
-                body=self.body_watch.body, picture=picture,
+                body=self.body_watch.body, picture=picture, notice=self.notices.current(),
             )  # fmt: skip
             with contextlib.suppress(NoMatches):  # its widgets are just being taken away: the app ends
                 step.show(view)
@@ -168,7 +170,7 @@ class CaptureApp(App[int]):
 
     def say(self, words: str, level: Level = "information", *, seconds: float = 5.0) -> None:
         """Show a message for some seconds."""
-        self.notify(words, title="" if level == "information" else level, severity=level, timeout=seconds, markup=False)
+        self.notices.say(words, level, seconds=seconds)
 
     def show_problem(self, words: str) -> bool:
         """Show in the step why it is not done yet; False where it has no place for that."""
@@ -240,6 +242,10 @@ class CaptureApp(App[int]):
     @on(messages.AnotherTake)
     def _take_again(self, message: messages.AnotherTake) -> None:
         self.conductor.another_take(same_placement=message.same_placement)
+
+    @on(messages.Said)
+    def _say(self, message: messages.Said) -> None:
+        self.say(message.words, seconds=message.seconds)
 
     @on(messages.NextPerson)
     def _next_person(self) -> None:

@@ -43,7 +43,6 @@ class AssignScreen(StepScreen):
             yield BodyFigure()
             with Vertical():
                 yield Static(id="answers")
-        yield Static(f"a begins: {REST_TEXT}, then flex each muscle as it is named", classes="words")
 
     def show(self, view: View) -> None:
         """Show which muscle is asked for and which sensors responded."""
@@ -56,6 +55,10 @@ class AssignScreen(StepScreen):
         channels = [s.sensor.channel for s in view.snapshot.sensors]
         self.query_one(BodyFigure).places = {c: _place(c, assignment) for c in channels}
         answers.update(answers_text(channels, assignment, answers.content_size.width))
+
+    def standing_words(self, view: View) -> Text:
+        """Return what begins, and what it asks for."""
+        return Text(f"a begins: {REST_TEXT}, then flex each muscle as it is named")
 
     def action_begin(self) -> None:
         """Ask for each muscle in turn."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
 from acquire.recording.take import Snapshot
-from acquire.screen.bars import StepBar, TopBar
+from acquire.screen.bars import MessageLine, StepBar, TopBar
 from acquire.screen.messages import BackRequested, StopRequested
 from acquire.screen.steps import Step
 from acquire.screen.view import PictureKind, View
@@ -59,6 +60,7 @@ class StepScreen(Screen[None]):
         yield TopBar()
         yield StepBar(self.STEP)
         yield from self.compose_body()
+        yield MessageLine()
         yield Footer(show_command_palette=False, compact=True)
 
     def compose_body(self) -> ComposeResult:
@@ -68,9 +70,15 @@ class StepScreen(Screen[None]):
     def show(self, view: View) -> None:
         """Show a view; called ten times a second while the terminal keeps up."""
         self.query_one(TopBar).snapshot = view.snapshot
+        line = self.query_one(MessageLine)
+        line.notice, line.standing = view.notice, self.standing_words(view)
         if self._recording != self.is_recording:
             self._recording = not self._recording
             self.refresh_bindings()
+
+    def standing_words(self, view: View) -> Text:
+        """Return what the message line shows while nothing is said."""
+        return Text("")
 
     def show_problem(self, words: str) -> bool:
         """Show why the step is not done yet; False where it has no place for that."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -16,7 +17,7 @@ from acquire.screen.figure import BodyFigure
 from acquire.screen.messages import RecordWhenReady, StartRecording, Steer
 from acquire.screen.steps import Step
 from acquire.screen.view import View
-from acquire.screen.widgets import CuePanel, StatusLine
+from acquire.screen.widgets import CuePanel, StatusLine, last_row
 
 
 class CalibrateScreen(StepScreen):
@@ -64,6 +65,10 @@ class CalibrateScreen(StepScreen):
         shown = next((s for s in snapshot.sensors if s.sensor.channel == asked), None)
         self.query_one(SensorCell).display = shown is not None
         self.query_one(SensorCell).status = shown
+
+    def standing_words(self, view: View) -> Text:
+        """Return the last thing that happened."""
+        return last_row(view.snapshot)
 
     def action_begin(self) -> None:
         """Start the recording, which begins with this."""

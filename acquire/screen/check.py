@@ -46,7 +46,6 @@ class CheckScreen(StepScreen):
             yield CameraView(id="check-picture")
         with VerticalScroll(id="check-list"):
             yield Static(id="checks")
-        yield Static(id="check-words", classes="words")
 
     def __init__(self, snapshot: Snapshot) -> None:
         super().__init__(snapshot)
@@ -63,14 +62,16 @@ class CheckScreen(StepScreen):
         self.query_one("#checks", Static).update(
             checks_text(checks, self.query_one("#check-list").content_size.width - 1)
         )
+
+    def standing_words(self, view: View) -> Text:
+        """Return how many problems there are, and what Enter does."""
+        checks = preflight(view.snapshot, view.body)
         bad = sum(c.level == "bad" for c in checks)
         if ready_to_go(checks):
-            words = "✔ no problems; Enter continues, Ctrl+R records at once"
-        elif bad:
-            words = f"✖ {bad} problem{'s' if bad > 1 else ''}; Enter continues anyway"
-        else:
-            words = "◌ opening" if snapshot.phase in ("closed", "opening") else "◌ waiting"
-        self.query_one("#check-words", Static).update(words)
+            return Text("✔ no problems; Enter continues, Ctrl+R records at once")
+        if bad:
+            return Text(f"✖ {bad} problem{'s' if bad > 1 else ''}; Enter continues anyway")
+        return Text("◌ opening" if view.snapshot.phase in ("closed", "opening") else "◌ waiting")
 
     def action_go(self) -> None:
         """Go on to assigning, or to the recording where nothing was moved since the last take."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from acquire.bluetooth.status import SensorStatus
 from acquire.ledbox.flasher import Flasher
@@ -14,13 +14,12 @@ from acquire.recording.take import Snapshot
 from acquire.screen.assignment_run import AssignmentRun
 from acquire.screen.controls import Control, steer
 from acquire.screen.flow import Flow, MakeRecorder, Plan
+from acquire.screen.notices import Level
 from acquire.screen.patience import Patience, not_found_words
 from acquire.screen.steps import OPEN_THE_RIG, Step, StepPath, step_after
 from acquire.screen.take_runner import TakeRunner
 from dataset.support.errors import MiaError
 from dataset.support.text import clean_text
-
-Level = Literal["information", "warning", "error"]
 
 
 class Stage(Protocol):

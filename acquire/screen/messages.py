@@ -95,5 +95,13 @@ class AnotherTake(Message):
 
 
 @dataclass
+class Said(Message):
+    """Show a message for some seconds: a key changed what the step shows."""
+
+    words: str
+    seconds: float = 2.0
+
+
+@dataclass
 class NextPerson(Message):
     """Begin with another person."""

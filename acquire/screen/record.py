@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
@@ -12,12 +13,12 @@ from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.cell import TRACES_S, SensorCell
 from acquire.screen.controls import Control
-from acquire.screen.messages import MarkerEntered, ReconnectSensor, StartRecording, Steer
+from acquire.screen.messages import MarkerEntered, ReconnectSensor, Said, StartRecording, Steer
 from acquire.screen.modals import MarkerScreen, ReconnectScreen
 from acquire.screen.picture import CameraView
 from acquire.screen.steps import Step
 from acquire.screen.view import PictureKind, View
-from acquire.screen.widgets import CuePanel, Events, StatusLine
+from acquire.screen.widgets import CuePanel, Events, StatusLine, last_row
 from dataset.support import clock
 
 
@@ -78,6 +79,10 @@ class RecordScreen(StepScreen):
             if view.picture is not None:
                 self.query_one(CameraView).picture = view.picture
 
+    def standing_words(self, view: View) -> Text:
+        """Return the last thing that happened."""
+        return last_row(view.snapshot)
+
     # -- keys -----------------------------------------------------------------------------------------------------
 
     def action_record(self) -> None:
@@ -124,4 +129,4 @@ class RecordScreen(StepScreen):
         """Show more or fewer seconds of trace."""
         for cell in self._cells:
             cell.trace_s = TRACES_S[(TRACES_S.index(cell.trace_s) + 1) % len(TRACES_S)]
-        self.notify(f"{self._cells[0].trace_s:.0f} s of trace", timeout=1.5)
+        self.post_message(Said(f"{self._cells[0].trace_s:.0f} s of trace"))

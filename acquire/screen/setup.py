@@ -20,6 +20,7 @@ from acquire.screen.flow import Plan, command, protocols, rigs
 from acquire.screen.messages import PlanChosen
 from acquire.screen.process import run_beside
 from acquire.screen.steps import Step
+from acquire.screen.view import View
 from dataset.support.errors import MiaError
 from dataset.support.text import clean_line, clean_text
 
@@ -73,7 +74,10 @@ class SetupScreen(StepScreen):
             yield Static("", id="problem")
             with Horizontal(classes="field"):
                 yield Button("Continue", id="go", compact=True)
-        yield Static(_WORDS, classes="words")
+
+    def standing_words(self, view: View) -> Text:
+        """Return the keys that lead on."""
+        return Text(_WORDS)
 
     def plan(self) -> Plan:
         """Return what the form says.

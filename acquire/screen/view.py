@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from acquire.assignment import Answer
 from acquire.preflight.checks import BodyView
 from acquire.recording.take import Snapshot
+from acquire.screen.notices import Notice
 
 
 class PictureKind(Enum):
@@ -57,6 +58,8 @@ class View:
         How much of the body the last look found; None where nobody has looked yet.
     picture : ndarray or None
         A new picture to show, BGR; None where the last one stays.
+    notice : Notice or None
+        What is said now.
     """
 
     snapshot: Snapshot
@@ -64,3 +67,4 @@ class View:
     assignment: AssignmentView = AssignmentView()
     body: BodyView | None = None
     picture: NDArray[np.uint8] | None = None
+    notice: Notice | None = None

@@ -19,6 +19,8 @@ from acquire.screen.palette import BAD, DIM, GOOD, WARN, clock_text, level_style
 from dataset.muscles import channel_from_name
 from dataset.support import clock
 
+#: Sound from here on may be cut off at the end of its range.
+LOUD_DB = -4.0
 #: Rows of the log that say no more than the sensors' counts, and would push out the others.
 COUNTED = ("values came late", "overdue: late or lost")
 
@@ -95,7 +97,7 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
 
 
 class StatusLine(TextLines):
-    """Camera, sound, LED box, and the last thing that happened."""
+    """Camera, sound, LED box and disk."""
 
     snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
 
@@ -113,10 +115,6 @@ class StatusLine(TextLines):
         text.append("  box ", DIM)
         text.append("●" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
         disk_words(text, self.snapshot)
-        logged = [row for row in self.snapshot.rows if row.level != "event"]  # a clap hides no warning
-        if logged:
-            text.append("\n")
-            row_words(text, logged[-1])
         return text
 
 
@@ -143,6 +141,15 @@ class Events(TextLines):
             row_words(text, row)
             text.append("\n")
         return text
+
+
+def last_row(snapshot: Snapshot) -> Text:
+    """Return the log's last row; a clap hides no warning."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    logged = [row for row in snapshot.rows if row.level != "event"]
+    if logged:
+        row_words(text, logged[-1])
+    return text[1:] if text.plain.startswith(" ") else text
 
 
 def row_words(text: Text, row: LogRow) -> None:
@@ -186,6 +193,6 @@ def sound_words(text: Text, sound: SoundStatus | None) -> None:
         text.append("– none", DIM)
         return
     lit = max(0, min(8, math.ceil((sound.level_db - SILENT_DB) / -SILENT_DB * 8)))
-    text.append("▮" * lit, GOOD if lit < 8 else BAD)
+    text.append("▮" * lit, GOOD if sound.level_db < LOUD_DB else BAD)
     text.append("▯" * (8 - lit), DIM)
     text.append(f" {sound.level_db:.0f} dB", DIM)

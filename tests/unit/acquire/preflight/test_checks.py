@@ -54,7 +54,7 @@ def test_a_healthy_rig_is_ready() -> None:
         (changed("", camera=None), WHOLE, "Camera", "warning", "mia-record attach"),
         (changed("", sound=None), WHOLE, "Sound", "warning", "delay"),
         (changed("sound", level_db=-90.0), WHOLE, "Sound", "warning", "clap"),
-        (changed("", box=False), WHOLE, "Flash", "warning", "point the camera"),
+        (changed("", box=False), WHOLE, "Flash", "warning", "film this screen"),
         (changed(""), None, "Whole body", "wait", ""),
         (changed(""), BodyView(nobody=True), "Whole body", "bad", "step in front"),
         (changed(""), BodyView(missing=("left foot",)), "Whole body", "bad", "step back"),

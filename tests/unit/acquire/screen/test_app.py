@@ -369,7 +369,8 @@ async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
         assert not app.flow.at_once and phase(pilot) == "waiting"
-        assert any("R biceps" in n.message for n in app._notifications)
+        said = app.notices.current()
+        assert said is not None and "R biceps" in said.words
         await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 

@@ -12,9 +12,10 @@ import pytest
 from acquire.bluetooth.status import SensorStatus
 from acquire.recording.subject import Subject
 from acquire.recording.take import Recording
-from acquire.screen.conductor import Conductor, Level
+from acquire.screen.conductor import Conductor
 from acquire.screen.controls import Control
 from acquire.screen.flow import Plan
+from acquire.screen.notices import Level
 from acquire.screen.steps import Step
 from dataset.support.errors import InputError
 from tests.unit.acquire.screen import frozen

@@ -28,8 +28,9 @@ from tests.unit.acquire.screen import frozen
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40))
 SCREENS = (
-    "setup", "check", "check-bad", "assign", "calibrate", "calibrate-ready", "record", "record-ready",
-    "record-trouble", "summary", "summary-not-found", "help", "marker", "reconnect", "leave", "stop",
+    "setup", "check", "check-bad", "check-opening", "check-phone", "assign", "calibrate", "calibrate-ready",
+    "record", "record-ready", "record-trouble", "record-message", "summary", "summary-not-found",
+    "help", "marker", "reconnect", "leave", "stop",
 )  # fmt: skip
 MODALS: dict[str, Any] = {"help": HelpScreen, "marker": MarkerScreen, "leave": LeaveScreen, "stop": StopScreen}
 
@@ -52,6 +53,12 @@ async def test_every_screen_looks_as_it_did(
     fields: dict[str, Any] = {}
     if name in ("check-bad", "record-trouble"):
         fields["sensors"] = frozen.sensors_in_trouble()
+    if name in ("check-opening", "check-phone"):
+        fields |= {"camera": None, "sound": None, "box": False}
+    if name == "check-opening":
+        away = {"state": "scanning", "value": None, "battery_percent": None, "rssi_dbm": None, "trace": ()}
+        fields |= {"disk": None, "sensors": tuple(frozen.sensor(n, **away) for n in range(1, 9))}
+        phase = "opening"
     recorder: Any = frozen.FrozenRecorder(frozen.snapshot(phase, **fields), muscle="right_biceps")
     app = CaptureApp(lambda _: recorder, Plan(out=tmp_path), first="setup")
     app.recordings.append(frozen.recording())
@@ -95,6 +102,13 @@ def _dress(app: CaptureApp, name: str) -> None:
             verdict="WARNING", reasons=("no LED box",), streams={"video": "WARNING", "left_biceps": "PASS"}
         )
         step.query_one("#preview").update(preview_text(preview))  # type: ignore[attr-defined]
+    if name == "check-opening":
+        app.body_watch.body = None
+    if name == "record-message":
+        for _ in range(3):
+            app.say(
+                "L biceps: the sensor cannot be connected: it is not in range\nbring it nearer", "warning", seconds=1e6
+            )
     over = MODALS.get(name)
     if name == "reconnect":
         app.push_screen(ReconnectScreen(frozen.sensors_in_trouble()))

@@ -56,6 +56,8 @@ def test_hints_are_whole_and_columns_apart_in_80_columns() -> None:
         assert max(map(len, shown.splitlines())) <= LIST_WIDTH, shown
         assert check.do in squeezed(shown), shown
         assert not check.do or f"{check.found} {check.do}" not in shown, "the two run together"
+    phone = list(preflight(replace(frozen.snapshot("ready"), camera=None, sound=None, box=False), BodyView()))
+    assert len(str(checks_text(tuple(phone), LIST_WIDTH)).splitlines()) == len(phone), "all at one look, without a rig"
     assert "no camera" in str(checks_text(tuple(checks), LIST_WIDTH))
 
 
