@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dataset.capture.reader import Capture
 from dataset.media.sound import Sound, read_sound
 from dataset.media.video import probe_video
+from dataset.media.video_pass import Consumer, run_video_pass
 from dataset.muscles import in_order_of_the_body
 from dataset.pose.tracker import PoseCollector
 from dataset.sensors.decode import decode
@@ -24,7 +23,7 @@ from dataset.support.threads import default_workers
 from sync.clock.sensor_clock import sensor_clock
 from sync.clock.stamps import LONGEST_S
 from sync.events.contacts import Contact, detect_contacts
-from sync.events.flashes import Onlooker, read_brightness
+from sync.events.flashes import BrightnessCollector
 from sync.fit.flash_fit import host_flashes
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
 from sync.options import SyncOptions
@@ -132,10 +131,16 @@ def _read_picture(
     bar = progress(stage, meta.n_frames or None) if progress else nullcontext(None)
     collecting = PoseCollector(ahead.frames, ahead.file_pts_ns, pose_model) if ahead else nullcontext(None)
     # Sound is decoded and listened to beside the picture where there is a thread for it.
-    with ThreadPoolExecutor(1, thread_name_prefix="sound") as beside, bar as advance, collecting as collector:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="sound") as beside,
+        bar as advance,
+        collecting as collector,
+        BrightnessCollector() as levels,
+    ):
         listening = beside.submit(_listen, path) if meta.has_sound and workers > 1 else None
-        onlooker = _onlooker(collector, ahead) if collector and ahead else None
-        brightness = read_brightness(path, advance, workers=workers, onlooker=onlooker)
+        consumers: list[Consumer] = [levels, collector] if collector else [levels]
+        run_video_pass(path, consumers, workers=workers, progress=advance)
+        brightness = levels.brightness()
         sound, contacts = listening.result() if listening else _listen(path) if meta.has_sound else (None, ())
         pose = collector.pose() if collector else None
     file_pts_ns = np.round(brightness.pts_s * 1e9).astype(np.int64)
@@ -153,17 +158,6 @@ def _read_picture(
         file_pts_ns=file_pts_ns,
         pose=pose,
     )
-
-
-def _onlooker(collector: PoseCollector, ahead: PoseFramePlan) -> Onlooker:
-    number = dict(zip(ahead.file_pts_ns[ahead.frames].tolist(), ahead.frames.tolist(), strict=True))
-
-    @contextmanager
-    def stretch() -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
-        with collector.stretch() as look:
-            yield lambda pts_ns, image: look(number[pts_ns], image)
-
-    return Onlooker(look_at_ns=number, stretch=stretch)
 
 
 def _listen(path: Path) -> tuple[Sound | None, tuple[Contact, ...]]:

@@ -26,7 +26,7 @@ _STATUS = Path("/proc/self/status")
 STAGES = (
     ("reading", "sync.pipeline", "read_recording", ""),
     ("  foresight", "sync.read_capture", "predict_pose_frames", "reading"),
-    ("  pictures", "sync.read_capture", "read_brightness", "reading"),
+    ("  pictures", "sync.read_capture", "run_video_pass", "reading"),
     ("  sound", "sync.read_capture", "read_sound", "reading"),
     ("  contacts", "sync.read_capture", "detect_contacts", "reading"),
     ("aligning", "sync.pipeline", "align", ""),

@@ -12,9 +12,9 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
+from dataset.media import video_pass
 from dataset.pose import extract_pose
 from sync import build_session, read_capture
-from sync.events import flashes as flash
 from sync.fit import pose_frames
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
 from sync.pipeline import run_capture
@@ -34,7 +34,7 @@ def capture(tmp_path_factory):
 def as_in_a_long_recording():
     """Read in several stretches, and the flashes, which fill much of a short one, taken for a small part of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flash, "_STRETCH_S", 5.0)
+        patch.setattr(video_pass, "STRETCH_S", 5.0)
         patch.setattr(pose_frames, "_SHORTEST_S", 10.0)
         patch.setattr(pose_frames, "_MOST", 1.0)
         yield
