@@ -89,8 +89,8 @@ def experiment(
     if not as_json:
         _overview(outcome.rows)
     text = "\n".join(f"{n}: {page}" for n, page in outcome.pages.items())
-    told = {"out": outcome.out, "pages": outcome.pages, "figures": list(outcome.figures), "notes": list(outcome.notes)}
-    print_result({**told, "rows": list(outcome.rows)}, as_json=as_json, text=text)
+    paths = {"out": outcome.out, "pages": outcome.pages, "figures": list(outcome.figures), "notes": list(outcome.notes)}
+    print_result({**paths, "rows": list(outcome.rows)}, as_json=as_json, text=text)
 
 
 @app.command()
@@ -146,8 +146,8 @@ def _tell(result: Result, model: str, *, as_json: bool) -> None:
             f"plot:    {result.plot_path}",
         )
     )
-    told = {"run": result.run, "metrics_path": result.metrics_path, "plot_path": result.plot_path}
-    print_result({**told, "model": model, "unit": unit, "metrics": metrics}, as_json=as_json, text=text)
+    paths = {"run": result.run, "metrics_path": result.metrics_path, "plot_path": result.plot_path}
+    print_result({**paths, "model": model, "unit": unit, "metrics": metrics}, as_json=as_json, text=text)
 
 
 def _table(metrics: dict[str, Any], model: str, unit: str) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 
 from dataset.windows import Windows
 from model.baselines import BASELINES
+from model.evaluation import ErrorSums
+from model.experiments.bootstrap import Summary
 from model.experiments.budget import Budget
 from model.experiments.jobs import BASELINES_JOB, Job, Result, exercise_axis
-from model.experiments.scores import Scores, Summary
 
 #: The networks compared, and their own batch and published learning rate (the project's own has its own recipe).
 PAPER_NETWORKS = ("cnn-paper", "transformer-paper")
@@ -144,7 +145,7 @@ Results = Mapping[str, Result]
 
 def by_system(jobs: Sequence[Job], results: Results) -> dict[str, Summary]:
     """Return each system's figures: jobs of one seed are added up, seeds are kept apart; baselines first."""
-    sums: dict[str, dict[int, Scores]] = {}
+    sums: dict[str, dict[int, ErrorSums]] = {}
     for job in jobs:
         for name, scores in results[job.key].scores.items():
             mine = sums.setdefault(name, {})

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from dataset.exercises import exercise_title
 from dataset.figure_text import figure_text
 from dataset.support.arrays import FloatArray
-from model.experiments.scores import Estimate, Summary
+from model.experiments.bootstrap import Estimate, Summary
 
 #: Okabe and Ito's colours, distinguishable for the colour-blind: one a system, whatever the figure.
 COLOURS = {

@@ -24,8 +24,8 @@ from dataset.support.own_files import own_file
 from dataset.windows import Windows
 from model import networks
 from model.baselines import BASELINES, channel_means, nearest_windows, predict_baselines
+from model.evaluation import Errors, ErrorSums
 from model.experiments.crops import cropped, joined
-from model.experiments.scores import Scores, score
 from model.networks.base import Network
 from model.training.loop import SAVE_EVERY_S, TrainingSettings, embed, predict, train_steps, with_rate
 
@@ -93,7 +93,7 @@ class Result:
 
     Attributes
     ----------
-    scores : mapping of str to Scores
+    scores : mapping of str to ErrorSums
         By system: one for a network, all of them for the job of the baselines.
     about : mapping
         JSON: steps, seconds, checks, sizes of the parts, parameters.
@@ -104,7 +104,7 @@ class Result:
         For each test window the nearest of what was known, and the nearest of another exercise.
     """
 
-    scores: dict[str, Scores]
+    scores: dict[str, ErrorSums]
     about: dict[str, Any]
     test: IntArray
     predicted: FloatArray | None
@@ -177,7 +177,7 @@ def run_job(
         if "weights" in job.keep:
             with written_whole(_weights_path(folder, job.key)) as part:
                 save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
-    scores = {name: score(known, test, one, exercises) for name, one in predictions.items()}
+    scores = {name: Errors(known, test, one).sums(exercises) for name, one in predictions.items()}
     about["seconds"] = round(time.perf_counter() - started, 3)
     _write(
         path,
@@ -204,7 +204,7 @@ def load_result(folder: Path, key: str) -> Result:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays["about"]))
         scores = {
-            name: Scores(**{k: arrays[f"scores/{i}/{k}"] for k in Scores.__slots__})
+            name: ErrorSums(**{k: arrays[f"scores/{i}/{k}"] for k in ErrorSums.__slots__})
             for i, name in enumerate(about["systems"])
         }
         return Result(
@@ -290,7 +290,7 @@ def _weights_path(folder: Path, key: str) -> Path:
 
 def _write(
     path: Path,
-    scores: dict[str, Scores],
+    scores: dict[str, ErrorSums],
     about: dict[str, Any],
     test: IntArray,
     *,
@@ -298,7 +298,7 @@ def _write(
     neighbours: IntArray | None,
 ) -> None:
     arrays: dict[str, Any] = {
-        f"scores/{i}/{k}": getattr(one, k) for i, one in enumerate(scores.values()) for k in Scores.__slots__
+        f"scores/{i}/{k}": getattr(one, k) for i, one in enumerate(scores.values()) for k in ErrorSums.__slots__
     }
     arrays |= {"test": test, "about": np.array(json.dumps({**about, "systems": list(scores)}))}
     if predicted is not None:

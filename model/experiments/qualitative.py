@@ -51,7 +51,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
         drawn.append(plot)
         sections += [
             f"{job.label}, seed 0, in distribution, on its test part. Measured dotted, predicted solid:",
-            f"![{job.label} beside the truth]({plot.name})",
+            f"![{job.label}, measured and predicted]({plot.name})",
         ]
     sections.append(
         "On the body: yellow is relaxed, red flexed (the 5th and the 98th percentile of the muscle in the training "

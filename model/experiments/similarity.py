@@ -1,4 +1,4 @@
-"""Figure 8: which exercise is retrieved for which, by pose (V) and by what the model makes of it (MV)."""
+"""Figure 8: which exercise is retrieved for which, by pose (V) and by the model's embedding (MV)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     sections = [
         "A cell is the share of the row's test windows for which a window of the column's exercise is the nearest: in "
         "V by the mean squared distance of the skeletons, in MV by the distance of what the last layer of "
-        f"{SYSTEM} ({RATE}) is fed. Searched are the training and validation parts.",
+        f"{SYSTEM} ({RATE}) takes as input. The training and validation parts are searched.",
         f"![{title}]({drawn[0].name})",
         *(_table(name, matrix, exercises) for name, matrix in nearest.items()),
         "\n".join(f"- {name}: {np.nanmean(np.diag(matrix)):.0%} on the diagonal, mean of exercises."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.experiments import figures, paper, tables
+from model.experiments.bootstrap import Summary
 from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, Report, Results, by_system
 from model.experiments.jobs import Job
-from model.experiments.scores import Summary
 from model.experiments.sentences import below, figure
 
 

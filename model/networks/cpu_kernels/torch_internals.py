@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: First and last release of PyTorch for which the functions are known to be there and to do what is said here.
+#: First and last release of PyTorch for which the functions are known to exist and to give these results.
 FIRST_KNOWN, LAST_KNOWN = (2, 4), (2, 13)
 
 #: Gradient of a softmax over the last axis, from the gradient of its output and its output.

@@ -31,7 +31,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         learning_rates=(1e-4, 1e-3), most_exercises=1, lengths=(1, 30), most_counts=2,
     )  # fmt: skip
     monkeypatch.setitem(budget.TIERS, "quick", tiny)
-    monkeypatch.setattr("model.experiments.scores.DRAWS", 100)
+    monkeypatch.setattr("model.experiments.bootstrap.DRAWS", 100)
     load_windows.cache_clear()
 
 
