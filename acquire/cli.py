@@ -33,14 +33,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
+CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of the recording.")]
 
 
 @app.callback(invoke_without_command=True)
 def screen(
     context: typer.Context,
     rig: Annotated[
-        str | None, typer.Option("--rig", help="A rig.toml, or 'virtual'; default: ./rig.toml, else virtual.")
+        str | None,
+        typer.Option("--rig", help="A rig.toml, or 'virtual'; default: ./rig.toml if present, else virtual."),
     ] = None,
     out: OutOption = Path("captures"),
     subject: SubjectOption = "S01",
@@ -61,9 +62,11 @@ def screen(
 @app.command("run")
 @with_options
 def run_command(options: RecordOptions, as_json: JsonOption = False) -> None:
-    """Record once, without a screen. Ctrl-C ends the recording cleanly."""
+    """Make one recording without a screen. Ctrl-C ends the recording cleanly."""
     if not options.headless:
-        raise InputError("run records without a screen only", "--headless is missing", "for the screen: mia-record")
+        raise InputError(
+            "mia-record run has no screen", "--headless is missing", "add it, or start the screen with: mia-record"
+        )
     from acquire.open_rig import open_hardware
     from acquire.protocol.protocol import load_protocol
     from acquire.recording.recorder import record
@@ -92,7 +95,7 @@ def run_command(options: RecordOptions, as_json: JsonOption = False) -> None:
         ask = _say_what_to_flex if options.assign else None
         recording = record(hardware, take, stop=stop, on_progress=show, ask_to_flex=ask)
     if recording is None:
-        STDERR.print("interrupted before the recording began; nothing was stored")
+        STDERR.print("interrupted before the recording started; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
     for note in recording.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
@@ -124,10 +127,12 @@ def simulate_command(out: OutOption, options: SimulateOptions, as_json: JsonOpti
 @app.command("attach")
 def attach_command(
     capture: CaptureArgument,
-    videos: Annotated[list[Path], typer.Argument(help="Video files; several are parts of one recording, in order.")],
+    videos: Annotated[
+        list[Path], typer.Argument(help="Video files; several are the parts of one recording, in order.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Attach what a phone or another camera filmed; the files stay where they are."""
+    """Attach videos from a phone or another camera; the files stay where they are."""
     from acquire.maintenance.attach import attach_videos
 
     made = attach_videos(capture, videos, progress=progress)
@@ -154,7 +159,7 @@ def attached_text(made: Attached) -> str:
 
 @app.command("recover")
 def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> None:
-    """Close a capture whose recording was cut off, and say what is there."""
+    """Close a capture whose recording was interrupted, and list what it contains."""
     from acquire.maintenance.recover import recover
 
     found = recover(capture)
@@ -169,19 +174,19 @@ def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> Non
     found = verify(capture)
     if found:
         raise CaptureError(
-            f"{capture} is not as it was closed",
+            f"{capture} has changed since it was closed",
             "; ".join(f"{m.file} is {m.problem}" for m in found),
-            "take it from a backup; what changed it is not known",
+            "restore it from a backup; the cause of the change is not known",
         )
-    print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: every file is as it was")
+    print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: all files are unchanged")
 
 
-PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the recorder, where several run.")]
+PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the recorder, if several are running.")]
 
 
 @app.command("status")
 def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
-    """Say how the recording that runs is doing; it may have a screen or none."""
+    """Show the status of the running recorder, with or without a screen."""
     from acquire.recording.control_socket import ask
     from acquire.recording.status import status_text
 
@@ -191,11 +196,11 @@ def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("mark")
 def mark_command(
-    text: Annotated[str, typer.Argument(help="What happened, in a line.")],
+    text: Annotated[str, typer.Argument(help="What happened, in one line.")],
     pid: PidOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set a marker in the recording that runs, at this moment."""
+    """Set a marker in the running recording, now."""
     from acquire.recording.control_socket import ask
 
     text = clean_line(text)
@@ -232,7 +237,7 @@ def _disk_full(recording: Recording) -> DiskFullError:
     return DiskFullError(
         f"THE DISK IS FULL: the recording ended after {recording.duration_s:.0f} s",
         recording.disk_full,
-        "everything until then is kept and closed; free some space before the next one",
+        "everything up to then is saved and closed; free some disk space before the next recording",
     )
 
 
@@ -260,7 +265,7 @@ def health_text(health: dict[str, Any]) -> str:
     if health["away_s"] >= 0.5:
         words.append(f"not connected for {health['away_s']:.1f} s")
     if any(epoch["surplus"] for epoch in health["epochs"]):
-        words.append("more values than it can send: delivered twice?")
+        words.append("more values than the sensor can send: delivered twice?")
     return ", ".join(words)
 
 
@@ -273,7 +278,7 @@ def recovered_text(found: Recovered) -> str:
         when = "nothing" if end.last_s is None else f"last at {end.last_s:.2f} s, {end.behind_s:.2f} s before the end"
         lines.append(f"  {end.stream:18} {end.n:6}  {when}{'  ENDED EARLY' if end.early else ''}")
     if ends.pictures_lost:
-        lines.append(f"  {ends.pictures_lost} pictures did not reach the file")
+        lines.append(f"  {ends.pictures_lost} frames were not written to the file")
     if ends.video_error:
         lines.append(f"  the video cannot be read: {ends.video_error}")
     if ends.cut_in:

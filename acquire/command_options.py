@@ -12,12 +12,19 @@ import typer
 LARGEST_SEED = 2**63 - 1
 
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
-OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
-PROTOCOL = typer.Option("--protocol", help="Protocol file, or demo, starter, paper or later; default: demo.")
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for captures.")]
+PROTOCOL = typer.Option(
+    "--protocol", help="Protocol file, or a built-in one: demo, starter, paper or later; default: demo."
+)
 ProtocolOption = Annotated[Path | None, PROTOCOL]
-CalibrateOption = Annotated[bool, typer.Option("--calibrate", help="First rest, contraction and rest of every muscle.")]
+CalibrateOption = Annotated[
+    bool, typer.Option("--calibrate", help="Record rest and a contraction of every muscle first, for normalisation.")
+]
 TransportOption = Annotated[
-    str, typer.Option("--transport", help="Drive a controller in place of the system's stack, e.g. usb:0.")
+    str,
+    typer.Option(
+        "--transport", help="Use this Bluetooth adapter directly instead of the operating system's, e.g. usb:0."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 ToolRigOption = Annotated[
@@ -38,13 +45,13 @@ class RecordOptions:
         Captures go to ``out/sub-<subject>/ses-<STAMP>``.
     subject : str
     headless : bool
-        Without a screen: the only way that ``run`` has.
+        Without a screen; ``run`` has no other mode.
     protocol : Path or None
         A file, or the name of a built-in protocol; None: the demo.
     duration : float or None
         Seconds; shortens or stretches the exercises.
     seed : int or None
-        Of the irregular sync sequences; drawn where it is None.
+        Of the irregular sync sequences; None: random.
     assign : bool
         Bind each sensor to its muscle first, by asking for a contraction of each muscle.
     calibrate : bool
@@ -58,21 +65,21 @@ class RecordOptions:
     rig: Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")]
     out: OutOption
     subject: SubjectOption
-    headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False
+    headless: Annotated[bool, typer.Option("--headless", help="Record without a screen (required).")] = False
     protocol: ProtocolOption = None
     duration: Annotated[
-        float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
+        float | None, typer.Option("--duration", min=1, help="Length in seconds; exercise durations are scaled to fit.")
     ] = None
     seed: Annotated[
         int | None,
-        typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the sync sequences; default: drawn."),
+        typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the sync sequences; default: random."),
     ] = None
     assign: Annotated[
-        bool, typer.Option("--assign", help="First ask to flex each muscle, and bind the sensor that answers.")
+        bool, typer.Option("--assign", help="Ask to flex each muscle first, and assign the sensor that responds.")
     ] = False
     calibrate: CalibrateOption = False
     setup_id: Annotated[
-        str, typer.Option("--setup-id", help="Name of this placement of the sensors, the same for its recordings.")
+        str, typer.Option("--setup-id", help="Name of this sensor placement, shared by all recordings made with it.")
     ] = ""
     transport: TransportOption = ""
 
@@ -87,15 +94,17 @@ class ListenOptions:
         The hardware; empty: this computer's Bluetooth.
     seconds : float
     characteristic : str
-        This one alone; empty: all.
+        Only this one; empty: all.
     profile : str
-        A profile, by name or file, whose start and stop commands are written; empty: none.
+        A profile, by name or file, whose start and stop commands are sent; empty: none.
     """
 
     rig: ToolRigOption = ""
     transport: TransportOption = ""
     seconds: SecondsOption = 10.0
-    characteristic: Annotated[str, typer.Option("--characteristic", help="This one alone; default: all.")] = ""
+    characteristic: Annotated[str, typer.Option("--characteristic", help="Only this characteristic; default: all.")] = (
+        ""
+    )
     profile: Annotated[
-        str, typer.Option("--profile", help="A profile, by name or file, whose start and stop commands are written.")
+        str, typer.Option("--profile", help="Profile (name or file) whose start and stop commands are sent.")
     ] = ""

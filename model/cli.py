@@ -1,4 +1,4 @@
-"""``mia-train``: fit a model on sessions, judge it, show what it reached, run the paper's experiments."""
+"""``mia-train``: train a model on sessions, evaluate it, show its results, run the paper's experiments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="mia-train",
-    help="Learn to predict muscles from motion, and say honestly how well.",
+    help="Train models that predict muscle activity from motion, and compare them with baselines.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -27,10 +27,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Sessions = Annotated[
-    list[Path], typer.Argument(metavar="SESSION...", help="Session files, or folders of files that end in .h5.")
-]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `mia-train fit` wrote.")]
+Sessions = Annotated[list[Path], typer.Argument(metavar="SESSION...", help="Session files, or folders of .h5 files.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by `mia-train fit`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -43,7 +41,7 @@ def _root() -> None:
 @with_options
 def fit(
     sessions: Sessions,
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to write; must not exist.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to create; must not exist.")],
     options: FitOptions,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +57,7 @@ def fit(
 def evaluate(
     run: RunFolder, sessions: Sessions, allow_unverified: AllowUnverified = False, as_json: AsJson = False
 ) -> None:
-    """Judge RUN on sessions; of those it was fitted on, only the test part counts."""
+    """Evaluate RUN on sessions; of those it was trained on, only the test part is used."""
     from model import checkpoint, runs
 
     model = checkpoint.load_config(run)["model"]
@@ -82,7 +80,9 @@ def experiment(
     from model.experiments.run import run_experiments
 
     if options.jobs is not None and options.scheduler is not None:
-        raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
+        raise UsageError(
+            "--jobs and --scheduler exclude each other", "a cluster has its own workers", "give only one of them"
+        )
     outcome = run_experiments(name, sessions, out, options, progress=progress)
     for note in outcome.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
@@ -95,7 +95,7 @@ def experiment(
 
 @app.command()
 def show(run: RunFolder, as_json: AsJson = False) -> None:
-    """Print what RUN is and what it reached."""
+    """Print the settings and results of RUN."""
     from model import checkpoint, runs
 
     config = checkpoint.load_config(run)

@@ -32,19 +32,21 @@ class FitOptions:
         Also take sessions whose verdict is FAIL.
     """
 
-    model: Annotated[str, typer.Option("--model", help="mia, transformer-paper or cnn-paper.")] = "mia"
+    model: Annotated[str, typer.Option("--model", help="Model: mia, transformer-paper or cnn-paper.")] = "mia"
     split: Annotated[
-        str, typer.Option("--split", help="What is held out: time, recording, exercise, subject or pass.")
+        str, typer.Option("--split", help="What is held out for testing: time, recording, exercise, subject or pass.")
     ] = "time"
     held_out: Annotated[
         tuple[str, ...],
         typer.Option("--hold-out", help="Recording, exercise or subject to hold out (may be repeated)."),
     ] = ()
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights, the order and the split.")] = 0
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the model's own recipe.")] = None
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, window order and split.")] = 0
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Number of epochs; default: set by the model.")
+    ] = None
     stride: Annotated[
         int | None,
-        typer.Option("--stride", min=1, help="Frames between windows; default 1 for under 10 minutes, else 5."),
+        typer.Option("--stride", min=1, help="Frames between windows; default: 1 below 10 minutes of data, else 5."),
     ] = None
     allow_unverified: AllowUnverified = False
 
@@ -71,19 +73,20 @@ class ExperimentOptions:
         Also take sessions whose verdict is FAIL.
     """
 
-    tier: Annotated[str, typer.Option("--tier", help="quick (a stated subset) or full.")] = "quick"
+    tier: Annotated[str, typer.Option("--tier", help="Size of the experiments: quick (a stated subset) or full.")] = (
+        "quick"
+    )
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Trainings of each kind; default: the tier's.")
+        int | None, typer.Option("--seeds", min=1, help="Trainings of each kind; default set by --tier.")
     ] = None
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Of 32 windows, at either rate; default: the tier's.")
+        int | None,
+        typer.Option("--steps", min=1, help="Training steps (32 windows each) for every run; default set by --tier."),
     ] = None
-    stride: Annotated[int | None, typer.Option("--stride", min=1, help="Frames between windows; as in fit.")] = None
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")] = (
-        None
-    )
+    stride: Annotated[int | None, typer.Option("--stride", min=1, help="Frames between windows, as in fit.")] = None
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Number of runs in parallel.")] = None
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
+        str | None, typer.Option("--scheduler", help="Address of a running Dask scheduler, e.g. tcp://host:8786.")
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an earlier run that was stopped.")] = False
     allow_unverified: AllowUnverified = False

@@ -1,7 +1,7 @@
-"""Many captures: what is to do, and doing it in worker processes here or on a Dask cluster - by one function.
+"""Batches of captures: planning, and running them in worker processes here or on a Dask cluster, by one function.
 
-A capture is one task; what travels is its path and, back, the plain object that ``--json`` prints. One bad capture
-never stops the rest, nor does a worker that dies.
+A capture is one task: its path is sent, and the plain object that ``--json`` prints comes back. Neither a bad capture
+nor a worker that dies stops the rest.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Plan:
 
 
 def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
-    """Return what is to do.
+    """Return which captures are to be synchronised.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
             with Capture.open(folder) as capture:
                 name, identity = session_name(capture), str(capture.meta.get("capture_uuid", ""))
         except MiaError:
-            continue  # it will say so itself when its turn comes
+            continue  # the error is reported when the capture is processed
         if name in names:
             raise UsageError(
                 f"{names[name]} and {folder} would make the same session {name}.h5",
                 "their subject and time stamp are the same",
-                "run them apart, into two --out folders",
+                "run them separately, into two --out folders",
             )
         names[name] = folder
         session_path = out / f"{name}.h5"
@@ -127,9 +127,9 @@ def _at_work(capture: str, out: str, options: SyncOptions, sent_from: str | None
         return failed(
             capture,
             InputError(
-                f"a worker on {socket.gethostname()} does not see {unseen[0]}",
-                f"it is there on {sent_from}",
-                "captures and --out must lie in folders that every machine has under the same name",
+                f"a worker on {socket.gethostname()} cannot access {unseen[0]}",
+                f"it exists on {sent_from}",
+                "captures and --out must be in folders that all machines share under the same path",
             ),
         )
     return sync_one(capture, out, options)
@@ -196,7 +196,7 @@ def run_many(
 
 
 def _result_of(found: dict[str, Any] | cluster.Lost, capture: str) -> dict[str, Any]:
-    """Return what a worker found, or what befell it: whatever that was, it befell one capture only."""
+    """Return a worker's result, or the error that ended it; other captures are not affected."""
     if isinstance(found, cluster.Lost):
-        return failed(capture, MiaError(f"{capture} was given up", found.why, found.hint))
+        return failed(capture, MiaError(f"{capture} was abandoned", found.why, found.hint))
     return {**found, "capture": capture}

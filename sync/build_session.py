@@ -1,4 +1,4 @@
-"""From maps to a session: sensors and keypoints on the grid, tables of events, and where everything came from."""
+"""From clock maps to a session: sensors and keypoints on the grid, tables of events, and provenance."""
 
 from __future__ import annotations
 

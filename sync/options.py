@@ -36,14 +36,18 @@ class SyncOptions:
 
     video: Annotated[
         tuple[Path, ...],
-        typer.Option("--video", help="Use this video in place of the capture's own; repeat it for parts in sequence."),
+        typer.Option(
+            "--video", help="Use this video instead of the capture's own; repeat it for several parts in order."
+        ),
     ] = ()
     pose: Annotated[
-        bool, typer.Option("--no-pose", help="Leave keypoints out."), GivenAs(bool, False, operator.not_)
+        bool, typer.Option("--no-pose", help="Do not detect keypoints."), GivenAs(bool, False, operator.not_)
     ] = True
-    pose_model: Annotated[Path | None, typer.Option("--pose-model", help="A MediaPipe .task file.")] = None
+    pose_model: Annotated[
+        Path | None, typer.Option("--pose-model", help="MediaPipe .task file to use instead of the built-in model.")
+    ] = None
     allow_unverified: Annotated[
-        bool, typer.Option("--allow-unverified", help="Write the session, marked FAIL, also where it is refused.")
+        bool, typer.Option("--allow-unverified", help="Also write sessions that are refused, marked FAIL.")
     ] = False
     workers: int | None = None
 
@@ -63,13 +67,11 @@ class BatchOptions:
         Leave out captures whose session exists already.
     """
 
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Captures at a time, each in a process of its own.")
-    ] = None
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Number of captures to process in parallel.")] = None
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
+        str | None, typer.Option("--scheduler", help="Address of a running Dask scheduler, e.g. tcp://host:8786.")
     ] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Pass over captures whose session is there.")] = False
+    resume: Annotated[bool, typer.Option("--resume", help="Skip captures that already have a session.")] = False
 
     @property
     def parallel(self) -> bool:
@@ -91,11 +93,11 @@ def channels_named(options: list[str] | None) -> dict[str, str]:
         if not equals or not column.strip() or not name.strip():
             raise UsageError(
                 f"--channel {option!r} is not understood",
-                "it is no column, equals sign and channel",
+                "it is not of the form COLUMN=CHANNEL",
                 'write it as: --channel "RECTUS FEM. LT=left_quadriceps"',
             )
         if column.strip() in found:
-            raise UsageError(f"--channel names the column {column.strip()!r} twice", "a column is one channel")
+            raise UsageError(f"--channel names the column {column.strip()!r} twice", "a column can only be one channel")
         found[column.strip()] = name.strip()
     return found
 
@@ -125,16 +127,16 @@ class ImportOptions:
         Where the table's clock was set, so that its times step back or leap: the stretch to import, from 1.
     """
 
-    video: Annotated[Path, typer.Option("--video", help="Video file; it stays where it is.")]
-    emg: Annotated[Path, typer.Option("--emg", help="CSV: time_s, then one column a channel.")]
-    flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV: time_s of each flash.")] = None
-    exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV: name,start_s,stop_s.")] = None
+    video: Annotated[Path, typer.Option("--video", help="Video file; it is not copied.")]
+    emg: Annotated[Path, typer.Option("--emg", help="CSV file: time_s, then one column per channel.")]
+    flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV file: time_s of each flash.")] = None
+    exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV file: name,start_s,stop_s.")] = None
     subject: Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")] = "S01"
     channels: Annotated[
         Mapping[str, str],
         typer.Option(
             "--channel",
-            help='A column and its channel: "RECTUS FEM. LT=left_quadriceps". Repeat it; the other columns are '
+            help='Channel of a column, e.g. "RECTUS FEM. LT=left_quadriceps"; may be repeated. Other columns are '
             "recognised by name and values.",
             metavar="COLUMN=CHANNEL",
         ),
@@ -142,9 +144,9 @@ class ImportOptions:
     ] = field(default_factory=dict)
     time_unit: Annotated[
         TimeUnit | None,
-        typer.Option("--time-unit", help="Unit of the tables' times; without it seconds, refused where implausible."),
+        typer.Option("--time-unit", help="Unit of the tables' times; default: seconds, refused if implausible."),
     ] = None
     epoch: Annotated[
         int | None,
-        typer.Option("--epoch", min=1, help="Where the logger's clock steps back or leaps: import this stretch alone."),
+        typer.Option("--epoch", min=1, help="Import only this part, where the logger's clock jumps; from 1."),
     ] = None

@@ -1,4 +1,4 @@
-"""One capture to one session: read, align, lay on the grid, write - or refuse."""
+"""One capture to one session: read, align, resample to the grid, and write or refuse."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def run_capture(
     MissingDependencyError
         The pose network cannot be had or loaded.
     OutputExistsError
-        The session exists; it is never overwritten. The report of a run that was refused gives way to the new one.
+        The session exists; it is never overwritten. The report of a refused run is overwritten.
     """
-    cv2.setNumThreads(1)  # threads of its own would get in the way of ours
+    cv2.setNumThreads(1)  # OpenCV's own threads would compete with ours
     with Capture.open(capture_path) as capture:
         name = session_name(capture)
         session_path, report_path = out / f"{name}.h5", out / f"{name}.html"
-        # A report alone is that of a refused run: whoever mends the cause runs again into the same folder.
+        # A report without a session is from a refused run, which may be repeated into the same folder.
         if session_path.exists():
             raise OutputExistsError(
                 f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
@@ -81,7 +81,9 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
         if path not in videos:
             continue
         if not path.is_file():
-            raise VideoError(f"no video at {path}", "it was attached from there and is gone", "name it with --video")
+            raise VideoError(
+                f"no video at {path}", "it was attached there and no longer exists", "name it with --video"
+            )
         if path.stat().st_size != attachment.size:
             raise VideoError(
                 f"the attached video {path} has changed",

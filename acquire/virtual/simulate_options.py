@@ -49,21 +49,25 @@ class SimulateOptions:
     """
 
     subject: SubjectOption
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Length of the recording."), GivenAs(float)] = None
-    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")]
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Length of the recording in minutes."), GivenAs(float)
+    ] = None
+    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Random seed.")]
     protocol: Annotated[
         "tuple[Protocol, str]",
         PROTOCOL,
         GivenAs(Path | None, None, _load_protocol),
     ]
     faults: Annotated[
-        "Faults | Path | None", typer.Option("--faults", help="Faults to put in, as TOML."), GivenAs(Path | None, None)
+        "Faults | Path | None",
+        typer.Option("--faults", help="TOML file of faults to simulate."),
+        GivenAs(Path | None, None),
     ] = None
     calibrate: CalibrateOption = False
-    mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False
+    mixed: Annotated[bool, typer.Option("--mixed", help="Use sensors of other makes on some channels.")] = False
     film: Annotated[
         Film | None,
-        typer.Option("--video/--no-video", help="With picture and sound; without, a day takes a minute."),
+        typer.Option("--video/--no-video", help="Render video and sound (off: much faster)."),
         GivenAs(bool, True, lambda wanted: Film() if wanted else None),
     ] = Film()
     stamp: Annotated[

@@ -1,4 +1,4 @@
-"""How the sensors' values came: rates with intervals, losses, lateness, and the longest gaps."""
+"""Arrival of the sensors' values: rates with intervals, losses, lateness, and the longest gaps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def arrivals_section(result: SyncResult) -> Section | None:
     )
     return Section(
         title="Arrivals and rates",
-        texts=("How late each value came against its sensor's own ticks.",),
+        texts=("Lateness of each value relative to its sensor's own clock.",),
         image=figures.arrivals_figure([(c, s.arrival_s, s.lateness_s) for c, s in sensors.items()]),
         alt="Lateness of every value over session time",
         table=Table(
@@ -50,7 +50,7 @@ def arrivals_section(result: SyncResult) -> Section | None:
 
 
 def gaps_section(result: SyncResult) -> Section | None:
-    """Return what is missing and where; None where there is no sensor."""
+    """Return the gaps of all sensors; None where there is no sensor."""
     sensors = result.evidence.sensors
     if not sensors:
         return None
@@ -64,8 +64,8 @@ def gaps_section(result: SyncResult) -> Section | None:
     return Section(
         title="Gaps",
         texts=(
-            f"{len(gaps)} gaps of together {sum(g[0] for g in gaps):.1f} s; {listed}, and the timeline above shows "
-            "where they lie. Gaps stay open: nothing is filled in.",
+            f"{len(gaps)} gaps, {sum(g[0] for g in gaps):.1f} s in total; {listed}, and the timeline above shows where "
+            "they are. Gaps are left empty.",
         ),
         table=Table(
             head=("channel", "last value before (s)", "first value after (s)", "length (s)"),

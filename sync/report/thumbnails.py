@@ -60,7 +60,7 @@ def decode_thumbnails(result: SyncResult) -> Thumbnails:
 
 
 def pairs_count(result: SyncResult) -> bool:
-    """Tell whether the pairing of flashes was accepted; where it was not, no pair means anything."""
+    """Return whether the matching of flashes was accepted; where it was not, the pairs mean nothing."""
     stream = result.streams.get("video")
     return (
         stream is not None and stream.method == "flashes" and len(stream.residual_s) == len(result.evidence.flash_pairs)

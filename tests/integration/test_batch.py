@@ -236,7 +236,7 @@ class Killer(threading.Thread):
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 5])
 def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path, times):
-    """Once is borne; a capture that kills its worker again and again is given up, and the other one goes on."""
+    """One lost worker is replaced; a capture that kills its worker repeatedly is abandoned, and the other continues."""
     good, fatal = copies(captures[0], tmp_path / "captures", ["OK", "FATAL"])
     killer = Killer(fatal.resolve(), times)
     killer.start()
@@ -251,7 +251,7 @@ def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path
     else:
         assert len(killer.killed) == 2
         assert rows[0]["exit_code"] == 2
-        assert "given up" in rows[0]["error"]["what"]
+        assert "abandoned" in rows[0]["error"]["what"]
         assert "its worker died" in rows[0]["error"]["why"]
         assert [p.name for p in (tmp_path / "out").glob("*.h5")] == [f"sub-OK_{good.name}.h5"]
 

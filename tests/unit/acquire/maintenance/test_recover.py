@@ -116,7 +116,7 @@ def test_what_was_lost_is_told_for_each_stream(fakes: Any, tmp_path: Path) -> No
     }
     text = recovered_text(recover(folder))
     assert "right_biceps           12  last at 1.10 s, 1.90 s before the end  ENDED EARLY" in text
-    assert "1 pictures did not reach the file" in text and "cut off in: squat" in text
+    assert "1 frames were not written to the file" in text and "cut off in: squat" in text
     with Capture.open(folder) as capture:
         assert capture.manifest["health"]["recovered"]["cut_in"] == "squat"
 

@@ -178,20 +178,21 @@ def test_each_event_is_shown_matched_or_not(result: SyncResult) -> None:
         flash_lit=(np.linspace(0, 1, 12).reshape(3, 4), np.full((3, 4), np.nan)),
     )  # fmt: skip
     page = render(replace(result, streams={"video": video, **result.streams}, evidence=evidence))
-    assert "1 were paired: 1 sent ones were not seen, 1 seen ones not sent" in page
-    assert "sent 1.000 s, seen 0.998 s, residual +2.1 ms" in page
-    assert "sent 2.000 s, not seen" in page
-    assert "paired with no flash that was sent" in page
+    assert "2 flashes were sent and 2 were detected in the video: 1 matched" in page
+    assert "1 sent but not detected, 1 detected but not sent" in page
+    assert "sent 1.000 s, detected 0.998 s, residual +2.1 ms" in page
+    assert "sent 2.000 s, not detected" in page
+    assert "matches no flash that was sent" in page
     assert "rows lit" in page
     assert '<td class="n">+10.0</td>' in page  # the biceps' answer to the clap, less its response
-    assert "no sensor answered those at 2.2 s" in page  # its stream has no response
+    assert "no sensor responded at 2.2 s" in page  # its stream has no response
 
 
 def test_a_refused_pairing_shows_no_residual(result: SyncResult) -> None:
     refused = replace(result.streams["left_biceps"], method="assumed", verdict="FAIL", n_matched=0)
     page = render(replace(result, streams={"video": refused}, verdict="FAIL", session_path=None))
-    assert "none was paired with certainty" in page
-    assert "Residuals of every event" not in page
+    assert "could not be matched with certainty" in page
+    assert "Residuals of all events" not in page
 
 
 def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None:
@@ -210,7 +211,7 @@ def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_m
     measured = replace(result.streams["left_biceps"], offset_ci95_s=0.0603, constants=known)
     assumed = replace(measured, constants={"delay_source": "assumed", "burst_prior_s": -0.03, "burst_prior_sd_s": 0.04})
     page = render(replace(result, streams={"left_biceps": measured, "right_quadriceps": assumed}))
-    section = page[page.index("when muscles are compared") :]
+    section = page[page.index("how precisely muscles can be compared") :]
     row = section[section.index("L biceps") :]
     row = row[: row.index("</tr>")]
     for cell in ("+62.0 ± 12.0", "-38.0 ± 58.8", "-100.0 ± 60.3", "± 24.0", "± 83.0", "measured"):
@@ -218,7 +219,7 @@ def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_m
     # The other sensor has no response of its own: its offset is said, and from where.
     row = section[section.index("R quadriceps") :]
     row = row[: row.index("</tr>")]
-    assert "-100.0 ± 60.3" in row and "its model&#39;s other sensors" in row and "-30.0" not in row
+    assert "-100.0 ± 60.3" in row and "assumed: sensors of its model" in row and "-30.0" not in row
     assert "a difference of more than 24 ms" in page and "a difference of more than 83 ms" in page
     assert "burst_prior_s" not in page
 
