@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
+import model
 from model.networks.cpu_kernels import torch_internals
 from model.networks.cpu_kernels.attention import attend
 from model.networks.cpu_kernels.torch_internals import FIRST_KNOWN, LAST_KNOWN, find_softmax_backward
@@ -19,6 +22,14 @@ def test_the_installed_pytorch_is_one_that_the_functions_are_known_for() -> None
     release = tuple(int(number) for number in torch.__version__.split(".")[:2])
     assert FIRST_KNOWN <= release <= LAST_KNOWN
     assert torch_internals.SOFTMAX_BACKWARD is not None
+
+
+def test_no_other_module_of_the_model_uses_undocumented_parts_of_pytorch() -> None:
+    undocumented = re.compile(r"torch\._(?!_)|torch\.ops|_step_count")
+    root = Path(next(iter(model.__path__)))
+    assert {path.name for path in root.rglob("*.py") if undocumented.search(path.read_text("utf-8"))} == {
+        Path(torch_internals.__file__).name
+    }
 
 
 def test_the_gradient_of_a_softmax_is_that_of_autograd() -> None:
