@@ -1,4 +1,5 @@
-"""The capture screen (Textual): steps show views and post messages, a conductor without a terminal decides.
+"""The capture screen (Textual): it shows the recorder's snapshot and passes keys on.
 
-It may import all of ``acquire`` but ``acquire.virtual``; nothing imports it but the command line.
+May import `acquire.assignment`, `acquire.bluetooth`, `acquire.event_log`, `acquire.ledbox`, `acquire.media`,
+`acquire.open_rig`, `acquire.preflight`, `acquire.protocol`, `acquire.quality` and `acquire.recording`.
 """

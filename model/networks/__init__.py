@@ -1,4 +1,7 @@
-"""The networks, by the name ``mia-train`` gives them."""
+"""The networks, by the name ``mia-train`` gives them.
+
+Imports nothing else of `model`.
+"""
 
 from __future__ import annotations
 

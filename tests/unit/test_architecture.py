@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,6 +134,46 @@ def test_the_rooms_of_sync_import_only_those_below_them(below: str) -> None:
         if module.startswith(below)
         for other in sorted(others)
         if other.startswith(above)
+    ]
+    assert wrong == []
+
+
+def stated_imports(package: str) -> set[str] | None:
+    """Return what a folder's docstring says it may import of its own top-level package; None where it says all."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
+    words = " ".join((ast.get_docstring(tree) or "").split())
+    says = re.search(r"(May import|Imports nothing else of) .*", words)
+    assert says is not None, f"{package}/__init__.py does not say what it may import"
+    if says[0].startswith("Imports"):
+        return set()
+    if says[0].startswith("May import all"):
+        return None
+    return set(re.findall(r"`([a-z0-9_.]+)`", says[0].partition(";")[0]))
+
+
+FOLDERS = sorted(
+    ".".join(path.parent.relative_to(ROOT).parts)
+    for room in ROOMS
+    for path in (ROOT / room).rglob("__init__.py")
+    if path.parent.name not in (*ROOMS, "repertoire")
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_imports_what_it_says_and_no_more(folder: str) -> None:
+    stated = stated_imports(folder)
+    if stated is None:
+        return
+    top = folder.partition(".")[0]
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in import_graph().items()
+        if module == folder or module.startswith(f"{folder}.")
+        for other in sorted(others)
+        if other.startswith(f"{top}.")
+        and not f"{other}.".startswith(f"{folder}.")
+        and not any(f"{other}.".startswith(f"{may}.") for may in stated)
+        and not any(o.startswith(f"{other}.") for o in others)  # the package on the way to a module
     ]
     assert wrong == []
 
