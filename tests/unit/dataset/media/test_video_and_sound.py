@@ -98,10 +98,9 @@ def test_a_track_of_many_blocks_is_read_piece_by_piece(tmp_path: Path, monkeypat
     assert len(sound.samples) == len(track)
     expected = track / np.float32(32768)
     np.testing.assert_array_equal(np.asarray(sound.samples), expected)
-    for piece in (slice(0, 10), slice(950, 1050), slice(9590, 99999), slice(-5, None), slice(700, 600)):
+    steps = slice(3, None, 7)
+    for piece in (slice(0, 10), slice(950, 1050), slice(9590, 99999), slice(-5, None), slice(700, 600), steps):
         np.testing.assert_array_equal(sound.samples[piece], expected[piece])
-    with pytest.raises(ValueError, match="steps"):
-        sound.samples[::2]
 
 
 def test_two_channels_of_another_format_become_one(tmp_path: Path) -> None:
