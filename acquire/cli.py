@@ -265,7 +265,7 @@ def health_text(health: dict[str, Any]) -> str:
     if health["away_s"] >= 0.5:
         words.append(f"not connected for {health['away_s']:.1f} s")
     if any(epoch["surplus"] for epoch in health["epochs"]):
-        words.append("more values than the sensor can send: delivered twice?")
+        words.append("more values than the sensor can send: duplicates?")
     return ", ".join(words)
 
 

@@ -32,7 +32,7 @@ GREETING_S = 2.0
 SILENT_S = 2.0
 #: A reading this far from where the clock should be comes from a box that began again.
 RESET_US = 100_000
-#: Of what came back, this share of bytes that are no text means another speed.
+#: Of what came back, this share of bytes that are not text means another speed.
 GARBLED_SHARE = 0.15
 
 #: Called with every trigger of the box's input: host time and half-width of its 95 % interval, in nanoseconds.
@@ -194,16 +194,16 @@ class LedBox:
             raise HardwareError(f"the LED box on {self.port} failed", lines.failure, "check the cable")
         if not any(heard):
             silence = f"{self._open_timeout_s:g} s of silence"
-            raise HardwareError(f"no LED box answers on {self.port}", silence, "check power, cable and port")
+            raise HardwareError(f"no reply from an LED box on {self.port}", silence, "check power, cable and port")
         sent = b"".join(heard)
         if sum(not 32 <= byte < 127 for byte in sent) > GARBLED_SHARE * len(sent):
             raise HardwareError(
-                f"what answers on {self.port} is no LED box",
-                f"it sent bytes that are no text, {sent[-20:]!r}: another device, or another speed",
+                f"the device on {self.port} is not an LED box",
+                f"it sent bytes that are not text, {sent[-20:]!r}: another device, or another speed",
                 f"check the port, and that the box's program ({PROGRAM}) runs at {BAUD} baud",
             )
         raise HardwareError(
-            f"what answers on {self.port} is no LED box",
+            f"the device on {self.port} is not an LED box",
             f"it sent {next(h for h in reversed(heard) if h)[:40]!r}",
             f"check the port, the box's program ({PROGRAM}) and its speed ({BAUD} baud)",
         )
@@ -261,7 +261,7 @@ class LedBox:
             self._box_us = reading
 
     def _begin_again(self, detail: Mapping[str, Any]) -> None:
-        self._log("warning", "the LED box began again", detail)
+        self._log("warning", "the LED box restarted", detail)
         self._exchanges.clear()
 
     def _burst(self, n: int = PINGS_IN_A_BURST) -> None:

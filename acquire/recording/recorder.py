@@ -102,7 +102,7 @@ class Recorder:
         try:
             self._control.start()
         except (OSError, MiaError) as error:  # a recording needs nobody outside
-            self.event_log.log("warning", "no status and marks from outside", {"error": str(error)})
+            self.event_log.log("warning", "control socket not available", {"error": str(error)})
         self._streams.open(self._on_trigger, self.flasher)
         disk = self._storage.check(self._streams.expected_bytes_per_s())
         if disk.minutes_left * 60 < self.schedule.duration_s:

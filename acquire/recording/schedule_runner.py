@@ -208,14 +208,14 @@ class ScheduleRunner:
         if running is None:
             return Reply(words="paused", actions=(self._begin_pause(now_ns),))
         self._pausing = True
-        log = LogDue(t_ns=now_ns, what="pause asked for", detail={"after": running.label or running.kind})
+        log = LogDue(t_ns=now_ns, what="pause requested", detail={"after": running.label or running.kind})
         return Reply(words=f"pauses after {running.label or 'the sync sequence'}", actions=(log,))
 
     def resume(self, now_ns: int) -> Reply:
         """Continue after a countdown; a pause that has not begun is cancelled."""
         if self._pausing:
             self._pausing = False
-            return Reply(words="goes on without a pause", actions=(LogDue(t_ns=now_ns, what="pause taken back"),))
+            return Reply(words="goes on without a pause", actions=(LogDue(t_ns=now_ns, what="pause cancelled"),))
         if not self._head.paused:
             raise InputError("the recording is not paused", "it runs")
         ended = self._end_pause(now_ns, self._countdown_s)
@@ -260,14 +260,14 @@ class ScheduleRunner:
     def flash(self, now_ns: int) -> Reply:
         """Flash at once, beside the schedule."""
         prompt = Prompt(at_s=self.position_s(now_ns), kind="flash")
-        log = LogDue(t_ns=now_ns, what="flash asked for")
+        log = LogDue(t_ns=now_ns, what="flash requested")
         return Reply(words="flash", actions=(log, FlashDue(t_ns=now_ns, prompt=prompt, requested=True)))
 
     def clap_cue(self, now_ns: int) -> Reply:
         """Ask for a clap at once, beside the schedule."""
         self._clap_ns = now_ns
         prompt = Prompt(at_s=self.position_s(now_ns), kind="clap_cue", text="CLAP")
-        log = LogDue(t_ns=now_ns, what="clap asked for")
+        log = LogDue(t_ns=now_ns, what="clap requested")
         return Reply(words="clap", actions=(log, PromptDue(t_ns=now_ns, prompt=prompt, requested=True)))
 
     # -- what is shown --------------------------------------------------------------------------------------------

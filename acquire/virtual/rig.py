@@ -219,7 +219,7 @@ class VirtualHardware(SensorOrders):
         self._started().box.order({"mute": seconds})
 
     def garble_box(self, seconds: float) -> None:
-        """Let the LED box send bytes that are no text beside its answers for a while."""
+        """Let the LED box send bytes that are not text beside its answers for a while."""
         self._started().box.order({"garble": seconds})
 
     def trigger(self) -> None:

@@ -209,7 +209,7 @@ def test_marks_flashes_and_claps_beside_the_schedule_are_stored(plain: Played) -
     assert (runner.cue(plain.now_ns).kind, runner.cue(plain.now_ns).title) == ("contact", "Clap")
     assert [(row.kind, row.requested) for row in plain.rows[-2:]] == [("flash", True), ("clap_cue", True)]
     logged = [a.what for a in plain.actions if isinstance(a, LogDue)]
-    assert logged == ["flash asked for", "clap asked for"]
+    assert logged == ["flash requested", "clap requested"]
     plain.wait(0.7)
     assert runner.cue(plain.now_ns).kind != "contact"
 

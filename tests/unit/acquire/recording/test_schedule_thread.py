@@ -183,10 +183,10 @@ def test_what_the_person_does_meanwhile_is_stored_and_logged(tmp_path: Path) -> 
     assert {e.source for e in capture.events("marker", "pause_start", "pause_stop")} == {"control"}
     assert [e.detail["asked"] for e in capture.events("marker")] == ["marker", "reconnect", "redo", "next"]
     logged = log_words(capture)
-    assert {"marker", "reconnect", "redo", "next", "paused", "resumed", "flash asked for", "clap asked for"} <= {
+    assert {"marker", "reconnect", "redo", "next", "paused", "resumed", "flash requested", "clap requested"} <= {
         *logged
     }
-    assert "pause asked for" in logged
+    assert "pause requested" in logged
 
 
 @pytest.mark.parametrize("paused", [True, False])
