@@ -137,6 +137,12 @@ def test_the_rooms_of_sync_import_only_those_below_them(below: str) -> None:
     assert wrong == []
 
 
+def test_a_reader_of_align_passes_at_most_twelve_modules() -> None:
+    graph = import_graph()
+    packages = {module for module in graph if any(other.startswith(f"{module}.") for other in graph)}
+    assert len({m for m in graph["sync.align"] - packages if m.startswith("sync.")}) <= 12
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_libraries_neither_print_nor_assert(room: str) -> None:
     wrong = [
