@@ -37,11 +37,11 @@ from dataset.support.version import software
 from sync import resample
 from sync.align import Alignment
 from sync.calibration import calibrate
+from sync.fit.video_map import VideoMapped
 from sync.options import SyncOptions
 from sync.quality.gates import Verdict
 from sync.quality.sensor_entry import session_times
 from sync.quality.stream_alignment import stream_entry
-from sync.quality.video_entry import VideoMapped
 from sync.recording_types import Progress, Recording, SensorRecord, VideoRecord
 
 

@@ -166,8 +166,8 @@ def _evidence(recording: Recording, alignment: Alignment) -> Evidence:
         flash_pairs=pairs,
         contacts=tuple(
             contact_evidence(picture.sound, picture.contacts[i], kind, float(at))
-            for kind, indices in alignment.chosen.items()
-            for i, at in zip(indices, alignment.contacts[kind].host_s, strict=True)
+            for kind, heard in alignment.contacts.items()
+            for i, at in zip(heard.index, heard.host_s, strict=True)
             if picture is not None and picture.sound is not None
         ),
         sensors={

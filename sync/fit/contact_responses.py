@@ -12,7 +12,7 @@ from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.on_demand import OnDemand
 from sync.events.contacts import ContactKind
 from sync.events.emg_responses import MIN_RESPONSES, Response, measure_responses
-from sync.fit.joint import ResponseLatencies
+from sync.fit.joint import JointFit, ResponseLatencies
 from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.fit.priors import BURST
 from sync.recording_types import CONTACT_KINDS, SensorRecord
@@ -45,13 +45,21 @@ class Contacts:
     ci95_s: float
     n_made: int = 0
 
+    def refined(self, joint: JointFit) -> Contacts:
+        """Return them at the times that the final maps give."""
+        if joint.sound is None:
+            return self
+        width_s = float(joint.sound.half_width_s(self.pts_s).max())
+        return replace(self, host_s=joint.sound(self.pts_s) - joint.acoustic_s, ci95_s=width_s)
 
-def respond(
+
+def measure_limbs(
     data: Mapping[str, SensorRecord], contacts: Mapping[ContactKind, Contacts]
 ) -> dict[str, tuple[ContactKind, Response]]:
     """Return for each channel which kind of contact it answers and how.
 
-    Arms answer claps and legs stomps; a channel on another place is tried with both.
+    Arms answer claps and legs stomps; a channel on another place is tried with both. Responses that no sensor of their
+    model can have are marked.
     """
     results: dict[str, tuple[ContactKind, Response]] = {}
     for kind, heard in contacts.items():
@@ -61,7 +69,7 @@ def respond(
                 results[name] = (kind, response)
     for name, d in data.items():
         results.setdefault(name, (next(kind for kind in CONTACT_KINDS if d.responds_to(kind)), Response()))
-    return results
+    return reject_outliers(data, results)
 
 
 def levels_of_limb(data: Mapping[str, SensorRecord], kind: ContactKind) -> Mapping[str, tuple[FloatArray, FloatArray]]:

@@ -17,7 +17,9 @@ from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import explained_alone
 from sync.events.perievent import level_of
-from sync.recording_types import SensorRecord
+from sync.fit.contact_responses import Contacts
+from sync.fit.sound_fit import SoundFit
+from sync.recording_types import CONTACT_KINDS, Recording, SensorRecord
 
 #: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
 _REACTION_S = (-0.3, 1.4)
@@ -39,6 +41,34 @@ _APART_S = 0.2
 #: Contacts of one train are about equally loud; what is this much softer is another sound.
 _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
+
+
+def choose_contacts(recording: Recording, sound: SoundFit | None) -> dict[ContactKind, Contacts]:
+    """Return the claps and stomps that count, on the host clock; none where nothing ties the sound to it."""
+    if recording.video is None or sound is None:
+        return {}
+    contacts, sensors = recording.video.contacts, recording.sensors
+    # The contact itself, not its sound's arrival at the microphone.
+    host_s = sound.line(np.array([c.time_s for c in contacts])) - sound.acoustic.value_s
+    found: dict[ContactKind, Contacts] = {}
+    for kind in CONTACT_KINDS:
+        cues = recording.cues.get(kind, np.zeros(0))
+        if len(cues):
+            known = answered_cues(cues, kind, contacts, host_s)
+        else:
+            known = answered_by_sensors(kind, contacts, host_s, sensors)
+        besides = emg_confirmed_contacts(kind, cues, known, contacts, host_s, sensors)
+        indices = sorted(known + besides, key=lambda j: host_s[j])
+        if indices:
+            pts_s = np.array([contacts[i].time_s for i in indices])
+            found[kind] = Contacts(
+                host_s=host_s[indices],
+                pts_s=pts_s,
+                index=np.array(indices, dtype=np.int64),
+                ci95_s=float(sound.line.half_width_s(pts_s).max()),
+                n_made=max(len(cues), len(indices)),
+            )
+    return found
 
 
 def answered_cues(cue_s: FloatArray, kind: ContactKind, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:

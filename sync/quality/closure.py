@@ -17,7 +17,8 @@ from sync.fit.clock_map import ClockMap
 from sync.fit.contact_fit import fit_contacts
 from sync.fit.contact_responses import Contacts, why_unusable
 from sync.fit.priors import BURST
-from sync.recording_types import SensorRecord
+from sync.fit.video_map import VideoMapped
+from sync.recording_types import Recording, SensorRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,25 @@ class Closure:
 
 
 def close_routes(
+    recording: Recording,
+    mapped: VideoMapped | None,
+    responses: Mapping[str, tuple[ContactKind, Response]],
+    contacts: Mapping[ContactKind, Contacts],
+    span_s: tuple[float, float],
+) -> Closure | None:
+    """Compare flash and arrival with clap and sound; None where one of the routes is missing.
+
+    By the sensors' responses, or where there are none by the map that contacts and bursts alone give the sound.
+    """
+    if recording.video is None or mapped is None or mapped.route != "flash" or mapped.sound is None:
+        return None
+    by_responses = _close_by_responses(recording.sensors, responses, contacts)
+    if by_responses is not None:
+        return by_responses
+    return _close_by_contacts(recording.video.contacts, recording.sensors, mapped.sound.line, span_s)
+
+
+def _close_by_responses(
     data: Mapping[str, SensorRecord],
     responses: Mapping[str, tuple[ContactKind, Response]],
     contacts: Mapping[ContactKind, Contacts],
@@ -66,7 +86,7 @@ def close_routes(
     return Closure(gap_s=float(np.median(gaps)), allowed_s=2.576 * math.sqrt(float(np.median(variances))))
 
 
-def close_by_contacts(
+def _close_by_contacts(
     contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord], sound: ClockMap, span_s: tuple[float, float]
 ) -> Closure | None:
     """Compare the map that contacts alone give the sound with the one it has; None where they give none.

@@ -3,59 +3,95 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact, ContactKind
-from sync.fit.clock_map import ClockMap
-from sync.fit.flash_fit import VideoFit
 from sync.fit.match import Pairing
-from sync.fit.rolling_shutter import ShutterFit
 from sync.fit.sound_fit import SoundFit
+from sync.fit.video_map import VideoMapped
 from sync.quality import gates
+from sync.quality.closure import Closure
 from sync.quality.gates import Judgement, Verdict
 from sync.quality.stream_alignment import SoundConstants, StreamAlignment, VideoConstants
-from sync.recording_types import FlashLog
+from sync.recording_types import FlashLog, Recording
 
 #: Matched events that lie this many frames off are not of one train.
 _OTHER_EVENTS = 2.5
+#: So many contacts that no sensor answers are no accident of weak claps.
+_MANY_CONTACTS = 6
 _METHOD = {"flash": "flashes", "contacts": "contacts", "none": "assumed"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoMapped:
-    """The video's and the sound's maps and what they rest on; ``route`` is flash, contacts or none."""
-
-    line: ClockMap
-    route: str
-    fit: VideoFit | None
-    sound: SoundFit | None
-
-    @property
-    def shutter(self) -> ShutterFit | None:
-        """The camera's shutter, where the map rests on flashes."""
-        return self.fit.shutter if self.fit is not None and self.route == "flash" else None
+def video_streams(
+    recording: Recording, mapped: VideoMapped | None, span_s: tuple[float, float]
+) -> dict[str, StreamAlignment]:
+    """Return the alignment of the video and of its sound; nothing where there is no video."""
+    if mapped is None or recording.video is None:
+        return {}
+    streams = {"video": _video_stream(mapped, recording.flashes, recording.video.brightness.pts_s)}
+    if mapped.sound:
+        streams["sound"] = _sound_stream(mapped.sound, recording.flashes, recording.video.contacts, span_s)
+    return streams
 
 
-def video_stream(
-    mapped: VideoMapped, pairing: Pairing, flashes: FlashLog, pts_s: FloatArray, why: str = ""
-) -> StreamAlignment:
-    """Return the video's alignment; its verdict is FAIL where nothing ties it to the clock.
+def judge_video(
+    video: StreamAlignment | None,
+    closure: Closure | None,
+    span_s: tuple[float, float],
+    lateness_s: float | None,
+    n_unanswered: int,
+) -> Judgement:
+    """Judge the video beside the rest of the recording, which can contradict its own evidence.
 
     Parameters
     ----------
-    mapped : VideoMapped
-    pairing : Pairing
-        Of flashes, or of contacts with bursts.
-    flashes : FlashLog
-    pts_s : ndarray, shape (F,)
-        All frames' times, over which the interval is stated.
-    why : str
-        Why the flashes were not used, where they were not; the whole reason where the route is none.
+    video : StreamAlignment or None
+    closure : Closure or None
+        Of the two routes, where there are two.
+    span_s : (float, float)
+        What video and sensors share.
+    lateness_s : float or None
+        How long after their exposure nearly all frames arrived.
+    n_unanswered : int
+        Claps and stomps heard, where hardly a sensor responds to them.
     """
-    line, sound, shutter = mapped.line, mapped.sound, mapped.shutter
+    if video is None:
+        return Judgement(verdict=Verdict.FAIL, reason="the capture has no video; give one with --video")
+    if span_s[1] <= span_s[0]:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"the video and the sensors do not overlap in time: {span_s[0] - span_s[1]:.1f} s lie between them",
+        )
+    if closure is not None and not closure.closes:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=(
+                f"the two routes disagree: by flash and arrival the sensors answer {1e3 * closure.gap_s:+.0f} ms off "
+                f"what their model and a clap allow ({1e3 * closure.allowed_s:.0f} ms); one pairing is wrong"
+            ),
+        )
+    by_flashes = video.method == "flashes"
+    if by_flashes and n_unanswered >= _MANY_CONTACTS:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"{n_unanswered} claps and stomps are heard, and hardly a sensor answers them where the flashes put "
+            "them: flashes, video and sensors are not of one recording, or not on one clock",
+        )
+    if lateness_s is not None and by_flashes and lateness_s < -video.error_ci95_s - 0.002:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"by its flashes the frames were exposed {-1e3 * lateness_s:.0f} ms after they had arrived; "
+            "the flashes' times or their pairing are wrong",
+        )
+    return Judgement(verdict=video.verdict, reason=video.reason)
+
+
+def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> StreamAlignment:
+    """Return the video's alignment, its interval that of all frames; FAIL where nothing ties it to the clock."""
+    line, pairing, sound, shutter = mapped.line, mapped.pairing, mapped.sound, mapped.shutter
     error = float(line.half_width_s(pts_s).max())
     residual = pairing.residual_s if shutter is None else shutter.residual_s
     if mapped.route == "flash":
@@ -63,13 +99,13 @@ def video_stream(
         judged = _judge_flashes(error, residual, frame_s, of_terminal=flashes.source.is_terminal)
     elif mapped.route == "contacts":
         reason = (
-            f"no flash ties the video to the clock ({why}); claps and stomps alone tie it to the sensors, "
+            f"no flash ties the video to the clock ({mapped.why}); claps and stomps alone tie it to the sensors, "
             f"within {1e3 * error:.0f} ms because the sensors' own delay is taken from a prior"
         )
         judged = Judgement(verdict=Verdict.WARNING, reason=reason)
     else:
-        judged = Judgement(verdict=Verdict.FAIL, reason=why)
-    matched = _matched_host_s(pairing, flashes, mapped)
+        judged = Judgement(verdict=Verdict.FAIL, reason=mapped.why)
+    matched = _matched_host_s(flashes, mapped)
     span = line(pts_s[[0, -1]])
     return StreamAlignment(
         method=_METHOD[mapped.route],
@@ -115,7 +151,7 @@ def _judge_flashes(error_s: float, residual_s: FloatArray, frame_s: float, *, of
     return judged
 
 
-def sound_stream(
+def _sound_stream(
     sound: SoundFit, flashes: FlashLog, contacts: tuple[Contact, ...], span_s: tuple[float, float]
 ) -> StreamAlignment:
     """Return the sound's alignment."""
@@ -151,8 +187,9 @@ def sound_stream(
     )
 
 
-def _matched_host_s(pairing: Pairing, flashes: FlashLog, mapped: VideoMapped) -> FloatArray:
+def _matched_host_s(flashes: FlashLog, mapped: VideoMapped) -> FloatArray:
     """Return the host times at which the map was tied to the clock, ascending."""
+    pairing = mapped.pairing
     if not pairing.accepted:
         return np.zeros(0)
     if mapped.route == "flash":

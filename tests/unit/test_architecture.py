@@ -178,6 +178,12 @@ def test_a_folder_imports_what_it_says_and_no_more(folder: str) -> None:
     assert wrong == []
 
 
+def test_a_reader_of_align_passes_at_most_twelve_modules() -> None:
+    graph = import_graph()
+    packages = {module for module in graph if any(other.startswith(f"{module}.") for other in graph)}
+    assert len({m for m in graph["sync.align"] - packages if m.startswith("sync.")}) <= 12
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_libraries_neither_print_nor_assert(room: str) -> None:
     wrong = [
