@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from acquire.command_options import JsonOption, OutOption, ProtocolOption, RecordOptions, SubjectOption, TransportOption
 from acquire.recording.termination import ending_signals
-from acquire.tools.cli import TransportOption, add_tools
+from acquire.tools.cli import add_tools
+from acquire.virtual.simulate_options import SimulateOptions
+from dataset.support.command_options import with_options
 from dataset.support.console import EXIT_INPUT, EXIT_INTERRUPTED, STDERR, print_result, progress, report_error, run_app
 from dataset.support.errors import CaptureError, DiskFullError, InputError
 from dataset.support.text import clean_line, clean_text
@@ -30,29 +33,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: Other programs read a seed as an integer of 64 bits.
-LARGEST_SEED = 2**63 - 1
-
-RigOption = Annotated[str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'.")]
-OutOption = Annotated[Path, typer.Option("--out", help="Folder that captures go to.")]
-SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
-ProtocolOption = Annotated[
-    Path | None, typer.Option("--protocol", help="Protocol file, or demo, starter, paper or later; default: demo.")
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the sync sequences; default: drawn."),
-]
-CalibrateOption = Annotated[bool, typer.Option("--calibrate", help="First rest, contraction and rest of every muscle.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of a recording.")]
+CaptureArgument = Annotated[Path, typer.Argument(help="The ses-... folder of the recording.")]
 
 
 @app.callback(invoke_without_command=True)
 def screen(
     context: typer.Context,
     rig: Annotated[
-        str | None, typer.Option("--rig", help="A rig.toml, or 'virtual'; default: ./rig.toml, else virtual.")
+        str | None,
+        typer.Option("--rig", help="A rig.toml, or 'virtual'; default: ./rig.toml if present, else virtual."),
     ] = None,
     out: OutOption = Path("captures"),
     subject: SubjectOption = "S01",
@@ -62,7 +51,7 @@ def screen(
     """Record sensors, video and sound on one clock. Without a command: the capture screen."""
     if context.invoked_subcommand is not None:
         return
-    from acquire.screen.app import run_screen
+    from acquire.screen.run import run_screen
 
     found = "rig.toml" if Path("rig.toml").is_file() else "virtual"
     raise typer.Exit(
@@ -71,29 +60,13 @@ def screen(
 
 
 @app.command("run")
-def run_command(
-    rig: RigOption,
-    out: OutOption,
-    subject: SubjectOption,
-    headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
-    protocol: ProtocolOption = None,
-    duration: Annotated[
-        float | None, typer.Option("--duration", min=1, help="Seconds; the exercises are stretched to fit.")
-    ] = None,
-    seed: SeedOption = None,
-    assign: Annotated[
-        bool, typer.Option("--assign", help="First ask to flex each muscle, and bind the sensor that answers.")
-    ] = False,
-    calibrate: CalibrateOption = False,
-    setup_id: Annotated[
-        str, typer.Option("--setup-id", help="Name of this placement of the sensors, the same for its recordings.")
-    ] = "",
-    transport: TransportOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Record once, without a screen. Ctrl-C ends the recording cleanly."""
-    if not headless:
-        raise InputError("run records without a screen only", "--headless is missing", "for the screen: mia-record")
+@with_options
+def run_command(options: RecordOptions, as_json: JsonOption = False) -> None:
+    """Make one recording without a screen. Ctrl-C ends the recording cleanly."""
+    if not options.headless:
+        raise InputError(
+            "mia-record run has no screen", "--headless is missing", "add it, or start the screen with: mia-record"
+        )
     from acquire.open_rig import open_hardware
     from acquire.protocol.protocol import load_protocol
     from acquire.recording.recorder import record
@@ -101,29 +74,28 @@ def run_command(
     from dataset.capture.writer import check_subject
     from dataset.support.outputs import check_writable
 
-    check_subject(subject)
-    check_writable(out)
-    plan, plan_toml = load_protocol(protocol)
-    if seed is None:
-        seed = secrets.randbits(31)
+    check_subject(options.subject)
+    check_writable(options.out)
+    plan, plan_toml = load_protocol(options.protocol)
+    seed = secrets.randbits(31) if options.seed is None else options.seed
     stop = threading.Event()
     with ending_signals(lambda _: stop.set()), _progress_line() as show:
-        hardware, rig_toml = open_hardware(rig, seed=seed, subject=subject, transport=transport)
+        hardware, rig_toml = open_hardware(options.rig, seed=seed, subject=options.subject, transport=options.transport)
         take = Take(
             protocol=plan,
-            out=out,
-            subject=subject,
+            out=options.out,
+            subject=options.subject,
             seed=seed,
-            duration_s=duration,
+            duration_s=options.duration,
             protocol_toml=plan_toml,
             rig_toml=rig_toml,
-            calibrate=calibrate,
-            setup_id=setup_id,
+            calibrate=options.calibrate,
+            setup_id=options.setup_id,
         )
-        ask = _say_what_to_flex if assign else None
+        ask = _say_what_to_flex if options.assign else None
         recording = record(hardware, take, stop=stop, on_progress=show, ask_to_flex=ask)
     if recording is None:
-        STDERR.print("interrupted before the recording began; nothing was stored")
+        STDERR.print("interrupted before the recording started; nothing was stored")
         raise typer.Exit(EXIT_INTERRUPTED)
     for note in recording.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
@@ -134,57 +106,33 @@ def run_command(
 
 
 @app.command("simulate")
-def simulate_command(
-    out: OutOption,
-    subject: SubjectOption,
-    minutes: Annotated[float, typer.Option("--minutes", help="Length of the recording.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of everything that is drawn.")],
-    protocol: ProtocolOption = None,
-    faults: Annotated[Path | None, typer.Option("--faults", help="Faults to put in, as TOML.")] = None,
-    calibrate: CalibrateOption = False,
-    mixed: Annotated[bool, typer.Option("--mixed", help="Some channels on sensors of other makes.")] = False,
-    video: Annotated[bool, typer.Option(help="With picture and sound; without, a day takes a minute.")] = True,
-    stamp: Annotated[
-        str | None, typer.Option("--stamp", help="Name of the recording, YYYYMMDDTHHMMSS; default: now.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+@with_options
+def simulate_command(out: OutOption, options: SimulateOptions, as_json: JsonOption = False) -> None:
     """Write a virtual capture faster than real time, without Bluetooth."""
+    minutes = options.minutes or 0.0
     if not 0 < minutes <= 24 * 60:
         raise InputError(f"--minutes {minutes:g} cannot be simulated", "it must be above 0 and at most 1440")
-    from acquire.protocol.protocol import load_protocol
-    from acquire.virtual.simulate import Film, simulate
+    from acquire.virtual.simulate import simulate
     from dataset.capture.writer import check_stamp, check_subject
 
-    check_subject(subject)
-    if stamp is not None:
-        check_stamp(stamp)
-    plan, plan_toml = load_protocol(protocol)
+    check_subject(options.subject)
+    if options.stamp is not None:
+        check_stamp(options.stamp)
     with _fraction_bar("simulating") as advance:
-        folder = simulate(
-            out,
-            subject=subject,
-            minutes=minutes,
-            seed=seed,
-            protocol=plan,
-            protocol_text=plan_toml,
-            faults=faults,
-            mixed=mixed,
-            calibrate=calibrate,
-            film=Film() if video else None,
-            stamp=stamp,
-            progress=advance,
-        )
-    print_result({"capture": str(folder), "subject": subject, "seed": seed}, as_json=as_json, text=str(folder))
+        folder = simulate(out, options, advance)
+    made = {"capture": str(folder), "subject": options.subject, "seed": options.seed}
+    print_result(made, as_json=as_json, text=str(folder))
 
 
 @app.command("attach")
 def attach_command(
     capture: CaptureArgument,
-    videos: Annotated[list[Path], typer.Argument(help="Video files; several are parts of one recording, in order.")],
+    videos: Annotated[
+        list[Path], typer.Argument(help="Video files; several are the parts of one recording, in order.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Attach what a phone or another camera filmed; the files stay where they are."""
+    """Attach videos from a phone or another camera; the files stay where they are."""
     from acquire.maintenance.attach import attach_videos
 
     made = attach_videos(capture, videos, progress=progress)
@@ -211,7 +159,7 @@ def attached_text(made: Attached) -> str:
 
 @app.command("recover")
 def recover_command(capture: CaptureArgument, as_json: JsonOption = False) -> None:
-    """Close a capture whose recording was cut off, and say what is there."""
+    """Close a capture whose recording was interrupted, and list what it contains."""
     from acquire.maintenance.recover import recover
 
     found = recover(capture)
@@ -226,19 +174,19 @@ def verify_command(capture: CaptureArgument, as_json: JsonOption = False) -> Non
     found = verify(capture)
     if found:
         raise CaptureError(
-            f"{capture} is not as it was closed",
+            f"{capture} has changed since it was closed",
             "; ".join(f"{m.file} is {m.problem}" for m in found),
-            "take it from a backup; what changed it is not known",
+            "restore it from a backup; the cause of the change is not known",
         )
-    print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: every file is as it was")
+    print_result({"capture": str(capture), "ok": True}, as_json=as_json, text=f"{capture}: all files are unchanged")
 
 
-PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the recorder, where several run.")]
+PidOption = Annotated[int | None, typer.Option("--pid", help="Process id of the recorder, if several are running.")]
 
 
 @app.command("status")
 def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
-    """Say how the recording that runs is doing; it may have a screen or none."""
+    """Show the status of the running recorder, with or without a screen."""
     from acquire.recording.control_socket import ask
     from acquire.recording.status import status_text
 
@@ -248,11 +196,11 @@ def status_command(pid: PidOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("mark")
 def mark_command(
-    text: Annotated[str, typer.Argument(help="What happened, in a line.")],
+    text: Annotated[str, typer.Argument(help="What happened, in one line.")],
     pid: PidOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Set a marker in the recording that runs, at this moment."""
+    """Set a marker in the running recording, now."""
     from acquire.recording.control_socket import ask
 
     text = clean_line(text)
@@ -264,9 +212,10 @@ add_tools(app)
 
 
 def _say_what_to_flex(channel: str, seconds: float) -> None:
+    from acquire.protocol.prompts import REST_TEXT
     from acquire.recording.assignment_procedure import flex_prompt
 
-    words = flex_prompt(channel).text if channel else "let everything hang loose"
+    words = flex_prompt(channel).text if channel else REST_TEXT
     STDERR.print(f"{words} ({seconds:g} s)", markup=False)
 
 
@@ -288,7 +237,7 @@ def _disk_full(recording: Recording) -> DiskFullError:
     return DiskFullError(
         f"THE DISK IS FULL: the recording ended after {recording.duration_s:.0f} s",
         recording.disk_full,
-        "everything until then is kept and closed; free some space before the next one",
+        "everything up to then is saved and closed; free some disk space before the next recording",
     )
 
 
@@ -316,7 +265,7 @@ def health_text(health: dict[str, Any]) -> str:
     if health["away_s"] >= 0.5:
         words.append(f"not connected for {health['away_s']:.1f} s")
     if any(epoch["surplus"] for epoch in health["epochs"]):
-        words.append("more values than it can send: delivered twice?")
+        words.append("more values than the sensor can send: duplicates?")
     return ", ".join(words)
 
 
@@ -329,7 +278,7 @@ def recovered_text(found: Recovered) -> str:
         when = "nothing" if end.last_s is None else f"last at {end.last_s:.2f} s, {end.behind_s:.2f} s before the end"
         lines.append(f"  {end.stream:18} {end.n:6}  {when}{'  ENDED EARLY' if end.early else ''}")
     if ends.pictures_lost:
-        lines.append(f"  {ends.pictures_lost} pictures did not reach the file")
+        lines.append(f"  {ends.pictures_lost} frames were not written to the file")
     if ends.video_error:
         lines.append(f"  the video cannot be read: {ends.video_error}")
     if ends.cut_in:

@@ -34,9 +34,9 @@ def open_hardware(
     if rig in (VIRTUAL, VIRTUAL_MIXED):
         if transport:
             raise InputError(f"--transport {transport} and --rig {rig}", "the virtual rig has a radio of its own")
-        from acquire.virtual.rig import VirtualHardware
+        from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 
-        made = VirtualHardware(seed, subject, mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed)
+        made = VirtualHardware(seed, subject, VirtualRigOptions(mixed=rig == VIRTUAL_MIXED, rig_seed=rig_seed))
         return made, f'name = "{rig}"\n'
     from acquire.rig.real import RealHardware
 
@@ -55,10 +55,10 @@ def declared_media(rig: str) -> tuple[tuple[int, int, float] | None, int]:
         0 without a microphone.
     """
     if rig in (VIRTUAL, VIRTUAL_MIXED):
+        from acquire.virtual import film
         from acquire.virtual.devices import clocks
-        from acquire.virtual.person import figure
 
-        return (figure.WIDTH, figure.HEIGHT, clocks.FRAME_RATE_HZ), clocks.SOUND_RATE_HZ
+        return (film.WIDTH, film.HEIGHT, clocks.FRAME_RATE_HZ), clocks.SOUND_RATE_HZ
     parsed, _ = load_rig(Path(rig))
     camera, microphone = parsed.camera, parsed.microphone
     picture = (camera.width, camera.height, camera.rate_hz) if camera else None

@@ -21,11 +21,12 @@ WORK = """
 import json, resource, sys
 from pathlib import Path
 from acquire.protocol.protocol import load_protocol
-from acquire.virtual.simulate import Film, simulate
-protocol, text = load_protocol(None)
+from acquire.virtual.film import Film
+from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 film = Film(width=64, height=36) if sys.argv[3] == "video" else None
-folder = simulate(Path(sys.argv[1]), subject="S1", minutes=float(sys.argv[2]), seed=1, protocol=protocol,
-                  protocol_text=text, film=film)
+options = SimulateOptions(subject="S1", minutes=float(sys.argv[2]), seed=1, protocol=load_protocol(None), film=film)
+folder = simulate(Path(sys.argv[1]), options)
 sizes = {p.name: p.stat().st_size for p in folder.iterdir()}
 print(json.dumps({"sizes": sizes, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """

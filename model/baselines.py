@@ -1,6 +1,6 @@
-"""What a model must beat: predictors that learn nothing.
+"""Baselines that a model must beat: a random window, channel means, and the nearest neighbour by skeleton.
 
-``random`` and ``nn`` are the paper's. Floors are computed on the same windows and counted the same way as the model.
+``random`` and ``nn`` are the paper's. Baselines are computed on the same windows as the model and judged the same way.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataset.pose.skeleton import JOINT
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.windows import Windows
 
-#: The floors in the order in which they are told.
-FLOORS = ("random", "mean", "subject_mean", "nn", "nn_subject")
+#: The baselines, in the order of tables.
+BASELINES = ("random", "mean", "subject_mean", "nn", "nn_subject")
 
 _ROWS_AT_ONCE = 512
 
 
-def predict_floors(train: Windows, test: Windows, *, seed: int = 0) -> dict[str, FloatArray]:
-    """Return each floor's prediction for the test windows, shape (N, L, C) each.
+def predict_baselines(train: Windows, test: Windows, *, seed: int = 0) -> dict[str, FloatArray]:
+    """Return each baseline's prediction for the test windows, shape (N, L, C) each.
 
     ``random``: the sEMG of a random training window of the same exercise (of any where there is none). ``mean``:
     the training mean of each channel. ``subject_mean``: that of the same subject (the mean where the subject is

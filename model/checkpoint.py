@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 REFERENCE = "training_windows.safetensors"
 
-#: Training windows kept for the floors of later evaluations; of more, as many are kept, evenly spaced.
+#: Training windows kept for the baselines of later evaluations; of more, as many are kept, evenly spaced.
 MOST_KEPT = 5000
 
 
@@ -40,7 +40,7 @@ def save_run(folder: Path, *, name: str, network: Network, train: Windows, setti
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model": name,
-        "network": network.config,
+        "network": asdict(network.config),
         **settings,
         "training_windows": {"kept": len(kept), "of": len(train), **texts},
     }

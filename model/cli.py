@@ -1,4 +1,4 @@
-"""``mia-train``: fit a model on sessions, judge it, show what it reached, run the paper's experiments."""
+"""``mia-train``: train a model on sessions, evaluate it, show its results, run the paper's experiments."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataset.support.command_options import with_options
 from dataset.support.console import STDERR, print_result, progress, run_app
 from dataset.support.errors import UsageError
+from model.options import AllowUnverified, ExperimentOptions, FitOptions
 
 if TYPE_CHECKING:
     from model.runs import Result
 
 app = typer.Typer(
     name="mia-train",
-    help="Learn to predict muscles from motion, and say honestly how well.",
+    help="Train models that predict muscle activity from motion, and compare them with baselines.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -25,12 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Sessions = Annotated[
-    list[Path], typer.Argument(metavar="SESSION...", help="Session files, or folders of files that end in .h5.")
-]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `mia-train fit` wrote.")]
+Sessions = Annotated[list[Path], typer.Argument(metavar="SESSION...", help="Session files, or folders of .h5 files.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder written by `mia-train fit`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-AllowUnverified = Annotated[bool, typer.Option("--allow-unverified", help="Also take sessions whose verdict is FAIL.")]
 
 
 @app.callback()
@@ -39,50 +38,26 @@ def _root() -> None:
 
 
 @app.command()
+@with_options
 def fit(
     sessions: Sessions,
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to write; must not exist.")],
-    model: Annotated[str, typer.Option("--model", help="mia, transformer-paper or cnn-paper.")] = "mia",
-    split: Annotated[
-        str, typer.Option("--split", help="What is held out: time, recording, exercise, subject or pass.")
-    ] = "time",
-    hold_out: Annotated[
-        list[str] | None,
-        typer.Option("--hold-out", help="Recording, exercise or subject to hold out (may be repeated)."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the weights, the order and the split.")] = 0,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Default: the model's own recipe.")] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option("--stride", min=1, help="Frames between windows; default 1 for under 10 minutes, else 5."),
-    ] = None,
-    allow_unverified: AllowUnverified = False,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder to create; must not exist.")],
+    options: FitOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the floors."""
+    """Train on sessions; write weights, metrics and a plot to RUN, and print the error against the baselines."""
     from model import runs
 
-    with _epochs_bar(model) as told:
-        result = runs.fit(
-            sessions,
-            out,
-            model=model,
-            split=split,
-            held_out=tuple(hold_out or ()),
-            seed=seed,
-            epochs=epochs,
-            stride=stride,
-            allow_unverified=allow_unverified,
-            progress=told,
-        )
-    _tell(result, model, as_json=as_json)
+    with _epochs_bar(options.model) as report:
+        result = runs.fit(sessions, out, options, progress=report)
+    _tell(result, options.model, as_json=as_json)
 
 
 @app.command()
 def evaluate(
     run: RunFolder, sessions: Sessions, allow_unverified: AllowUnverified = False, as_json: AsJson = False
 ) -> None:
-    """Judge RUN on sessions; of those it was fitted on, only the test part counts."""
+    """Evaluate RUN on sessions; of those it was trained on, only the test part is used."""
     from model import checkpoint, runs
 
     model = checkpoint.load_config(run)["model"]
@@ -90,6 +65,7 @@ def evaluate(
 
 
 @app.command()
+@with_options
 def experiment(
     name: Annotated[
         str,
@@ -97,55 +73,29 @@ def experiment(
     ],
     sessions: Sessions,
     out: Annotated[Path, typer.Option("--out", help="Folder for tables and figures; must not exist.")],
-    tier: Annotated[str, typer.Option("--tier", help="quick (a stated subset) or full.")] = "quick",
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Trainings of each kind; default: the tier's.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Of 32 windows, at either rate; default: the tier's.")
-    ] = None,
-    stride: Annotated[int | None, typer.Option("--stride", min=1, help="Frames between windows; as in fit.")] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Runs at a time, each in a process of its own.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
-    allow_unverified: AllowUnverified = False,
+    options: ExperimentOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Run the paper's experiments on sessions: honest splits, all systems beside the floors, intervals, figures."""
+    """Run the paper's experiments on sessions: honest splits, all systems beside the baselines, intervals, figures."""
     from model.experiments.run import run_experiments
 
-    if jobs is not None and scheduler is not None:
-        raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
-    outcome = run_experiments(
-        name,
-        sessions,
-        out,
-        tier=tier,
-        seeds=seeds,
-        steps=steps,
-        stride=stride,
-        workers=jobs or 1,
-        scheduler=scheduler,
-        resume=resume,
-        allow_unverified=allow_unverified,
-        progress=progress,
-    )
+    if options.jobs is not None and options.scheduler is not None:
+        raise UsageError(
+            "--jobs and --scheduler exclude each other", "a cluster has its own workers", "give only one of them"
+        )
+    outcome = run_experiments(name, sessions, out, options, progress=progress)
     for note in outcome.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
     if not as_json:
         _overview(outcome.rows)
     text = "\n".join(f"{n}: {page}" for n, page in outcome.pages.items())
-    told = {"out": outcome.out, "pages": outcome.pages, "figures": list(outcome.figures), "notes": list(outcome.notes)}
-    print_result({**told, "rows": list(outcome.rows)}, as_json=as_json, text=text)
+    paths = {"out": outcome.out, "pages": outcome.pages, "figures": list(outcome.figures), "notes": list(outcome.notes)}
+    print_result({**paths, "rows": list(outcome.rows)}, as_json=as_json, text=text)
 
 
 @app.command()
 def show(run: RunFolder, as_json: AsJson = False) -> None:
-    """Print what RUN is and what it reached."""
+    """Print the settings and results of RUN."""
     from model import checkpoint, runs
 
     config = checkpoint.load_config(run)
@@ -168,13 +118,13 @@ def _epochs_bar(model: str) -> Iterator[Callable[[int, int], None]]:
     with ExitStack() as stack:
         advance: Callable[[float], None] | None = None
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             nonlocal advance
             if advance is None:
                 advance = stack.enter_context(progress(f"training {model}", total))
             advance(1 if done else 0)
 
-        yield told
+        yield report
 
 
 def _tell(result: Result, model: str, *, as_json: bool) -> None:
@@ -196,8 +146,8 @@ def _tell(result: Result, model: str, *, as_json: bool) -> None:
             f"plot:    {result.plot_path}",
         )
     )
-    told = {"run": result.run, "metrics_path": result.metrics_path, "plot_path": result.plot_path}
-    print_result({**told, "model": model, "unit": unit, "metrics": metrics}, as_json=as_json, text=text)
+    paths = {"run": result.run, "metrics_path": result.metrics_path, "plot_path": result.plot_path}
+    print_result({**paths, "model": model, "unit": unit, "metrics": metrics}, as_json=as_json, text=text)
 
 
 def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
@@ -212,7 +162,7 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
     baselines.add_column("RMSE", justify="right")
     baselines.add_column(f"{model} is", justify="right")
     for name, value in metrics["floors"].items():
-        baselines.add_row(_FLOOR_NAMES[name], _number(value), _against(metrics["rmse"], value))
+        baselines.add_row(_BASELINE_NAMES[name], _number(value), _against(metrics["rmse"], value))
     baselines.add_section()
     baselines.add_row(model, _number(metrics["rmse"]), "", style="bold")
     STDERR.print(baselines)
@@ -256,7 +206,7 @@ def _overview(rows: Sequence[Mapping[str, Any]]) -> None:
         STDERR.print(table)
 
 
-_FLOOR_NAMES = {
+_BASELINE_NAMES = {
     "random": "random window, same exercise",
     "mean": "mean",
     "subject_mean": "mean of the subject",
@@ -269,10 +219,10 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _against(mine: float | None, floor: float | None) -> str:
-    if mine is None or not floor:
+def _against(mine: float | None, baseline: float | None) -> str:
+    if mine is None or not baseline:
         return "-"
-    change = 100.0 * (1.0 - mine / floor)
+    change = 100.0 * (1.0 - mine / baseline)
     return f"{abs(change):.0f} % {'better' if change >= 0 else 'worse'}"
 
 

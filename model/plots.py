@@ -45,7 +45,7 @@ class Stretch:
     subject: str
 
 
-def true_runs(test: Windows, predicted: FloatArray) -> tuple[Stretch, ...]:
+def join_windows(test: Windows, predicted: FloatArray) -> tuple[Stretch, ...]:
     """Join windows that touch or overlap in time, within one recording and run."""
     frames = test.start_frame
     order = np.lexsort((frames, test.run, test.recording))
@@ -75,7 +75,7 @@ def draw_predictions(test: Windows, predicted: FloatArray, path: Path, *, title:
         Ends in ``.png``.
     title : str
     """
-    shown = _chosen(true_runs(test, predicted), test.rate_hz)
+    shown = _chosen(join_windows(test, predicted), test.rate_hz)
     n_rows = (len(test.channels) + 1) // 2
     figure = Figure(figsize=(13, 1.6 + 1.75 * n_rows), layout="constrained")
     FigureCanvasAgg(figure)

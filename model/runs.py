@@ -1,4 +1,4 @@
-"""A run: read sessions, split, train, measure, draw, and write it all as one folder; and judge it again later."""
+"""A run: read sessions, split, train, measure and draw into one folder; and evaluate it on other sessions later."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dataset.session.file import find_sessions, read_session
 from dataset.session.types import Session
-from dataset.splits import Split, split_windows
+from dataset.splits import Split, TrainedOn, split_windows, windows_not_trained_on
 from dataset.support import clock
 from dataset.support.errors import InputError, OutputExistsError, RefusedError
 from dataset.support.files import current_umask, sha256_of, write_atomically, written_whole
@@ -27,6 +26,7 @@ from dataset.windows import Windows, windows_from_sessions
 from model import networks, plots
 from model.checkpoint import load_config, load_network, load_training_windows, save_run
 from model.evaluation import measure
+from model.options import FitOptions
 from model.training.loop import Training, predict, train
 
 METRICS = "metrics.json"
@@ -57,14 +57,8 @@ class Result:
 def fit(
     sessions: Sequence[Path],
     out: Path,
+    options: FitOptions,
     *,
-    model: str = "mia",
-    split: str = "time",
-    held_out: tuple[str, ...] = (),
-    seed: int = 0,
-    epochs: int | None = None,
-    stride: int | None = None,
-    allow_unverified: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Train a model on sessions and write the run to ``out``: weights, settings, metrics and a plot.
@@ -75,11 +69,9 @@ def fit(
         Files, or folders of files that end in ``.h5``.
     out : Path
         Does not exist; written beside itself and renamed when whole.
-    model, split, held_out, seed, epochs, stride
-        See :func:`model.networks.build`, :func:`dataset.splits.split_windows`, :func:`model.training.loop.train` and
-        :func:`dataset.windows.windows_from_sessions`.
-    allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
+    options : FitOptions
+    progress : callable, optional
+        Called with the epochs done and their number.
 
     Raises
     ------
@@ -90,16 +82,16 @@ def fit(
     if out.exists():
         raise OutputExistsError(f"{out} exists", "runs are never overwritten", "choose another --out")
     check_writable(out.parent)
-    networks.check_name(model)
-    read = read_verified(sessions, allow_unverified=allow_unverified)
-    windows = windows_from_sessions(read, stride=stride)
-    parts = split_windows(windows, split, seed=seed, held_out=held_out)
+    networks.check_name(options.model)
+    read = read_verified(sessions, allow_unverified=options.allow_unverified)
+    windows = windows_from_sessions(read, stride=options.stride)
+    parts = split_windows(windows, options.split, seed=options.seed, held_out=options.held_out)
     training_part, test_part = windows.take(parts.train), windows.take(parts.test)
-    trained = train(model, training_part, seed=seed, epochs=epochs, progress=progress)
+    trained = train(options.model, training_part, seed=options.seed, epochs=options.epochs, progress=progress)
     predicted = predict(trained.network, test_part)
     hashes = [_sha256(s) for s in read]
     metrics = {
-        **measure(training_part, test_part, predicted, seed=seed),
+        **measure(training_part, test_part, predicted, seed=options.seed),
         "n_train": len(training_part),
         "n_test": len(test_part),
         "seconds": round(trained.seconds, 3),
@@ -114,17 +106,17 @@ def fit(
     except OSError as error:
         raise cannot_write(out.parent, error) from error
     try:
-        save_run(part, name=model, network=trained.network, train=training_part, settings=settings)
+        save_run(part, name=options.model, network=trained.network, train=training_part, settings=settings)
         plots.draw_predictions(
             test_part,
             predicted,
             part / PLOT,
-            title=_title(f"{model}, test part of --split {split}", metrics, read, windows.unit),
+            title=_title(f"{options.model}, test part of --split {options.split}", metrics, read, windows.unit),
         )
         _write_json(part / METRICS, metrics)
         _share(part)
         if out.exists():
-            raise OutputExistsError(f"{out} exists", "it was made meanwhile", "choose another --out")
+            raise OutputExistsError(f"{out} exists", "it appeared during the training", "choose another --out")
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -138,7 +130,7 @@ def fit(
 
 
 def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = False) -> Result:
-    """Judge a run on sessions and write ``evaluate-<UTC>.json`` and its plot into the run's folder.
+    """Evaluate a run on sessions and write ``evaluate-<UTC>.json`` and its plot into the run's folder.
 
     Of a session that the run was fitted on, only the windows of the run's test part are used; of others, all.
 
@@ -159,7 +151,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     )
     _check_fits(config, windows)
     hashes = [_sha256(s) for s in read]
-    chosen = _untrained(config, read, hashes, windows)
+    chosen = windows_not_trained_on(windows, _fitted_on(config, read, hashes))
     if not len(chosen):
         raise InputError(
             "no window to judge the run by", "it was trained on all of these sessions", "give sessions it has not seen"
@@ -273,17 +265,14 @@ def _settings(
     }
 
 
-def _untrained(
-    config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str], windows: Windows
-) -> np.typing.NDArray[np.int64]:
-    """Return the windows that are the run's own test windows, or of sessions it was not fitted on."""
-    keep = np.ones(len(windows), dtype=np.bool_)
-    for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True)):
-        for seen in config["sessions"]:
-            if sha == seen["sha256"] or session.session_uuid == seen["session_uuid"]:
-                mine = windows.recording == i
-                keep[mine] = np.isin(windows.start_row[mine], seen["test_rows"])
-    return np.flatnonzero(keep)
+def _fitted_on(config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str]) -> list[TrainedOn]:
+    """Return which of the sessions the run was fitted on, by file or identity, and what it tested with."""
+    return [
+        TrainedOn(recording=i, test_rows=seen["test_rows"])
+        for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True))
+        for seen in config["sessions"]
+        if sha == seen["sha256"] or session.session_uuid == seen["session_uuid"]
+    ]
 
 
 def _check_fits(config: dict[str, Any], windows: Windows) -> None:

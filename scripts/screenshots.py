@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from acquire.open_rig import open_hardware
 from acquire.preflight.body_in_view import BodyFinder
@@ -94,18 +93,17 @@ async def screens(out: Path) -> dict[str, str]:
         await pilot.pause(0.5)
         made["setup"] = app.export_screenshot()
         await pilot.press("enter")
-        step: Any = None
-        await until(lambda: app.recorder.snapshot().phase == "ready" and getattr(app.step, "body", None))
+        await until(lambda: app.recorder.snapshot().phase == "ready" and app.body_watch.body)
         await pilot.pause(4.0)
         made["check"] = app.export_screenshot()
         await pilot.press("enter")
         await pilot.pause(0.5)
-        step = app.step
+        assignment = app.conductor.assignment
         await pilot.press("a")
-        await until(lambda: len(step.answers) == 5 and step.asked)
+        await until(lambda: len(assignment.answers) == 5 and assignment.view().asked)
         await pilot.pause(0.5)
         made["assign"] = app.export_screenshot()
-        await until(lambda: len(step.answers) == 8 and not step.asked)
+        await until(lambda: len(assignment.answers) == 8 and not assignment.running)
         await pilot.press("enter")
         await pilot.pause(0.5)
         await pilot.press("enter")

@@ -56,7 +56,7 @@ def main() -> None:
     subject = ", ".join(f"`{name}`" for name in SUBJECT_ATTRIBUTES)
     lines += ["", f"Attributes of `/subject`, all optional: {subject}."]
     attributes = ", ".join(f"`{name}`" for name in (*SYNC_TEXTS, *SYNC_INTS, *SYNC_FLOATS))
-    lines += ["", f"Attributes of `/sync/<stream>`: {attributes}, and the stream's named constants.", ""]
+    lines += ["", f"Attributes of `/sync/<stream>`: {attributes}, and the constants of that stream.", ""]
     lines += ["| constant | meaning |", "|---|---|"]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in SYNC_CONSTANTS.items()]
     lines += ["", *SENSOR_OFFSETS, ""]

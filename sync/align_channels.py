@@ -1,4 +1,4 @@
-"""Two devices' recordings put on one clock by a channel each that saw the same thing: a light, a trigger, a tap."""
+"""Alignment of two devices' recordings by one channel each that recorded the same light, trigger or tap."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataset.importers.channels import Channel
 from dataset.support.arrays import FloatArray
 from sync.events.edges import Edge, detect_edges
 from sync.fit.match import MAX_RATE_PPM, MIN_MATCHES, match_events
-from sync.quality.gates import FAIL, PASS, WARNING
+from sync.quality.gates import Verdict
 
 #: Shapes of two edges are laid over each other in this stretch about them.
 _SHAPE_S = (-0.05, 0.15)
@@ -27,7 +27,7 @@ class ChannelAlignment:
 
     Attributes
     ----------
-    verdict : {"PASS", "WARNING", "FAIL"}
+    verdict : Verdict
         Never PASS where the pairing rests on fewer than three edges; FAIL is a refusal and has no offset.
     reason : str
     method : {"trains", "few edges", "none"}
@@ -42,7 +42,7 @@ class ChannelAlignment:
         Edges found in either channel.
     """
 
-    verdict: str
+    verdict: Verdict
     reason: str
     method: str
     offset_s: float
@@ -71,8 +71,8 @@ def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
     theirs = detect_edges(target.time_s, target.value)
     for channel, edges in ((reference, ours), (target, theirs)):
         if not edges:
-            why = f"no edge stands out in {channel.name}"
-            return _refused(f"{why}; choose a channel that saw a light, a trigger or a tap", ours, theirs)
+            why = f"no clear edge in {channel.name}"
+            return _refused(f"{why}; choose a channel that recorded a light, a trigger or a tap", ours, theirs)
     several = _by_trains(reference, target, ours, theirs)
     if several is not None:
         return several
@@ -82,7 +82,7 @@ def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
 def _by_trains(
     reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]
 ) -> ChannelAlignment | None:
-    """Return the alignment by three edges or more of a kind; None where there are not as many."""
+    """Return the alignment by three or more edges of a kind; None where there are fewer."""
     refusal = ""
     best: ChannelAlignment | None = None
     for rising in (True, False):
@@ -102,11 +102,11 @@ def _by_trains(
         x = np.array([q.time_s for _, q in pairs])
         y = np.array([p.time_s for p, _ in pairs])
         slope, height, half_width_s = _line(x, y, np.array([math.hypot(*_widths(p, q)) for p, q in pairs]))
-        what = f"{len(pairs)} {'rising' if rising else 'falling'} edges of {len(a)} and {len(b)} fit together"
+        what = f"{len(pairs)} {'rising' if rising else 'falling'} edges of {len(a)} and {len(b)} match"
         good = half_width_s <= _PASS_S
         best = ChannelAlignment(
-            verdict=PASS if good else WARNING,
-            reason=what if good else f"{what}, but only to {1e3 * half_width_s:.0f} ms",
+            verdict=Verdict.PASS if good else Verdict.WARNING,
+            reason=what if good else f"{what}, but only within {1e3 * half_width_s:.0f} ms",
             method="trains", offset_s=height, half_width_s=half_width_s, rate_ppm=slope * 1e6,
             pairs_s=np.column_stack([y, x]), n_reference=len(ours), n_target=len(theirs),
         )  # fmt: skip
@@ -116,7 +116,7 @@ def _by_trains(
 
 
 def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
-    """Return the alignment by one or two edges that leave no choice; else a refusal."""
+    """Return the alignment by one or two edges where only one pairing is possible; else a refusal."""
     # A recording that ended before the light went off lacks that edge only.
     alike = [
         rising for rising in (True, False)
@@ -126,7 +126,7 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
     ours, theirs = (tuple(e for e in edges if e.rising in alike) for edges in (ours, theirs))
     if not ours or [e.rising for e in ours] != [e.rising for e in theirs]:
         return _refused(
-            f"{len(ours_all)} and {len(theirs_all)} edges were found, too few to tell which belong together; "
+            f"{len(ours_all)} and {len(theirs_all)} edges were found, too few to match them reliably; "
             "switch the light three times or more, unevenly, while both record",
             ours_all, theirs_all,
         )  # fmt: skip
@@ -135,8 +135,8 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
     widths = np.array([m[1] for m in measured])
     if np.ptp(offsets) > _SPACING_S + 2.0 * float(widths.max()):
         return _refused(
-            f"the {len(ours)} edges of either channel lie {1e3 * np.ptp(offsets):.0f} ms differently apart, "
-            "so they are not the same ones; switch the light three times or more, unevenly, while both record",
+            f"the spacing of the {len(ours)} edges differs by {1e3 * np.ptp(offsets):.0f} ms between the channels, "
+            "so they are not the same events; switch the light three times or more, unevenly, while both record",
             ours_all, theirs_all,
         )  # fmt: skip
     weight = 1.0 / widths**2
@@ -145,10 +145,10 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
     n = len(ours)
     drift_ms = MAX_RATE_PPM * 1e-6 * 60 * 1e3
     return ChannelAlignment(
-        verdict=WARNING,
+        verdict=Verdict.WARNING,
         reason=(
-            f"the pairing rests on {'one edge' if n == 1 else f'{n} edges'} in each: nothing proves that they are the "
-            f"same event, and the clocks' rate is not seen (up to {drift_ms:.0f} ms a minute away from it)"
+            f"the match relies on {'one edge' if n == 1 else f'{n} edges'} each: nothing proves that they are the "
+            f"same event, and the rate of the clocks is not measured (up to {drift_ms:.0f} ms per minute)"
         ),
         method="few edges", offset_s=offset_s, half_width_s=half_width_s, rate_ppm=math.nan,
         pairs_s=np.array([[p.time_s, q.time_s] for p, q in zip(ours, theirs, strict=True)]),
@@ -157,7 +157,7 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
 
 
 def _one(reference: Channel, target: Channel, ours: Edge, theirs: Edge) -> tuple[float, float]:
-    """Return offset and half-width by one edge: its levels' passages, and its whole shape laid over the other's."""
+    """Return offset and half-width by one edge: from its level crossings, and from cross-correlating its shape."""
     by_level = ours.levels_s - theirs.levels_s
     crossing_s = float(np.median(by_level))
     # Where two sensors bend the same light differently, its levels are passed at different lags: that is the doubt.
@@ -193,7 +193,7 @@ def _shape_lag_s(reference: Channel, target: Channel, ours_s: float, theirs_s: f
 
 
 def _line(x: FloatArray, y: FloatArray, half_width_s: FloatArray) -> tuple[float, float, float]:
-    """Return rate, offset and the offset's half-width amid the edges."""
+    """Return rate, offset and the offset's half-width at the middle of the edges."""
     weight = 1.0 / half_width_s**2
     middle = float(np.sum(weight * x) / np.sum(weight))
     centred = x - middle
@@ -215,28 +215,29 @@ def _worst(edges: tuple[Edge, ...]) -> float:
 
 def _refused(reason: str, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
     return ChannelAlignment(
-        verdict=FAIL, reason=reason, method="none", offset_s=math.nan, half_width_s=math.nan, rate_ppm=math.nan,
+        verdict=Verdict.FAIL, reason=reason, method="none", offset_s=math.nan, half_width_s=math.nan, rate_ppm=math.nan,
         pairs_s=np.zeros((0, 2)), n_reference=len(ours), n_target=len(theirs),
     )  # fmt: skip
 
 
 def alignment_as_dict(found: ChannelAlignment) -> dict[str, object]:
-    """Return what ``--json`` prints; what is not known is null."""
+    """Return what ``--json`` prints; unknown numbers are null."""
 
     def known(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
     return {
-        "verdict": found.verdict, "reason": found.reason, "method": found.method, "offset_s": known(found.offset_s),
+        "verdict": str(found.verdict), "reason": found.reason, "method": found.method,
+        "offset_s": known(found.offset_s),
         "offset_ci95_s": known(found.half_width_s), "rate_ppm": known(found.rate_ppm),
         "n_reference": found.n_reference, "n_target": found.n_target, "n_matched": found.n_matched,
     }  # fmt: skip
 
 
 def alignment_as_text(found: ChannelAlignment) -> str:
-    """Return the alignment in words."""
+    """Return the alignment for a person."""
     lines = [f"{found.verdict}  {found.reason}"]
-    if found.verdict != FAIL:
+    if found.verdict != Verdict.FAIL:
         rate = f", rate {found.rate_ppm:+.1f} ppm" if math.isfinite(found.rate_ppm) else ""
         lines.append(
             f"  first clock = second clock {found.offset_s:+.6f} s "

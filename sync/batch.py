@@ -1,7 +1,7 @@
-"""Many captures: what is to do, and doing it in worker processes here or on a Dask cluster - by one function.
+"""Batches of captures: planning, and running them in worker processes here or on a Dask cluster, by one function.
 
-A capture is one task; what travels is its path and, back, the plain object that ``--json`` prints. One bad capture
-never stops the rest, nor does a worker that dies.
+A capture is one task: its path is sent, and the plain object that ``--json`` prints comes back. Neither a bad capture
+nor a worker that dies stops the rest.
 """
 
 from __future__ import annotations
@@ -18,22 +18,12 @@ from dataset.session.file import read_session
 from dataset.support import cluster
 from dataset.support.errors import InputError, MiaError, UsageError
 from dataset.support.outputs import cannot_write
+from sync.options import BatchOptions, SyncOptions
 from sync.pipeline import run_capture, session_name
 from sync.recording_types import Progress
 from sync.result import stream_dict
 
 EXIT_BUG = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What is the same for every capture of a run; see :func:`sync.pipeline.run_capture`."""
-
-    video: tuple[str, ...] = ()
-    pose: bool = True
-    pose_model: str | None = None
-    allow_unverified: bool = False
-    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +48,7 @@ class Plan:
 
 
 def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
-    """Return what is to do.
+    """Return which captures are to be synchronised.
 
     Parameters
     ----------
@@ -82,12 +72,12 @@ def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
             with Capture.open(folder) as capture:
                 name, identity = session_name(capture), str(capture.meta.get("capture_uuid", ""))
         except MiaError:
-            continue  # it will say so itself when its turn comes
+            continue  # the error is reported when the capture is processed
         if name in names:
             raise UsageError(
                 f"{names[name]} and {folder} would make the same session {name}.h5",
                 "their subject and time stamp are the same",
-                "run them apart, into two --out folders",
+                "run them separately, into two --out folders",
             )
         names[name] = folder
         session_path = out / f"{name}.h5"
@@ -115,14 +105,10 @@ def _as_done(folder: Path, session_path: Path, identity: str) -> dict[str, Any] 
     }  # fmt: skip
 
 
-def sync_one(capture: str, out: str, options: Options, progress: Progress | None = None) -> dict[str, Any]:
+def sync_one(capture: str, out: str, options: SyncOptions, progress: Progress | None = None) -> dict[str, Any]:
     """Synchronise one capture and return what ``--json`` prints for it; what went wrong is in it, not raised."""
     try:
-        result = run_capture(
-            Path(capture), Path(out), video=[Path(v) for v in options.video], pose=options.pose,
-            pose_model=Path(options.pose_model) if options.pose_model else None,
-            allow_unverified=options.allow_unverified, workers=options.workers, progress=progress,
-        )  # fmt: skip
+        result = run_capture(Path(capture), Path(out), options, progress)
     except MiaError as error:
         return failed(capture, error)
     except Exception as error:  # noqa: BLE001 - a bug shows as exit code 1, with its traceback
@@ -130,7 +116,7 @@ def sync_one(capture: str, out: str, options: Options, progress: Progress | None
     return result.as_dict()
 
 
-def _at_work(capture: str, out: str, options: Options, sent_from: str | None) -> dict[str, Any]:
+def _at_work(capture: str, out: str, options: SyncOptions, sent_from: str | None) -> dict[str, Any]:
     """Synchronise one capture in a worker.
 
     ``sent_from`` is the machine that sees the capture, and so should the worker; None where that does not either, and
@@ -141,9 +127,9 @@ def _at_work(capture: str, out: str, options: Options, sent_from: str | None) ->
         return failed(
             capture,
             InputError(
-                f"a worker on {socket.gethostname()} does not see {unseen[0]}",
-                f"it is there on {sent_from}",
-                "captures and --out must lie in folders that every machine has under the same name",
+                f"a worker on {socket.gethostname()} cannot access {unseen[0]}",
+                f"it exists on {sent_from}",
+                "captures and --out must be in folders that all machines share under the same path",
             ),
         )
     return sync_one(capture, out, options)
@@ -161,10 +147,9 @@ def failed(capture: str, error: MiaError, exit_code: int | None = None) -> dict[
 def run_many(
     captures: Sequence[Path],
     out: Path,
-    options: Options,
+    options: SyncOptions,
+    batch: BatchOptions = BatchOptions(),
     *,
-    jobs: int = 1,
-    scheduler: str | None = None,
     each: Callable[[dict[str, Any]], None] = lambda result: None,
 ) -> list[dict[str, Any]]:
     """Synchronise captures in worker processes and return their results in the order given.
@@ -173,12 +158,9 @@ def run_many(
     ----------
     captures : sequence of Path
     out : Path
-    options : Options
-    jobs : int
-        Worker processes to start on this machine, where no scheduler is named.
-    scheduler : str, optional
-        Address of a running Dask scheduler, such as ``tcp://host:8786``. Its workers must see the same folders under
-        the same names.
+    options : SyncOptions
+    batch : BatchOptions
+        Its worker processes, or its scheduler.
     each : callable
         Given each result as it comes.
 
@@ -202,7 +184,7 @@ def run_many(
         for capture in captures
     ]
     results: dict[int, dict[str, Any]] = {}
-    with cluster.workers(jobs, scheduler) as workers:
+    with cluster.workers(batch.jobs or 1, batch.scheduler) as workers:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -214,7 +196,7 @@ def run_many(
 
 
 def _result_of(found: dict[str, Any] | cluster.Lost, capture: str) -> dict[str, Any]:
-    """Return what a worker found, or what befell it: whatever that was, it befell one capture only."""
+    """Return a worker's result, or the error that ended it; other captures are not affected."""
     if isinstance(found, cluster.Lost):
-        return failed(capture, MiaError(f"{capture} was given up", found.why, found.hint))
+        return failed(capture, MiaError(f"{capture} was abandoned", found.why, found.hint))
     return {**found, "capture": capture}

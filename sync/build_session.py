@@ -1,4 +1,4 @@
-"""From maps to a session: sensors and keypoints on the grid, tables of events, and where everything came from."""
+"""From clock maps to a session: sensors and keypoints on the grid, tables of events, and provenance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,17 +30,19 @@ from dataset.session.types import (
 )
 from dataset.support import clock
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered, let_go
+from dataset.support.disk_arrays import blocks, concatenate
 from dataset.support.errors import VideoError
 from dataset.support.on_demand import OnDemand
 from dataset.support.version import software
 from sync import resample
 from sync.align import Alignment
 from sync.calibration import calibrate
-from sync.quality.gates import FAIL
-from sync.quality.sensor_entry import SensorData, session_times
-from sync.read_capture import Recording
-from sync.recording_types import Picture, Progress, VideoMapped
+from sync.fit.video_map import VideoMapped
+from sync.options import SyncOptions
+from sync.quality.gates import Verdict
+from sync.quality.sensor_entry import session_times
+from sync.quality.stream_alignment import stream_entry
+from sync.recording_types import Progress, Recording, SensorRecord, VideoRecord
 
 
 def build_session(
@@ -49,17 +50,14 @@ def build_session(
     zero_ns: int,
     recording: Recording,
     alignment: Alignment,
-    *,
-    pose: bool,
-    pose_model: Path | None,
-    workers: int | None = None,
+    options: SyncOptions,
     progress: Progress | None,
 ) -> Session:
     """Return the session; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
-    picture, mapped, span = recording.picture, alignment.video, alignment.span_s
+    picture, mapped, span = recording.video, alignment.video, alignment.span_s
     times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
-    usable = {n: streams[n].verdict != FAIL for n in sensors}
+    usable = {n: streams[n].verdict != Verdict.FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):
         # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
@@ -70,7 +68,7 @@ def build_session(
     events = _event_table(capture.events(), zero_ns)
     used = [n for n in sensors if usable[n]]
     measured = calibrate(events, list(sensors), OnDemand(used, lambda n: _runs(sensors[n], times[n])))
-    seen = _look(grid_s, picture, mapped, pose=pose, pose_model=pose_model, workers=workers, progress=progress)
+    seen = _look(grid_s, picture, mapped, options, progress)
     # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
     # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
     # Nor does a moment without any: a table lacks a row in all of its columns.
@@ -91,7 +89,7 @@ def build_session(
         session_uuid=str(uuid.uuid4()),
         created_utc=clock.utc_iso(),
         zero_host_ns=zero_ns,
-        verdict=alignment.verdict,
+        verdict=str(alignment.verdict),
         verdict_reason="; ".join(alignment.reasons),
         rate_hz=resample.RATE_HZ,
         channels=_channel_table(sensors),
@@ -103,7 +101,7 @@ def build_session(
         },
         events=events,
         exercises=exercises,
-        sync=dict(streams),
+        sync={name: stream_entry(stream) for name, stream in streams.items()},
         aligned=aligned,
         provenance=_provenance(capture, mapped, seen.pose, picture, measured.provenance),
         subject_info=_subject_info(capture),
@@ -135,12 +133,9 @@ class _Seen:
 
 def _look(
     grid_s: FloatArray,
-    picture: Picture | None,
+    picture: VideoRecord | None,
     mapped: VideoMapped | None,
-    *,
-    pose: bool,
-    pose_model: Path | None,
-    workers: int | None = None,
+    options: SyncOptions,
     progress: Progress | None,
 ) -> _Seen:
     if picture is None or mapped is None:
@@ -158,13 +153,12 @@ def _look(
     frame_index = resample.nearest_frame(grid_s, frame_time_s)
     rows: BoolArray = frame_index >= 0
     found, keypoints = None, {}
-    if pose and len(grid_s):
+    if options.pose and len(grid_s):
         already = picture.pose.frame_index if picture.pose else None
         wanted = resample.frames_to_look_at(grid_s, frame_time_s, already)
-        found = _find_pose(picture, wanted, pose_model, workers, progress)
+        found = _find_pose(picture, wanted, options, progress)
         keypoints = resample.pose_on_grid(grid_s, frame_time_s, found)
         rows = rows & np.asarray(np.isfinite(keypoints["keypoints_2d"]).any(axis=(1, 2)), dtype=bool)
-        let_go(keypoints["keypoints_2d"])
     return _Seen(
         rows=resample.close_short_gaps(rows), video=video, pose=found, frame_index=frame_index, keypoints=keypoints
     )
@@ -179,27 +173,25 @@ def _subject_info(capture: Capture) -> dict[str, str | float]:
     return info
 
 
-def _runs(d: SensorData, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+def _runs(d: SensorRecord, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     """Return a sensor's credible values with their runs; a value out of range leaves a gap like a lost one."""
     if d.all_credible:
         return time_s, d.samples.value, d.clock.run
 
     def broken() -> Iterator[tuple[IntArray]]:
         n_before = 0
-        for rows in blocks(d.clock.run, d.samples.value):
+        for rows in blocks(d.clock.run):
             n_breaks = n_before + np.cumsum(~d.credible(rows))
             yield (d.clock.run[rows] + n_breaks,)
             n_before = int(n_breaks[-1])
 
-    (run,) = gathered(broken(), (np.int64,))
+    (run,) = concatenate(broken(), (np.int64,))
     time_s, value, run = d.only_credible(time_s, d.samples.value, run)
     return time_s, value, run
 
 
-def _find_pose(
-    picture: Picture, wanted: IntArray, model: Path | None, workers: int | None, progress: Progress | None
-) -> Pose:
-    """Return the keypoints of the frames wanted: those found while the film was read, the others looked for now."""
+def _find_pose(picture: VideoRecord, wanted: IntArray, options: SyncOptions, progress: Progress | None) -> Pose:
+    """Return the keypoints of the frames wanted: those found while the video was decoded, and the rest, found now."""
     found = [picture.pose] if picture.pose else []
     missing = np.setdiff1d(wanted, picture.pose.frame_index) if picture.pose else wanted
     if len(missing) or not found:
@@ -207,8 +199,8 @@ def _find_pose(
         with bar as advance:
             found.append(
                 extract_pose(
-                    picture.path, frame_indices=missing, frame_times_ns=picture.file_pts_ns, model=model,
-                    workers=workers, progress=advance,
+                    picture.path, frame_indices=missing, frame_times_ns=picture.file_pts_ns,
+                    model=options.pose_model, workers=options.workers, progress=advance,
                 )
             )  # fmt: skip
     pose = of_frames(wanted, *found)
@@ -221,7 +213,7 @@ def _find_pose(
     return pose
 
 
-def _channel_table(sensors: Mapping[str, SensorData]) -> ChannelTable:
+def _channel_table(sensors: Mapping[str, SensorRecord]) -> ChannelTable:
     listed = [d.sensor for d in sensors.values()]
     return ChannelTable(
         name=tuple(sensors),
@@ -264,7 +256,7 @@ def _provenance(
     capture: Capture,
     mapped: VideoMapped | None,
     pose: Pose | None,
-    picture: Picture | None,
+    picture: VideoRecord | None,
     calibration: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], ...]:
     version = software()

@@ -15,7 +15,7 @@ import numpy as np
 from dataset.muscles import channel_from_name
 from dataset.session.types import Calibration, EventTable
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import let_go, run_bounds
+from dataset.support.disk_arrays import run_bounds
 from sync.events.filters import envelope
 from sync.events.perievent import WAVEFORM_HZ, typical_step
 from sync.resample import ENVELOPE_CUTOFF_HZ
@@ -183,7 +183,6 @@ def _levels(
             rows = slice(int(np.searchsorted(t, start_s)), int(np.searchsorted(t, stop_s, side="right")))
             if rows.start < rows.stop:
                 yield t[rows], envelope(y, rate_hz, ENVELOPE_CUTOFF_HZ, rows) if waveform else y[rows]
-        let_go(time_s, value)
 
 
 def _joined(intervals: Sequence[Interval], margin_s: float) -> list[tuple[float, float]]:

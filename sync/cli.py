@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dataset.support import console
+from dataset.support.command_options import with_options
 from dataset.support.errors import MiaError, UsageError
-from sync.time_unit import TimeUnit
+from sync.options import BatchOptions, ImportOptions, SyncOptions
 
 if TYPE_CHECKING:
     from dataset.importers.emg_columns import EmgColumns
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="mia-sync",
-    help="Put sensors and video on one clock, prove how well, and write a session - or refuse.",
+    help="Align sensors and video on one clock, and write a session with the error stated, or refuse.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -25,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 imports = typer.Typer(
-    help="Make captures or sessions of what other apps recorded.", no_args_is_help=True, rich_markup_mode=None
+    help="Import what other apps recorded, as captures or sessions.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(imports, name="import")
 
@@ -33,58 +35,46 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 
 @app.command()
+@with_options
 def run(
     captures: Annotated[list[Path], typer.Argument(help="Capture folders, or folders that hold captures.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for sessions and their reports.")],
-    video: Annotated[
-        list[Path] | None,
-        typer.Option("--video", help="Use this video in place of the capture's own; repeat it for parts in sequence."),
-    ] = None,
-    no_pose: Annotated[bool, typer.Option("--no-pose", help="Leave keypoints out.")] = False,
-    pose_model: Annotated[Path | None, typer.Option("--pose-model", help="A MediaPipe .task file.")] = None,
-    allow_unverified: Annotated[
-        bool, typer.Option("--allow-unverified", help="Write the session, marked FAIL, also where it is refused.")
-    ] = False,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Captures at a time, each in a process of its own.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="A running Dask scheduler, such as tcp://host:8786.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Pass over captures whose session is there.")] = False,
+    options: SyncOptions,
+    batch: BatchOptions,
     as_json: Json = False,
 ) -> int:
-    """Synchronise captures: one session and one report each.
+    """Synchronise captures: one session and one report per capture.
 
-    Exit code 0: PASS or WARNING; 2: bad input; 3: refused (FAIL). All captures are tried; the code is the first
-    present of 1, 2, 3.
+    Exit code 0: PASS or WARNING; 2: bad input; 3: refused (FAIL). All captures are processed; the
+    code is the first of 1, 2, 3 that occurred.
     """
     from dataset.capture.reader import find_captures
-    from sync.batch import Options, plan_run, run_many, sync_one
+    from sync.batch import plan_run, run_many, sync_one
 
     folders = find_captures(captures)
-    if video and len(folders) != 1:
-        raise UsageError("--video goes with one capture", f"there are {len(folders)}", "run them one by one")
-    if jobs is not None and scheduler is not None:
-        raise UsageError("--jobs and --scheduler exclude each other", "a cluster has its own workers", "give one")
-    plan = plan_run(folders, out, resume=resume)
-    several = (jobs or 1) > 1 or scheduler is not None
-    options = Options(
-        video=tuple(str(path.resolve()) for path in video or ()), pose=not no_pose,
-        pose_model=None if pose_model is None else str(pose_model.resolve()), allow_unverified=allow_unverified,
-        workers=1 if several else None,
+    if options.video and len(folders) != 1:
+        raise UsageError("--video needs exactly one capture", f"{len(folders)} were given", "run them one by one")
+    if batch.jobs is not None and batch.scheduler is not None:
+        raise UsageError(
+            "--jobs and --scheduler exclude each other", "a cluster has its own workers", "give only one of them"
+        )
+    plan = plan_run(folders, out, resume=batch.resume)
+    options = replace(  # workers run in a folder of their own
+        options, video=tuple(path.resolve() for path in options.video),
+        pose_model=None if options.pose_model is None else options.pose_model.resolve(),
+        workers=1 if batch.parallel else None,
     )  # fmt: skip
     results = dict(plan.done)
     for made in plan.done.values():
         _show(made, as_json)
-    if several and plan.left:
+    if batch.parallel and plan.left:
         with console.progress("captures", len(plan.left)) as advance:
 
             def show(result: dict[str, Any]) -> None:
                 _show(result, as_json)
                 advance(1)
 
-            found = run_many(plan.left, out, options, jobs=jobs or 1, scheduler=scheduler, each=show)
+            found = run_many(plan.left, out, options, batch, each=show)
         results.update(zip(plan.left, found, strict=True))
     else:
         for folder in plan.left:
@@ -97,7 +87,7 @@ def run(
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:
-    """Tell a person what became of one capture."""
+    """Print the result of one capture for a person."""
     if as_json:
         return
     error = result["error"]
@@ -106,15 +96,15 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
         return
     lines = [f"{result['verdict']}  {result['subject']}", *(f"  {reason}" for reason in result["reasons"])]
     lines += _to_do(result)
-    written = result["session"] or "none: refused (see the report; --allow-unverified writes it marked)"
-    again = " (made before)" if result.get("resumed") else ""
+    written = result["session"] or "none: refused (see the report; --allow-unverified writes it, marked FAIL)"
+    again = " (written earlier)" if result.get("resumed") else ""
     lines += [f"  video: {result['video']}"] if result.get("video") else []  # a capture may name any that was attached
     lines += [f"  session: {written}{again}", f"  report: {result['report']}"]
     console.print_result({}, as_json=False, text="\n".join(lines))
 
 
 def _to_do(result: dict[str, Any]) -> list[str]:
-    """Return one line for each thing to do, with the streams it helps; the video's alone where that is what failed."""
+    """Return one line of advice each, with the streams it helps; only the video's where the video failed."""
     advice = {name: one["text"] for name, one in result.get("advice", {}).items() if one["text"] and name != "sound"}
     if result["verdict"] == "PASS":
         return []
@@ -127,45 +117,22 @@ def _to_do(result: dict[str, Any]) -> list[str]:
 
 
 @imports.command("files")
+@with_options
 def import_files_command(
-    out: Annotated[Path, typer.Option("--out", help="The new capture's own folder.")],
-    video: Annotated[Path, typer.Option("--video", help="Video file; it stays where it is.")],
-    emg: Annotated[Path, typer.Option("--emg", help="CSV: time_s, then one column a channel.")],
-    flashes: Annotated[Path | None, typer.Option("--flashes", help="CSV: time_s of each flash.")] = None,
-    exercises: Annotated[Path | None, typer.Option("--exercises", help="CSV: name,start_s,stop_s.")] = None,
-    subject: Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")] = "S01",
-    channel: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--channel",
-            help='A column and its channel: "RECTUS FEM. LT=left_quadriceps". Repeat it; the other columns are '
-            "recognised by name and values.",
-            metavar="COLUMN=CHANNEL",
-        ),
-    ] = None,
-    time_unit: Annotated[
-        TimeUnit | None,
-        typer.Option("--time-unit", help="Unit of the tables' times; without it seconds, refused where implausible."),
-    ] = None,
-    epoch: Annotated[
-        int | None,
-        typer.Option("--epoch", min=1, help="Where the logger's clock steps back or leaps: import this stretch alone."),
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new capture; must not exist.")],
+    options: ImportOptions,
     as_json: Json = False,
 ) -> None:
-    """Make a capture of a video and tables of another app; the logger's clock becomes the host clock.
+    """Import a video and tables of another app as a capture; the logger's clock becomes the host clock.
 
-    Columns whose names hold a muscle and a side become left_biceps and the like, and any other name is kept. Columns
-    that are no sEMG by their name or values are named and left out, unless --channel names them.
+    Columns whose names contain a muscle and a side become left_biceps and the like; other names are kept. Columns
+    whose name or values are not sEMG are listed and left out, unless --channel names them.
     """
     from dataset.importers.emg_columns import shown
     from sync.import_files import import_files
 
     found: list[EmgColumns] = []
-    folder = import_files(
-        out, video=video, emg=emg, flashes=flashes, exercises=exercises, subject=subject,
-        channels=_columns_named(channel or []), report=found.append, time_unit=time_unit, epoch=epoch,
-    )  # fmt: skip
+    folder = import_files(out, options, report=found.append)
     columns = found[0]
     if not as_json:
         for line in columns.lines():
@@ -175,33 +142,16 @@ def import_files_command(
     console.print_result({"capture": str(folder), **columns.as_dict()}, as_json=as_json, text=text)
 
 
-def _columns_named(options: list[str]) -> dict[str, str]:
-    """Return the channel of each column that ``--channel`` names; a column's own name may hold equals signs."""
-    found: dict[str, str] = {}
-    for option in options:
-        column, equals, name = option.rpartition("=")
-        if not equals or not column.strip() or not name.strip():
-            raise UsageError(
-                f"--channel {option!r} is not understood",
-                "it is no column, equals sign and channel",
-                'write it as: --channel "RECTUS FEM. LT=left_quadriceps"',
-            )
-        if column.strip() in found:
-            raise UsageError(f"--channel names the column {column.strip()!r} twice", "a column is one channel")
-        found[column.strip()] = name.strip()
-    return found
-
-
 @imports.command("mia")
 def import_mia_command(
-    folder: Annotated[Path, typer.Argument(help="The published MIADatasetOfficial folder, or a part of it.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the sessions, one a subject.")],
+    folder: Annotated[Path, typer.Argument(help="The published MIADatasetOfficial folder, or part of it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the sessions, one per subject.")],
     fix_lag: Annotated[
-        bool, typer.Option("--fix-lag", help="Move each subject's sEMG by its lag behind the motion.")
+        bool, typer.Option("--fix-lag", help="Shift each subject's sEMG by its lag behind the motion.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make sessions of the published Muscles in Action windows; their alignment is not verified."""
+    """Import the published Muscles in Action windows as sessions; their alignment is not verified."""
     from dataset.importers.mia import count_windows, import_mia
     from sync.quality.lag_probe import correction_of
     from sync.quality.lag_probe import fix_lag as remove_lag
@@ -234,7 +184,7 @@ def import_mia_command(
 def lag_command(
     sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
 ) -> None:
-    """Probe by how much sEMG lags the motion, from the sessions alone; positive: sEMG later than the motion."""
+    """Estimate the lag of sEMG behind motion from the session data alone (positive: sEMG lags)."""
     from dataset.session.file import find_sessions, read_session
     from sync.quality.lag_probe import lag_as_dict, lag_as_text, probe_lag
 
@@ -252,7 +202,7 @@ def lag_command(
 
 @app.command()
 def show(session: Annotated[Path, typer.Argument(help="A session file.")], as_json: Json = False) -> None:
-    """Show what a session holds and how well it is aligned."""
+    """Show the contents of a session and the quality of its alignment."""
     from dataset.session.file import read_session
     from sync.session_summary import session_as_dict, session_as_text
 
@@ -264,7 +214,7 @@ def show(session: Annotated[Path, typer.Argument(help="A session file.")], as_js
 def check(
     sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
 ) -> int:
-    """Check that sessions are complete and well formed; exit code 2 where one is not."""
+    """Check that sessions are complete and well formed; exit code 2 if one is not."""
     from dataset.session.file import check_sessions
 
     found = check_sessions(sessions)
@@ -276,13 +226,13 @@ def check(
 
 @app.command("align-channels")
 def align_channels_command(
-    reference: Annotated[str, typer.Argument(help="FILE.h5 or FILE.csv, with :CHANNEL where it has several.")],
-    target: Annotated[str, typer.Argument(help="The other device's file, likewise.")],
+    reference: Annotated[str, typer.Argument(help="FILE.h5 or FILE.csv; append :CHANNEL if it has several.")],
+    target: Annotated[str, typer.Argument(help="The other device's file, in the same form.")],
     as_json: Json = False,
 ) -> int:
-    """Align two devices' recordings by a channel each that saw the same light, trigger or tap.
+    """Align recordings of two devices by one channel each that recorded the same light, trigger or tap.
 
-    Exit code 0: aligned; 2: bad input; 3: refused (which edges belong together cannot be told).
+    Exit code 0: aligned; 2: bad input; 3: refused (the edges cannot be matched reliably).
     """
     from dataset.importers.channels import read_channel
     from sync.align_channels import align_channels, alignment_as_dict, alignment_as_text

@@ -7,7 +7,7 @@ import math
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, check_subject
+from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject
 from dataset.exercises import canonical_exercise
 from dataset.importers.emg_columns import EmgColumns, choose_columns, not_emg_by_name
 from dataset.media.video import probe_video
@@ -23,6 +23,7 @@ from dataset.sensors.profile import find_profile
 from dataset.support.errors import InputError, OutputExistsError
 from dataset.support.files import current_umask
 from dataset.support.outputs import cannot_write
+from sync.options import ImportOptions
 from sync.table_times import one_epoch, times_in_seconds
 from sync.time_unit import TimeUnit
 
@@ -53,44 +54,27 @@ class EmgTable:
     value: FloatArray
 
 
-def import_files(
-    out: Path,
-    *,
-    video: Path,
-    emg: Path,
-    flashes: Path | None = None,
-    exercises: Path | None = None,
-    subject: str = "S01",
-    channels: Mapping[str, str] | None = None,
-    report: Callable[[EmgColumns], None] | None = None,
-    time_unit: TimeUnit | None = None,
-    epoch: int | None = None,
-) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    """What the tables of another app hold, in seconds of the logger's clock."""
+
+    emg: EmgTable
+    columns: EmgColumns
+    flash_s: FloatArray
+    exercises: list[tuple[str, float, float]]
+
+
+def import_files(out: Path, options: ImportOptions, report: Callable[[EmgColumns], None] | None = None) -> Path:
     """Make a capture of files that another app recorded.
 
     Parameters
     ----------
     out : Path
         The capture's own folder; it must not exist.
-    video : Path
-        It is attached by its path and checksum, not copied.
-    emg : Path
-        CSV: first column ``time_s`` on the logger's clock, then columns of any name, blank where there is no value.
-        Times may be equal, as those of a packet are, but not fall.
-    flashes : Path, optional
-        CSV with a column ``time_s`` on the same clock.
-    exercises : Path, optional
-        CSV with columns ``name,start_s,stop_s`` on the same clock.
-    subject : str
-    channels : mapping of str to str, optional
-        The channel of each column that is named here, such as ``left_quadriceps``; the others are chosen and named by
-        :func:`dataset.importers.emg_columns.choose_columns`.
+    options : ImportOptions
+        The files, and how their tables are to be read.
     report : callable, optional
         Gets the columns that are taken and those that are left out.
-    time_unit : TimeUnit, optional
-        Of all of the tables' times. If not given they are seconds, and refused where they can hardly be.
-    epoch : int, optional
-        Where the table's clock was set, so that its times step back or leap: the stretch to import, from 1.
 
     Returns
     -------
@@ -108,12 +92,8 @@ def import_files(
     """
     if out.exists():
         raise OutputExistsError(f"{out} exists", "captures are never overwritten", "choose another --out")
-    check_subject(subject)
-    film_s = probe_video(video).duration_s
-    table = read_emg(emg, channels or (), time_unit=time_unit, epoch=epoch, film_s=film_s)
-    columns = choose_columns(str(emg), table.channels, table.time_s, table.value, channels)
-    flash_s = read_flashes(flashes, time_unit) if flashes else np.zeros(0)
-    done = read_exercises(exercises, time_unit) if exercises else []
+    check_subject(options.subject)
+    tables = _read_tables(options)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # Built beside its place and renamed, so that a failure leaves nothing behind.
@@ -121,46 +101,52 @@ def import_files(
     except OSError as error:
         raise cannot_write(out.parent, error) from error
     try:
-        _write(folder, subject, table, columns, flash_s, done, video)
+        _write(folder, tables, options)
         folder.chmod(0o777 & ~current_umask())  # a temporary folder is its owner's alone
         folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if report is not None:
-        report(columns)
+        report(tables.columns)
     return out
 
 
-def _write(
-    folder: Path,
-    subject: str,
-    table: EmgTable,
-    columns: EmgColumns,
-    flash_s: FloatArray,
-    exercises: list[tuple[str, float, float]],
-    video: Path,
-) -> None:
+def _read_tables(options: ImportOptions) -> _Tables:
+    unit = options.time_unit
+    video_s = probe_video(options.video).duration_s
+    emg = read_emg(options.emg, options.channels, time_unit=unit, epoch=options.epoch, film_s=video_s)
+    return _Tables(
+        emg=emg,
+        columns=choose_columns(str(options.emg), emg.channels, emg.time_s, emg.value, options.channels),
+        flash_s=read_flashes(options.flashes, unit) if options.flashes else np.zeros(0),
+        exercises=read_exercises(options.exercises, unit) if options.exercises else [],
+    )
+
+
+def _write(folder: Path, tables: _Tables, options: ImportOptions) -> None:
+    emg, taken = tables.emg, [c.index for c in tables.columns.taken]
     profile = find_profile(PROFILE)
     sensors = [
         Sensor(slot=slot, channel=c.channel, muscle=c.muscle, side=c.side, name=c.column, profile=profile)
-        for slot, c in enumerate(columns.taken, start=1)
+        for slot, c in enumerate(tables.columns.taken, start=1)
     ]
-    taken = [c.index for c in columns.taken]
     characteristic = profile.stream.characteristic
-    writer = CaptureWriter(folder, subject=subject, sensors=sensors, host_clock="file", clock_resolution_ns=1)
+    writer = CaptureWriter(
+        folder, subject=options.subject, sensors=sensors, header=CaptureHeader(host_clock="file", clock_resolution_ns=1)
+    )
     try:
-        writer.log("info", "columns", columns.as_dict(), t_ns=_ns(table.time_s[0]))
-        for row, at_s in enumerate(table.time_s):
-            for slot, value in enumerate(table.value[row, taken], start=1):
+        writer.log("info", "columns", tables.columns.as_dict(), t_ns=_ns(emg.time_s[0]))
+        for row, at_s in enumerate(emg.time_s):
+            for slot, value in enumerate(emg.value[row, taken], start=1):
                 if not math.isnan(value):
                     writer.notification(slot, 0, characteristic, _ns(at_s), struct.pack("<d", value))
-        for at_s in flash_s:
+        for at_s in tables.flash_s:
             writer.event(_ns(at_s), "flash", source="file")
-        for name, start_s, stop_s in exercises:
+        for name, start_s, stop_s in tables.exercises:
             writer.event(_ns(start_s), "exercise_start", label=name, source="file")
             writer.event(_ns(stop_s), "exercise_stop", label=name, source="file")
-        writer.attachment("video", video.resolve())
+        writer.attachment("video", options.video.resolve())
     finally:
         writer.close()
 

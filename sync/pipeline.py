@@ -1,9 +1,8 @@
-"""One capture to one session: read, align, lay on the grid, write - or refuse."""
+"""One capture to one session: read, align, resample to the grid, and write or refuse."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,26 +16,18 @@ from dataset.support import clock
 from dataset.support.errors import OutputExistsError, VideoError
 from dataset.support.labels import is_session_name
 from dataset.support.outputs import cannot_write, check_writable
-from dataset.support.threads import release_memory
 from sync.align import Alignment, align
 from sync.build_session import build_session
-from sync.quality.gates import FAIL
-from sync.read_capture import Recording, read_recording
-from sync.recording_types import Progress
+from sync.options import SyncOptions
+from sync.quality.gates import Verdict
+from sync.read_capture import read_recording
+from sync.recording_types import Progress, Recording
 from sync.report.evidence import contact_evidence, sensor_evidence
 from sync.result import Evidence, SyncResult
 
 
 def run_capture(
-    capture_path: Path,
-    out: Path,
-    *,
-    video: Path | Sequence[Path] | None = None,
-    pose: bool = True,
-    pose_model: Path | None = None,
-    allow_unverified: bool = False,
-    workers: int | None = None,
-    progress: Progress | None = None,
+    capture_path: Path, out: Path, options: SyncOptions = SyncOptions(), progress: Progress | None = None
 ) -> SyncResult:
     """Synchronise one capture and write its session and its report into ``out``.
 
@@ -46,24 +37,14 @@ def run_capture(
         The capture's folder.
     out : Path
         Folder of sessions.
-    video : Path or sequence of Path, optional
-        A video in place of the capture's own; several are the parts of one recording, in order.
-    pose : bool
-        Look for the person; without it the session has no keypoints.
-    pose_model : Path, optional
-        A ``.task`` file in place of the built-in network.
-    allow_unverified : bool
-        Write the session, marked FAIL, also where the verdict is FAIL.
-    workers : int, optional
-        Threads that decode and look for the person; one a core by default. Whoever works on several captures at
-        once gives each one. The result does not depend on it.
+    options : SyncOptions
     progress : callable, optional
         Shows progress; see :func:`dataset.support.console.progress`.
 
     Returns
     -------
     SyncResult
-        Where the verdict is FAIL and ``allow_unverified`` is not given, only the report was written.
+        Where the verdict is FAIL and ``options.allow_unverified`` is not given, only the report was written.
 
     Raises
     ------
@@ -72,28 +53,24 @@ def run_capture(
     VideoError
         The video cannot be decoded, or shows no person.
     InputError
-        There is no such ``pose_model``.
+        There is no such ``options.pose_model``.
     MissingDependencyError
         The pose network cannot be had or loaded.
     OutputExistsError
-        The session exists; it is never overwritten. The report of a run that was refused gives way to the new one.
+        The session exists; it is never overwritten. The report of a refused run is overwritten.
     """
-    cv2.setNumThreads(1)  # threads of its own would get in the way of ours
+    cv2.setNumThreads(1)  # OpenCV's own threads would compete with ours
     with Capture.open(capture_path) as capture:
         name = session_name(capture)
         session_path, report_path = out / f"{name}.h5", out / f"{name}.html"
-        # A report alone is that of a refused run: whoever mends the cause runs again into the same folder.
+        # A report without a session is from a refused run, which may be repeated into the same folder.
         if session_path.exists():
             raise OutputExistsError(
                 f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
             )
         check_writable(out)
-        given = (video,) if isinstance(video, Path) else tuple(video or ())
-        with as_one_video(given or _videos_of(capture)) as one:
-            return _run(
-                capture, session_path, report_path, video=one, pose=pose, pose_model=pose_model,
-                allow_unverified=allow_unverified, workers=workers, progress=progress,
-            )  # fmt: skip
+        with as_one_video(options.video or _videos_of(capture)) as video:
+            return _run(capture, session_path, report_path, video, options, progress)
 
 
 def _videos_of(capture: Capture) -> tuple[Path, ...]:
@@ -104,7 +81,9 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
         if path not in videos:
             continue
         if not path.is_file():
-            raise VideoError(f"no video at {path}", "it was attached from there and is gone", "name it with --video")
+            raise VideoError(
+                f"no video at {path}", "it was attached there and no longer exists", "name it with --video"
+            )
         if path.stat().st_size != attachment.size:
             raise VideoError(
                 f"the attached video {path} has changed",
@@ -126,23 +105,16 @@ def _run(
     capture: Capture,
     session_path: Path,
     report_path: Path,
-    *,
     video: Path | None,
-    pose: bool,
-    pose_model: Path | None,
-    allow_unverified: bool,
-    workers: int | None,
+    options: SyncOptions,
     progress: Progress | None,
 ) -> SyncResult:
-    if pose and video is not None:
-        network_file(pose_model)  # one that cannot be had is told before minutes of work, not after
-    zero_ns, recording = read_recording(capture, video, progress, workers=workers, pose=pose, pose_model=pose_model)
+    if options.pose and video is not None:
+        network_file(options.pose_model)  # a network that is missing is reported before minutes of work, not after
+    zero_ns, recording = read_recording(capture, video, options, progress)
     alignment = align(recording)
-    release_memory()
-    session = build_session(
-        capture, zero_ns, recording, alignment, pose=pose, pose_model=pose_model, workers=workers, progress=progress
-    )
-    accepted = alignment.verdict != FAIL or allow_unverified
+    session = build_session(capture, zero_ns, recording, alignment, options, progress)
+    accepted = alignment.verdict != Verdict.FAIL or options.allow_unverified
     result = SyncResult(
         capture=capture.folder,
         session=session,
@@ -151,7 +123,7 @@ def _run(
         video_path=video,
         verdict=alignment.verdict,
         reasons=alignment.reasons,
-        streams=alignment.streams,
+        streams=session.sync,
         evidence=_evidence(recording, alignment),
     )
     _write(result)
@@ -174,7 +146,7 @@ def _write(result: SyncResult) -> None:
 
 
 def _evidence(recording: Recording, alignment: Alignment) -> Evidence:
-    picture, mapped, closure = recording.picture, alignment.video, alignment.closure
+    picture, mapped, closure = recording.video, alignment.video, alignment.closure
     none, nowhere = np.zeros(0), np.zeros(0, dtype=np.int64)
     frame_time_s = brightness = detected_s = none
     detected_frame, pairs = nowhere, np.zeros((0, 2), dtype=np.int64)
@@ -194,8 +166,8 @@ def _evidence(recording: Recording, alignment: Alignment) -> Evidence:
         flash_pairs=pairs,
         contacts=tuple(
             contact_evidence(picture.sound, picture.contacts[i], kind, float(at))
-            for kind, indices in alignment.chosen.items()
-            for i, at in zip(indices, alignment.contacts[kind].host_s, strict=True)
+            for kind, heard in alignment.contacts.items()
+            for i, at in zip(heard.index, heard.host_s, strict=True)
             if picture is not None and picture.sound is not None
         ),
         sensors={

@@ -1,76 +1,40 @@
-"""What a capture says, in seconds of its session: all that aligning needs, and nothing of the capture's own form."""
+"""Read a capture into a recording: decoded sensors with their clocks, the video's brightness and sound, flash log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dataset.capture.reader import Capture
 from dataset.media.sound import Sound, read_sound
 from dataset.media.video import probe_video
+from dataset.media.video_pass import Consumer, run_video_pass
 from dataset.muscles import in_order_of_the_body
 from dataset.pose.tracker import PoseCollector
 from dataset.sensors.decode import decode
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered
+from dataset.support.disk_arrays import blocks, concatenate
 from dataset.support.errors import CaptureError
-from dataset.support.threads import default_workers, release_memory
+from dataset.support.threads import default_workers
 from sync.clock.sensor_clock import sensor_clock
 from sync.clock.stamps import LONGEST_S
 from sync.events.contacts import Contact, detect_contacts
-from sync.events.flashes import Onlooker, read_brightness
-from sync.fit.flash_fit import HostFlashes, host_flashes
+from sync.events.flashes import BrightnessCollector
+from sync.fit.flash_fit import host_flashes
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
-from sync.quality.sensor_entry import SensorData
-from sync.recording_types import FrameStamps, Picture, Progress
-
-CONTACT_KINDS = ("clap", "stomp")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """One capture's evidence.
-
-    Attributes
-    ----------
-    sensors : mapping of channel to SensorData
-    flashes : HostFlashes
-        As the host logged them.
-    cues : mapping of {"clap", "stomp"} to ndarray
-        Session times at which each was asked for.
-    picture : Picture or None
-        The video file's side.
-    frames : FrameStamps or None
-        Where the video is the capture's own.
-    own_sound : bool
-        The video's sound was recorded by us, in step with its frames.
-    file_zero_s : float
-        Session time of presentation time 0 where nothing but a convention tells it.
-    """
-
-    sensors: Mapping[str, SensorData]
-    flashes: HostFlashes
-    cues: Mapping[str, FloatArray] = field(default_factory=dict)
-    picture: Picture | None = None
-    frames: FrameStamps | None = None
-    own_sound: bool = False
-    file_zero_s: float = 0.0
+from sync.options import SyncOptions
+from sync.recording_types import CONTACT_KINDS, FlashLog, FrameStamps, Progress, Recording, SensorRecord, VideoRecord
 
 
 def read_recording(
     capture: Capture,
     video: Path | None,
+    options: SyncOptions = SyncOptions(),
     progress: Progress | None = None,
-    *,
-    workers: int | None = None,
-    pose: bool = False,
-    pose_model: Path | None = None,
 ) -> tuple[int, Recording]:
     """Read a capture and detect what its video shows and sounds.
 
@@ -79,13 +43,9 @@ def read_recording(
     capture : Capture
     video : Path or None
         The video to use; the capture's own, another, or none.
+    options : SyncOptions
+        With ``pose``, keypoints are detected as well in the frames that will be needed, where those can be predicted.
     progress : callable, optional
-    workers : int, optional
-        Threads; one a core by default.
-    pose : bool
-        Look for the person as well, in the frames that will be wanted, where those can be foreseen.
-    pose_model : Path, optional
-        A ``.task`` file in place of the built-in network.
 
     Returns
     -------
@@ -105,28 +65,27 @@ def read_recording(
     zero_ns, sensors = _read_sensors(capture)
     frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
     flashes = _host_flashes(capture, zero_ns)
-    workers = default_workers() if workers is None else workers
+    workers = default_workers() if options.workers is None else options.workers
     picture = None
     if video is not None:
         ahead = None
-        if pose and frames is not None:
+        if options.pose and frames is not None:
             with progress("looking ahead", None) if progress else nullcontext():
                 ahead = predict_pose_frames(video, frames, flashes, sensors, workers)
-        picture = _read_picture(capture, video, progress, workers, ahead, pose_model)
+        picture = _read_picture(capture, video, progress, workers, ahead, options.pose_model)
     recording = Recording(
         sensors=sensors,
         flashes=flashes,
         cues={kind: _event_times_s(capture, f"{kind}_cue", zero_ns) for kind in CONTACT_KINDS},
-        picture=picture,
+        video=picture,
         frames=frames,
         own_sound=frames is not None and len(capture.audio_blocks().arrival_ns) > 0,
         file_zero_s=-zero_ns * 1e-9 if capture.meta.get("host_clock") == "file" else 0.0,
     )
-    release_memory()
     return zero_ns, recording
 
 
-def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
+def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorRecord]]:
     decoded = [(s, s.profile, decode(s.profile, capture.notification_blocks(s.slot))) for s in capture.sensors]
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
@@ -141,23 +100,22 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorData]]:
             "its clock was set, or its times are in another unit: import the table again",
         )
     exact = capture.meta.get("host_clock") == "file"
-    data: dict[str, SensorData] = {}
+    data: dict[str, SensorRecord] = {}
     for sensor, profile, samples in decoded:
         arrival_s = _after_s(samples.arrival_ns, zero_ns)
         clock = sensor_clock(
             arrival_s, samples.epoch, profile.stream.rate_hz, samples.counter, samples.counter_modulo, exact=exact
         )
-        data[sensor.channel] = SensorData(
+        data[sensor.channel] = SensorRecord(
             sensor=sensor, profile=profile, samples=samples, arrival_s=arrival_s, clock=clock
         )
-        release_memory()
     return zero_ns, {channel: data[channel] for channel in in_order_of_the_body(data)}
 
 
 def _after_s(arrival_ns: IntArray, zero_ns: int) -> FloatArray:
     """Return arrivals in seconds after the zero."""
     pieces = (((arrival_ns[rows] - zero_ns) * 1e-9,) for rows in blocks(arrival_ns))
-    return gathered(pieces, (np.float64,))[0]
+    return concatenate(pieces, (np.float64,))[0]
 
 
 def _read_picture(
@@ -167,16 +125,22 @@ def _read_picture(
     workers: int,
     ahead: PoseFramePlan | None,
     pose_model: Path | None,
-) -> Picture:
+) -> VideoRecord:
     meta = probe_video(path)
     stage = "brightness and keypoints" if ahead else "brightness"
     bar = progress(stage, meta.n_frames or None) if progress else nullcontext(None)
     collecting = PoseCollector(ahead.frames, ahead.file_pts_ns, pose_model) if ahead else nullcontext(None)
     # Sound is decoded and listened to beside the picture where there is a thread for it.
-    with ThreadPoolExecutor(1, thread_name_prefix="sound") as beside, bar as advance, collecting as collector:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="sound") as beside,
+        bar as advance,
+        collecting as collector,
+        BrightnessCollector() as levels,
+    ):
         listening = beside.submit(_listen, path) if meta.has_sound and workers > 1 else None
-        onlooker = _onlooker(collector, ahead) if collector and ahead else None
-        brightness = read_brightness(path, advance, workers=workers, onlooker=onlooker)
+        consumers: list[Consumer] = [levels, collector] if collector else [levels]
+        run_video_pass(path, consumers, workers=workers, progress=advance)
+        brightness = levels.brightness()
         sound, contacts = listening.result() if listening else _listen(path) if meta.has_sound else (None, ())
         pose = collector.pose() if collector else None
     file_pts_ns = np.round(brightness.pts_s * 1e9).astype(np.int64)
@@ -184,7 +148,7 @@ def _read_picture(
         # By its number among the frames that could be decoded: some may be damaged.
         times_ns = ahead.file_pts_ns[pose.frame_index]
         pose = replace(pose, frame_index=np.searchsorted(file_pts_ns, times_ns).astype(np.int64))
-    return Picture(
+    return VideoRecord(
         path=path,
         brightness=replace(brightness, pts_s=_exact_pts_s(capture, path, brightness.pts_s)),
         contacts=contacts,
@@ -194,17 +158,6 @@ def _read_picture(
         file_pts_ns=file_pts_ns,
         pose=pose,
     )
-
-
-def _onlooker(collector: PoseCollector, ahead: PoseFramePlan) -> Onlooker:
-    number = dict(zip(ahead.file_pts_ns[ahead.frames].tolist(), ahead.frames.tolist(), strict=True))
-
-    @contextmanager
-    def stretch() -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
-        with collector.stretch() as look:
-            yield lambda pts_ns, image: look(number[pts_ns], image)
-
-    return Onlooker(look_at_ns=number, stretch=stretch)
 
 
 def _listen(path: Path) -> tuple[Sound | None, tuple[Contact, ...]]:
@@ -237,7 +190,7 @@ def _frame_stamps(capture: Capture, zero_ns: int) -> FrameStamps | None:
     )
 
 
-def _host_flashes(capture: Capture, zero_ns: int) -> HostFlashes:
+def _host_flashes(capture: Capture, zero_ns: int) -> FlashLog:
     events = capture.events("flash")
     return host_flashes(
         np.array([(e.t_ns - zero_ns) * 1e-9 for e in events]),

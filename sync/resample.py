@@ -9,7 +9,7 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from dataset.session.types import LONGEST_BRIDGE_S, ExerciseTable, Pose
 from dataset.support.arrays import BoolArray, FloatArray, IntArray, true_runs
-from dataset.support.disk_arrays import blocks, let_go, run_bounds, spilled
+from dataset.support.disk_arrays import blocks, full, run_bounds
 from sync.clock.stamps import near_enough, rate_sections
 from sync.events.filters import envelope
 from sync.events.perievent import WAVEFORM_HZ, typical_step
@@ -86,7 +86,7 @@ def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: fl
     result = np.empty(len(at_s))
     waveform = rate_hz >= WAVEFORM_HZ
     curve = CubicSpline if _is_even(time_s, slow=not waveform) else PchipInterpolator
-    for rows in blocks(time_s, value):
+    for rows in blocks(time_s):
         a = np.searchsorted(at_s, time_s[rows.start])
         b = np.searchsorted(at_s, time_s[rows.stop]) if rows.stop < len(time_s) else len(at_s)
         if a == b:
@@ -164,10 +164,9 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
     found = np.zeros(len(pose.frame_index), dtype=bool)
     for values in sources.values():
         found |= np.isfinite(values).any(axis=(1, 2))
-        let_go(values)
     # In files, as what they are taken from: an hour of either is 43 MB.
-    result = {name: spilled((len(grid_s), *values.shape[1:]), np.nan) for name, values in sources.items()}
-    result["confidence"] = spilled((len(grid_s), 25), 0.0)
+    result = {name: full((len(grid_s), *values.shape[1:]), np.nan) for name, values in sources.items()}
+    result["confidence"] = full((len(grid_s), 25), 0.0)
     sources["confidence"] = pose.confidence
     rows = np.flatnonzero(found)
     time_s = frame_time_s[pose.frame_index[rows]]
@@ -193,7 +192,6 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
             for joint in range(values.shape[1]):
                 y = values[rows[run], joint]
                 result[name][at, joint] = CubicSpline(t, y)(where) if cubic else _on_line(t, y, where)
-            let_go(values, result[name])
     return result
 
 

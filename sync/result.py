@@ -10,7 +10,9 @@ from typing import Any
 
 from dataset.session.types import Session, StreamSync
 from dataset.support.arrays import FloatArray, IntArray
+from sync.events.contacts import ContactKind
 from sync.quality.advice import Advice, advise
+from sync.quality.gates import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,7 @@ class ContactEvidence:
 
     Attributes
     ----------
-    kind : {"clap", "stomp"}
+    kind : ContactKind
     time_s : float
         Session time of its sound.
     pts_s : float
@@ -30,7 +32,7 @@ class ContactEvidence:
         Seconds after the contact, and the sound's envelope (0 to 1).
     """
 
-    kind: str
+    kind: ContactKind
     time_s: float
     pts_s: float
     sound_time_s: FloatArray
@@ -51,7 +53,7 @@ class SensorEvidence:
     nominal_hz : float
         The rate that its profile states; 0 where it states none.
     n_lost, n_malformed, n_out_of_range : int
-    contact : str
+    contact : ContactKind
         Kind of contact it answers.
     response_time_s, response : tuple of ndarray
         For each contact of that kind: seconds after its sound (in de-jittered arrival time), and the values.
@@ -70,7 +72,7 @@ class SensorEvidence:
     n_lost: int
     n_malformed: int
     n_out_of_range: int
-    contact: str
+    contact: ContactKind
     response_time_s: tuple[FloatArray, ...]
     response: tuple[FloatArray, ...]
     answered: IntArray
@@ -150,7 +152,7 @@ class SyncResult:
     session_path: Path | None
     report_path: Path
     video_path: Path | None
-    verdict: str
+    verdict: Verdict
     reasons: tuple[str, ...]
     streams: Mapping[str, StreamSync]
     evidence: Evidence
@@ -180,7 +182,7 @@ class SyncResult:
             "subject": self.session.subject,
             "zero_host_ns": self.session.zero_host_ns,
             "video": self.session.video.file if self.session.video else None,
-            "verdict": self.verdict,
+            "verdict": str(self.verdict),
             "reasons": list(self.reasons),
             "exit_code": self.exit_code,
             "error": None,

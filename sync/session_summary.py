@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dataset.session.types import Session
+from sync.quality.stream_alignment import SensorConstants
 from sync.result import stream_dict
 
 
@@ -81,8 +82,8 @@ def session_as_text(session: Session) -> str:
         lines.append(f"  {name:18} rest {rest}, maximum {maximum} ({unit})")
     for name, sync in session.sync.items():
         numbers = f"offset {sync.offset_s + 0.0:+.4f} s  {_half_width(sync.offset_ci95_s)}"
-        response_s = sync.constants.get("response_s")
-        if isinstance(response_s, float) and math.isfinite(response_s):
+        response_s = SensorConstants.read(sync.constants).response_s
+        if math.isfinite(response_s):
             numbers += f"  response {response_s:+.4f} s  {_half_width(sync.error_ci95_s)}"
         lines.append(f"  {name:18} {sync.verdict:8} {numbers}  {sync.reason}")
     return "\n".join(lines + _comparisons(session))
@@ -95,10 +96,14 @@ def _half_width(value_s: float) -> str:
 def _comparisons(session: Session) -> list[str]:
     """Return how well muscles can be compared in time, one line; none where no sensor says."""
     said = []
-    for name, what in (("left_right_ci95_s", "left less right of a muscle"), ("between_sensors_ci95_s", "any two")):
-        widths = [float(w) for s in session.sync.values() if math.isfinite(float(w := s.constants.get(name, math.nan)))]
-        if widths:
-            said.append(f"{what} {_half_width(max(widths))}")
+    sensors = [SensorConstants.read(s.constants) for s in session.sync.values()]
+    for what, widths in (
+        ("left less right of a muscle", [s.left_right_ci95_s for s in sensors]),
+        ("any two", [s.between_sensors_ci95_s for s in sensors]),
+    ):
+        known = [w for w in widths if w is not None and math.isfinite(w)]
+        if known:
+            said.append(f"{what} {_half_width(max(known))}")
     return (
         [f"  offsets compared, at worst: {', '.join(said)} (the split into delay and burst is assumed)"] if said else []
     )

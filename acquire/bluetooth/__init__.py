@@ -1,4 +1,4 @@
 """Bluetooth sensors: scanning, connecting, binding to slots, streaming.
 
-May import `acquire.rig.config`, `acquire.quality` and `acquire.event_log`.
+May import `acquire.assignment`, `acquire.event_log`, `acquire.hardware` and `acquire.quality`.
 """

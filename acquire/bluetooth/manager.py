@@ -20,6 +20,7 @@ from acquire.bluetooth.states import Event, State
 from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
+from acquire.quality.sensor_health import health_by_channel
 from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.decode import LiveReader
@@ -116,7 +117,7 @@ class SensorManager:
 
     def health(self, until_ns: int) -> dict[str, Any]:
         """Return the manifest's health of each channel for the recording that ended at ``until_ns``."""
-        own = {slot.bound.channel: {"slot": slot.bound.slot, **slot.health.summary(until_ns)} for slot in self._slots}
+        own = health_by_channel(((slot.bound, slot.health) for slot in self._slots), until_ns)
         return own | self._shared.health(until_ns)
 
     def samples(self, since_ns: int) -> dict[int, Samples]:

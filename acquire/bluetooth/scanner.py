@@ -223,7 +223,7 @@ class Scanner:
             self._answer(expected, None)
         if slot is None:
             self._strangers.add(device.address)
-            self._event_log.log("warning", "a sensor of no slot", {"address": device.address, "serial": serial})
+            self._event_log.log("warning", "sensor without a slot", {"address": device.address, "serial": serial})
             return None
         if slot not in self._asking:
             return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from acquire.bluetooth.status import SensorStatus
-from acquire.quality.sensor_health import SensorHealth
+from acquire.quality.sensor_health import SensorHealth, health_by_channel
 from dataset.capture.types import Sensor
 from dataset.sensors.decode import LiveReader
 
@@ -115,4 +115,4 @@ class SharedDevices:
 
     def health(self, until_ns: int) -> dict[str, Any]:
         """Return the manifest's health of each channel that rides."""
-        return {r.sensor.channel: {"slot": r.sensor.slot, **r.health.summary(until_ns)} for r in self._all()}
+        return health_by_channel(((rider.sensor, rider.health) for rider in self._all()), until_ns)

@@ -26,7 +26,7 @@ TOLD = {
     "suspected_lost": ("warning", "values suspected lost"),
     "malformed": ("warning", "malformed payloads"),
     "out_of_range": ("warning", "values out of range"),
-    "surplus": ("warning", "more values than it can send: delivered twice?"),
+    "surplus": ("warning", "more values than the sensor can send: duplicates?"),
 }
 
 
@@ -74,9 +74,7 @@ class Slot:
     def bind(self, device: BLEDevice, identity: Identity) -> None:
         """Let ``device`` sit here, in this connection and the later ones."""
         if not self.wanted.serial and not self.wanted.address:
-            self.note(
-                "warning", "bound to a sensor the rig does not name", address=device.address, serial=identity.serial
-            )
+            self.note("warning", "sensor not named in the rig file", address=device.address, serial=identity.serial)
         self.device = device
         self.bound = replace(
             self.wanted,

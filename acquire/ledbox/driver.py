@@ -12,15 +12,13 @@ from typing import Any
 
 from acquire.event_log import EventLog
 from acquire.ledbox.clock_sync import MAX_RATE_ERROR, Exchange, host_time, unwrap_us
-from acquire.ledbox.flasher import Flash, FlashCallback
+from acquire.ledbox.flasher import BOX_SOURCE, Flash, FlashCallback, box_flash
 from acquire.ledbox.serial_lines import SerialLines, find_port, port_identity
-from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
 from dataset.support.errors import HardwareError
 
 BAUD = 115200
 PROGRAM = "mia-led-box 1"
-SOURCE = "led-box"
 OPEN_TIMEOUT_S = 5.0  # an Arduino resets when its port is opened and then sits in its boot loader for two seconds
 ANSWER_TIMEOUT_S = 0.5
 IDLE_PINGS_EVERY_S = 1.0
@@ -34,11 +32,13 @@ GREETING_S = 2.0
 SILENT_S = 2.0
 #: A reading this far from where the clock should be comes from a box that began again.
 RESET_US = 100_000
-#: Of what came back, this share of bytes that are no text means another speed.
+#: Of what came back, this share of bytes that are not text means another speed.
 GARBLED_SHARE = 0.15
 
 #: Called with every trigger of the box's input: host time and half-width of its 95 % interval, in nanoseconds.
 TriggerCallback = Callable[[int, int], None]
+#: Called with every line of the box: host time of its arrival, and its bytes.
+LineCallback = Callable[[int, bytes], None]
 
 _ANSWER = re.compile(rb"(PONG|FLASH) (\d{1,10}) (\d{1,10})")
 _TRIGGER = re.compile(rb"TRIG (\d{1,10})")
@@ -68,7 +68,7 @@ class LedBox:
     A box that is unplugged is looked for each second, also under another port's name, and greeted anew.
     """
 
-    source = SOURCE
+    source = BOX_SOURCE
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class LedBox:
         self.port = port
         self._event_log = event_log
         self._on_trigger = on_trigger
-        self._writer: CaptureWriter | None = None
+        self._on_line: LineCallback | None = None
         self._answers: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
         self._exchanges: deque[Exchange] = deque(maxlen=400)
         self._wanted: queue.SimpleQueue[tuple[int, FlashCallback]] = queue.SimpleQueue()
@@ -109,13 +109,9 @@ class LedBox:
 
     # -- for the recorder -----------------------------------------------------------------------------------------
 
-    def attach(self, writer: CaptureWriter) -> None:
-        """Write every line received from now on to ``writer``."""
-        self._writer = writer
-
-    def detach(self) -> None:
-        """Write to no capture any more."""
-        self._writer = None
+    def attach(self, on_line: LineCallback) -> None:
+        """Give every line received from now on to ``on_line``, in the reader's thread."""
+        self._on_line = on_line
 
     def request_flash(self, duration_ms: int, done: FlashCallback) -> None:
         """Fire at once; ``done`` is called in the box's thread with the flash, or None where the box did not answer.
@@ -154,9 +150,8 @@ class LedBox:
     # -- called by the reader's thread ------------------------------------------------------------------------------
 
     def _take(self, arrival_ns: int, line: bytes) -> None:
-        writer = self._writer
-        if writer is not None:
-            writer.serial_line(SOURCE, arrival_ns, line)
+        if self._on_line is not None:
+            self._on_line(arrival_ns, line)
         line = line.strip()
         if (trigger := _TRIGGER.fullmatch(line)) is None:
             self._answers.put((arrival_ns, line))
@@ -199,16 +194,16 @@ class LedBox:
             raise HardwareError(f"the LED box on {self.port} failed", lines.failure, "check the cable")
         if not any(heard):
             silence = f"{self._open_timeout_s:g} s of silence"
-            raise HardwareError(f"no LED box answers on {self.port}", silence, "check power, cable and port")
+            raise HardwareError(f"no reply from an LED box on {self.port}", silence, "check power, cable and port")
         sent = b"".join(heard)
         if sum(not 32 <= byte < 127 for byte in sent) > GARBLED_SHARE * len(sent):
             raise HardwareError(
-                f"what answers on {self.port} is no LED box",
-                f"it sent bytes that are no text, {sent[-20:]!r}: another device, or another speed",
+                f"the device on {self.port} is not an LED box",
+                f"it sent bytes that are not text, {sent[-20:]!r}: another device, or another speed",
                 f"check the port, and that the box's program ({PROGRAM}) runs at {BAUD} baud",
             )
         raise HardwareError(
-            f"what answers on {self.port} is no LED box",
+            f"the device on {self.port} is not an LED box",
             f"it sent {next(h for h in reversed(heard) if h)[:40]!r}",
             f"check the port, the box's program ({PROGRAM}) and its speed ({BAUD} baud)",
         )
@@ -266,7 +261,7 @@ class LedBox:
             self._box_us = reading
 
     def _begin_again(self, detail: Mapping[str, Any]) -> None:
-        self._log("warning", "the LED box began again", detail)
+        self._log("warning", "the LED box restarted", detail)
         self._exchanges.clear()
 
     def _burst(self, n: int = PINGS_IN_A_BURST) -> None:
@@ -326,14 +321,4 @@ class LedBox:
         known = list(self._exchanges)
         if exchange not in known:  # a reset right after the flash began a new set
             known = [exchange]
-        t_ns, uncertainty_ns = host_time(known, exchange.box_us)
-        return Flash(
-            t_ns=min(max(t_ns, exchange.sent_ns), exchange.received_ns),
-            uncertainty_ns=uncertainty_ns,
-            detail={
-                "number": number,
-                "box_us": exchange.box_us,
-                "duration_ms": duration_ms,
-                "half_trip_ns": exchange.half_trip_ns,
-            },
-        )
+        return box_flash(known, exchange, number=number, duration_ms=duration_ms)

@@ -1,10 +1,17 @@
-"""What can flash for the camera: an LED box or the terminal; the recorder asks whichever there is."""
+"""Flashes for the camera, from an LED box or the terminal, and the host time of a flash of the box."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from acquire.ledbox.clock_sync import Exchange, host_time
+
+#: How long a flash lasts.
+FLASH_MS = 80
+#: Source of the flashes, triggers and lines of an LED box.
+BOX_SOURCE = "led-box"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +46,29 @@ class Flasher(Protocol):
     def request_flash(self, duration_ms: int, done: FlashCallback) -> None:
         """Fire at once, without waiting; ``done`` is told what came of it."""
         ...
+
+
+def box_flash(exchanges: Sequence[Exchange], exchange: Exchange, *, number: int, duration_ms: int) -> Flash:
+    """Return a flash of the LED box on the host's clock, by :func:`~acquire.ledbox.clock_sync.host_time`.
+
+    Parameters
+    ----------
+    exchanges : sequence of Exchange
+        Those around the flash, which is one of them.
+    exchange : Exchange
+        The flash's own: the light went on between its sending and its reception.
+    number : int
+        Of the box's question, as in the serial lines.
+    duration_ms : int
+    """
+    t_ns, uncertainty_ns = host_time(exchanges, exchange.box_us)
+    return Flash(
+        t_ns=min(max(t_ns, exchange.sent_ns), exchange.received_ns),
+        uncertainty_ns=uncertainty_ns,
+        detail={
+            "number": number,
+            "box_us": exchange.box_us,
+            "duration_ms": duration_ms,
+            "half_trip_ns": exchange.half_trip_ns,
+        },
+    )

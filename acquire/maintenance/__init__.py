@@ -1,1 +1,4 @@
-"""Captures after their recording: recover, verify, attach a film. May import `acquire.quality`."""
+"""Captures after their recording: recover, verify, attach a film.
+
+May import `acquire.quality`.
+"""

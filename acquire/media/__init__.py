@@ -1,4 +1,4 @@
 """Camera and microphone to stamped frames and blocks, and those to ``video.mkv``.
 
-May import `acquire.quality` and `acquire.event_log`.
+May import `acquire.event_log`, `acquire.hardware` and `acquire.quality`.
 """

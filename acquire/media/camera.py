@@ -218,7 +218,7 @@ class Camera:
                     self._read_anew()
             elif reader.ended.is_set():
                 if not self._lost:
-                    self._lose(reader, "the camera gives no frame; opening it again", {})
+                    self._lose(reader, "the camera delivers no frames; opening it again", {})
                 self._next_try_s = time.monotonic() + REOPEN_EVERY_S
                 self._reader = None
             else:
@@ -230,7 +230,7 @@ class Camera:
             if now_s - reader.began_s > self._patience_s:
                 self._patience_s = min(2 * self._patience_s, LONGEST_PATIENCE_S)
                 detail = {"after_s": round(now_s - reader.began_s, 1), "next_after_s": self._patience_s}
-                self._lose(reader, "opening the camera hangs; trying anew", detail)
+                self._lose(reader, "opening the camera hangs; trying again", detail)
                 self._read_anew()
             return
         silent_s, still_s = now_s - reader.last_frame_s, now_s - reader.changed_s
@@ -240,7 +240,7 @@ class Camera:
         elif still_s > self._silent_s and not reader.shows(self._still):
             # Asked once: a lens cap, or a still picture on purpose, looks the same after opening again.
             self._still = reader.rows
-            self._lose(reader, "the camera repeats one picture; opening it again", {"still_s": round(still_s, 2)})
+            self._lose(reader, "the picture does not change; opening it again", {"still_s": round(still_s, 2)})
             self._next_try_s = now_s + REOPEN_EVERY_S  # this one's read returns, and lets go of the camera first
             self._reader = None
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acquire.event_log import EventLog
-from acquire.media.orientation import UPRIGHT, Orientation
 from acquire.media.video_writer import (
+    VideoFormat,
     VideoWriter,  # here, not where it opens: loading PyAV would hold up arriving sensors
 )
 from dataset.capture.writer import CaptureWriter
@@ -46,11 +46,9 @@ class Encoder(Protocol):
         ...
 
 
-def open_encoder(
-    path: Path, *, width: int, height: int, nominal_hz: float, sound_rate_hz: int | None, turn: Orientation = UPRIGHT
-) -> Encoder:
+def open_encoder(path: Path, video: VideoFormat) -> Encoder:
     """Open ``path`` for writing with the project's encoder settings."""
-    return VideoWriter(path, width=width, height=height, nominal_hz=nominal_hz, sound_rate_hz=sound_rate_hz, turn=turn)
+    return VideoWriter(path, video)
 
 
 @dataclass(frozen=True, slots=True)

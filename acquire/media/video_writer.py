@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -28,15 +29,12 @@ _PICTURE = {"tune": "zerolatency,fastdecode", "crf": "24", "bf": "0", "threads":
 _CONTAINER = {"cluster_time_limit": "100", "flush_packets": "1", "max_interleave_delta": "200000"}
 
 
-class VideoWriter:
-    """Writes one MKV file: H.264 picture without B-frames and, where there is a microphone, 16-bit mono sound.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFormat:
+    """What a video file holds.
 
-    Frames and sound may come from two threads.
-
-    Parameters
+    Attributes
     ----------
-    path : Path
-        The file to write.
     width, height : int
         Size of every frame in pixels, as the camera gives it; both even.
     nominal_hz : float
@@ -47,6 +45,26 @@ class VideoWriter:
         What makes each frame upright.
     preset : str
         x264 preset.
+    """
+
+    width: int
+    height: int
+    nominal_hz: float
+    sound_rate_hz: int | None = None
+    turn: Orientation = UPRIGHT
+    preset: str = "veryfast"
+
+
+class VideoWriter:
+    """Writes one MKV file: H.264 picture without B-frames and, where there is a microphone, 16-bit mono sound.
+
+    Frames and sound may come from two threads.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    video : VideoFormat
 
     Raises
     ------
@@ -57,39 +75,33 @@ class VideoWriter:
     def __init__(
         self,
         path: Path,
-        *,
-        width: int,
-        height: int,
-        nominal_hz: float,
-        sound_rate_hz: int | None,
-        turn: Orientation = UPRIGHT,
-        preset: str = "veryfast",
+        video: VideoFormat,
     ) -> None:
         self.path = path
         self._lock = threading.Lock()
         self._closed = False
-        self._size = (height, width)
-        self._turn = turn
+        self._size = (video.height, video.width)
+        self._turn = video.turn
         self._given_ns: int | None = None
         self._picture_tick = -1
         self._sound_tick = -1
-        self._sound_rate_hz = sound_rate_hz
+        self._sound_rate_hz = video.sound_rate_hz
         self._container = av.open(str(path), "w", format="matroska", container_options=_CONTAINER)
         try:
-            rate = Fraction(nominal_hz).limit_denominator(1001)
-            options = {"preset": preset, **_PICTURE}
+            rate = Fraction(video.nominal_hz).limit_denominator(1001)
+            options = {"preset": video.preset, **_PICTURE}
             self._picture = self._container.add_stream("libx264", rate=rate, options=options)
         except (ValueError, av.error.FFmpegError) as error:
             self._container.close()
             raise HardwareError("no H.264 encoder", str(error), "install PyAV from its wheel") from error
-        self._picture.width, self._picture.height = turn.size(width, height)
+        self._picture.width, self._picture.height = video.turn.size(video.width, video.height)
         self._picture.pix_fmt = "yuv420p"
         self._picture.time_base = TIME_BASE
         self._picture.codec_context.time_base = TIME_BASE
-        self._picture.codec_context.gop_size = max(1, round(nominal_hz))
+        self._picture.codec_context.gop_size = max(1, round(video.nominal_hz))
         self._sound = None
-        if sound_rate_hz is not None:
-            self._sound = self._container.add_stream("pcm_s16le", rate=sound_rate_hz, layout="mono")
+        if video.sound_rate_hz is not None:
+            self._sound = self._container.add_stream("pcm_s16le", rate=video.sound_rate_hz, layout="mono")
         try:
             self._container.start_encoding()  # opens the file and writes its header
         except (OSError, av.error.FFmpegError) as error:

@@ -1,4 +1,4 @@
 """What stands in the way of a good recording, before it begins.
 
-May import `acquire.quality` and `acquire.bluetooth`.
+May import `acquire.bluetooth`, `acquire.quality` and `acquire.recording`.
 """

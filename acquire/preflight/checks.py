@@ -64,7 +64,7 @@ def preflight(snapshot: Snapshot, body: BodyView | None) -> tuple[Check, ...]:
     """
     return (
         _sensors(snapshot.sensors),
-        _batteries(snapshot.sensors),
+        _batteries(snapshot),
         _disk(snapshot),
         _camera(snapshot),
         _body(snapshot, body),
@@ -87,7 +87,7 @@ def sensor_trouble(status: SensorStatus) -> str:
     if status.state == "stale":
         return "silent though connected: switch it off and on"
     if status.state != "streaming":
-        return "bring it nearer; it is looked for again"
+        return "bring it nearer; the search goes on"
     nominal_hz = status.sensor.profile.stream.notification_rate_hz
     if nominal_hz and status.health.expected > 3 * nominal_hz and status.health.rate_hz < LEAST_SHARE * nominal_hz:
         return f"{status.health.rate_hz:.1f} of {nominal_hz:g} values a second: bring it nearer"
@@ -98,6 +98,11 @@ def sensor_trouble(status: SensorStatus) -> str:
 
 def _label(status: SensorStatus) -> str:
     return channel_from_name(status.sensor.channel).label
+
+
+def _is_opening(snapshot: Snapshot) -> bool:
+    """Return whether the rig has not opened yet: what is not there now may still come."""
+    return snapshot.phase in ("closed", "opening")
 
 
 def _sensors(sensors: tuple[SensorStatus, ...]) -> Check:
@@ -116,10 +121,12 @@ def _sensors(sensors: tuple[SensorStatus, ...]) -> Check:
     )
 
 
-def _batteries(sensors: tuple[SensorStatus, ...]) -> Check:
-    known = [(s.battery_percent, _label(s)) for s in sensors if s.battery_percent is not None]
+def _batteries(snapshot: Snapshot) -> Check:
+    known = [(s.battery_percent, _label(s)) for s in snapshot.sensors if s.battery_percent is not None]
+    if not known and any(s.state in ("scanning", "connecting") for s in snapshot.sensors):
+        return Check(name="Batteries", level="wait", found="opening" if _is_opening(snapshot) else "not read yet")
     if not known:
-        return Check(name="Batteries", level="ok", found="not told by these sensors")
+        return Check(name="Batteries", level="ok", found="not reported by these sensors")
     percent, label = min(known)
     found = f"lowest {percent} % ({label})"
     if percent < LOW_BATTERY_PERCENT:
@@ -129,7 +136,7 @@ def _batteries(sensors: tuple[SensorStatus, ...]) -> Check:
 
 def _disk(snapshot: Snapshot) -> Check:
     if snapshot.disk is None:
-        return Check(name="Disk", level="wait", found="not asked yet")
+        return Check(name="Disk", level="wait", found="opening")
     found = snapshot.disk.time_left
     if snapshot.disk.minutes_left * 60 < snapshot.remaining_s:
         return Check(name="Disk", level="bad", found=found, do="free some space or choose another --out")
@@ -140,10 +147,10 @@ def _disk(snapshot: Snapshot) -> Check:
 
 def _camera(snapshot: Snapshot) -> Check:
     camera = snapshot.camera
-    if camera is None and snapshot.phase in ("closed", "opening"):
+    if camera is None and _is_opening(snapshot):
         return Check(name="Camera", level="wait", found="opening")
     if camera is None:
-        do = "film with a phone, then: mia-record attach CAPTURE VIDEO"
+        do = "film by phone, then: mia-record attach"
         return Check(name="Camera", level="warning", found="none", do=do)
     found = f"{camera.width}x{camera.height} at {camera.rate_hz:.1f}/s"
     if camera.state != "running":
@@ -155,8 +162,10 @@ def _camera(snapshot: Snapshot) -> Check:
 
 def _body(snapshot: Snapshot, body: BodyView | None) -> Check:
     name = "Whole body"
+    if snapshot.camera is None and _is_opening(snapshot):
+        return Check(name=name, level="wait", found="opening")
     if snapshot.camera is None:
-        return Check(name=name, level="warning", found="no camera to look with", do="look at the phone's picture")
+        return Check(name=name, level="warning", found="no camera", do="check framing on the phone")
     if body is None:
         return Check(name=name, level="wait", found="looking")
     if body.unavailable:
@@ -171,20 +180,29 @@ def _body(snapshot: Snapshot, body: BodyView | None) -> Check:
 
 def _sound(snapshot: Snapshot) -> Check:
     if snapshot.sound is None:
-        if snapshot.phase in ("closed", "opening"):
+        if _is_opening(snapshot):
             return Check(name="Sound", level="wait", found="opening")
-        do = "without sound no sensor's own delay can be measured"
+        do = "sensor delays cannot be measured"
         return Check(name="Sound", level="warning", found="none", do=do)
+    if not snapshot.sound.blocks:
+        return Check(name="Sound", level="wait", found="opening")
     found = f"{snapshot.sound.level_db:.0f} dB"
     if snapshot.sound.level_db <= SILENT_DB:
-        return Check(name="Sound", level="warning", found=found, do="clap once: does the level move? else unmute")
+        return Check(
+            name="Sound",
+            level="warning",
+            found=found,
+            do="clap once; if the level does not move, unmute the microphone",
+        )
     return Check(name="Sound", level="ok", found=found)
 
 
 def _light(snapshot: Snapshot) -> Check:
     if snapshot.box:
         return Check(name="Flash", level="ok", found="LED box")
-    do = "point the camera at this screen too; the alignment is a WARNING at best"
+    if _is_opening(snapshot):
+        return Check(name="Flash", level="wait", found="opening")
+    do = "film this screen too; at best a WARNING"
     return Check(name="Flash", level="warning", found="this terminal", do=do)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from acquire.protocol.schedule import Prompt, Schedule
@@ -64,7 +65,7 @@ def cue_at(schedule: Schedule, elapsed_s: float) -> Cue:
             title=_title(last),
             text=last.text,
             left_s=stop_s - elapsed_s,
-            next_title=_title(coming) if coming else "",
+            next_title=_next_title(to_come, _title(last)),
             repetition=repetition,
             repetitions=last.repetitions,
         )
@@ -75,7 +76,13 @@ def cue_at(schedule: Schedule, elapsed_s: float) -> Cue:
     if coming.kind in _CONTACTS:
         text = f"{_title(coming).lower()} once at each cue"
         return Cue(kind="ready", title="Get ready", text=text, left_s=until_s, next_title=_title(coming))
-    return Cue(kind="rest", title="Rest", text=coming.text, left_s=until_s, next_title=_title(coming))
+    return Cue(kind="rest", title="Rest", text=coming.text, left_s=until_s, next_title=_next_title(to_come, "Rest"))
+
+
+def _next_title(to_come: Sequence[Prompt], now: str) -> str:
+    """Return what comes next; after a rest that is what the person does then, not the next rest."""
+    titles = [_title(prompt) for prompt in to_come]
+    return next((title for title in titles if now != "Rest" or title != "Rest"), "")
 
 
 def contact_cue(kind: str, since_s: float) -> Cue | None:

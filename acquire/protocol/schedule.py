@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from acquire.protocol.prompts import FULL_EFFORT, REST_TEXT, flex_text
 from acquire.protocol.protocol import CalibrationPart, Exercise, Protocol, SyncSequence
 
 #: Time left after the last cue of a sequence for the person to act and the sensors to answer.
@@ -120,11 +121,10 @@ def _calibration(prompts: list[Prompt], part: CalibrationPart, start_s: float, c
     """Append rest, contraction and rest of each channel from ``start_s`` on; return when they have ended."""
     at_s = start_s
     for channel in channels:
-        muscle = channel.replace("_", " ")
         for kind, seconds, text in (
-            ("rest", part.rest_s, "let everything hang loose"),
-            ("contract", part.contract_s, f"flex your {muscle} as hard as you can, and hold"),
-            ("rest", part.rest_s, "let everything hang loose"),
+            ("rest", part.rest_s, REST_TEXT),
+            ("contract", part.contract_s, flex_text(channel, FULL_EFFORT)),
+            ("rest", part.rest_s, REST_TEXT),
         ):
             prompts.append(Prompt(at_s=at_s, kind=f"{kind}_start", label=channel, text=text))
             prompts.append(Prompt(at_s=at_s + seconds, kind=f"{kind}_stop", label=channel))

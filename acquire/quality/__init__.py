@@ -1,1 +1,4 @@
-"""How well each stream arrives: rates, losses, lateness, connections, disk space. Imports no device."""
+"""How well each stream arrives: rates, losses, lateness, connections, disk space.
+
+May import `acquire.event_log`.
+"""

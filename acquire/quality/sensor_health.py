@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from acquire.quality.connection_stats import Epoch, expected
+from dataset.capture.types import Sensor
 from dataset.sensors.profile import Profile
 from dataset.support.arrays import FloatArray, IntArray
 
@@ -257,3 +259,8 @@ class SensorHealth:
                 "battery_percent": self._battery_percent,
                 "epochs": epochs,
             }
+
+
+def health_by_channel(sensors: Iterable[tuple[Sensor, SensorHealth]], until_ns: int) -> dict[str, dict[str, Any]]:
+    """Return the manifest's health of channels for a recording that ended at ``until_ns``, by the channels' names."""
+    return {sensor.channel: {"slot": sensor.slot, **health.summary(until_ns)} for sensor, health in sensors}

@@ -11,6 +11,7 @@ from acquire.assignment import Answer, Assigned, Flexed, Samples, Undecided, ass
 from acquire.bluetooth.manager import SensorManager
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
+from acquire.protocol.prompts import HALF_EFFORT, flex_text
 from acquire.protocol.schedule import Prompt
 from dataset.support import clock
 from dataset.support.errors import InputError, RefusedError
@@ -18,14 +19,14 @@ from dataset.support.errors import InputError, RefusedError
 #: Rest before the first muscle, between two, and how long each is flexed.
 REST_S = 2.0
 FLEX_S = 2.5
-#: Asked of the person: at full effort a sensor with a high level at rest meets the end of its range, and then answers
+#: Asked of the person: at full effort a sensor with a high level at rest meets the end of its range, and then responds
 #: to the antagonist as to its own muscle.
-EFFORT = 0.5
+EFFORT = HALF_EFFORT
 
 
 def flex_prompt(channel: str) -> Prompt:
     """Return what asks for one muscle."""
-    text = f"flex your {channel.replace('_', ' ')}, about half as hard as you can, and hold"
+    text = flex_text(channel, EFFORT)
     return Prompt(at_s=0.0, kind="contract_start", label=channel, text=text, effort=EFFORT)
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acquire.bluetooth.manager import SensorManager
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
@@ -14,9 +17,10 @@ from acquire.ledbox.flasher import Flasher
 from acquire.media.camera import Camera
 from acquire.media.microphone import Microphone
 from acquire.media.video_recorder import VideoRecorder, frames_that_may_wait, open_encoder
+from acquire.media.video_writer import VideoFormat
 from acquire.quality.disk import expected_bytes_per_s
+from acquire.recording.row_writer import RowWriter
 from dataset.capture.schema import VIDEO
-from dataset.capture.writer import CaptureWriter
 from dataset.support.errors import MiaError
 
 #: What the alignment pays.
@@ -101,27 +105,28 @@ class Streams:
             sound_rate_hz=microphone.rate_hz if microphone else None,
         )
 
-    def attach(self, writer: CaptureWriter) -> None:
+    def attach(self, rows: RowWriter) -> None:
         """Write everything that comes from now on into one capture."""
+        writer = rows.writer
         self._event_log.attach(writer)
         self.manager.attach(writer)
         if self.camera is not None:
             camera, microphone = self.camera, self.microphone
-            encoder = open_encoder(
-                writer.folder / VIDEO,
+            video = VideoFormat(
                 width=camera.width,
                 height=camera.height,
                 nominal_hz=camera.nominal_hz,
                 sound_rate_hz=microphone.rate_hz if microphone else None,
                 turn=camera.turn,
             )
+            encoder = open_encoder(writer.folder / VIDEO, video)
             waiting = frames_that_may_wait(camera.width, camera.height)
             self.muxer = VideoRecorder(encoder, writer, self._event_log, max_waiting_frames=waiting)
             if microphone is not None:
                 microphone.attach(self.muxer, writer)
             camera.attach(self.muxer)
         if self.box is not None:
-            self.box.attach(writer)
+            self.box.attach(rows.box_line)
 
     def detach(self) -> int:
         """Write nothing any more; returns that moment in host nanoseconds."""
@@ -143,3 +148,9 @@ class Streams:
         if self.muxer is None or self.camera is None:
             return {}
         return {**self.muxer.health(), **self.camera.health()}
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        camera = self.camera
+        picture = camera.picture() if camera else None
+        return camera.turn(picture) if camera and picture is not None else None

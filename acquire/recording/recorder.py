@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 from acquire.bluetooth.status import SensorStatus
 from acquire.event_log import EventLog
 from acquire.hardware import Hardware
-from acquire.ledbox.driver import SOURCE as BOX_SOURCE
 from acquire.ledbox.flasher import Flasher
 from acquire.protocol.schedule import build_schedule
-from acquire.quality.disk import DiskStatus, DiskWatch, check_disk
 from acquire.recording.assignment_procedure import Assigning
 from acquire.recording.control_socket import ControlServer
 from acquire.recording.devices import Streams
-from acquire.recording.schedule_runner import ScheduleRunner
+from acquire.recording.phase import ENDED, OPEN, Phase, PhaseMachine
+from acquire.recording.row_writer import RowWriter
+from acquire.recording.schedule_thread import ScheduleThread
 from acquire.recording.status import status_dict
-from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
+from acquire.recording.storage_watch import StorageWatch
 from acquire.recording.take import Recording, Snapshot, Take
-from dataset.capture.closing import is_disk_full
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder
+from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject, new_capture_folder
 from dataset.support import clock
 from dataset.support.errors import CaptureError, HardwareError, InputError, MiaError
 from dataset.support.outputs import cannot_write
@@ -61,12 +60,9 @@ class Recorder:
         if take.sensors:
             hardware.sensors = take.sensors
         self._streams = Streams(hardware, self.event_log, self._note)
-        self._writer: CaptureWriter | None = None
-        self._disk: DiskStatus | None = None
-        self._disk_watch: DiskWatch | None = None
-        self._disk_full = ""
-        self._rows_left_out = False
-        self._player = ScheduleRunner(
+        self._rows: RowWriter | None = None
+        self._storage = StorageWatch(take.out, self.event_log, self.finished)
+        self._player = ScheduleThread(
             self.schedule, hardware, self.event_log, finished=self.finished, watch=self._watch
         )
         #: Finds out by flexing which sensor sits where; between opening and starting.
@@ -74,7 +70,7 @@ class Recorder:
         self._control = ControlServer(
             {"status": lambda _: self.status(), "mark": lambda request: self.mark(str(request.get("text", "")))}
         )
-        self._phase = "closed"
+        self._phase = PhaseMachine()
         self._began_ns = 0
         self._ended_ns = 0
         self._closing = threading.Lock()
@@ -97,25 +93,21 @@ class Recorder:
             Not even a minute fits on the disk.
         """
         with self._closing:  # a screen may be left while the rig opens: closing waits
-            if self._phase == "closed":
+            if self._phase.now is Phase.CLOSED:
                 self._open()
 
     def _open(self) -> None:
-        self._phase = "opening"
+        self._phase.go(Phase.OPENING)
         self.event_log.log("info", "opening", {"rig": self._hardware.name})
         try:
             self._control.start()
         except (OSError, MiaError) as error:  # a recording needs nobody outside
-            self.event_log.log("warning", "no status and marks from outside", {"error": str(error)})
+            self.event_log.log("warning", "control socket not available", {"error": str(error)})
         self._streams.open(self._on_trigger, self.flasher)
-        disk = self._check_disk()
+        disk = self._storage.check(self._streams.expected_bytes_per_s())
         if disk.minutes_left * 60 < self.schedule.duration_s:
             self._note(f"the disk may not last: {disk.words} of {self.schedule.duration_s / 60:.1f}")
-        self._phase = "waiting"
-
-    def _check_disk(self) -> DiskStatus:
-        self._disk = check_disk(self.take.out, self._streams.expected_bytes_per_s())
-        return self._disk
+        self._phase.go(Phase.WAITING)
 
     def _note(self, text: str) -> None:
         text = clean_text(text)
@@ -125,8 +117,7 @@ class Recorder:
     def missing(self) -> tuple[SensorStatus, ...]:
         """Return the slots that do not stream, and find out whether the recording may begin."""
         missing = tuple(s for s in self._streams.manager.statuses() if s.state != "streaming" or s.health.value is None)
-        if self._phase in ("waiting", "ready"):
-            self._phase = "waiting" if missing else "ready"
+        self._phase.set_ready(not missing)
         return missing
 
     def wait_ready(
@@ -170,29 +161,26 @@ class Recorder:
         CaptureError, OutputExistsError
             The capture cannot be created.
         """
-        self._check_disk()
+        self._phase.check(Phase.RECORDING)
         take, streams = self.take, self._streams
+        self._storage.check(streams.expected_bytes_per_s())
         folder = new_capture_folder(take.out, self.subject)
         writer = CaptureWriter(
             folder,
             subject=self.subject,
             sensors=streams.manager.sensors,
             sync_seed=take.seed,
-            rig_toml=take.rig_toml,
-            protocol_toml=take.protocol_toml,
-            setup_id=take.setup_id,
+            header=CaptureHeader(rig_toml=take.rig_toml, protocol_toml=take.protocol_toml, setup_id=take.setup_id),
         )
-        self._writer = writer
-        self._disk_watch = DiskWatch(folder, streams.expected_bytes_per_s(), self.event_log)
-        writer.clock_anchor(*clock.anchor())
-        if take.subject_info:
-            writer.log("info", SUBJECT_ROW, dict(take.subject_info))
-        streams.attach(writer)
+        self._storage.begin(folder, streams.expected_bytes_per_s())
+        self._rows = rows = RowWriter(writer, self.event_log)
+        rows.clock_anchor(*clock.anchor())
+        rows.subject(take.subject_info)
+        streams.attach(rows)
         self._began_ns = clock.now_ns()
-        detail = {"seed": take.seed, "duration_s": round(self.schedule.duration_s, 3)}
-        self.event_log.log("info", "recording", detail)
-        self._player.start(writer, self._began_ns, streams.box or self.flasher)
-        self._phase = "recording"
+        rows.begun(self._began_ns, seed=take.seed, duration_s=self.schedule.duration_s)
+        self._player.start(rows, self._began_ns, streams.box or self.flasher)
+        self._phase.go(Phase.RECORDING)
         atexit.register(self._close_at_exit)  # whoever records may crash, or forget
         return folder
 
@@ -218,41 +206,40 @@ class Recorder:
             The capture could not be written to its end (a full disk, say); what was committed is kept.
         """
         with self._closing:
-            if self._phase in ("done", "failed"):
+            if self._phase.now in ENDED:
                 return None
-            recorded = self._phase == "recording"
-            self._phase = "closing"
+            recorded = self._phase.now is Phase.RECORDING
+            self._phase.go(Phase.CLOSING)
             self.finished.set()
             try:
                 recording = self._close(recorded)
             except BaseException:
-                self._phase = "failed"
+                self._phase.go(Phase.FAILED)
                 raise
             finally:
                 self._control.close()
                 atexit.unregister(self._close_at_exit)
-            self._phase = "done"
+            self._phase.go(Phase.DONE)
             return recording
 
     def _close(self, recorded: bool) -> Recording | None:
-        writer, folder = self._writer, self._writer.folder if self._writer else None
+        rows = self._rows
+        writer = rows.writer if rows else None
+        folder = writer.folder if writer else None
         health: dict[str, Any] = {}
         with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
             last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
-            if writer is not None:
-                last_to_first.callback(lambda: writer.close(self._manifest_health(health)))
+            if rows is not None:
+                camera = self._streams.camera_health
+                last_to_first.callback(lambda: rows.close(health, camera(), disk_full=self._storage.disk_full))
                 last_to_first.callback(self.event_log.detach)
             self._streams.closing(last_to_first)
-            if recorded and writer is not None:
-                self._end_of_rows(writer)
+            if recorded and rows is not None:
+                self._end_of_rows(rows)
                 health.update(self._streams.manager.health(self._ended_ns))
         if not recorded or writer is None:
             return None
-        if writer.disk_full and not self._disk_full:  # it filled up while the recording ended
-            self._disk_full = f"no room was left on the disk of {writer.folder}"
-        if writer.left_out:
-            rows = ", ".join(f"{n} of {table}" for table, n in sorted(writer.left_out.items()))
-            self.notes.append(f"rows could not be stored and are left out: {rows}; the log says why")
+        self.notes.extend(self._storage.end(writer))
         muxer = self._streams.muxer
         return Recording(
             folder=writer.folder,
@@ -263,18 +250,8 @@ class Recorder:
             frames_dropped=muxer.n_dropped if muxer else 0,
             health=health,
             notes=tuple(self.notes),
-            disk_full=self._disk_full,
+            disk_full=self._storage.disk_full,
         )
-
-    def _manifest_health(self, sensors: dict[str, Any]) -> dict[str, Any]:
-        health = {"sensors": sensors, "camera": self._streams.camera_health()}
-        return health | ({"disk_full": self._disk_full} if self._disk_full else {})
-
-    def _watch_left_out(self, writer: CaptureWriter) -> None:
-        """Say once that rows cannot be stored, while it happens."""
-        if writer.left_out and not self._rows_left_out:
-            self._rows_left_out = True
-            self.event_log.log("error", "rows cannot be stored and are left out", dict(writer.left_out))
 
     def _finish(self, folder: Path | None, error: BaseException | None) -> None:
         try:
@@ -286,40 +263,25 @@ class Recorder:
             if error is None:
                 raise cannot_write(folder or self.take.out, failure) from failure
 
-    def _end_of_rows(self, writer: CaptureWriter) -> None:
-        self._player.stop(writer)
+    def _end_of_rows(self, rows: RowWriter) -> None:
+        self._player.stop(rows)
         if self._player.failure is not None:
             self._note(f"the recording ended early: its schedule broke off ({self._player.failure!r})")
         self._ended_ns = self._streams.detach()
-        writer.clock_anchor(*clock.anchor())
-        self.event_log.log("info", "stopped")
+        rows.clock_anchor(*clock.anchor())
+        rows.ended(self._ended_ns)
 
     def _watch(self) -> None:
-        """Look after microphone and disk; called by the player now and then."""
+        """Look after microphone, disk and capture; called about twice a second while recording."""
         if self._streams.microphone is not None:
             self._streams.microphone.watch()
-        if self._writer is None or self._disk_watch is None:
-            return
-        self._watch_left_out(self._writer)
-        self._disk = self._disk_watch.look()
-        muxer, failure = self._streams.muxer, self._writer.failure
-        video_full = muxer is not None and muxer.failure is not None and is_disk_full(muxer.failure)
-        if failure is not None:
-            self.event_log.log("error", "the capture cannot be written", {"error": str(failure)})
-            self.finished.set()
-        elif self._disk.is_full or self._writer.disk_full or video_full:
-            self._end_on_full_disk(self._writer.folder)
-
-    def _end_on_full_disk(self, folder: Path) -> None:
-        free = f"{self._disk.free_bytes / 1e6:.0f} MB are free" if self._disk else "no room"
-        self._disk_full = f"{free} on the disk of {folder}"
-        self.event_log.log("error", "the disk is full: the recording ends", {"why": self._disk_full})
-        self.finished.set()
+        if self._rows is not None:
+            muxer = self._streams.muxer
+            self._storage.look(self._rows.writer, muxer.failure if muxer is not None else None)
 
     def _on_trigger(self, t_ns: int, uncertainty_ns: int) -> None:
-        if self._writer is not None and self._phase == "recording":
-            self._writer.event(t_ns, "trigger", uncertainty_ns=uncertainty_ns, source=BOX_SOURCE)
-            self.event_log.show("trigger", t_ns=t_ns)
+        if self._rows is not None and self._phase.now is Phase.RECORDING:
+            self._rows.trigger(t_ns, uncertainty_ns)
 
     # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
 
@@ -365,27 +327,28 @@ class Recorder:
         """Make one sensor's connection anew, also before a recording."""
         self._streams.manager.reconnect(slot)
         channel = next(s.channel for s in self._streams.manager.sensors if s.slot == slot)
-        if self._phase == "recording":
+        if self._phase.now is Phase.RECORDING:
             self._player.note("reconnect", channel)
         return f"slot {slot} {channel} is connected anew"
 
     def calibrate(self, on: bool) -> None:
         """Ask for rest and contraction of every muscle at the beginning, or not; before :meth:`start`."""
-        if self._phase == "recording":
+        if self._phase.now is Phase.RECORDING:
             raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
         channels = tuple(s.channel for s in self.sensors) if on else ()
         self.schedule = build_schedule(self.take.protocol, self.take.seed, self.take.duration_s, calibrate=channels)
-        self._player = ScheduleRunner(
+        self._player = ScheduleThread(
             self.schedule, self._hardware, self.event_log, finished=self.finished, watch=self._watch
         )  # fmt: skip
 
     def calibrating(self) -> str:
         """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
-        return self._player.calibrating() if self._phase == "recording" else ""
+        return self._player.calibrating() if self._phase.now is Phase.RECORDING else ""
 
     def _before_recording(self) -> None:
-        if self._phase not in ("waiting", "ready"):
-            raise InputError("sensors cannot be assigned now", f"the rig is {self._phase}", "assign before recording")
+        if self._phase.now not in OPEN:
+            why = f"the rig is {self._phase.now}"
+            raise InputError("sensors cannot be assigned now", why, "assign before recording")
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
@@ -404,13 +367,13 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """Return everything a screen shows, now; cheap enough for ten times a second."""
-        recording, streams = self._phase == "recording", self._streams
+        recording, streams = self._phase.now is Phase.RECORDING, self._streams
         elapsed_s = self.elapsed_s() if recording else (self._ended_ns - self._began_ns) * 1e-9 if self._ended_ns else 0
         return Snapshot(
-            phase=self._phase,
+            phase=self._phase.now,
             rig=self._hardware.name,
             subject=self.subject,
-            folder=self._writer.folder if self._writer else None,
+            folder=self._rows.writer.folder if self._rows else None,
             elapsed_s=elapsed_s,
             remaining_s=self._player.remaining_s() if recording else max(0.0, self.schedule.duration_s - elapsed_s),
             cue=self._player.cue() if recording else None,
@@ -418,7 +381,7 @@ class Recorder:
             camera=streams.camera.status() if streams.camera else None,
             sound=streams.microphone.status() if streams.microphone else None,
             box=streams.box is not None and not streams.box.failure,
-            disk=self._disk,
+            disk=self._storage.disk,
             rows=self.event_log.recent(60),
             paused=self._player.paused,
             pausing=self._player.pausing,
@@ -426,9 +389,7 @@ class Recorder:
 
     def picture(self) -> NDArray[np.uint8] | None:
         """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
-        camera = self._streams.camera
-        picture = camera.picture() if camera else None
-        return camera.turn(picture) if camera and picture is not None else None
+        return self._streams.picture()
 
 
 def record(

@@ -1,377 +1,311 @@
-"""Plays a schedule: each prompt at its time becomes an event, a flash goes to the LED box or the terminal.
+"""A recording's schedule as a pure state machine: host times go in, what is due and the next wait come out.
 
-A person may pause it between exercises, redo, skip or go on; the sync sequences are always given in full.
+The person may pause between exercises, redo, skip or continue; a sync sequence that has begun is always given in full.
+:mod:`acquire.recording.schedule_thread` drives it with the host's clock and performs what is due.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from acquire.event_log import EventLog
-from acquire.hardware import Hardware
-from acquire.ledbox.flasher import Flash, Flasher
 from acquire.protocol.blocks import Block, blocks_of
 from acquire.protocol.cues import Cue, contact_cue, cue_at, waiting_cue
 from acquire.protocol.playhead import Playhead
 from acquire.protocol.schedule import Prompt, Schedule
-from dataset.capture.writer import CaptureWriter
-from dataset.support import clock
-from dataset.support.errors import HardwareError, InputError
+from dataset.support.errors import InputError
 from dataset.support.text import clean_line
 
-FLASH_MS = 80
-ANCHOR_EVERY_S = 10.0
-WATCH_EVERY_S = 0.5
-#: Time to get ready after a pause and before an exercise that is done again.
+#: Time to get ready after a pause and before an exercise that is repeated.
 COUNTDOWN_S = 3.0
 LONGEST_MARK = 500
-#: Where the events of a person's keys come from.
-SOURCE = "control"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptDue:
+    """Give a prompt to the person and store its event.
+
+    Attributes
+    ----------
+    t_ns : int
+        Host time of the event.
+    requested : bool
+        The person's own key asked for it; False: it is in the schedule.
+    detail : mapping
+        Stored with the event.
+    """
+
+    t_ns: int
+    prompt: Prompt
+    requested: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashDue:
+    """Fire a flash; its event is stored when the flasher reports the time of the light."""
+
+    t_ns: int
+    prompt: Prompt
+    requested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerDue:
+    """Store a marker: ``command`` is what the person did, to ``label``, and ``text`` the marker's words."""
+
+    t_ns: int
+    command: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseDue:
+    """Store the beginning or the end of a pause; ``cut_short`` where the recording ends within it."""
+
+    t_ns: int
+    begins: bool
+    cut_short: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogDue:
+    """Log what the person requested where that is no event."""
+
+    t_ns: int
+    what: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+Action = PromptDue | FlashDue | MarkerDue | PauseDue | LogDue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one look at the clock gives.
+
+    Attributes
+    ----------
+    actions : tuple of Action
+        What is due now, in order. Where there is something, look again at once: more may be due.
+    wait_s : float or None
+        Seconds until something is due, infinite in a pause; None: the schedule has ended.
+    """
+
+    actions: tuple[Action, ...]
+    wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a command did, in words for the person, and what is to be performed for it, in order."""
+
+    words: str
+    actions: tuple[Action, ...] = ()
 
 
 class ScheduleRunner:
-    """A thread that plays one recording's schedule from beginning to end, or until it is stopped.
+    """Position in one recording's schedule, and the commands that move it; no thread, no clock, no input or output.
 
     Parameters
     ----------
     schedule : Schedule
-    hardware : Hardware
-        Told of every prompt.
-    event_log : EventLog
-    finished : threading.Event
-        Set when the schedule has ended; set by others to end it early.
-    watch : callable
-        Called about twice a second while nothing else is to do.
+    began_ns : int
+        Host time of the schedule's second 0.
+    countdown_s : float
+        Time to get ready after a pause and before an exercise that is repeated.
+
+    Notes
+    -----
+    Every method takes the host time ``now_ns``, which never decreases. Commands raise InputError where they cannot be
+    followed now, and then change nothing.
     """
 
-    def __init__(
-        self,
-        schedule: Schedule,
-        hardware: Hardware,
-        event_log: EventLog,
-        *,
-        finished: threading.Event,
-        watch: Callable[[], None],
-    ) -> None:
+    def __init__(self, schedule: Schedule, began_ns: int, *, countdown_s: float = COUNTDOWN_S) -> None:
         self._schedule = schedule
         self._prompts = schedule.prompts
         self._blocks = blocks_of(schedule.prompts)
-        self._hardware = hardware
-        self._event_log = event_log
-        self._finished = finished
-        self._watch = watch
-        self._thread: threading.Thread | None = None
-        self._lock = threading.RLock()
-        self._wake = threading.Event()
-        self._head = Playhead(0)
+        self._countdown_s = countdown_s
+        self._head = Playhead(began_ns)
         self._next = 0
         self._pausing = False
         self._begun: dict[str, str] = {}  # what was started and not stopped: kind without its ending, label
         self._attempts: dict[int, int] = {}
         self._clap_ns: int | None = None
-        self._writer: CaptureWriter | None = None
-        self._flasher: Flasher | None = None
-        #: What ended the schedule before its time; None where nothing did.
-        self.failure: Exception | None = None
 
-    # -- life ---------------------------------------------------------------------------------------------------
+    # -- time -----------------------------------------------------------------------------------------------------
 
-    def start(self, writer: CaptureWriter, began_ns: int, flasher: Flasher | None) -> None:
-        """Begin; the schedule's second 0 is ``began_ns`` of the host's clock."""
-        self._writer, self._flasher = writer, flasher
-        self._head = Playhead(began_ns)
-        self._thread = threading.Thread(target=self._run, args=(writer, began_ns), name="schedule", daemon=True)
-        self._thread.start()
-
-    def stop(self, writer: CaptureWriter) -> None:
-        """End it; an exercise or a pause that runs is ended by an event that says it was cut short."""
-        self._finished.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-        with self._lock:
-            self._writer = None
-            now_ns = clock.now_ns()
-            for kind, label in self._begun.items():
-                if kind != "sync":
-                    writer.event(
-                        now_ns, f"{kind}_stop", label=label, source="schedule", detail={"cut_short": True}
-                    )  # fmt: skip
-            self._begun.clear()
-            if self._head.paused:
-                writer.event(now_ns, "pause_stop", source=SOURCE, detail={"cut_short": True})
-
-    def _run(self, writer: CaptureWriter, began_ns: int) -> None:
-        try:
-            self._play(writer, began_ns)
-        except Exception as error:  # noqa: BLE001 - a recording without its schedule must end, not run for ever
-            self.failure = error
-            self._event_log.log("error", "the schedule broke off", {"error": repr(error)})
-        finally:
-            self._finished.set()
-
-    def _play(self, writer: CaptureWriter, began_ns: int) -> None:
-        if self._flasher is None and any(p.kind == "flash" for p in self._prompts):
-            self._event_log.log(
-                "warning", "flashes skipped: no LED box and no screen; the video's offset rests on claps"
-            )
-        anchor_s = ANCHOR_EVERY_S
-        while not self._finished.is_set():
-            self._wake.clear()
-            with self._lock:
-                wait_s = self._step(writer)
-            if wait_s is None:
-                break
-            if wait_s <= 0.0:
-                continue
-            if (clock.now_ns() - began_ns) * 1e-9 >= anchor_s:
-                writer.clock_anchor(*clock.anchor())
-                anchor_s += ANCHOR_EVERY_S
-            self._watch()
-            if not self._finished.is_set():
-                with self._lock:
-                    wait_s = self._until_next_s()
-                self._wake.wait(wait_s)
-
-    def _step(self, writer: CaptureWriter) -> float | None:
-        """Perform what is due; returns the seconds until something is, or None at the end."""
-        now_ns = clock.now_ns()
-        position_s, stands_s = self._head.position_s(now_ns), self._head.stands_s(now_ns)
-        if stands_s <= 0.0:
+    def advance(self, now_ns: int) -> Step:
+        """Return what is due: at most one prompt, and the pause that begins after it."""
+        position_s = self._head.position_s(now_ns)
+        if self._head.stands_s(now_ns) <= 0.0:
             if self._next < len(self._prompts) and self._prompts[self._next].at_s <= position_s:
                 index, self._next = self._next, self._next + 1
-                self._perform(index, writer)
-                return 0.0
+                return Step(actions=self._perform(index, now_ns), wait_s=0.0)
             if position_s >= self._schedule.duration_s:
-                return None
-        return self._until_next_s()
+                return Step(actions=(), wait_s=None)
+        return Step(actions=(), wait_s=self.wait_s(now_ns))
 
-    def _until_next_s(self) -> float:
-        now_ns = clock.now_ns()
+    def wait_s(self, now_ns: int) -> float:
+        """Return the seconds until something is due, infinite in a pause."""
         prompts = self._prompts
         at_s = prompts[self._next].at_s if self._next < len(prompts) else self._schedule.duration_s
-        due_s = self._head.stands_s(now_ns) + at_s - self._head.position_s(now_ns)
-        return min(max(0.0, due_s), WATCH_EVERY_S)
+        return max(0.0, self._head.stands_s(now_ns) + at_s - self._head.position_s(now_ns))
 
-    # -- prompts ------------------------------------------------------------------------------------------------
+    def stop(self, now_ns: int) -> tuple[PromptDue | PauseDue, ...]:
+        """End the schedule before its time: an exercise or a pause in progress is ended as cut short."""
+        stops = [stop for stop in self._cut(now_ns) if stop.prompt.kind != "sync_stop"]
+        paused = [PauseDue(t_ns=now_ns, begins=False, cut_short=True)] if self._head.paused else []
+        return (*stops, *paused)
 
-    def _perform(self, index: int, writer: CaptureWriter) -> None:
+    def _perform(self, index: int, now_ns: int) -> tuple[Action, ...]:
         prompt = self._prompts[index]
         if prompt.kind == "flash":
-            if self._flasher is not None:
-                self._hardware.prompt(prompt, clock.now_ns())
-                self._fire(self._flasher, writer)
-            return
+            return (FlashDue(t_ns=now_ns, prompt=prompt),)
         detail: dict[str, Any] = {}
         if prompt.kind == "exercise_start":
             self._attempts[index] = self._attempts.get(index, 0) + 1
             if self._attempts[index] > 1:
                 detail["attempt"] = self._attempts[index]
-        self._give(prompt, writer, detail=detail)
+        given = PromptDue(t_ns=now_ns, prompt=prompt, detail=detail)
+        self._note_span(prompt)
         if self._pausing and prompt.kind.endswith("_stop") and self._running() is None:
-            self._begin_pause(writer)
+            return (given, self._begin_pause(now_ns))
+        return (given,)
 
-    def _give(
-        self,
-        prompt: Prompt,
-        writer: CaptureWriter,
-        *,
-        source: str = "schedule",
-        detail: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Tell the person and store the event."""
-        host_ns = clock.now_ns()
-        self._hardware.prompt(prompt, host_ns)
-        writer.event(host_ns, prompt.kind, label=prompt.label, source=source, detail=detail)
-        self._event_log.show(prompt.kind, prompt.label, t_ns=host_ns)
+    def _note_span(self, prompt: Prompt) -> None:
         kind, _, end = prompt.kind.rpartition("_")
         if end == "start":
             self._begun[kind] = prompt.label
         elif end == "stop":
             self._begun.pop(kind, None)
 
-    def _fire(self, flasher: Flasher, writer: CaptureWriter, detail: Mapping[str, Any] | None = None) -> None:
-        more = dict(detail or {})
-        flasher.request_flash(FLASH_MS, lambda flash: self._on_flash(flash, writer, flasher.source, more))
+    # -- commands -------------------------------------------------------------------------------------------------
 
-    def _on_flash(self, flash: Flash | None, writer: CaptureWriter, source: str, more: dict[str, Any]) -> None:
-        if flash is None:
-            self._event_log.log("warning", "a flash was not given", {"source": source})
-            return
-        writer.event(
-            flash.t_ns,
-            "flash",
-            uncertainty_ns=flash.uncertainty_ns,
-            source=source,
-            detail={**flash.detail, **more},
-        )
-        self._event_log.show("flash", t_ns=flash.t_ns)
-
-    # -- what a person may do -----------------------------------------------------------------------------------
-
-    def mark(self, text: str, t_ns: int | None = None) -> str:
-        """Store a marker with a text of one line, now or at an earlier host time: it was typed after its moment."""
+    def mark(self, text: str, t_ns: int) -> Reply:
+        """Store a marker with a text of one line at a host time, which may be past: it was typed after its moment."""
         words = clean_line(text)
         if not words:
             raise InputError("a marker needs a text", "it is empty")
         if len(words) > LONGEST_MARK:
             raise InputError("the marker's text is too long", f"{len(words)} of at most {LONGEST_MARK} characters")
-        with self._lock:
-            self._note(self._recording(), "marker", words, words, t_ns)
-        return f"marked: {words}"
+        marker = MarkerDue(t_ns=t_ns, command="marker", label=words, text=words)
+        return Reply(words=f"marked: {words}", actions=(marker,))
 
-    def note(self, what: str, label: str) -> None:
-        """Store what a person asked of something that is not in the schedule."""
-        with self._lock:
-            self._note(self._recording(), what, label, f"{what} {label}")
+    def note(self, command: str, label: str, now_ns: int) -> Reply:
+        """Store what a person requested of something that is not in the schedule."""
+        return Reply(words=command, actions=(_marker(command, label, now_ns),))
 
-    def pause(self) -> str:
-        """Stand still: at once between exercises, else when the exercise or sequence that runs has ended."""
-        with self._lock:
-            writer, running = self._recording(), self._running()
-            if self._head.paused:
-                raise InputError("the recording is paused already", "", "resume it")
-            if self._coming() is None:
-                raise InputError("nothing comes that could wait", "this is the last of the recording")
-            if running is None:
-                self._begin_pause(writer)
-                return "paused"
-            self._pausing = True
-            self._event_log.log("info", "pause asked for", {"after": running.label or running.kind})
-            return f"pauses after {running.label or 'the sync sequence'}"
+    def pause(self, now_ns: int) -> Reply:
+        """Pause: at once between exercises, else when the exercise or sequence in progress has ended."""
+        running = self._running()
+        if self._head.paused:
+            raise InputError("the recording is paused already", "", "resume it")
+        if self._coming() is None:
+            raise InputError("nothing comes that could wait", "this is the last of the recording")
+        if running is None:
+            return Reply(words="paused", actions=(self._begin_pause(now_ns),))
+        self._pausing = True
+        log = LogDue(t_ns=now_ns, what="pause requested", detail={"after": running.label or running.kind})
+        return Reply(words=f"pauses after {running.label or 'the sync sequence'}", actions=(log,))
 
-    def resume(self) -> str:
-        """Go on after a countdown; a pause that has not begun is taken back."""
-        with self._lock:
-            writer = self._recording()
-            if self._pausing:
-                self._pausing = False
-                self._event_log.log("info", "pause taken back")
-                return "goes on without a pause"
-            if not self._head.paused:
-                raise InputError("the recording is not paused", "it runs")
-            self._end_pause(writer, COUNTDOWN_S)
-            return f"goes on in {COUNTDOWN_S:.0f} s"
+    def resume(self, now_ns: int) -> Reply:
+        """Continue after a countdown; a pause that has not begun is cancelled."""
+        if self._pausing:
+            self._pausing = False
+            return Reply(words="goes on without a pause", actions=(LogDue(t_ns=now_ns, what="pause cancelled"),))
+        if not self._head.paused:
+            raise InputError("the recording is not paused", "it runs")
+        ended = self._end_pause(now_ns, self._countdown_s)
+        return Reply(words=f"goes on in {self._countdown_s:.0f} s", actions=(ended,))
 
-    def redo(self) -> str:
-        """Do the last exercise, or the last muscle's calibration, again; one that runs is cut short."""
-        with self._lock:
-            writer = self._recording()
-            self._refuse_in_sync("redo")
-            block = next((b for b in reversed(self._blocks) if b.first < self._next and b.kind != "sync"), None)
-            if block is None:
-                raise InputError("there is nothing to redo", "no exercise has begun yet")
-            self._note(writer, "redo", block.label, f"redo {block.label}")
-            self._cut(writer)
-            self._next = block.first
-            self._head.jump(block.start_s, clock.now_ns(), COUNTDOWN_S)
-            self._wake.set()
-            return f"again: {block.label}"
+    def redo(self, now_ns: int) -> Reply:
+        """Repeat the last exercise, or the last muscle's calibration; one in progress is cut short."""
+        self._refuse_in_sync("redo")
+        block = next((b for b in reversed(self._blocks) if b.first < self._next and b.kind != "sync"), None)
+        if block is None:
+            raise InputError("there is nothing to redo", "no exercise has begun yet")
+        marker, stops = _marker("redo", block.label, now_ns), self._cut(now_ns)
+        self._next = block.first
+        self._head.jump(block.start_s, now_ns, self._countdown_s)
+        return Reply(words=f"again: {block.label}", actions=(marker, *stops))
 
-    def skip(self) -> str:
-        """Leave out the exercise that runs, cut short, or the one that comes."""
-        with self._lock:
-            writer = self._recording()
-            self._refuse_in_sync("skip")
-            block = self._running() or self._coming()
-            if block is None or block.kind == "sync":
-                raise InputError("there is nothing to skip", "a sync sequence comes, and is always given")
-            self._note(writer, "skip", block.label, f"skip {block.label}")
-            self._cut(writer)
-            self._next = block.last + 1
-            self._head.jump(block.stop_s, clock.now_ns())
-            if self._pausing:
-                self._begin_pause(writer)
-            self._wake.set()
-            return f"skipped: {block.label}"
+    def skip(self, now_ns: int) -> Reply:
+        """Leave out the exercise in progress, cut short, or the next one."""
+        self._refuse_in_sync("skip")
+        block = self._running() or self._coming()
+        if block is None or block.kind == "sync":
+            raise InputError("there is nothing to skip", "a sync sequence comes, and is always given")
+        marker, stops = _marker("skip", block.label, now_ns), self._cut(now_ns)
+        self._next = block.last + 1
+        self._head.jump(block.stop_s, now_ns)
+        pause = (self._begin_pause(now_ns),) if self._pausing else ()
+        return Reply(words=f"skipped: {block.label}", actions=(marker, *stops, *pause))
 
-    def next(self) -> str:
-        """End what runs as if its time were over, or begin what comes at once; a pause ends."""
-        with self._lock:
-            writer = self._recording()
-            self._refuse_in_sync("go on")
-            running = self._running()
-            if running is None and self._coming() is None:
-                raise InputError("nothing comes any more", "the recording ends")
-            prompt = self._prompts[self._next]
-            self._note(writer, "next", prompt.label, f"next {prompt.label}".strip())
-            if self._head.paused:
-                self._end_pause(writer, 0.0)
-            self._head.jump(prompt.at_s, clock.now_ns())
-            self._wake.set()
-            return f"ended: {running.label}" if running else f"begins: {prompt.label or 'sync sequence'}"
+    def next(self, now_ns: int) -> Reply:
+        """End what is in progress as if its time were over, or begin the next at once; a pause ends."""
+        self._refuse_in_sync("go on")
+        running = self._running()
+        if running is None and self._coming() is None:
+            raise InputError("nothing comes any more", "the recording ends")
+        prompt = self._prompts[self._next]
+        marker = _marker("next", prompt.label, now_ns)
+        resumed = (self._end_pause(now_ns, 0.0),) if self._head.paused else ()
+        self._head.jump(prompt.at_s, now_ns)
+        words = f"ended: {running.label}" if running else f"begins: {prompt.label or 'sync sequence'}"
+        return Reply(words=words, actions=(marker, *resumed))
 
-    def flash(self) -> str:
+    def flash(self, now_ns: int) -> Reply:
         """Flash at once, beside the schedule."""
-        with self._lock:
-            writer = self._recording()
-            if self._flasher is None:
-                raise HardwareError("nothing can flash", "the rig has no LED box and there is no screen")
-            self._event_log.log("info", "flash asked for")
-            self._hardware.prompt(Prompt(at_s=self.position_s(), kind="flash"), clock.now_ns())
-            self._fire(self._flasher, writer, {"asked": True})
-            return "flash"
+        prompt = Prompt(at_s=self.position_s(now_ns), kind="flash")
+        log = LogDue(t_ns=now_ns, what="flash requested")
+        return Reply(words="flash", actions=(log, FlashDue(t_ns=now_ns, prompt=prompt, requested=True)))
 
-    def clap_cue(self) -> str:
+    def clap_cue(self, now_ns: int) -> Reply:
         """Ask for a clap at once, beside the schedule."""
-        with self._lock:
-            writer = self._recording()
-            self._clap_ns = clock.now_ns()
-            self._event_log.log("info", "clap asked for")
-            self._give(Prompt(at_s=self.position_s(), kind="clap_cue", text="CLAP"), writer, source=SOURCE)
-            return "clap"
+        self._clap_ns = now_ns
+        prompt = Prompt(at_s=self.position_s(now_ns), kind="clap_cue", text="CLAP")
+        log = LogDue(t_ns=now_ns, what="clap requested")
+        return Reply(words="clap", actions=(log, PromptDue(t_ns=now_ns, prompt=prompt, requested=True)))
 
-    # -- what is shown ------------------------------------------------------------------------------------------
+    # -- what is shown --------------------------------------------------------------------------------------------
 
-    def position_s(self) -> float:
+    def position_s(self, now_ns: int) -> float:
         """Return how far the schedule is, in its own seconds: pauses and countdowns do not count."""
-        with self._lock:
-            return self._head.position_s(clock.now_ns())
+        return self._head.position_s(now_ns)
 
     def calibrating(self) -> str:
         """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
-        with self._lock:
-            block = self._running() or self._coming()
-            return block.label if block is not None and block.kind == "calibration" else ""
+        block = self._running() or self._coming()
+        return block.label if block is not None and block.kind == "calibration" else ""
 
     @property
     def paused(self) -> bool:
         """Whether it stands until :meth:`resume`."""
-        with self._lock:
-            return self._head.paused
+        return self._head.paused
 
     @property
     def pausing(self) -> bool:
-        """Whether it will stand when what runs has ended."""
-        with self._lock:
-            return self._pausing
+        """Whether it pauses when what is in progress has ended."""
+        return self._pausing
 
-    def remaining_s(self) -> float:
+    def remaining_s(self, now_ns: int) -> float:
         """Return the seconds until the end, were there no pause."""
-        with self._lock:
-            now_ns = clock.now_ns()
-            left_s = self._schedule.duration_s - self._head.position_s(now_ns)
-            return max(0.0, left_s + (0.0 if self._head.paused else self._head.stands_s(now_ns)))
+        left_s = self._schedule.duration_s - self._head.position_s(now_ns)
+        return max(0.0, left_s + (0.0 if self._head.paused else self._head.stands_s(now_ns)))
 
-    def cue(self) -> Cue:
+    def cue(self, now_ns: int) -> Cue:
         """Return what the person reads now."""
-        with self._lock:
-            now_ns = clock.now_ns()
-            if self._clap_ns is not None and (shown := contact_cue("clap_cue", (now_ns - self._clap_ns) * 1e-9)):
-                return shown
-            stands_s = self._head.stands_s(now_ns)
-            if stands_s > 0.0:
-                return waiting_cue(self._schedule, self._next, 0.0 if self._head.paused else stands_s)
-            return cue_at(self._schedule, self._head.position_s(now_ns))
+        if self._clap_ns is not None and (shown := contact_cue("clap_cue", (now_ns - self._clap_ns) * 1e-9)):
+            return shown
+        stands_s = self._head.stands_s(now_ns)
+        if stands_s > 0.0:
+            return waiting_cue(self._schedule, self._next, 0.0 if self._head.paused else stands_s)
+        return cue_at(self._schedule, self._head.position_s(now_ns))
 
-    # -- inside, under the lock ---------------------------------------------------------------------------------
-
-    def _recording(self) -> CaptureWriter:
-        if self._writer is None or self._finished.is_set():
-            raise InputError("nothing is being recorded", "", "start a recording first")
-        return self._writer
+    # -- inside ---------------------------------------------------------------------------------------------------
 
     def _running(self) -> Block | None:
         return next((b for b in self._blocks if b.first < self._next <= b.last), None)
@@ -384,28 +318,22 @@ class ScheduleRunner:
         if running is not None and running.kind == "sync":
             raise InputError(f"cannot {what} now", "a sync sequence runs and is always given in full", "wait for it")
 
-    def _note(self, writer: CaptureWriter, what: str, label: str, text: str, t_ns: int | None = None) -> None:
-        """Store what a person asked for: a marker with a text, and a row of the log."""
-        now_ns = clock.now_ns() if t_ns is None else t_ns
-        writer.event(now_ns, "marker", label=text, source=SOURCE, detail={"asked": what})
-        self._event_log.log("info", what, {"label": label}, t_ns=now_ns)
+    def _cut(self, now_ns: int) -> list[PromptDue]:
+        """Return the stop prompts of what is in progress, which ends here."""
+        at_s = self._head.position_s(now_ns)
+        stops = [Prompt(at_s=at_s, kind=f"{kind}_stop", label=label) for kind, label in self._begun.items()]
+        self._begun.clear()
+        return [PromptDue(t_ns=now_ns, prompt=stop, detail={"cut_short": True}) for stop in stops]
 
-    def _cut(self, writer: CaptureWriter) -> None:
-        """End what runs before its time."""
-        for kind, label in list(self._begun.items()):
-            stop = Prompt(at_s=self.position_s(), kind=f"{kind}_stop", label=label)
-            self._give(stop, writer, detail={"cut_short": True})
-
-    def _begin_pause(self, writer: CaptureWriter) -> None:
-        now_ns = clock.now_ns()
+    def _begin_pause(self, now_ns: int) -> PauseDue:
         self._pausing = False
         self._head.pause(now_ns)
-        writer.event(now_ns, "pause_start", source=SOURCE)
-        self._event_log.log("info", "paused", t_ns=now_ns)
+        return PauseDue(t_ns=now_ns, begins=True)
 
-    def _end_pause(self, writer: CaptureWriter, countdown_s: float) -> None:
-        now_ns = clock.now_ns()
+    def _end_pause(self, now_ns: int, countdown_s: float) -> PauseDue:
         self._head.resume(now_ns, countdown_s)
-        writer.event(now_ns, "pause_stop", source=SOURCE)
-        self._event_log.log("info", "resumed", t_ns=now_ns)
-        self._wake.set()
+        return PauseDue(t_ns=now_ns, begins=False)
+
+
+def _marker(command: str, label: str, now_ns: int) -> MarkerDue:
+    return MarkerDue(t_ns=now_ns, command=command, label=label, text=f"{command} {label}".strip())

@@ -14,7 +14,7 @@ def status_dict(snapshot: Snapshot) -> dict[str, Any]:
     """Return a snapshot as numbers and words; what is not known is None."""
     cue, camera, disk = snapshot.cue, snapshot.camera, snapshot.disk
     return {
-        "phase": snapshot.phase,
+        "phase": str(snapshot.phase),
         "rig": snapshot.rig,
         "subject": snapshot.subject,
         "capture": None if snapshot.folder is None else str(snapshot.folder.absolute()),

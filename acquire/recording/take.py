@@ -14,6 +14,7 @@ from acquire.media.microphone import SoundStatus
 from acquire.protocol.cues import Cue
 from acquire.protocol.protocol import Protocol
 from acquire.quality.disk import DiskStatus
+from acquire.recording.phase import Phase
 from dataset.capture.types import Sensor
 
 
@@ -62,8 +63,7 @@ class Snapshot:
 
     Attributes
     ----------
-    phase : str
-        ``closed``, ``opening``, ``waiting`` (for sensors), ``ready``, ``recording``, ``closing``, ``done``, ``failed``.
+    phase : Phase
     cue : Cue or None
         What the person is asked to do; None outside a recording.
     paused, pausing : bool
@@ -72,7 +72,7 @@ class Snapshot:
         What is left on the disk; None where nothing is open.
     """
 
-    phase: str
+    phase: Phase
     rig: str
     subject: str
     folder: Path | None

@@ -1,4 +1,4 @@
 """The rig: which devices there are, read from TOML, and the real ones opened.
 
-May import every device folder of `acquire`, not `recording` or `screen`.
+May import `acquire.bluetooth`, `acquire.hardware`, `acquire.media` and `acquire.protocol`.
 """

@@ -1,17 +1,28 @@
-"""The lines at the top of every screen: what is recorded, and which step of the flow this is."""
+"""The lines every screen has: what is recorded, which step of the flow this is, and what is said."""
 
 from __future__ import annotations
+
+import textwrap
 
 from rich.text import Text
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from acquire.recording.take import Snapshot
-from acquire.screen.lines import TextLines
-from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text
+from acquire.screen.lines import ELLIPSIS, TextLines
+from acquire.screen.notices import Notice
+from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, level_style
+from acquire.screen.steps import Step
 
-#: The flow: name and what it is for.
-STEPS = ("Setup", "Check", "Assign", "Rest/contract", "Record", "Summary")
+#: What each step is called.
+STEP_NAMES = {
+    Step.SETUP: "Setup",
+    Step.CHECK: "Check",
+    Step.ASSIGN: "Assign",
+    Step.CALIBRATE: "Rest/contract",
+    Step.RECORD: "Record",
+    Step.SUMMARY: "Summary",
+}
 
 
 class TopBar(TextLines):
@@ -47,19 +58,61 @@ class TopBar(TextLines):
         return text
 
 
+#: A long message takes so many lines; the rest of the screen makes room for it.
+MOST_MESSAGE_ROWS = 3
+_LEVELS = {"information": "info", "warning": "warning", "error": "error"}
+
+
+class MessageLine(TextLines):
+    """One line of its own: what is said now, else what the step always shows there. Nothing is covered by it."""
+
+    DEFAULT_CSS = "MessageLine { height: 1; }"
+    notice: reactive[Notice | None] = reactive(None, repaint=False)
+    standing: reactive[Text] = reactive(Text(""), repaint=False)
+
+    def watch_notice(self) -> None:
+        """Take as many lines as the message needs."""
+        self.styles.height = max(1, len(self._rows()))
+        self.redraw()
+
+    def watch_standing(self) -> None:
+        """Draw what is new."""
+        self.redraw()
+
+    def _rows(self) -> list[str]:
+        notice = self.notice
+        if notice is None:
+            return []
+        sign, _ = level_style(_LEVELS[notice.level])
+        times = f" {notice.count}x" if notice.count > 1 else ""
+        words = f"{sign}{times} {notice.words}"
+        width = max(20, self.app.size.width - 2)
+        rows = [row for line in words.splitlines() for row in textwrap.wrap(line.strip(), width)]
+        if len(rows) > MOST_MESSAGE_ROWS:
+            rows[MOST_MESSAGE_ROWS - 1] += " " + ELLIPSIS
+        return rows[:MOST_MESSAGE_ROWS]
+
+    def render(self) -> Text:
+        """Draw."""
+        if self.notice is None:
+            return self.standing
+        _, colour = level_style(_LEVELS[self.notice.level])
+        return Text("\n".join(self._rows()), PLAIN if self.notice.level == "information" else colour)
+
+
 class StepBar(Widget):
     """The six steps, the present one bold, those behind ticked."""
 
     DEFAULT_CSS = "StepBar { height: 1; background: #141b25; }"
 
-    def __init__(self, step: str) -> None:
+    def __init__(self, step: Step) -> None:
         super().__init__()
-        self._at = STEPS.index(step)
+        self._at = tuple(STEP_NAMES).index(step)
 
     def render(self) -> Text:
         """Draw."""
         text = Text(" ", no_wrap=True)
-        for n, name in enumerate(STEPS):
+        for n, name in enumerate(STEP_NAMES.values()):
             if n:
                 text.append(" › ", DIM)
             if n < self._at:

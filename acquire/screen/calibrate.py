@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from acquire.protocol.cues import Cue
-from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.cell import SensorCell
+from acquire.screen.controls import Control
 from acquire.screen.figure import BodyFigure
-from acquire.screen.widgets import CuePanel, StatusLine
-from dataset.support.errors import MiaError
+from acquire.screen.messages import RecordWhenReady, StartRecording, Steer
+from acquire.screen.steps import Step
+from acquire.screen.view import View
+from acquire.screen.widgets import CuePanel, StatusLine, last_row
 
 
 class CalibrateScreen(StepScreen):
-    """What to do, the muscle on the figure, and its sensor; goes on to the recording when the last one rested."""
+    """What to do, the muscle on the figure, and its sensor."""
 
-    STEP = "Rest/contract"
+    STEP = Step.CALIBRATE
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "begin", "Begin", key_display="enter"),
         Binding("ctrl+x", "stop", "Stop", tooltip="Stop and save; asks first"),
@@ -40,20 +43,21 @@ class CalibrateScreen(StepScreen):
             yield SensorCell()
         yield StatusLine()
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, view: View) -> None:
         """Show what to do; before it begins, say that enter begins."""
-        super().show(snapshot)
+        super().show(view)
+        snapshot = view.snapshot
         panel = self.query_one(CuePanel)
         if snapshot.phase != "recording":
             panel.cue = Cue(
                 kind="ready", title="Rest, flex, rest", left_s=0.0, next_title="",
-                text="for every muscle once; enter begins and starts the recording",
+                text="once for every muscle; Enter starts the recording with this",
             )  # fmt: skip
         else:
             panel.cue = None
         panel.snapshot = snapshot
         self.query_one(StatusLine).snapshot = snapshot
-        asked = self.flow.recorder.calibrating()
+        asked = view.calibrating
         channels = [s.sensor.channel for s in snapshot.sensors]
         past = channels[: channels.index(asked)] if asked in channels else []
         places = {c: "asked" if c == asked else "bound" if c in past else "open" for c in channels}
@@ -61,23 +65,20 @@ class CalibrateScreen(StepScreen):
         shown = next((s for s in snapshot.sensors if s.sensor.channel == asked), None)
         self.query_one(SensorCell).display = shown is not None
         self.query_one(SensorCell).status = shown
-        if snapshot.phase == "recording" and snapshot.cue is not None and not asked:
-            self.capture_app.go("record")
+
+    def standing_words(self, view: View) -> Text:
+        """Return the last thing that happened."""
+        return last_row(view.snapshot)
 
     def action_begin(self) -> None:
         """Start the recording, which begins with this."""
-        if self.flow.recorder.snapshot().phase != "recording":
-            self.capture_app.start(calibrate=True)
+        if not self.is_recording:
+            self.post_message(StartRecording(calibrate=True))
 
     def action_record_now(self) -> None:
         """Record without rest and contract."""
-        if self.flow.recorder.snapshot().phase != "recording":
-            self.flow.at_once = True
-            self.capture_app.go("record")
+        self.post_message(RecordWhenReady())
 
     def action_control(self, what: str) -> None:
         """Steer: ``redo``, ``skip``, ``next``."""
-        try:
-            getattr(self.flow.recorder, what)()
-        except MiaError as error:
-            self.capture_app.tell(error)
+        self.post_message(Steer(Control(what)))

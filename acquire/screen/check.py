@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,29 +11,33 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
 
 from acquire.bluetooth.status import SensorStatus
-from acquire.preflight.checks import BodyView, Check, preflight, ready_to_go, sensor_trouble
+from acquire.preflight.checks import Check, preflight, ready_to_go, sensor_trouble
 from acquire.quality.limits import battery_is_low
 from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
+from acquire.screen.drawing import hint_lines
+from acquire.screen.messages import RecordWhenReady, ReopenRig, StepDone
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, STATES, WARN, level_style
 from acquire.screen.picture import CameraView
+from acquire.screen.steps import Step
+from acquire.screen.view import PictureKind, View
 from dataset.muscles import channel_from_name
-from dataset.pose.drawing import draw_skeleton
 
-#: How often the body is looked for; each look takes some hundredths of a second, in a thread.
-LOOK_EVERY_S = 1.0
+#: Between what was found and what to do.
+_BESIDE = "  "
 
 
 class CheckScreen(StepScreen):
     """Each sensor's state as it changes, and the preflight's lines."""
 
-    STEP = "Check"
+    STEP = Step.CHECK
+    #: Once a second; each look takes some hundredths of a second, in a thread.
+    PICTURE_EVERY = 10
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Go on"),
+        Binding("enter", "go", "Continue"),
         Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
         Binding("o", "reopen", "Open again"),
     ]
-    body: BodyView | None = None
 
     def compose_body(self) -> ComposeResult:
         """Lay out."""
@@ -45,54 +46,44 @@ class CheckScreen(StepScreen):
             yield CameraView(id="check-picture")
         with VerticalScroll(id="check-list"):
             yield Static(id="checks")
-        yield Static(id="check-words", classes="words")
 
-    def on_mount(self) -> None:
-        """Open the rig and begin to look."""
-        self.capture_app.open_rig()
-        if self.capture_app.scanner is not None:
-            self.run_worker(self._look(), exclusive=True, group="look")
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(snapshot)
+        self.picture_kind = PictureKind.KEYPOINTS
 
-    async def _look(self) -> None:
-        while True:
-            scanner, picture = self.capture_app.scanner, self.flow.recorder.picture()
-            if scanner is not None and picture is not None:
-                self.body, found = await asyncio.to_thread(scanner.look, picture)
-                self._show_picture(picture, found)
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    def _show_picture(self, picture: NDArray[np.uint8], found: Any) -> None:
-        drawn = picture if found is None else draw_skeleton(picture, found.keypoints_2d, found.confidence)
-        self.query_one(CameraView).picture = drawn
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Show a snapshot."""
-        super().show(snapshot)
-        checks = preflight(snapshot, self.body)
+    def show(self, view: View) -> None:
+        """Show the sensors, the checks, and a picture where there is a new one."""
+        super().show(view)
+        snapshot = view.snapshot
+        if view.picture is not None:
+            self.query_one(CameraView).picture = view.picture
+        checks = preflight(snapshot, view.body)
         self.query_one("#check-sensors", Static).update(sensors_text(snapshot.sensors))
-        self.query_one("#checks", Static).update(checks_text(checks))
+        self.query_one("#checks", Static).update(
+            checks_text(checks, self.query_one("#check-list").content_size.width - 1)
+        )
+
+    def standing_words(self, view: View) -> Text:
+        """Return how many problems there are, and what Enter does."""
+        checks = preflight(view.snapshot, view.body)
         bad = sum(c.level == "bad" for c in checks)
         if ready_to_go(checks):
-            words = "✔ all is well: enter goes on; ctrl+r records at once"
-        elif bad:
-            words = f"✖ {bad} to mend; enter goes on all the same"
-        else:
-            words = "◌ waiting"
-        self.query_one("#check-words", Static).update(words)
+            return Text("✔ no problems; Enter continues, Ctrl+R records at once")
+        if bad:
+            return Text(f"✖ {bad} problem{'s' if bad > 1 else ''}; Enter continues anyway")
+        return Text("◌ opening" if view.snapshot.phase in ("closed", "opening") else "◌ waiting")
 
     def action_go(self) -> None:
         """Go on to assigning, or to the recording where nothing was moved since the last take."""
-        if self.capture_app.sensors_ready():
-            self.capture_app.go("record" if self.flow.placed else "assign")
+        self.post_message(StepDone())
 
     def action_reopen(self) -> None:
-        """Open the rig anew: a cable was put in, a camera was freed."""
-        self.capture_app.reopen_rig()
+        """Open the rig again: a cable was put in, a camera was freed."""
+        self.post_message(ReopenRig())
 
     def action_record_now(self) -> None:
         """Record as soon as every sensor streams."""
-        self.flow.at_once = True
-        self.capture_app.go("record")
+        self.post_message(RecordWhenReady())
 
 
 def sensors_text(sensors: tuple[SensorStatus, ...]) -> Text:
@@ -114,16 +105,21 @@ def sensors_text(sensors: tuple[SensorStatus, ...]) -> Text:
     return text
 
 
-def checks_text(checks: tuple[Check, ...]) -> Text:
-    """Return a line for each check: sign, what was found, what to do."""
+def checks_text(checks: tuple[Check, ...], width: int) -> Text:
+    """Return a line for each check: sign, what was found, what to do.
+
+    What to do stands on lines of its own where it does not fit beside what was found, and where it is a problem.
+    """
     text = Text(no_wrap=True, overflow="ellipsis")
     for check in checks:
         sign, colour = level_style(check.level)
         text.append(f" {sign} {check.name:<11}", f"bold {colour}")
-        text.append(f"{check.found:<22} ", PLAIN if check.level != "bad" else f"bold {BAD}")
-        if check.do and check.level == "bad":  # on a line of its own: it must be read
-            text.append(f"\n     → {check.do}", f"bold {colour}")
+        text.append(f"{check.found:<22}", PLAIN if check.level != "bad" else f"bold {BAD}")
+        room = width - len(f" {sign} {check.name:<11}{check.found:<22}") - len(_BESIDE)
+        if check.do and check.level != "bad" and len(check.do) <= room:
+            text.append(_BESIDE + check.do, colour)
         elif check.do:
-            text.append(check.do, colour)
+            style = f"bold {colour}" if check.level == "bad" else colour
+            text.append("\n" + hint_lines(check.do, width, indent=5), style)
         text.append("\n")
     return text

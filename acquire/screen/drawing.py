@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,6 +49,12 @@ def big_text(text: str, width: int) -> list[str]:
         "".join(" ▀▄█"[int(upper) + 2 * int(lower)] for upper, lower in zip(rows[top], rows[top + 1], strict=True))
         for top in (0, 2, 4)
     ]
+
+
+def hint_lines(hint: str, width: int, *, indent: int) -> str:
+    """Return a hint behind an arrow, wrapped so that none of it is cut."""
+    lines = textwrap.wrap(hint, max(10, width - indent - 2), break_on_hyphens=False)
+    return "\n".join(" " * indent + ("  " if n else "→ ") + line for n, line in enumerate(lines))
 
 
 def braille_trace(values: Sequence[float | None], width: int, height: int, low: float, high: float) -> list[str]:

@@ -15,6 +15,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from acquire.ledbox.flasher import Flash, FlashCallback
+from acquire.screen.textual_internals import bindings_of, write_to_terminal
 from dataset.support import clock
 
 SOURCE = "terminal"
@@ -51,7 +52,7 @@ class FlashScreen(Screen[None]):
             focused.post_message(event)
             return
         for owner in filter(None, (focused, below)):
-            for binding in owner._bindings.key_to_bindings.get(event.key, ()):
+            for binding in bindings_of(owner, event.key):
                 event.stop()
                 self.app.run_worker(self.app.run_action(binding.action, default_namespace=owner))
                 return
@@ -127,12 +128,10 @@ class TerminalFlasher:
         from_ns = wanted.screen.drawn_from_ns
         written = _Written(wanted, (from_ns + written_ns) // 2, (written_ns - from_ns) // 2)
         self._loop.call_later(wanted.duration_ms / 1000, self._end, wanted.screen)
-        driver = self._app._driver  # Textual has no other way to write a question to the terminal
-        if driver is None or self._app.is_headless:
+        if not write_to_terminal(self._app, _WHERE_IS_THE_CURSOR):
             self._tell(written, None)
             return
         self._written = written
-        driver.write(_WHERE_IS_THE_CURSOR)
         self._loop.call_later(GIVE_UP_S, self._on_no_answer, written)
 
     def on_answer(self) -> None:

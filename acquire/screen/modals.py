@@ -17,7 +17,7 @@ from dataset.muscles import channel_from_name
 
 _HELP = """\
 [b]While recording[/b]
- ctrl+x stop; asks     spc pause / go on    m marker with text
+ ctrl+x stop; asks     spc pause, continue  m marker with text
  n next                s skip exercise      d redo the last one
  f flash               c clap cue           k reconnect a sensor
 [b]The picture[/b]
@@ -53,12 +53,12 @@ class StopScreen(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,y", "dismiss(True)", "Stop and save"),
-        Binding("escape,n", "dismiss(False)", "Go on recording"),
+        Binding("escape,n", "dismiss(False)", "Continue recording"),
     ]
 
     def compose(self) -> ComposeResult:
         """Lay out."""
-        words = "[b]Stop the recording?[/b]\n\n enter  stop it and save it\n esc    go on recording"
+        words = "[b]Stop the recording?[/b]\n\n enter  stop it and save it\n esc    continue recording"
         yield Static(Text.from_markup(words), classes="box")
 
 
@@ -67,12 +67,12 @@ class LeaveScreen(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "dismiss(True)", "Save and leave"),
-        Binding("escape,n", "dismiss(False)", "Go on recording"),
+        Binding("escape,n", "dismiss(False)", "Continue recording"),
     ]
 
     def compose(self) -> ComposeResult:
         """Lay out."""
-        words = "[b]A recording runs.[/b]\n\n y  stop it, save it, leave\n n  go on recording"
+        words = "[b]A recording runs.[/b]\n\n y  stop it, save it, leave\n n  continue recording"
         yield Static(Text.from_markup(words), classes="box")
 
 

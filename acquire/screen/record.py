@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 
-from acquire.preflight.body_in_view import BodyFinder
 from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.cell import TRACES_S, SensorCell
+from acquire.screen.controls import Control
+from acquire.screen.messages import MarkerEntered, ReconnectSensor, Said, StartRecording, Steer
 from acquire.screen.modals import MarkerScreen, ReconnectScreen
 from acquire.screen.picture import CameraView
-from acquire.screen.widgets import CuePanel, Events, StatusLine
-from dataset.pose.drawing import draw_skeleton
+from acquire.screen.steps import Step
+from acquire.screen.view import PictureKind, View
+from acquire.screen.widgets import CuePanel, Events, StatusLine, last_row
 from dataset.support import clock
-from dataset.support.errors import MiaError
-
-#: The picture is drawn each so many updates: it costs more than all the traces.
-PICTURE_EVERY = 3
 
 
 class RecordScreen(StepScreen):
     """Sync sequence, exercises, sync sequence."""
 
-    STEP = "Record"
+    STEP = Step.RECORD
+    #: Drawing it costs more than all the traces.
+    PICTURE_EVERY = 3
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "record", "Record", tooltip="Begin to record"),
         Binding("ctrl+x", "stop", "Stop", tooltip="Stop and save; asks first"),
@@ -48,12 +46,11 @@ class RecordScreen(StepScreen):
     WHILE_RECORDING = frozenset({"stop", "pause", "control", "mark"})
     WHILE_IDLE = frozenset({"record"})
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
-        self._cells = [SensorCell() for _ in self.flow.recorder.snapshot().sensors]
-        self._n_shown = 0
-        self._stands = False
-        self._points = self._looking = False
+    def __init__(self, snapshot: Snapshot, *, can_look: bool) -> None:
+        super().__init__(snapshot)
+        self._cells = [SensorCell() for _ in snapshot.sensors]
+        self._can_look = can_look
+        self._keypoints = False
 
     def compose_body(self) -> ComposeResult:
         """Lay out."""
@@ -65,55 +62,41 @@ class RecordScreen(StepScreen):
                 yield Events()
         yield StatusLine()
 
-    def on_mount(self) -> None:
-        """Open the rig, where it is not open yet."""
-        self.capture_app.open_rig()
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Show a snapshot, and the picture now and then."""
-        super().show(snapshot)
+    def show(self, view: View) -> None:
+        """Show the sensors and what happened, and a picture where there is a new one."""
+        super().show(view)
+        snapshot = view.snapshot
         self.query_one(CuePanel).snapshot = snapshot
         self.query_one(StatusLine).snapshot = snapshot
         for cell, status in zip(self._cells, snapshot.sensors, strict=True):
             cell.status = status
-        self._stands = snapshot.paused or snapshot.pausing
-        self._n_shown += 1
-        if self.query_one("#side").display:
+        shows_side = self.query_one("#side").display
+        self.picture_kind = (
+            PictureKind.NONE if not shows_side else PictureKind.KEYPOINTS if self._keypoints else PictureKind.PLAIN
+        )
+        if shows_side:
             self.query_one(Events).snapshot = snapshot
-            if self._n_shown % PICTURE_EVERY == 0:
-                self._show_picture(self.flow.recorder.picture())
+            if view.picture is not None:
+                self.query_one(CameraView).picture = view.picture
 
-    def _show_picture(self, picture: NDArray[np.uint8] | None) -> None:
-        if not self._points or picture is None or self.capture_app.scanner is None:
-            self.query_one(CameraView).picture = picture
-        elif not self._looking:
-            self._looking = True
-            self.run_worker(self._look(self.capture_app.scanner, picture), group="look")
-
-    async def _look(self, scanner: BodyFinder, picture: NDArray[np.uint8]) -> None:
-        try:
-            _, body = await asyncio.to_thread(scanner.look, picture)
-        finally:
-            self._looking = False
-        drawn = picture if body is None else draw_skeleton(picture, body.keypoints_2d, body.confidence)
-        self.query_one(CameraView).picture = drawn
+    def standing_words(self, view: View) -> Text:
+        """Return the last thing that happened."""
+        return last_row(view.snapshot)
 
     # -- keys -----------------------------------------------------------------------------------------------------
 
     def action_record(self) -> None:
         """Begin to record."""
-        self.capture_app.start(calibrate=False)
+        self.post_message(StartRecording(calibrate=False))
 
     def action_pause(self) -> None:
         """Pause between exercises, or go on."""
-        self.action_control("resume" if self._stands else "pause")
+        stands = self.snapshot.paused or self.snapshot.pausing
+        self.post_message(Steer(Control.RESUME if stands else Control.PAUSE))
 
     def action_control(self, what: str) -> None:
-        """Steer the running recording: ``next``, ``skip``, ``redo``, ``flash``, ``clap_cue``, ``pause``, ``resume``."""
-        try:
-            self.notify(getattr(self.flow.recorder, what)(), timeout=2)
-        except MiaError as error:
-            self.capture_app.tell(error)
+        """Steer the running recording: ``next``, ``skip``, ``redo``, ``flash``, ``clap_cue``."""
+        self.post_message(Steer(Control(what)))
 
     def action_mark(self) -> None:
         """Ask for a marker's words; its time is now."""
@@ -121,27 +104,18 @@ class RecordScreen(StepScreen):
 
         def store(words: str | None) -> None:
             if words:
-                try:
-                    self.flow.recorder.mark(words, t_ns=pressed_ns)
-                except MiaError as error:
-                    self.capture_app.tell(error)
+                self.post_message(MarkerEntered(words, pressed_ns))
 
         self.app.push_screen(MarkerScreen(), store)
 
     def action_reconnect(self) -> None:
-        """Ask which sensor to connect anew."""
+        """Ask which sensor to connect again."""
 
         def reconnect(slot: int | None) -> None:
             if slot:
-                self.run_worker(lambda: self._reconnect(slot), thread=True, group="reconnect")
+                self.post_message(ReconnectSensor(slot))
 
-        self.app.push_screen(ReconnectScreen(self.flow.recorder.snapshot().sensors), reconnect)
-
-    def _reconnect(self, slot: int) -> None:
-        try:
-            self.app.call_from_thread(self.notify, self.flow.recorder.reconnect(slot))
-        except MiaError as error:
-            self.app.call_from_thread(self.capture_app.tell, error)
+        self.app.push_screen(ReconnectScreen(self.snapshot.sensors), reconnect)
 
     def action_view(self) -> None:
         """Show traces or camera where both do not fit."""
@@ -149,10 +123,10 @@ class RecordScreen(StepScreen):
 
     def action_keypoints(self) -> None:
         """Draw keypoints on the picture, or no longer; looking for them takes a fifth of a core."""
-        self._points = not self._points
+        self._keypoints = self._can_look and not self._keypoints
 
     def action_trace(self) -> None:
         """Show more or fewer seconds of trace."""
         for cell in self._cells:
             cell.trace_s = TRACES_S[(TRACES_S.index(cell.trace_s) + 1) % len(TRACES_S)]
-        self.notify(f"{self._cells[0].trace_s:.0f} s of trace", timeout=1.5)
+        self.post_message(Said(f"{self._cells[0].trace_s:.0f} s of trace"))

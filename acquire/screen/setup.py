@@ -14,9 +14,13 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Button, Input, Label, Select, Static
 
 from acquire.recording.subject import Subject, known_subjects, last_subject, read_subject
+from acquire.recording.take import Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import Plan, command, protocols, rigs
+from acquire.screen.messages import PlanChosen
 from acquire.screen.process import run_beside
+from acquire.screen.steps import Step
+from acquire.screen.view import View
 from dataset.support.errors import MiaError
 from dataset.support.text import clean_line, clean_text
 
@@ -29,24 +33,28 @@ FIELDS = (
     ("mass_kg", "Mass (kg)", "70"),
     ("age_years", "Age (years)", "30"),
 )
-_WORDS = "enter goes on   ctrl+r records at once   tab to the next field   ctrl+q leaves"
+_WORDS = "Enter continues   Ctrl+R records at once   Tab: next field   Ctrl+Q leaves"
 
 
 class SetupScreen(StepScreen):
     """Subject, rig and protocol; everything has a default, so one key is enough. Letters go into the fields alone."""
 
-    STEP = "Setup"
+    STEP = Step.SETUP
     AUTO_FOCUS = "#label"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Go on", priority=False),
+        Binding("enter", "go", "Continue", priority=False),
         Binding("ctrl+r", "record_now", "Record", tooltip="Record at once"),
         Binding("ctrl+n", "new_rig", "New rig file"),
     ]
     WHILE_RECORDING = frozenset({"stop", "back"})  # the first step: there is none before it
 
+    def __init__(self, snapshot: Snapshot, plan: Plan) -> None:
+        super().__init__(snapshot)
+        self._plan = plan
+
     def compose_body(self) -> ComposeResult:
         """Lay out."""
-        plan = self.flow.plan
+        plan = self._plan
         with VerticalScroll(id="form", can_focus=False):
             for name, words, hint in FIELDS:
                 value = getattr(plan.subject, name)
@@ -65,8 +73,11 @@ class SetupScreen(StepScreen):
                     yield Select(options, value=chosen, allow_blank=False, id=name, compact=True)
             yield Static("", id="problem")
             with Horizontal(classes="field"):
-                yield Button("Go on", id="go", compact=True)
-        yield Static(_WORDS, classes="words")
+                yield Button("Continue", id="go", compact=True)
+
+    def standing_words(self, view: View) -> Text:
+        """Return the keys that lead on."""
+        return Text(_WORDS)
 
     def plan(self) -> Plan:
         """Return what the form says.
@@ -78,26 +89,28 @@ class SetupScreen(StepScreen):
         """
         subject = read_subject({name: self.query_one(f"#{name}", Input).value for name, _, _ in FIELDS})
         rig, protocol = (str(self.query_one(f"#{name}", Select).value) for name in ("rig", "protocol"))
-        return replace(self.flow.plan, subject=subject, rig=rig, protocol=protocol)
+        return replace(self._plan, subject=subject, rig=rig, protocol=protocol)
 
-    def _settled(self) -> bool:
+    def _choose(self, *, at_once: bool) -> None:
         try:
-            self.flow.settle(self.plan())
+            plan = self.plan()
         except MiaError as error:
-            self.query_one("#problem", Static).update(Text(clean_text(f"✖ {error}  {error.hint}")))
-            return False
+            self.show_problem(f"{error}  {error.hint}")
+        else:
+            self.post_message(PlanChosen(plan, at_once=at_once))
+
+    def show_problem(self, words: str) -> bool:
+        """Show which field is not what it should be, below the form."""
+        self.query_one("#problem", Static).update(Text(clean_text(f"✖ {words}")))
         return True
 
     def action_go(self) -> None:
         """Go on to the checks."""
-        if self._settled():
-            self.capture_app.go("check")
+        self._choose(at_once=False)
 
     def action_record_now(self) -> None:
         """Record with what is there as soon as every sensor streams."""
-        if self._settled():
-            self.flow.at_once = True
-            self.capture_app.go("record")
+        self._choose(at_once=True)
 
     def on_button_pressed(self) -> None:
         """Go on."""
@@ -117,7 +130,7 @@ class SetupScreen(StepScreen):
 
     def _fill_in(self, label: str) -> bool:
         """Fill in blank fields from the last capture of a person; returns whether there was anything to fill in."""
-        known: Subject = last_subject(self.flow.plan.out, label) if label.isalnum() else Subject()
+        known: Subject = last_subject(self._plan.out, label) if label.isalnum() else Subject()
         filled = False
         for name, value in known.info().items():
             field = self.query_one(f"#{name}", Input)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,11 +15,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from acquire.recording.take import Recording
+from acquire.recording.take import Recording, Snapshot
 from acquire.screen.base import StepScreen
 from acquire.screen.flow import command
+from acquire.screen.messages import AnotherTake, NextPerson
 from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, level_style
 from acquire.screen.process import run_beside
+from acquire.screen.steps import Step
 from dataset.muscles import channel_from_name
 from dataset.support.text import clean_text
 
@@ -67,13 +70,18 @@ async def preview_verdict(capture: Path) -> Preview:
 class SummaryScreen(StepScreen):
     """Health, verdict's preview, next command."""
 
-    STEP = "Summary"
+    STEP = Step.SUMMARY
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "again(True)", "Another take"),
         Binding("w", "again(False)", "New placement", tooltip="Another take after sensors were moved"),
         Binding("p", "person", "Next person"),
     ]
     preview: Preview | None = None
+
+    def __init__(self, snapshot: Snapshot, recording: Recording, *, not_found: str) -> None:
+        super().__init__(snapshot)
+        self._recording_made = recording
+        self._not_found = not_found
 
     def compose_body(self) -> ComposeResult:
         """Lay out."""
@@ -85,10 +93,10 @@ class SummaryScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Say what was recorded, and ask the synchroniser."""
-        recording = self.flow.recordings[-1]
-        self.query_one("#not-found").display = bool(self.flow.not_found)
-        self.query_one("#not-found", Static).update(Text(f" ✖ {self.flow.not_found}", f"bold {BAD}"))
-        self.query_one("#summary", Static).update(summary_text(recording))
+        recording = self._recording_made
+        self.query_one("#not-found").display = bool(self._not_found)
+        self.query_one("#not-found", Static).update(Text(f" ✖ {self._not_found}", f"bold {BAD}"))
+        self.query_one("#summary", Static).update(summary_text(recording, self.app.size.width - 4))
         self.query_one("#preview", Static).update(Text(" ◌ aligning, to see what its verdict will be ...", DIM))
         words = Text(" next:  ", DIM)
         words.append(clean_text(f"mia-sync run {recording.folder} --out sessions"), f"bold {PLAIN}")
@@ -104,18 +112,18 @@ class SummaryScreen(StepScreen):
 
     def action_back(self) -> None:
         """Go to the setup: what was recorded is saved, and no step before it can be had again."""
-        self.capture_app.next_person()
+        self.post_message(NextPerson())
 
     def action_again(self, same_placement: bool) -> None:
         """Record another take; in the same placement, assigning and rest/contract are skipped."""
-        self.capture_app.further(same_placement=same_placement)
+        self.post_message(AnotherTake(same_placement))
 
     def action_person(self) -> None:
         """Begin with another person."""
-        self.capture_app.next_person()
+        self.post_message(NextPerson())
 
 
-def summary_text(recording: Recording) -> Text:
+def summary_text(recording: Recording, width: int) -> Text:
     """Return what a recording left: a line for each sensor, frames, notes."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f" ✔ saved {recording.folder.parent.name}/{recording.folder.name}", f"bold {GOOD}")
@@ -128,7 +136,7 @@ def summary_text(recording: Recording) -> Text:
         sign, colour = level_style("ok" if share >= 0.98 else "warning" if share >= 0.9 else "bad")
         text.append(f" {sign} {channel_from_name(channel).label:<14}", colour)
         text.append(f"{received:>6}" + (f" of {expected:<6}" if expected else " " * 10), PLAIN)
-        text.append(f" {100 * share:5.1f} %  largest gap {health['largest_gap_s']:.2f} s", DIM)
+        text.append(f" {100 * share:5.1f} %  max gap {health['largest_gap_s']:.2f} s", DIM)
         if health["reconnects"]:
             text.append(f"  ▲ {health['reconnects']}x reconnected", WARN)
         text.append("\n")
@@ -136,7 +144,7 @@ def summary_text(recording: Recording) -> Text:
     text.append(f" {'▲' if dropped else '✔'} {'camera':<14}", WARN if dropped else GOOD)
     text.append(f"{recording.counts.get('frame', 0):>6} frames, {dropped} dropped\n", PLAIN)
     for note in recording.notes:
-        text.append(f" ▲ {note}\n", WARN)
+        text.append("\n".join(textwrap.wrap(f" ▲ {note}", width, subsequent_indent="   ")) + "\n", WARN)
     return text
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.text import Text
 from textual.reactive import reactive
 
 from acquire.event_log import LogRow
 from acquire.media.camera import CameraStatus
 from acquire.media.microphone import SoundStatus
+from acquire.preflight.checks import SILENT_DB
 from acquire.protocol.cues import Cue
 from acquire.recording.take import Snapshot
 from acquire.screen.drawing import big_text
@@ -16,6 +19,8 @@ from acquire.screen.palette import BAD, DIM, GOOD, WARN, clock_text, level_style
 from dataset.muscles import channel_from_name
 from dataset.support import clock
 
+#: Sound from here on may be cut off at the end of its range.
+LOUD_DB = -4.0
 #: Rows of the log that say no more than the sensors' counts, and would push out the others.
 COUNTED = ("values came late", "overdue: late or lost")
 
@@ -51,9 +56,9 @@ class CuePanel(TextLines):
             if cue.repetitions:
                 left = f"{cue.repetition}/{cue.repetitions}"
             if cue.kind == "paused":
-                text = "space goes on"
+                text = "Space continues"
             elif snapshot.pausing:
-                text = "pauses after this; space takes that back"
+                text = "pauses after this; Space cancels that"
         else:
             title, text = idle_words(snapshot)
             left, coming = "", ""
@@ -64,7 +69,10 @@ class CuePanel(TextLines):
         body.append("\n" * max(0, (height - 5) // 2))
         for row, digits in zip(rows, count, strict=True):
             body.append(row.ljust(width - count_width) + digits.rjust(count_width) + "\n", "bold")
-        body.append(text[: width - len(coming) - 1].ljust(width - len(coming)) + coming)
+        if len(text) + len(coming) >= width:  # what to do now matters more than what comes
+            coming = coming.replace("next: ", "› ")
+            coming = coming if len(text) + len(coming) < width else ""
+        body.append(text.ljust(width - len(coming)) + coming)
         if height >= 5 and snapshot.phase == "recording":
             total_s = snapshot.elapsed_s + snapshot.remaining_s
             done = round(width * snapshot.elapsed_s / total_s) if total_s > 0 else 0
@@ -80,7 +88,7 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
         "closed": ("Starting", "opening the rig"),
         "opening": ("Starting", "opening the rig"),
         "waiting": ("Connecting", f"{streaming} of {len(snapshot.sensors)} sensors stream"),
-        "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; ctrl+r records"),
+        "ready": ("Ready", f"{streaming} of {len(snapshot.sensors)} sensors stream; Ctrl+R records"),
         "closing": ("Saving", "closing the capture"),
         "done": ("Saved", f"{snapshot.folder.parent.name}/{snapshot.folder.name}")
         if snapshot.folder
@@ -89,7 +97,7 @@ def idle_words(snapshot: Snapshot) -> tuple[str, str]:
 
 
 class StatusLine(TextLines):
-    """Camera, sound, LED box, and the last thing that happened."""
+    """Camera, sound, LED box and disk."""
 
     snapshot: reactive[Snapshot | None] = reactive(None, repaint=False)
 
@@ -107,10 +115,6 @@ class StatusLine(TextLines):
         text.append("  box ", DIM)
         text.append("●" if self.snapshot.box else "– none", GOOD if self.snapshot.box else DIM)
         disk_words(text, self.snapshot)
-        logged = [row for row in self.snapshot.rows if row.level != "event"]  # a clap hides no warning
-        if logged:
-            text.append("\n")
-            row_words(text, logged[-1])
         return text
 
 
@@ -137,6 +141,15 @@ class Events(TextLines):
             row_words(text, row)
             text.append("\n")
         return text
+
+
+def last_row(snapshot: Snapshot) -> Text:
+    """Return the log's last row; a clap hides no warning."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    logged = [row for row in snapshot.rows if row.level != "event"]
+    if logged:
+        row_words(text, logged[-1])
+    return text[1:] if text.plain.startswith(" ") else text
 
 
 def row_words(text: Text, row: LogRow) -> None:
@@ -174,12 +187,12 @@ def camera_words(text: Text, camera: CameraStatus | None, *, with_size: bool) ->
 
 
 def sound_words(text: Text, sound: SoundStatus | None) -> None:
-    """Append a level meter from -60 dB to full scale."""
+    """Append a level meter from the floor of a muted microphone to full scale: what is not silent fills some of it."""
     text.append("  sound ", DIM)
     if sound is None:
         text.append("– none", DIM)
         return
-    lit = max(0, min(8, round((sound.level_db + 60) / 60 * 8)))
-    text.append("▮" * lit, GOOD if lit < 8 else BAD)
+    lit = max(0, min(8, math.ceil((sound.level_db - SILENT_DB) / -SILENT_DB * 8)))
+    text.append("▮" * lit, GOOD if sound.level_db < LOUD_DB else BAD)
     text.append("▯" * (8 - lit), DIM)
     text.append(f" {sound.level_db:.0f} dB", DIM)

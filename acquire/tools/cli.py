@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from acquire.command_options import JsonOption, ListenOptions, SecondsOption, ToolRigOption, TransportOption
+from dataset.support.command_options import with_options
 from dataset.support.console import EXIT_INPUT, EXIT_REFUSED, STDERR, print_result, progress
 
 if TYPE_CHECKING:
@@ -19,18 +21,10 @@ T = TypeVar("T")
 
 _TICK_S = 0.25
 
-RigOption = Annotated[
-    str, typer.Option("--rig", help="A rig.toml, 'virtual' or 'virtual-mixed'; default: this computer's Bluetooth.")
-]
-TransportOption = Annotated[
-    str, typer.Option("--transport", help="Drive a controller in place of the system's stack, e.g. usb:0.")
-]
-SecondsOption = Annotated[float, typer.Option("--seconds", min=0.5, max=3600, help="How long to listen.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-AddressArgument = Annotated[str, typer.Argument(help="The device's address, as scan shows it.")]
+AddressArgument = Annotated[str, typer.Argument(help="The device's address, as listed by scan.")]
 
-rig_app = typer.Typer(help="Write a rig file from the sensors that are there, or check one.", no_args_is_help=True)
-profile_app = typer.Typer(help="Profiles: what a sensor's notifications mean.", no_args_is_help=True)
+rig_app = typer.Typer(help="Write a rig file from the sensors in range, or check one.", no_args_is_help=True)
+profile_app = typer.Typer(help="Profiles: how a sensor's notifications are decoded.", no_args_is_help=True)
 
 
 def add_tools(app: typer.Typer) -> None:
@@ -63,15 +57,15 @@ def _with_radio(hardware: Hardware, doing: str, seconds: float, use: Callable[[R
 
 
 def _scan(
-    rig: RigOption = "",
+    rig: ToolRigOption = "",
     transport: TransportOption = "",
     seconds: SecondsOption = 5.0,
     ask: Annotated[
-        bool, typer.Option("--ask", help="Also connect to each sensor and read serial and battery.")
+        bool, typer.Option("--ask", help="Also connect to each sensor and read its serial number and battery.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List all that advertises, how strong it is, and which profile fits."""
+    """List Bluetooth devices in range with signal strength and matching profile."""
     from acquire.tools.radio import tool_hardware
     from acquire.tools.scanning import scan, scan_text
 
@@ -80,9 +74,9 @@ def _scan(
 
 
 def _inspect(
-    address: AddressArgument, rig: RigOption = "", transport: TransportOption = "", as_json: JsonOption = False
+    address: AddressArgument, rig: ToolRigOption = "", transport: TransportOption = "", as_json: JsonOption = False
 ) -> None:
-    """Read every service, characteristic and value of a device. Nothing is written to it."""
+    """Read all services, characteristics and values of a device; nothing is written to it."""
     from acquire.tools.inspecting import inspect, inspect_text
     from acquire.tools.radio import tool_hardware
 
@@ -90,31 +84,22 @@ def _inspect(
     print_result(found, as_json=as_json, text=inspect_text(found))
 
 
-def _listen(
-    address: AddressArgument,
-    rig: RigOption = "",
-    transport: TransportOption = "",
-    seconds: SecondsOption = 10.0,
-    characteristic: Annotated[str, typer.Option("--characteristic", help="This one alone; default: all.")] = "",
-    profile: Annotated[
-        str, typer.Option("--profile", help="A profile, by name or file, whose start and stop commands are written.")
-    ] = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Subscribe to a device: bytes, rate, what they may mean, what in them counts up."""
+@with_options
+def _listen(address: AddressArgument, options: ListenOptions, as_json: JsonOption = False) -> None:
+    """Subscribe to a device and show its bytes, their rate, and possible values and counters in them."""
     from acquire.tools.listening import listen, listen_text
     from acquire.tools.radio import tool_hardware
     from dataset.sensors.profile import named_profile
 
-    known = named_profile(profile) if profile else None
-    heard = _with_radio(
-        tool_hardware(rig, transport),
+    known = named_profile(options.profile) if options.profile else None
+    received = _with_radio(
+        tool_hardware(options.rig, options.transport),
         "listening",
-        seconds,
-        lambda radio: listen(radio, address, seconds, characteristic=characteristic, profile=known),
+        options.seconds,
+        lambda radio: listen(radio, address, options.seconds, characteristic=options.characteristic, profile=known),
     )
-    result = {"address": address, "characteristics": [h.as_dict() for h in heard]}
-    print_result(result, as_json=as_json, text=listen_text(address, heard, known))
+    result = {"address": address, "characteristics": [h.as_dict() for h in received]}
+    print_result(result, as_json=as_json, text=listen_text(address, received, known))
 
 
 def _identify(
@@ -123,7 +108,7 @@ def _identify(
     transport: TransportOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let the sensor of a slot show itself. The only command that writes to a sensor of its own accord."""
+    """Blink the sensor in a slot. No other command writes more than start and stop commands to a sensor."""
     from dataclasses import asdict
 
     from acquire.tools.identifying import identify
@@ -138,12 +123,12 @@ def _identify(
 @rig_app.command("init")
 def rig_init(
     file: Annotated[Path, typer.Argument(help="The rig file to write; never overwritten.")] = Path("rig.toml"),
-    rig: RigOption = "",
+    rig: ToolRigOption = "",
     transport: TransportOption = "",
     seconds: SecondsOption = 8.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented rig file from the sensors that are there."""
+    """Write a commented rig file from the sensors in range."""
     from acquire.tools.radio import tool_hardware
     from acquire.tools.rig_init import check_new, write_rig
     from acquire.tools.scanning import scan
@@ -151,7 +136,7 @@ def rig_init(
     check_new(file)
     found = _with_radio(
         tool_hardware(rig, transport),
-        "scanning, then asking each sensor who it is",
+        "scanning, then reading each sensor's serial number",
         seconds,
         lambda radio: scan(radio, seconds, ask=True),
     )
@@ -169,22 +154,15 @@ def rig_check(
     patience: Annotated[float, typer.Option("--patience", min=0, help="Seconds to wait for all sensors.")] = 20.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that all sensors stream at their rate: a line for each, with the one thing to do. Exit 3 if not all do."""
+    """Check that all sensors stream at their rate: one line each, with what to do. Exit code 3 if not all do."""
     from acquire.open_rig import declared_media
     from acquire.tools.radio import tool_hardware
-    from acquire.tools.rig_check import check_rig, check_text
+    from acquire.tools.rig_check import CheckSettings, check_rig, check_text
 
     picture, sound_rate_hz = declared_media(rig)
+    settings = CheckSettings(seconds=seconds, patience_s=patience, picture=picture, sound_rate_hz=sound_rate_hz)
     with _fraction_bar("checking") as advance:
-        found = check_rig(
-            tool_hardware(rig, transport),
-            out,
-            seconds=seconds,
-            patience_s=patience,
-            picture=picture,
-            sound_rate_hz=sound_rate_hz,
-            progress=advance,
-        )
+        found = check_rig(tool_hardware(rig, transport), out, settings, advance)
     print_result(found.as_dict(), as_json=as_json, text=check_text(found))
     if not found.all_at_rate:
         raise typer.Exit(EXIT_REFUSED)
@@ -193,11 +171,11 @@ def rig_check(
 @profile_app.command("check")
 def profile_check(
     file: Annotated[Path, typer.Argument(help="A profile file.")],
-    replay: Annotated[Path | None, typer.Option("--replay", help="A capture to read with it.")] = None,
-    slot: Annotated[int | None, typer.Option("--slot", min=1, help="This slot of the capture alone.")] = None,
+    replay: Annotated[Path | None, typer.Option("--replay", help="Capture to decode with it.")] = None,
+    slot: Annotated[int | None, typer.Option("--slot", min=1, help="Only this slot of the capture.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a profile file and, with --replay, read a recorded capture with it. Exit 2 where it does not fit."""
+    """Check a profile file and, with --replay, decode a recorded capture with it. Exit code 2 if it does not fit."""
     from acquire.tools.profile_check import check_profile, profile_text
 
     found = check_profile(file, replay, slot)
@@ -208,7 +186,7 @@ def profile_check(
 
 @contextmanager
 def _fraction_bar(description: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on stderr that is told the fraction done."""
+    """Show a progress bar on stderr; yields a function that sets the fraction done."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     with Progress(TextColumn("{task.description}"), BarColumn(), console=STDERR, transient=True) as bar:

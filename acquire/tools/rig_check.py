@@ -1,4 +1,4 @@
-"""``rig check``: whether every sensor of the rig streams at its rate, and what to do where one does not."""
+"""``rig check``: share of the nominal rate that each sensor of the rig delivers, and what to do where it is low."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class SensorCheck:
     Attributes
     ----------
     values, expected : int
-        Values that came, and that its rate gives in the time; 0 expected where no rate is known.
+        Values received, and expected at its rate; 0 expected where no rate is known.
     share : float or None
     at_rate : bool
     malformed : int
-        Payloads, lines and frames that could not be read.
+        Payloads, lines and frames that could not be decoded.
     battery_percent : int or None
     do : str
-        The one thing to do; empty where all is well.
+        What to do; empty where nothing is wrong.
     """
 
     slot: int
@@ -71,9 +71,9 @@ class RigCheck:
     Attributes
     ----------
     seconds : float
-        How long was listened.
+        Length of the check.
     disk_minutes : float
-        How long a recording may last on the disk that it would go to.
+        How long a recording fits on the disk that it would be written to.
     clock_resolution_ns : int
     clock_moved_s : float
         By how much the wall clock moved against the recorder's meanwhile: it was set.
@@ -98,14 +98,32 @@ class RigCheck:
         return {**asdict(self), "at_rate": sum(s.at_rate for s in self.sensors), "all_at_rate": self.all_at_rate}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSettings:
+    """How long to listen, and what recordings would hold beside the sensors.
+
+    Attributes
+    ----------
+    seconds : float
+        How long to record.
+    patience_s : float
+        How long to wait for all sensors before that.
+    picture : (int, int, float) or None
+        Width, height and rate of the camera, for the disk.
+    sound_rate_hz : int
+        Of the microphone, for the disk; 0: none.
+    """
+
+    seconds: float = 5.0
+    patience_s: float = 20.0
+    picture: tuple[int, int, float] | None = None
+    sound_rate_hz: int = 0
+
+
 def check_rig(
     hardware: Hardware,
     out: Path,
-    *,
-    seconds: float = 5.0,
-    patience_s: float = 20.0,
-    picture: tuple[int, int, float] | None = None,
-    sound_rate_hz: int = 0,
+    settings: CheckSettings = CheckSettings(),
     progress: Callable[[float], None] = lambda _: None,
 ) -> RigCheck:
     """Connect all sensors, record them for a few seconds into a capture that is thrown away, and judge it.
@@ -115,13 +133,8 @@ def check_rig(
     hardware : Hardware
         Finished afterwards.
     out : Path
-        Where recordings would go; its disk is asked.
-    seconds, patience_s : float
-        How long to listen, and how long to wait for all sensors before that.
-    picture : (int, int, float), optional
-        Width, height and rate of the camera, for the disk.
-    sound_rate_hz : int
-        Of the microphone.
+        Where recordings would go; the free space of its disk is measured.
+    settings : CheckSettings
     progress : callable
         Called with the share that is done.
 
@@ -133,12 +146,12 @@ def check_rig(
     manager = SensorManager(hardware, EventLog())
     try:
         manager.start()
-        _wait(manager, patience_s, progress)
+        _wait(manager, settings.patience_s, progress)
         with tempfile.TemporaryDirectory(prefix="mia-rig-check-") as folder:
             writer = CaptureWriter(Path(folder), subject="check", sensors=manager.sensors)
             before, began_ns = clock.anchor(), manager.attach(writer)
             for step in range(1, 11):
-                time.sleep(seconds / 10)
+                time.sleep(settings.seconds / 10)
                 progress(0.5 + 0.05 * step)
             stopped_ns, after = manager.detach(), clock.anchor()
             statuses = manager.statuses()
@@ -148,11 +161,11 @@ def check_rig(
                     _judge(wanted, status, capture, (began_ns, stopped_ns))
                     for wanted, status in zip(_in_order(hardware.sensors), statuses, strict=True)
                 )
-            bytes_per_s = (Path(folder) / "capture.db").stat().st_size / seconds
+            bytes_per_s = (Path(folder) / "capture.db").stat().st_size / settings.seconds
     finally:
         manager.stop()
         hardware.finish(None)
-    bytes_per_s += expected_bytes_per_s(n_sensors=0, picture=picture, sound_rate_hz=sound_rate_hz)
+    bytes_per_s += expected_bytes_per_s(n_sensors=0, picture=settings.picture, sound_rate_hz=settings.sound_rate_hz)
     minutes = look_at_disk(out, bytes_per_s).minutes_left
     moved_s = ((after[1] - before[1]) - (after[0] - before[0])) * 1e-9
     return RigCheck(
@@ -215,36 +228,40 @@ def _judge(wanted: Sensor, status: SensorStatus, capture: Capture, span_ns: tupl
 def _what_to_do(
     wanted: Sensor, status: SensorStatus, samples: Samples, at_rate: bool, *, heard: bool, share: float | None
 ) -> str:
-    """Return the one thing to do next about a sensor."""
+    """Return what to do next about a sensor."""
     n_bad = samples.n_malformed + samples.n_corrupt
     if not heard and status.state in ("scanning", "connecting"):
         who = wanted.serial or wanted.address or f"any {wanted.profile.name}"
-        return f"not found ({who}): switch it on, and end its connection to a phone's app"
+        return f"not found ({who}): switch it on, and disconnect it from any phone app"
     if not heard:
         return "connected but silent: switch it off and on"
     if n_bad > len(samples.value):
         kind = wanted.profile.name
-        return f"its payloads cannot be read as {kind}: is the profile the right one? try: mia-record listen"
+        return f"its payloads cannot be decoded as {kind}: check its profile, e.g. with mia-record listen"
     if share is not None and share > 1.25:
-        return "it sends more than its rate: delivered twice, or another rate; switch it off and on"
+        return "it sends more than its rate: values delivered twice, or another rate; switch it off and on"
     if not at_rate:
-        return "too few values come: bring it nearer, or spread the sensors over a second adapter (adapter = ...)"
+        return "too few values arrive: move it closer, or use a second Bluetooth adapter (adapter = ...)"
     if battery_is_low(status.battery_percent):
         return "charge it"
     if not wanted.serial and not wanted.address:
         named = f'serial = "{status.sensor.serial}"' if status.sensor.serial else f'address = "{status.sensor.address}"'
-        return f"any sensor may sit here: write {named} into the rig file"
+        return f"this slot accepts any sensor: add {named} to the rig file"
     return ""
 
 
 def _notes(minutes: float, moved_s: float) -> tuple[str, ...]:
     notes = []
     if minutes < FEW_MINUTES:
-        notes.append(f"the disk holds {minutes:.0f} minutes: free some space or choose another --out")
+        notes.append(f"the disk holds {minutes:.0f} minutes: free some disk space or choose another --out")
     if abs(moved_s) > _CLOCK_MOVES_S:
-        notes.append(f"the wall clock was set by {1e3 * moved_s:.0f} ms meanwhile: let it settle before recording")
+        notes.append(
+            f"the system clock was changed by {1e3 * moved_s:.0f} ms: wait until it is stable before recording"
+        )
     if clock.resolution_ns() > 1_000_000:
-        notes.append(f"this computer's clock ticks in {clock.resolution_ns() / 1e6:.1f} ms: too coarse for flashes")
+        notes.append(
+            f"this computer's clock has a resolution of {clock.resolution_ns() / 1e6:.1f} ms: too coarse for flashes"
+        )
     return tuple(notes)
 
 

@@ -1,4 +1,6 @@
 """The virtual rig: one hidden truth that drives sensors, camera, microphone and box.
 
-Nothing outside it but the command lines and `acquire.open_rig` imports it.
+May import `acquire.assignment`, `acquire.bluetooth`, `acquire.command_options`, `acquire.event_log`,
+`acquire.hardware`, `acquire.ledbox`, `acquire.media`, `acquire.protocol`, `acquire.quality` and `acquire.recording`;
+only `acquire.open_rig` and the command line import it.
 """

@@ -7,7 +7,7 @@ import os
 import socket
 from asyncio import to_thread
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from acquire.virtual.devices.orders import Order, make_world, prompt_order
 from acquire.virtual.devices.others import drawn_others, mixed_sensors
 from acquire.virtual.devices.sensors import SensorOrders, sensors_child
 from acquire.virtual.faults import Faults
-from acquire.virtual.person.figure import HEIGHT, WIDTH
+from acquire.virtual.film import HEIGHT, WIDTH
 from acquire.virtual.truth import sensor_truth, write_truth
 from dataset.capture.types import Sensor
 from dataset.muscles import PAPER_CHANNELS
@@ -50,6 +50,31 @@ class _Parts:
     port: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualRigOptions:
+    """What makes one virtual rig differ from another of the same seed.
+
+    Attributes
+    ----------
+    faults : Faults
+        What goes wrong; by default what the simulator takes for ordinary.
+    mixed : bool
+        Some channels sit on devices of other makes: a BITalino with two muscles, a board that writes lines.
+    mixed_up : bool
+        Every sensor sits on another muscle than the rig's slots name, as before the sensors are assigned.
+    sent : Path or None
+        A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
+    rig_seed : int or None
+        Draws the devices in place of the seed: one rig in several recordings.
+    """
+
+    faults: Faults = field(default_factory=Faults)
+    mixed: bool = False
+    mixed_up: bool = False
+    sent: Path | None = None
+    rig_seed: int | None = None
+
+
 class VirtualHardware(SensorOrders):
     """Hardware that is not there; implements :class:`acquire.hardware.Hardware`.
 
@@ -62,45 +87,26 @@ class VirtualHardware(SensorOrders):
         Draws the truth and every device's faults of character: delays, drifts, latencies.
     subject : str
         Draws the person.
-    faults : Faults, optional
-        What goes wrong beside that; by default what the simulator holds for ordinary.
-    mixed : bool
-        Some channels sit on devices of other makes: a BITalino with two muscles, a board that writes lines.
-    mixed_up : bool
-        The rig says of every sensor that it sits on another muscle than it does, as before it is assigned.
-    sent : Path, optional
-        A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
-    rig_seed : int, optional
-        Draws the devices in place of ``seed``: one rig in several recordings.
+    options : VirtualRigOptions
     """
 
     name = "virtual"
 
-    def __init__(
-        self,
-        seed: int,
-        subject: str = "S01",
-        faults: Faults | None = None,
-        *,
-        mixed: bool = False,
-        mixed_up: bool = False,
-        sent: Path | None = None,
-        rig_seed: int | None = None,
-    ) -> None:
+    def __init__(self, seed: int, subject: str = "S01", options: VirtualRigOptions = VirtualRigOptions()) -> None:
         self._seed = seed
-        self._rig_seed = seed if rig_seed is None else rig_seed
+        self._rig_seed = seed if options.rig_seed is None else options.rig_seed
         self._subject = subject
-        self._faults = faults or Faults()
-        self._sent = sent
+        self._faults = options.faults
+        self._sent = options.sent
         self._devices = Devices.drawn(self._rig_seed, self._faults, recording=seed)
         self._prompts: list[tuple[Prompt, int]] = []
         self._parts: _Parts | None = None
         self._central: Central | None = None
-        self._others = drawn_others(self._rig_seed, recording=seed) if mixed else ()
+        self._others = drawn_others(self._rig_seed, recording=seed) if options.mixed else ()
         self._camera: VirtualCamera | None = None
         self._unplugged_until_ns = 0
         self.sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
-        if mixed_up:
+        if options.mixed_up:
             self.sensors = _mixed_up(self.sensors, seed)
 
     # -- acquire.hardware.Hardware --------------------------------------------------------------------------------
@@ -213,7 +219,7 @@ class VirtualHardware(SensorOrders):
         self._started().box.order({"mute": seconds})
 
     def garble_box(self, seconds: float) -> None:
-        """Let the LED box send bytes that are no text beside its answers for a while."""
+        """Let the LED box send bytes that are not text beside its answers for a while."""
         self._started().box.order({"garble": seconds})
 
     def trigger(self) -> None:

@@ -6,7 +6,6 @@ import struct
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from acquire.ledbox.clock_sync import Exchange, host_time, unwrap_us
-from acquire.ledbox.driver import IDLE_PINGS_EVERY_S, PINGS_AT_FIRST, PINGS_IN_A_BURST, SOURCE
+from acquire.event_log import EventLog
+from acquire.ledbox.clock_sync import Exchange, unwrap_us
+from acquire.ledbox.driver import IDLE_PINGS_EVERY_S, PINGS_AT_FIRST, PINGS_IN_A_BURST
+from acquire.ledbox.flasher import BOX_SOURCE, FLASH_MS, Flash, box_flash
 from acquire.media.microphone import ArrivalLine
-from acquire.media.video_writer import VideoWriter
+from acquire.media.video_writer import VideoFormat, VideoWriter
 from acquire.protocol.protocol import Protocol
 from acquire.protocol.schedule import Schedule, build_schedule
-from acquire.quality.sensor_health import SensorHealth
-from acquire.recording.schedule_runner import FLASH_MS
+from acquire.quality.sensor_health import SensorHealth, health_by_channel
+from acquire.recording.row_writer import RowWriter
 from acquire.virtual import chance
 from acquire.virtual.devices.box import BANNER, BoxClock, answer
 from acquire.virtual.devices.clocks import Devices, SensorClock
@@ -30,14 +31,16 @@ from acquire.virtual.devices.orders import make_world
 from acquire.virtual.devices.others import drawn_others, mixed_sensors
 from acquire.virtual.devices.soundtrack import Soundtrack
 from acquire.virtual.faults import Faults, load_faults
-from acquire.virtual.person.figure import HEIGHT, WIDTH, Figure, expose
+from acquire.virtual.film import Film
+from acquire.virtual.person.figure import Figure, expose
 from acquire.virtual.person.motions import known_motion
 from acquire.virtual.person.world import World
+from acquire.virtual.simulate_options import SimulateOptions
 from acquire.virtual.simulate_others import write_other
 from acquire.virtual.truth import SensorTruth, VideoTruth, fit_video, sensor_truth, write_truth
 from dataset.capture.schema import VIDEO
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, new_capture_folder
+from dataset.capture.writer import CaptureHeader, CaptureWriter, new_capture_folder
 from dataset.muscles import PAPER_CHANNELS
 from dataset.sensors.profile import find_profile
 from dataset.support.arrays import IntArray
@@ -53,65 +56,14 @@ _FRAMES_AT_ONCE = 30
 _ROWS_AT_ONCE = 5000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
-    """How the picture is stored.
-
-    Attributes
-    ----------
-    width, height : int
-        Pixels.
-    grain : float
-        Standard deviation of the sensor's noise, in grey levels: without any a file decodes faster than a camera's.
-    preset : str
-        x264 preset.
-    """
-
-    width: int = WIDTH
-    height: int = HEIGHT
-    grain: float = 0.0
-    preset: str = "ultrafast"
-
-
-def simulate(
-    out: Path,
-    *,
-    subject: str,
-    minutes: float | None,
-    seed: int,
-    protocol: Protocol,
-    protocol_text: str,
-    faults: Faults | Path | None = None,
-    stamp: str | None = None,
-    film: Film | None = Film(),
-    mixed: bool = False,
-    calibrate: bool = False,
-    progress: Progress | None = None,
-) -> Path:
+def simulate(out: Path, options: SimulateOptions, progress: Progress = lambda _: None) -> Path:
     """Write a closed capture of the virtual person, with its ``truth.json``.
 
     Parameters
     ----------
     out : Path
         The capture goes to ``out/sub-<subject>/ses-<stamp>``.
-    subject : str
-        Also draws the person.
-    minutes : float or None
-        Length; the protocol's passes are repeated or shortened to fill it. None: the protocol as it is.
-    seed : int
-        Draws the schedule, the devices and what differs between recordings.
-    protocol, protocol_text
-        What the person is asked to do, and its file's text for the capture.
-    faults : Faults or Path, optional
-        What goes wrong beside the ordinary.
-    stamp : str, optional
-        Name of the recording, now by default.
-    film : Film or None
-        Size and noise of the picture; None: no picture and no sound, for very long recordings.
-    mixed : bool
-        Some channels sit on devices of other makes than the M40.
-    calibrate : bool
-        Rest, contraction and rest of every muscle come first.
+    options : SimulateOptions
     progress : callable, optional
 
     Returns
@@ -126,21 +78,13 @@ def simulate(
     OutputExistsError
         The folder is there already.
     """
-    given = load_faults(faults) if isinstance(faults, Path) else faults or Faults()
+    faults = load_faults(options.faults) if isinstance(options.faults, Path) else options.faults or Faults()
+    protocol, _ = options.protocol
     for exercise in protocol.exercises:
         known_motion(exercise.name)
-    schedule = _schedule(protocol, seed, minutes, tuple(c.name for c in PAPER_CHANNELS) if calibrate else ())
-    return _Simulation(
-        out,
-        subject=subject,
-        seed=seed,
-        schedule=schedule,
-        protocol_text=protocol_text,
-        faults=given,
-        stamp=stamp,
-        film=film,
-        mixed=mixed,
-    ).write(progress or (lambda _: None))
+    calibrated = tuple(c.name for c in PAPER_CHANNELS) if options.calibrate else ()
+    schedule = _schedule(protocol, options.seed, options.minutes, calibrated)
+    return _Simulation(out, options, schedule, faults).write(progress)
 
 
 def _schedule(protocol: Protocol, seed: int, minutes: float | None, calibrate: Sequence[str]) -> Schedule:
@@ -164,32 +108,13 @@ def _schedule(protocol: Protocol, seed: int, minutes: float | None, calibrate: S
     return schedule
 
 
-@dataclass(frozen=True, slots=True)
-class _Flashed:
-    host_ns: int
-    uncertainty_ns: int
-    number: int
-    box_us: int
-
-
 class _Simulation:
     """One capture being written."""
 
-    def __init__(
-        self,
-        out: Path,
-        *,
-        subject: str,
-        seed: int,
-        schedule: Schedule,
-        protocol_text: str,
-        faults: Faults,
-        stamp: str | None,
-        film: Film | None,
-        mixed: bool,
-    ) -> None:
+    def __init__(self, out: Path, options: SimulateOptions, schedule: Schedule, faults: Faults) -> None:
+        seed, subject = options.seed, options.subject
         self._seed = seed
-        self._film_as = film
+        self._film_as = options.film
         self._schedule = schedule
         self._faults = faults
         self._rng = chance.generator(seed, "simulate")
@@ -197,34 +122,37 @@ class _Simulation:
         self._world = make_world(seed, subject, faults)
         self._began_ns = int(self._rng.integers(10**12, 10**14))
         self._ended_ns = self._began_ns + round(schedule.duration_s * 1e9)
-        self._folder = new_capture_folder(out, subject, stamp)
-        self._others = drawn_others(seed) if mixed else ()
+        self._folder = new_capture_folder(out, subject, options.stamp)
+        self._others = drawn_others(seed) if options.mixed else ()
         self._sensors = mixed_sensors(self._devices.rig_sensors(), self._others)
         self._writer = CaptureWriter(
             self._folder,
             subject=subject,
             sensors=self._sensors,
             sync_seed=seed,
-            rig_toml=f'name = "{"virtual-mixed" if mixed else "virtual"}"\n',
-            protocol_toml=protocol_text,
+            header=CaptureHeader(
+                rig_toml=f'name = "{"virtual-mixed" if options.mixed else "virtual"}"\n',
+                protocol_toml=options.protocol[1],
+            ),
         )
+        self._event_log = EventLog()
+        self._rows = RowWriter(self._writer, self._event_log)
 
     def write(self, progress: Progress) -> Path:
         """Write everything; the folder stays unclosed where something fails."""
         _, utc_ns = anchor()
-        self._writer.clock_anchor(self._began_ns, utc_ns)
-        self._log(self._began_ns, "recording", {"seed": self._seed, "duration_s": round(self._schedule.duration_s, 3)})
+        self._rows.clock_anchor(self._began_ns, utc_ns)
+        self._event_log.attach(self._writer)
+        self._rows.begun(self._began_ns, seed=self._seed, duration_s=self._schedule.duration_s)
         self._prompts()
         health, sensors = self._notifications()
         video, n_written, n_unwritten = self._film(self._film_as, progress) if self._film_as else (None, 0, 0)
-        self._writer.clock_anchor(self._ended_ns, utc_ns + self._ended_ns - self._began_ns)
-        self._log(self._ended_ns, "stopped", {})
-        self._writer.close({"sensors": health, "camera": {"written": n_written, "dropped": n_unwritten}})
+        self._rows.clock_anchor(self._ended_ns, utc_ns + self._ended_ns - self._began_ns)
+        self._rows.ended(self._ended_ns)
+        self._event_log.detach()
+        self._rows.close(health, {"written": n_written, "dropped": n_unwritten})
         write_truth(self._folder, self._world, video, sensors)
         return self._folder
-
-    def _log(self, t_ns: int, what: str, detail: dict[str, Any]) -> None:
-        self._writer.log("info", what, detail, t_ns=t_ns)
 
     # -- prompts and the box --------------------------------------------------------------------------------------
 
@@ -237,22 +165,16 @@ class _Simulation:
                 flash_ns.append(host_ns)
                 continue
             self._world.prompt(prompt, host_ns)
-            self._writer.event(host_ns, prompt.kind, label=prompt.label, source="schedule")
+            self._rows.prompt(prompt, host_ns)
         for flash in self._box(flash_ns):
-            self._writer.event(
-                flash.host_ns,
-                "flash",
-                uncertainty_ns=flash.uncertainty_ns,
-                source=SOURCE,
-                detail={"number": flash.number, "box_us": flash.box_us, "duration_ms": FLASH_MS},
-            )
+            self._rows.flash(flash, BOX_SOURCE)
 
-    def _box(self, flash_ns: list[int]) -> list[_Flashed]:
+    def _box(self, flash_ns: list[int]) -> list[Flash]:
         """Talk to the box as the recorder does: bursts of pings each second, and flashes when asked."""
         device = self._devices.box
         began_ns = self._began_ns - 1_000_000_000
         clock = BoxClock(zero_ns=began_ns - 5_000_000_000, first_us=device.first_us, rate_ppm=device.rate_ppm)
-        self._writer.serial_line(SOURCE, began_ns, BANNER)
+        self._rows.box_line(began_ns, BANNER)
         exchanges: deque[Exchange] = deque(maxlen=400)
         number, previous_us = 0, device.first_us
 
@@ -262,7 +184,7 @@ class _Simulation:
             read_ns = sent_ns + self._trip_ns()
             reply = answer(f"{verb} {number}{tail}".encode(), clock.micros(read_ns))
             received_ns = read_ns + self._trip_ns()
-            self._writer.serial_line(SOURCE, received_ns, reply.line)
+            self._rows.box_line(received_ns, reply.line)
             previous_us = unwrap_us(previous_us + 1_000_000, int(reply.line.split()[-1]))
             return Exchange(sent_ns=sent_ns, received_ns=received_ns, box_us=previous_us), read_ns
 
@@ -273,7 +195,7 @@ class _Simulation:
                 at_ns = exchange.received_ns + 50_000
             return at_ns
 
-        flashed: list[_Flashed] = []
+        flashed: list[Flash] = []
         now_ns = burst(began_ns, PINGS_AT_FIRST)
         for wanted_ns in [*sorted(flash_ns), self._ended_ns]:
             self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
@@ -287,9 +209,7 @@ class _Simulation:
             this = number
             exchanges.append(exchange)
             now_ns = burst(exchange.received_ns + 50_000)
-            host_ns, uncertainty_ns = host_time(list(exchanges), exchange.box_us)
-            host_ns = min(max(host_ns, exchange.sent_ns), exchange.received_ns)
-            flashed.append(_Flashed(host_ns, uncertainty_ns, this, exchange.box_us))
+            flashed.append(box_flash(list(exchanges), exchange, number=this, duration_ms=FLASH_MS))
         return flashed
 
     def _trip_ns(self) -> int:
@@ -326,7 +246,7 @@ class _Simulation:
                 counts.add(int(epoch[i]), at_ns, None if malformed[i] else float(value[i]))
                 if i % _ROWS_AT_ONCE == 0:
                     self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
-            health[sensor.channel] = {"slot": sensor.slot, **counts.summary(self._ended_ns)}
+            health |= health_by_channel([(sensor, counts)], self._ended_ns)
             if np.any(heard):
                 delay_s = float((arrival - clock.centres_ns(index))[heard].min()) * 1e-9
                 truth[sensor.channel] = sensor_truth(
@@ -357,8 +277,8 @@ class _Simulation:
             until_ns = from_ns + round(outage.seconds * 1e9)
             heard &= (arrival < from_ns) | (arrival >= until_ns)
             epoch += arrival >= until_ns
-            self._writer.log("warning", "disconnected", {"slot": sensor.slot}, t_ns=from_ns)
-            self._writer.log("info", "connected", {"slot": sensor.slot}, t_ns=until_ns)
+            self._event_log.log("warning", "disconnected", {"slot": sensor.slot}, t_ns=from_ns)
+            self._event_log.log("info", "connected", {"slot": sensor.slot}, t_ns=until_ns)
         return epoch
 
     # -- picture and sound ----------------------------------------------------------------------------------------
@@ -377,14 +297,14 @@ class _Simulation:
         lit = [(flash.on_ns, flash.off_ns) for flash in self._world.flashes()]
         zero_ns = int(arrival[0])
         pts, centres = array("q"), array("q")
-        with VideoWriter(
-            self._folder / VIDEO,
+        stored = VideoFormat(
             width=film.width,
             height=film.height,
             nominal_hz=camera.nominal_hz,
             sound_rate_hz=self._devices.microphone.rate_hz,
             preset=film.preset,
-        ) as video:
+        )
+        with VideoWriter(self._folder / VIDEO, stored) as video:
             sound = _SoundWriter(self._world, self._devices, self._faults, self._writer, video, zero_ns)
             for begin in range(0, len(index), _FRAMES_AT_ONCE):
                 some = index[begin : begin + _FRAMES_AT_ONCE]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from acquire.quality.sensor_health import SensorHealth
+from acquire.quality.sensor_health import SensorHealth, health_by_channel
 from acquire.virtual.devices.other_gatt import PIECE_BYTES, UUIDS
 from acquire.virtual.devices.others import OtherDevice
 from acquire.virtual.faults import Faults
@@ -66,5 +66,4 @@ def write_other(
                     reading = reader.read(characteristic, piece)
                     if reading.n_values or reading.malformed:
                         one.add(0, arrival_ns, reading.value)
-    told = {s.channel: {"slot": s.slot, **h.summary(span_ns[1])} for s, h in zip(seats, health, strict=True)}
-    return told, least_ns * 1e-9
+    return health_by_channel(zip(seats, health, strict=True), span_ns[1]), least_ns * 1e-9

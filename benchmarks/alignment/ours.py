@@ -17,13 +17,13 @@ from dataset.sensors.stream import FILE, Stream
 from dataset.support.arrays import FloatArray
 from sync.align import align
 from sync.clock.sensor_clock import sensor_clock
-from sync.events.contacts import detect_contacts
+from sync.events.contacts import ContactKind, detect_contacts
 from sync.events.flashes import Brightness
+from sync.fit.clock_map import Z95
 from sync.fit.flash_fit import host_flashes
-from sync.quality.gates import FAIL
-from sync.quality.sensor_entry import SensorData
-from sync.read_capture import Recording
-from sync.recording_types import FrameStamps, Picture
+from sync.quality.gates import Verdict
+from sync.quality.stream_alignment import DelaySource, SensorConstants
+from sync.recording_types import FrameStamps, Recording, SensorRecord, VideoRecord
 
 #: Raw sEMG at 1 kHz over the radio; what a laboratory would declare of such a sensor.
 _RAW = Profile(
@@ -43,10 +43,10 @@ def estimate(session: SyntheticSession) -> Estimate:
     clock_s = {name: data.clock.time_s + zero_s for name, data in recording.sensors.items()}
     alignment = align(recording)
     reason = "; ".join(alignment.reasons)
-    if alignment.verdict == FAIL or alignment.video is None:
+    if alignment.verdict == Verdict.FAIL or alignment.video is None:
         return Estimate(clock_s=clock_s, reason=reason)
     video = None
-    if alignment.streams["video"].verdict != FAIL:
+    if alignment.streams["video"].verdict != Verdict.FAIL:
         line = alignment.video.line
         ends = session.frame_pts_s[[0, -1]]
         video = VideoEstimate(
@@ -57,17 +57,18 @@ def estimate(session: SyntheticSession) -> Estimate:
     sensors, offsets = {}, {}
     for name in session.sensors:
         stream = alignment.streams[name]
-        if stream.verdict != FAIL:
-            offsets[name] = OffsetEstimate(
-                offset_s=stream.offset_s,
-                half_width_s=stream.offset_ci95_s,
-                source=str(stream.constants["delay_source"]),
-                left_right_half_width_s=float(stream.constants.get("left_right_ci95_s", math.nan)),
-            )
-        if stream.verdict != FAIL and stream.constants.get("delay_source") == "measured":
-            sensors[name] = SensorEstimate(
-                response_s=float(stream.constants["response_s"]), half_width_s=stream.error_ci95_s
-            )
+        constants = stream.constants
+        if stream.verdict == Verdict.FAIL or not isinstance(constants, SensorConstants):
+            continue
+        twin_s = constants.left_right_ci95_s
+        offsets[name] = OffsetEstimate(
+            offset_s=stream.map.offset_s,
+            half_width_s=Z95 * stream.map.offset_sd_s,
+            source=str(constants.delay_source),
+            left_right_half_width_s=math.nan if twin_s is None else twin_s,
+        )
+        if constants.delay_source is DelaySource.MEASURED:
+            sensors[name] = SensorEstimate(response_s=constants.response_s, half_width_s=stream.error_ci95_s)
     return Estimate(video=video, sensors=sensors, offsets=offsets, clock_s=clock_s, reason=reason)
 
 
@@ -92,8 +93,8 @@ def recording_of(session: SyntheticSession, zero_s: float) -> Recording:
             for slot, (name, sensor) in enumerate(session.sensors.items(), start=1)
         },
         flashes=flashes,
-        cues={kind: cue_s - zero_s for kind, cue_s in session.cue_s.items()},
-        picture=Picture(
+        cues={ContactKind(kind): cue_s - zero_s for kind, cue_s in session.cue_s.items()},
+        video=VideoRecord(
             path=Path(f"{session.stratum}-{session.seed}"),
             brightness=Brightness(pts_s=session.frame_pts_s, tiles=session.tiles),
             contacts=detect_contacts(sound),
@@ -105,10 +106,10 @@ def recording_of(session: SyntheticSession, zero_s: float) -> Recording:
     )
 
 
-def _sensor_data(slot: int, name: str, sensor: SyntheticSensor, zero_s: float) -> SensorData:
+def _sensor_data(slot: int, name: str, sensor: SyntheticSensor, zero_s: float) -> SensorRecord:
     arrival_s: FloatArray = sensor.arrival_s - zero_s
     profile = find_profile("anr-m40") if sensor.nominal_hz < 100 else _RAW
-    return SensorData(
+    return SensorRecord(
         sensor=Sensor(slot=slot, channel=name, muscle=sensor.muscle, side=sensor.side, profile=profile),
         profile=profile,
         samples=Samples(

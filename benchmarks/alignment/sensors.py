@@ -137,16 +137,16 @@ def wear(
     shape_s, shape_k = rng.uniform(0.04, 0.25), rng.uniform(1.5, 6.0)
     radio = _Radio.draw(rng)
     tempo = rng.uniform(1.2, 3.0)
-    filter_of_model = _kernel(raw, rng) if rng.random() < _ONE_FILTER else None
-    worn = {}
+    worn = _Worn(
+        raw=raw, script=script, body=body, radio=radio, tempo=tempo, stratum=stratum, host_zero_s=host_zero_s,
+        kernel=_kernel(raw, rng) if rng.random() < _ONE_FILTER else None,
+    )  # fmt: skip
+    found = {}
     for channel in channels:
         own = rng.spawn(1)[0]
         width_s = float(np.clip(shape_s * np.exp(own.normal(0, 0.15)), 0.04, 0.25))
-        worn[channel.name] = _sensor(
-            channel, raw, script, body, _burst(width_s, shape_k), radio, tempo, stratum, host_zero_s, own,
-            filter_of_model,
-        )  # fmt: skip
-    return worn
+        found[channel.name] = _sensor(channel, worn, _burst(width_s, shape_k), own)
+    return found
 
 
 def _burst(width_s: float, k: float) -> FloatArray:
@@ -189,19 +189,32 @@ class _Radio:
         return np.maximum.accumulate(arrival)
 
 
-def _sensor(
-    channel: Channel,
-    raw: bool,
-    script: Script,
-    body: _Body,
-    burst: FloatArray,
-    radio: _Radio,
-    tempo: float,
-    stratum: Stratum,
-    host_zero_s: float,
-    rng: Generator,
-    filter_of_model: FloatArray | None,
-) -> tuple[SyntheticSensor, SensorTruth]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worn:
+    """What the sensors of one session have in common.
+
+    Attributes
+    ----------
+    raw : bool
+        They send raw sEMG at 1 kHz, else a level at 10 Hz.
+    tempo : float
+        Of the movements, in seconds.
+    kernel : ndarray or None
+        The filter of their model, where all are of one; else each draws its own.
+    """
+
+    raw: bool
+    script: Script
+    body: _Body
+    radio: _Radio
+    tempo: float
+    stratum: Stratum
+    host_zero_s: float
+    kernel: FloatArray | None
+
+
+def _sensor(channel: Channel, worn: _Worn, burst: FloatArray, rng: Generator) -> tuple[SyntheticSensor, SensorTruth]:
+    raw, script, body, radio = worn.raw, worn.script, worn.body, worn.radio
     kind = CONTACT_OF_MUSCLE[channel.muscle]
     contact = script.contact_s[kind]
     mean_lag_s = body.lead_s[kind] + body.muscle_s[channel.muscle] + rng.normal(0, _SIDE_SD_S)
@@ -213,8 +226,8 @@ def _sensor(
     other = script.contact_s[KINDS[1 - KINDS.index(kind)]]
     crosstalk = rng.uniform(0.0, 0.1)
     activation += _bursts(grid, other + rng.normal(0, 0.05, len(other)), np.full(len(other), crosstalk), burst)
-    activation += _movement(grid, script, tempo, rng)
-    kernel = _kernel(raw, rng) if filter_of_model is None else filter_of_model
+    activation += _movement(grid, script, worn.tempo, rng)
+    kernel = _kernel(raw, rng) if worn.kernel is None else worn.kernel
     nominal_hz = 1000.0 if raw else 10.0
     period = (1 + rng.uniform(-0.005, 0.005)) / nominal_hz
     filtered = signal.fftconvolve(activation, kernel)[: len(grid)] if len(kernel) > 1 else activation
@@ -223,7 +236,7 @@ def _sensor(
     floor_s = radio.floor_s + rng.uniform(0.0, 0.01)
     per_packet = 20 if raw else 1
 
-    sample_s, epoch = _ticks(period, script.length_s, 1.0 if rng.random() < stratum.reconnect else 0.0, rng)
+    sample_s, epoch = _ticks(period, script.length_s, 1.0 if rng.random() < worn.stratum.reconnect else 0.0, rng)
     level = np.interp(sample_s, grid, filtered)
     value = _raw_value(level, snr, period, rng) if raw else _level_value(level, peak, snr, rng)
     # A packet leaves with its last sample; a connection that ends sends what it has.
@@ -236,7 +249,7 @@ def _sensor(
         arrival[rows] = radio.deliver(sample_s[last[rows]], floor_s, rng)
     kept = rng.random(len(last)) >= radio.loss
     keep = kept[packet]
-    times = arrival[packet][keep] + host_zero_s
+    times = arrival[packet][keep] + worn.host_zero_s
     counter = np.arange(len(sample_s), dtype=np.int64)[keep] if raw and (not kept.all() or rng.random() < 0.5) else None
     inside = (contact > sample_s[0]) & (contact < sample_s[-1])
     # The grid's convolution takes kernel[0] as no delay at all.
@@ -249,7 +262,7 @@ def _sensor(
         response_s=float(np.mean(lag[inside])) + delay + floor_s if inside.any() else float("nan"),
         delay_s=delay + floor_s,
         smallest_delay_s=floor_s + (0.0 if raw else period / 2),
-        emission_s=sample_s[keep] + host_zero_s,
+        emission_s=sample_s[keep] + worn.host_zero_s,
         floor_s=floor_s,
         lag_s=lag,
         height=height,

@@ -10,7 +10,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import record
 from acquire.recording.take import Take
 from acquire.recording.termination import ending_signals
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 
 SUBJECT = "K1"
 # Prompts all the time, so that a lost event shows.
@@ -36,7 +36,7 @@ def main(out: Path, sent: Path, seed: int) -> None:
     stop = threading.Event()
     protocol = parse_protocol(PROTOCOL, "kills")
     with ending_signals(lambda _: stop.set()):
-        hardware = VirtualHardware(seed, SUBJECT, sent=sent)
+        hardware = VirtualHardware(seed, SUBJECT, VirtualRigOptions(sent=sent))
         record(hardware, Take(protocol=protocol, out=out, subject=SUBJECT, seed=seed), stop=stop)
 
 

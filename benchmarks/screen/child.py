@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from acquire.preflight.body_in_view import BodyFinder
-from acquire.screen.app import CaptureApp, make_recorder_for
+from acquire.screen.app import CaptureApp
 from acquire.screen.flow import Plan
+from acquire.screen.run import make_recorder_for
 
 #: Threads that are the screen's: all that draws, writes to the terminal and reads keys.
 SCREEN_THREADS = ("MainThread", "textual-output", "textual-input")

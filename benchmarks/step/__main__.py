@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.step.reference import PlainTransformer
+from model.networks.paper_inputs import PaperConfig
 from model.networks.transformer_paper import TransformerPaper
 from model.training.optimiser import adamw
 
@@ -72,7 +73,7 @@ def _plain_step(x: Tensor, y: Tensor, device: torch.device) -> Callable[[], floa
 
 
 def _our_step(x: Tensor, y: Tensor, device: torch.device) -> Callable[[], float]:
-    network = TransformerPaper(n_channels=8, length=30, source="image").to(device).train()
+    network = TransformerPaper(PaperConfig(n_channels=8, length=30, source="image")).to(device).train()
     optimiser = adamw(network, learning_rate=5e-6, weight_decay=0.01)
     subject = torch.zeros(len(x), dtype=torch.int64, device=device)
     valid = torch.ones(y.shape, dtype=torch.bool, device=device)

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 from acquire.protocol.protocol import load_protocol
-from acquire.virtual.simulate import Film, simulate
+from acquire.virtual.film import Film
+from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.schema import MANIFEST
 from dataset.support.console import progress
 
@@ -36,6 +38,15 @@ def capture_of(work: Path, minutes: float, seed: int, *, mixed: bool = False) ->
             done = share
 
         return simulate(
-            work, subject=subject, minutes=minutes, seed=seed, protocol=protocol, protocol_text=text, stamp=stamp,
-            film=SMALL_FILM if mixed else FILM, mixed=mixed, progress=show,
-        )  # fmt: skip
+            work,
+            SimulateOptions(
+                subject=subject,
+                minutes=minutes,
+                seed=seed,
+                protocol=(protocol, text),
+                stamp=stamp,
+                film=SMALL_FILM if mixed else FILM,
+                mixed=mixed,
+            ),
+            progress=show,
+        )

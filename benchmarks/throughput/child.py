@@ -1,4 +1,8 @@
-"""One measured process: ``decode`` or ``sync`` a capture, its times and peak memory as one JSON object on stdout."""
+"""One measured process: ``decode`` or ``sync`` a capture, its times and peak memory as one JSON object on stdout.
+
+The peak that counts is that of anonymous memory (``RssAnon`` of ``/proc/self/status``), looked at every 5 ms: pages of
+files, which the resident set counts too, are dropped by the kernel wherever something else wants their room.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from sync.options import SyncOptions
+
+_STATUS = Path("/proc/self/status")
 
 #: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
 STAGES = (
     ("reading", "sync.pipeline", "read_recording", ""),
     ("  foresight", "sync.read_capture", "predict_pose_frames", "reading"),
-    ("  pictures", "sync.read_capture", "read_brightness", "reading"),
+    ("  pictures", "sync.read_capture", "run_video_pass", "reading"),
     ("  sound", "sync.read_capture", "read_sound", "reading"),
     ("  contacts", "sync.read_capture", "detect_contacts", "reading"),
     ("aligning", "sync.pipeline", "align", ""),
@@ -69,7 +77,7 @@ def sync(capture: Path, *, pose: bool, workers: int | None) -> dict[str, Any]:
         module = importlib.import_module(module_name)
         setattr(module, name, timed(stage, getattr(module, name)))
     with tempfile.TemporaryDirectory() as out:
-        result = run_capture(capture, Path(out), pose=pose, workers=workers)
+        result = run_capture(capture, Path(out), SyncOptions(pose=pose, workers=workers))
         session = result.session
         return {
             "wall_s": time.perf_counter() - began,
@@ -81,16 +89,55 @@ def sync(capture: Path, *, pose: bool, workers: int | None) -> dict[str, Any]:
         }
 
 
+class AnonymousPeak(threading.Thread):
+    """Peak of this process's anonymous memory, sampled in a thread while the block lasts; 0 where not reported."""
+
+    def __init__(self, every_s: float = 0.005) -> None:
+        super().__init__(name="anonymous-peak", daemon=True)
+        self._every_s = every_s
+        self._done = threading.Event()
+        self.peak_bytes = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self.join()
+        self._look()
+
+    def run(self) -> None:
+        """Sample until the block ends."""
+        while not self._done.wait(self._every_s):
+            self._look()
+
+    def _look(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, anonymous_bytes())
+
+
+def anonymous_bytes() -> int:
+    """Return this process's resident anonymous memory; 0 where the system has no ``/proc``."""
+    try:
+        status = _STATUS.read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:")), 0)
+
+
 def main(arguments: list[str]) -> None:
     """Do what the arguments say: ``decode CAPTURE THREADS`` or ``sync CAPTURE pose|no-pose WORKERS``."""
     task, capture, how, *rest = arguments
-    if task == "decode":
-        result = decode(Path(capture), int(how))
-    else:
-        result = sync(Path(capture), pose=how == "pose", workers=int(rest[0]) or None)
+    with AnonymousPeak() as anonymous:
+        if task == "decode":
+            result = decode(Path(capture), int(how))
+        else:
+            result = sync(Path(capture), pose=how == "pose", workers=int(rest[0]) or None)
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     # Linux counts in KiB, macOS in bytes. A child that was forked counts what it shares with this process too.
-    result["peak_bytes"] = max(own.ru_maxrss, children.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+    result["resident_bytes"] = max(own.ru_maxrss, children.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+    result["peak_bytes"] = anonymous.peak_bytes or result["resident_bytes"]
+    result["peak_of"] = "anonymous" if anonymous.peak_bytes else "resident"
     result["cpu_s"] = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     sys.stdout.write(json.dumps(result) + "\n")
 

@@ -1,4 +1,4 @@
 """Captures: reading, writing, closing, and files attached to them.
 
-May import `dataset.support` and `dataset.sensors`.
+May import `dataset.sensors` and `dataset.support`.
 """

@@ -16,6 +16,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,32 @@ def new_capture_folder(out: Path, subject: str, stamp: str | None = None) -> Pat
     return folder
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureHeader:
+    """What is stored once in a capture's ``meta`` beside its subject and seed.
+
+    Attributes
+    ----------
+    take : str
+        Name of the take.
+    setup_id : str
+        Names the placement of the sensors; recordings that share it need not be calibrated again.
+    rig_toml, protocol_toml : str
+        The texts of the rig's and the protocol's file.
+    host_clock : {"perf_counter", "file"}
+        Where the times come from.
+    clock_resolution_ns : int or None
+        Resolution of that clock; None: of this computer's.
+    """
+
+    take: str = ""
+    setup_id: str = ""
+    rig_toml: str = ""
+    protocol_toml: str = ""
+    host_clock: str = clock.HOST_CLOCK
+    clock_resolution_ns: int | None = None
+
+
 class CaptureWriter:
     """Writes one capture; every method may be called from any thread and returns at once.
 
@@ -105,12 +132,14 @@ class CaptureWriter:
     ----------
     folder : Path
         An existing folder without a capture in it.
-    subject, sync_seed, ... : str
-        Stored in ``meta``.
+    subject : str
+        Label of the person.
     sensors : iterable of Sensor
         Slots, each with its channel.
-    host_clock : {"perf_counter", "file"}
-        Where the times come from.
+    sync_seed : int
+        Seed of the irregular sync sequences.
+    header : CaptureHeader
+        What else is stored in ``meta``.
     """
 
     def __init__(
@@ -120,12 +149,7 @@ class CaptureWriter:
         subject: str,
         sensors: Iterable[Sensor],
         sync_seed: int = 0,
-        take: str = "",
-        setup_id: str = "",
-        rig_toml: str = "",
-        protocol_toml: str = "",
-        host_clock: str = clock.HOST_CLOCK,
-        clock_resolution_ns: int | None = None,
+        header: CaptureHeader = CaptureHeader(),
     ) -> None:
         self.folder = folder
         self._path = folder / schema.DATABASE
@@ -139,19 +163,19 @@ class CaptureWriter:
         self.failure: Exception | None = None
         #: The disk was full once; the room held back is in use, and the recording must end.
         self.disk_full = False
-        resolution = clock.resolution_ns() if clock_resolution_ns is None else clock_resolution_ns
+        resolution = clock.resolution_ns() if header.clock_resolution_ns is None else header.clock_resolution_ns
         values = {
             "format": schema.FORMAT,
             "format_version": schema.FORMAT_VERSION,
             "capture_uuid": str(uuid.uuid4()),
             "subject": check_subject(subject),
-            "take": take,
-            "setup_id": setup_id,
+            "take": header.take,
+            "setup_id": header.setup_id,
             "software": software(),
             "sync_seed": str(sync_seed),
-            "rig_toml": rig_toml,
-            "protocol_toml": protocol_toml,
-            "host_clock": host_clock,
+            "rig_toml": header.rig_toml,
+            "protocol_toml": header.protocol_toml,
+            "host_clock": header.host_clock,
             "clock_resolution_ns": str(resolution),
         }
         sensors = tuple(sensors)

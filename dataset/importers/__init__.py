@@ -1,1 +1,4 @@
-"""Data recorded elsewhere, read into the project's types."""
+"""Data recorded elsewhere, read into the project's types.
+
+May import all of `dataset`.
+"""

@@ -1,1 +1,4 @@
-"""Video and sound files, with their own times. May import `dataset.support`."""
+"""Video and sound files, with their own times.
+
+May import `dataset.support`.
+"""

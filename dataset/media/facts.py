@@ -9,7 +9,8 @@ from typing import Any
 import av.error
 import numpy as np
 
-from dataset.media.video import opened_video, probe_video, to_ns, undecodable
+from dataset.media.decoded_frame import to_ns
+from dataset.media.video import opened_video, probe_video, undecodable
 from dataset.support.arrays import FloatArray
 from dataset.support.errors import VideoError
 

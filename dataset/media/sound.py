@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedRandom
@@ -15,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.media.video import container_options
+from dataset.support.disk_arrays import append, closing_quietly, mapped, temporary_file
 from dataset.support.errors import VideoError
-from dataset.support.scratch import close_quietly, scratch_errors, scratch_file
 
 _FULL_SCALE = 32768.0
 #: Stamps in MKV are rounded to 1 ms: smaller disagreements between blocks are no holes.
@@ -26,32 +25,25 @@ _BLOCK = 1 << 20
 
 
 class SampleFile:
-    """Samples of a track in a temporary file, read piece by piece: a long track takes no memory.
+    """Samples of a track, kept in 16 bits and read piece by piece as float: a long track takes no memory.
 
-    They are kept in 16 bits, so a track of 16 bits comes back exactly. The file goes with the object.
+    A track of 16 bits comes back exactly.
 
     Parameters
     ----------
-    file : binary file
-        Native 16-bit integers.
+    stored : ndarray of int16, shape (N,)
+        In a temporary file (:mod:`dataset.support.disk_arrays`).
     """
 
-    def __init__(self, file: BufferedRandom) -> None:
-        self._file = file
-        self._n = file.seek(0, 2) // 2
-        weakref.finalize(self, close_quietly, file)
+    def __init__(self, stored: NDArray[np.int16]) -> None:
+        self._stored = stored
 
     def __len__(self) -> int:
-        return self._n
+        return len(self._stored)
 
     def __getitem__(self, piece: slice) -> NDArray[np.float32]:
-        """Return a piece as float32, -1 to 1; steps other than 1 are not served."""
-        first, stop, step = piece.indices(self._n)
-        if step != 1:
-            raise ValueError("samples are read without steps")
-        self._file.seek(2 * first)
-        raw = np.frombuffer(self._file.read(2 * max(0, stop - first)), dtype=np.int16)
-        return raw.astype(np.float32) / np.float32(_FULL_SCALE)
+        """Return a piece as float32, -1 to 1."""
+        return self._stored[piece].astype(np.float32) / np.float32(_FULL_SCALE)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return all samples at once."""
@@ -94,25 +86,22 @@ def read_sound(path: Path) -> Sound | None:
     """
     if not path.is_file():
         raise VideoError(f"no video at {path}", "there is no such file")
-    track: _Track | None = None
-    try:
-        with av.open(str(path), options=container_options(path)) as container:
-            if not container.streams.audio:
-                return None
-            stream = container.streams.audio[0]
-            for at_s, samples in _blocks(container, stream):
-                if track is None:
-                    track = _Track(int(stream.rate), 0.0 if at_s is None else at_s)
-                track.add(at_s, samples)
-    except av.error.FFmpegError as error:
-        if track is None:
-            why = getattr(error, "strerror", None) or str(error)
-            raise VideoError(f"the sound of {path} cannot be decoded", why) from error
-    except BaseException:
-        if track is not None:
-            track.discard()
-        raise
-    return None if track is None else track.sound()
+    with closing_quietly(temporary_file()) as file:
+        track: _Track | None = None
+        try:
+            with av.open(str(path), options=container_options(path)) as container:
+                if not container.streams.audio:
+                    return None
+                stream = container.streams.audio[0]
+                for at_s, samples in _blocks(container, stream):
+                    if track is None:
+                        track = _Track(file, int(stream.rate), 0.0 if at_s is None else at_s)
+                    track.add(at_s, samples)
+        except av.error.FFmpegError as error:
+            if track is None:
+                why = getattr(error, "strerror", None) or str(error)
+                raise VideoError(f"the sound of {path} cannot be decoded", why) from error
+        return None if track is None else track.sound()
 
 
 def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, NDArray[np.int16]]]:
@@ -129,8 +118,8 @@ def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, NDArray
 class _Track:
     """Lays blocks at their own times; small disagreements (rounded stamps) are joined, holes stay silent."""
 
-    def __init__(self, rate_hz: int, start_s: float) -> None:
-        self._file = scratch_file()
+    def __init__(self, file: BufferedRandom, rate_hz: int, start_s: float) -> None:
+        self._file = file
         self._rate_hz = rate_hz
         self._start_s = start_s
         self._tolerance = round(_ROUNDING_S * rate_hz)
@@ -152,14 +141,10 @@ class _Track:
 
     def sound(self) -> Sound:
         self._write()
-        return Sound(samples=SampleFile(self._file), rate_hz=self._rate_hz, start_s=self._start_s)
-
-    def discard(self) -> None:
-        close_quietly(self._file)
+        stored = mapped(self._file, np.int16, (self._file.seek(0, 2) // 2,))
+        return Sound(samples=SampleFile(stored), rate_hz=self._rate_hz, start_s=self._start_s)
 
     def _write(self) -> None:
         if self._waiting:
-            with scratch_errors():
-                self._file.write(np.concatenate(self._waiting).tobytes())
-                self._file.flush()
+            append(self._file, np.concatenate(self._waiting))
         self._waiting, self._n_waiting = [], 0

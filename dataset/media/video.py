@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.media.decoded_frame import DecodedFrame, rotation_deg, to_ns
 from dataset.support.arrays import IntArray
 from dataset.support.errors import VideoError
 
 #: Several files in sequence are read through a playlist, see :mod:`dataset.media.sequence`; its files lie anywhere.
 PLAYLIST = ".ffconcat"
-#: Containers that cameras and phones write. Others are not tried: among them are playlists, which any file may be by
-#: its content and which have FFmpeg open whatever files and addresses they name.
+#: Containers that cameras, phones and sound recorders write. Others are not tried: among them are playlists, which any
+#: file may be by its content and which have FFmpeg open whatever files and addresses they name.
 _CONTAINERS = ("matroska", "webm", "mov", "mp4", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "dv",
-               "h264", "hevc", "gif", "yuv4mpegpipe")  # fmt: skip
+               "nut", "h264", "hevc", "gif", "yuv4mpegpipe", "wav", "w64", "aiff", "flac", "mp3",
+               "aac")  # fmt: skip
 _PROTOCOLS = "file"
 
 
@@ -105,7 +102,7 @@ def probe_video(path: Path) -> VideoMeta:
         first = next(iter(container.decode(stream)), None)
         if first is None:
             raise VideoError(f"the video {path} cannot be decoded", "it holds no picture")
-        rotation = _rotation_deg(first)
+        rotation = rotation_deg(first)
         width, height = first.width, first.height
         if rotation in (90, 270):
             width, height = height, width
@@ -168,76 +165,27 @@ def iter_frames(
     VideoError
         The file is missing or cannot be decoded. A file that breaks off later yields what it has.
     """
-    for index, time_ns, frame in _numbered(path, indices, times_ns, threads):
-        yield Frame(index=index, pts_ns=time_ns, image=_picture(frame, "rgb24" if rgb else "bgr24"))
+    for index, frame in _numbered(path, indices, times_ns, threads):
+        yield Frame(index=index, pts_ns=frame.pts_ns, image=frame.picture("rgb24" if rgb else "bgr24"))
 
 
 def _numbered(
     path: Path, indices: IntArray | None, times_ns: IntArray | None, threads: int
-) -> Iterator[tuple[int, int, av.VideoFrame]]:
-    """Decode the frames asked for, each with its index and time."""
+) -> Iterator[tuple[int, DecodedFrame]]:
+    """Decode the frames asked for, each with its index."""
     if indices is None:
-        for index, (time_ns, frame) in enumerate(_decoded(path, threads=threads)):
-            yield index, time_ns, frame
+        yield from enumerate(decode_frames(path, threads=threads))
         return
     times_ns = frame_pts_ns(path) if times_ns is None else times_ns
     wanted = np.unique(indices)
     wanted = wanted[(wanted >= 0) & (wanted < len(times_ns))]
     if np.any(np.diff(times_ns) < 0):  # a clock that was set back: only counting tells frames apart
         chosen = frozenset(wanted.tolist())
-        for index, (time_ns, frame) in enumerate(_decoded(path, threads=threads)):
-            if index in chosen:
-                yield index, time_ns, frame
+        yield from ((k, frame) for k, frame in enumerate(decode_frames(path, threads=threads)) if k in chosen)
         return
     number = dict(zip(times_ns[wanted].tolist(), wanted.tolist(), strict=True))
-    for time_ns, frame in _decoded_at(path, deque(number), threads):
-        yield number[time_ns], time_ns, frame
-
-
-def iter_luma(
-    path: Path,
-    n_rows: int,
-    n_columns: int,
-    *,
-    start_ns: int | None = None,
-    stop_ns: int | None = None,
-    threads: int = 0,
-    look: Callable[[int, NDArray[np.uint8]], None] | None = None,
-    look_at_ns: Container[int] = (),
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield each frame's presentation time and the mean luma of its tiles.
-
-    Parameters
-    ----------
-    path : Path
-    n_rows, n_columns : int
-        Tiles of the picture as it is stored, not turned upright: a sensor's rows stay rows.
-    start_ns, stop_ns : int, optional
-        Only frames from ``start_ns`` on and before ``stop_ns``.
-    threads : int
-        Threads of the decoder, 0 as many as it wants.
-    look : callable, optional
-        Shown the frames at ``look_at_ns`` while they are there: presentation time, and picture (RGB, upright,
-        C-contiguous).
-    look_at_ns : container of int
-
-    Yields
-    ------
-    pts_ns : int
-    luma : ndarray of float32, shape (n_rows, n_columns)
-        As stored, 0 to 255: a file of limited range has black at 16.
-
-    Raises
-    ------
-    VideoError
-        The file is missing or cannot be decoded.
-    CannotEnterError
-        It cannot be entered at ``start_ns``: read it from its beginning.
-    """
-    for time_ns, frame in _decoded(path, start_ns=start_ns, stop_ns=stop_ns, threads=threads):
-        if look is not None and time_ns in look_at_ns:
-            look(time_ns, _picture(frame, "rgb24"))
-        yield time_ns, _tiles(frame, n_rows, n_columns)
+    for frame in _decoded_at(path, deque(number), threads):
+        yield number[frame.pts_ns], frame
 
 
 # -- decoding -----------------------------------------------------------------------------------------------------
@@ -247,27 +195,40 @@ class CannotEnterError(Exception):
     """A file cannot be entered at the time asked for; whoever asked reads it from its beginning."""
 
 
-def _decoded(
+def decode_frames(
     path: Path, *, start_ns: int | None = None, stop_ns: int | None = None, threads: int = 0
-) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Decode the frames that have a time, from ``start_ns`` on and before ``stop_ns``; yield it with each."""
+) -> Iterator[DecodedFrame]:
+    """Decode the frames that have a time, in order.
+
+    Parameters
+    ----------
+    path : Path
+    start_ns, stop_ns : int, optional
+        Only frames from ``start_ns`` on and before ``stop_ns``.
+    threads : int
+        Threads of the decoder, 0 as many as it wants.
+
+    Raises
+    ------
+    VideoError
+        The file is missing or cannot be decoded. A file that breaks off later yields what it has.
+    CannotEnterError
+        It cannot be entered at ``start_ns``: read it from its beginning.
+    """
     with opened_video(path) as container:
         stream = _prepared(container, threads)
         if start_ns is not None:
             _enter(container, stream, start_ns)
         reached = False
         try:
-            for frame in container.decode(stream):
-                if frame.pts is None:
-                    continue
-                time_ns = _time_ns(frame)
-                if start_ns is not None and not reached and time_ns > start_ns:
+            for frame in _with_times(container, stream):
+                if start_ns is not None and not reached and frame.pts_ns > start_ns:
                     raise CannotEnterError(f"{path} at {start_ns * 1e-9:.3f} s")
                 reached = True
-                if stop_ns is not None and time_ns >= stop_ns:
+                if stop_ns is not None and frame.pts_ns >= stop_ns:
                     return
-                if start_ns is None or time_ns >= start_ns:
-                    yield time_ns, frame
+                if start_ns is None or frame.pts_ns >= start_ns:
+                    yield frame
         except av.error.FFmpegError as error:
             if not reached and start_ns is None:
                 raise undecodable(path, error) from error
@@ -277,19 +238,19 @@ def _decoded(
             raise VideoError(f"the video {path} cannot be decoded", "it holds no picture")
 
 
-def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[DecodedFrame]:
     """Decode the frames at the times ``left``, ascending; those that cannot be decoded are passed over."""
     try:
         yield from _entering(path, left, threads)
     except CannotEnterError:
-        for time_ns, frame in _decoded(path, threads=threads) if left else ():
-            if _is_next(time_ns, left):
-                yield time_ns, frame
+        for frame in decode_frames(path, threads=threads) if left else ():
+            if _is_next(frame.pts_ns, left):
+                yield frame
             if not left:
                 return
 
 
-def _entering(path: Path, left: deque[int], threads: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _entering(path: Path, left: deque[int], threads: int) -> Iterator[DecodedFrame]:
     with opened_video(path) as container:
         stream = _prepared(container, threads)
         # Key frames are not further apart than that, as far as was seen: to enter nearer would be decoding twice.
@@ -300,17 +261,15 @@ def _entering(path: Path, left: deque[int], threads: int) -> Iterator[tuple[int,
                 _enter(container, stream, entered_ns)
             far = False
             try:
-                for frame in container.decode(stream):
-                    if frame.pts is None:
-                        continue
-                    reached_ns = _time_ns(frame)
+                for frame in _with_times(container, stream):
+                    reached_ns = frame.pts_ns
                     if entered_ns is not None:
                         if reached_ns > entered_ns:
                             break
                         spacing_ns = max(spacing_ns, entered_ns - reached_ns)
                         entered_ns = None
                     if _is_next(reached_ns, left):
-                        yield reached_ns, frame
+                        yield frame
                     if not left:
                         return
                     if far := left[0] - reached_ns > spacing_ns:
@@ -338,6 +297,11 @@ def _prepared(container: Any, threads: int) -> Any:
     stream.codec_context.thread_count = threads
     stream.codec_context.thread_type = "NONE" if threads == 1 else "AUTO"
     return stream
+
+
+def _with_times(container: Any, stream: Any) -> Iterator[DecodedFrame]:
+    decoded = container.decode(stream)
+    return (DecodedFrame(f, to_ns(f.pts, f.time_base)) for f in decoded if f.pts is not None)
 
 
 def _enter(container: Any, stream: Any, start_ns: int) -> None:
@@ -374,78 +338,3 @@ def undecodable(path: Path, error: Exception) -> VideoError:
     """Return what to raise where a video cannot be decoded."""
     why = getattr(error, "strerror", None) or str(error)
     return VideoError(f"the video {path} cannot be decoded", why, "play it, or convert it to MP4 or MKV first")
-
-
-def _picture(frame: av.VideoFrame, order: str) -> NDArray[np.uint8]:
-    """Return a frame's picture, upright and C-contiguous."""
-    # FFmpeg pads rows to a multiple of its vectors, and PyAV shows them as they lie. Native code that is given only an
-    # address takes the padding for pixels and shears the picture, so it is dropped here, once, where there is any.
-    image = np.ascontiguousarray(frame.to_ndarray(format=order), dtype=np.uint8)
-    return _upright(image, _rotation_deg(frame))
-
-
-def _tiles(frame: av.VideoFrame, n_rows: int, n_columns: int) -> NDArray[np.float32]:
-    luma, unit = _luma(frame)
-    height, width = frame.height, frame.width
-    row, column, size = _layout(height, width, n_rows, n_columns)
-    if luma.dtype == np.uint8 and width % n_columns == 0 and width == luma.shape[1]:
-        # All tiles' rows are one column of equal rows: faster, but only with few bits and no padding.
-        of_rows = cv2.reduce(luma.reshape(-1, width // n_columns), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
-        tiles = np.add.reduceat(of_rows.reshape(height, n_columns), row[:-1], axis=0)
-    else:
-        # Whole rows are added up, padding and all, so that no row is cut; the padding is dropped from the sums.
-        depth = cv2.CV_32S if luma.dtype == np.uint8 else cv2.CV_64F
-        bands = [cv2.reduce(luma[top:bottom], 0, cv2.REDUCE_SUM, dtype=depth) for top, bottom in pairwise(row)]
-        tiles = np.add.reduceat(np.vstack(bands)[:, :width], column[:-1], axis=1)
-    return np.asarray(tiles / (size * unit), dtype=np.float32)
-
-
-@cache
-def _layout(height: int, width: int, n_rows: int, n_columns: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the tiles' edges down and across, and how many pixels each has."""
-    row = np.linspace(0, height, n_rows + 1).round().astype(np.int64)
-    column = np.linspace(0, width, n_columns + 1).round().astype(np.int64)
-    return row, column, np.outer(np.diff(row), np.diff(column))
-
-
-#: Pixel formats whose first plane is luma, as whole numbers in the low bits.
-_LUMA_FIRST = re.compile(r"(yuv[aj]?4\d\dp|gray)((9|10|12|14|16)le)?|nv12|nv21|p010le")
-
-
-def _luma(frame: av.VideoFrame) -> tuple[NDArray[Any], float]:
-    """Return luma and its unit (1 for 8 bits): the file's own plane, without conversion, where the format has one.
-
-    Its rows are C-contiguous and may be longer than the picture is wide: what lies beyond is padding.
-    """
-    if not _LUMA_FIRST.fullmatch(frame.format.name):
-        frame = frame.reformat(format="gray")
-    name, bits, plane = frame.format.name, frame.format.components[0].bits, frame.planes[0]
-    flat = np.frombuffer(memoryview(plane), dtype=np.uint8 if bits == 8 else "<u2")
-    rows = flat.reshape(frame.height, abs(plane.line_size) // flat.itemsize)
-    if plane.line_size < 0:  # stored from the bottom up
-        rows = np.ascontiguousarray(rows[::-1])
-    # P010 keeps its ten bits at the top of sixteen.
-    return rows, 256.0 if name == "p010le" else float(1 << (bits - 8))
-
-
-def _rotation_deg(frame: av.VideoFrame) -> int:
-    """Return the clockwise turn that makes the picture upright (PyAV gives the counter-clockwise angle)."""
-    return (-round(frame.rotation / 90) * 90) % 360
-
-
-_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
-
-def _upright(image: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:
-    if rotation_deg not in _TURNS:
-        return image
-    return np.asarray(cv2.rotate(image, _TURNS[rotation_deg]), dtype=np.uint8)
-
-
-def _time_ns(frame: Any) -> int:
-    return to_ns(frame.pts, frame.time_base)
-
-
-def to_ns(stamp: int, time_base: Fraction) -> int:
-    """Return a file's time stamp in nanoseconds."""
-    return round(stamp * time_base.numerator * 1_000_000_000 / time_base.denominator)

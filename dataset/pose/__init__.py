@@ -1,4 +1,7 @@
-"""Body keypoints from pictures: one extractor for preview, synchronisation, prediction and live use."""
+"""Body keypoints from pictures: one extractor for preview, synchronisation, prediction and live use.
+
+May import `dataset.media`, `dataset.session` and `dataset.support`.
+"""
 
 from dataset.pose.extract import extract_pose
 

@@ -11,10 +11,10 @@ from dataset.media.video import frame_pts_ns, iter_frames
 from dataset.pose.tracker import PoseCollector
 from dataset.session.types import Pose
 from dataset.support.arrays import IntArray
-from dataset.support.threads import default_workers, in_order, release_memory
+from dataset.support.threads import default_workers, in_order
 
-#: Frames that are looked at one after another with one tracker. Stretches begin anew, so that they can be worked on
-#: at once and the result is the same for any number of workers.
+#: Frames that are looked at one after another with one tracker. Each stretch forgets where the person was, so that
+#: stretches can be worked on at once and the result is the same for any number of workers.
 _STRETCH = 300
 
 
@@ -58,6 +58,7 @@ def extract_pose(
     """
     times_ns = frame_pts_ns(video) if frame_times_ns is None else frame_times_ns
     wanted = np.arange(len(times_ns)) if frame_indices is None else np.unique(frame_indices)
+    wanted = wanted[(wanted >= 0) & (wanted < len(times_ns))]
     # Where times go back the file cannot be entered by them: it is decoded from its beginning, once.
     length = _STRETCH if np.all(np.diff(times_ns) >= 0) else max(1, len(wanted))
     stretches = [wanted[k : k + length] for k in range(0, len(wanted), length)]
@@ -65,14 +66,11 @@ def extract_pose(
     with PoseCollector(wanted, times_ns, model) as collector:
 
         def look(stretch: IntArray) -> None:
-            with collector.stretch() as look_at:
-                for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1, rgb=True):
-                    look_at(frame.index, frame.image)
-                    if progress:
-                        progress(1)
-            release_memory()
+            tracked = collector.stretch()
+            for frame in iter_frames(video, indices=stretch, times_ns=times_ns, threads=1, rgb=True):
+                tracked.look(frame.index, frame.image)
+                if progress:
+                    progress(1)
 
         in_order(look, stretches, workers)
-        pose = collector.pose()
-    release_memory()
-    return pose
+        return collector.pose()

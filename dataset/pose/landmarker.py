@@ -101,7 +101,7 @@ class PoseLandmarker:
         with _quiet_native_stderr():
             self._task.close()
 
-    def begin_anew(self) -> None:
+    def forget(self) -> None:
         """Forget where the person was: the next picture is of another video or another time."""
         if self._told_ms > 0:
             self._detect(np.zeros((64, 64, 3), dtype=np.uint8))

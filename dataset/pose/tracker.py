@@ -1,12 +1,11 @@
-"""Keypoints of chosen frames of one video, found by whoever decodes them."""
+"""Keypoints of chosen frames of one video, tracked from frame to frame while another module decodes them."""
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,11 +13,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dataset.media.decoded_frame import DecodedFrame
 from dataset.pose.landmarker import PoseLandmarker
 from dataset.pose.model_file import pose_model
 from dataset.session.types import Pose
-from dataset.support.arrays import IntArray
-from dataset.support.disk_arrays import compacted, let_go, spilled
+from dataset.support.arrays import BoolArray, FloatArray, IntArray
+from dataset.support.disk_arrays import compacted, full
 from dataset.support.files import sha256_of
 
 #: A person is looked for in the whole picture again after this.
@@ -26,12 +26,74 @@ _AWAY_NS = 500_000_000
 #: Rows copied at once.
 _ROWS = 4096
 
-#: Looks at one frame of the video: its index, and its picture (RGB, upright).
-Look = Callable[[int, NDArray[np.uint8]], None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """One row a frame that may come; all threads write to it, each to rows of its own."""
+
+    wanted: IntArray
+    at_ns: IntArray
+    flat: FloatArray
+    world: FloatArray
+    confidence: FloatArray
+    seen: BoolArray
+
+    @classmethod
+    def of(cls, wanted: IntArray, times_ns: IntArray) -> _Rows:
+        # In files: an hour of them is 43 MB. Small arrays kept among pictures would hold the pictures' memory.
+        n = len(wanted)
+        return cls(
+            wanted=wanted, at_ns=times_ns[wanted], flat=full((n, 25, 2), math.nan), world=full((n, 25, 3), math.nan),
+            confidence=full((n, 25), 0.0), seen=np.zeros(n, dtype=bool),
+        )  # fmt: skip
+
+
+class PoseStretch:
+    """Tracks the person through successive frames; a :class:`dataset.media.video_pass.StretchConsumer`.
+
+    Where the person was is remembered from one frame to the next, unless half a second lies between them.
+    """
+
+    def __init__(self, network: PoseLandmarker, rows: _Rows) -> None:
+        self._network, self._rows = network, rows
+        self._last_ns: int | None = None
+
+    def wants(self, pts_ns: int) -> bool:
+        """Return whether a frame of this time is among those to look at."""
+        return self._row_at(pts_ns) is not None
+
+    def take(self, frame: DecodedFrame) -> None:
+        """Look at a frame of a pass."""
+        row = self._row_at(frame.pts_ns)
+        if row is not None:
+            self._look(row, frame.picture())
+
+    def hand_over(self) -> None:
+        """Do nothing: what is found is in its row at once."""
+
+    def look(self, index: int, image: NDArray[np.uint8]) -> None:
+        """Look at one of the frames that may come: its index in the video, and its picture (RGB, upright)."""
+        self._look(int(np.searchsorted(self._rows.wanted, index)), image)
+
+    def _row_at(self, pts_ns: int) -> int | None:
+        """Return the row of the frame at a time, of several the last; the video's times must not go back."""
+        row = int(np.searchsorted(self._rows.at_ns, pts_ns, side="right")) - 1
+        return row if row >= 0 and self._rows.at_ns[row] == pts_ns else None
+
+    def _look(self, row: int, image: NDArray[np.uint8]) -> None:
+        rows, at_ns = self._rows, int(self._rows.at_ns[row])
+        if self._last_ns is None or at_ns - self._last_ns > _AWAY_NS:
+            self._network.forget()
+        self._last_ns = at_ns
+        rows.seen[row] = True
+        body = self._network.find(image, rgb=True)
+        rows.flat[row] = math.nan if body is None else body.keypoints_2d
+        rows.world[row] = math.nan if body is None else body.keypoints_3d
+        rows.confidence[row] = 0.0 if body is None else body.confidence
 
 
 class PoseCollector:
-    """Looks for the person in chosen frames and keeps what it finds; a context manager.
+    """Keypoints of chosen frames, as a consumer of a video pass or frame by frame; a context manager.
 
     Threads may look at once, each with a network of its own.
 
@@ -52,15 +114,15 @@ class PoseCollector:
         The built-in network cannot be had.
     """
 
+    #: Where a stretch begins the person is looked for in the whole picture, so stretches are the same for any number
+    #: of threads; and a network takes its time, so that short ones keep all threads at work to the end.
+    longest_stretch_s: float | None = 30.0
+
     def __init__(self, wanted: IntArray, times_ns: IntArray, model: Path | None = None) -> None:
-        self._wanted = wanted
-        self._times_ns = times_ns
         self._model = pose_model(model)  # built here where it must be, not by several threads at once
         self._open = ExitStack()
         self._networks: dict[int, PoseLandmarker] = {}
-        # In files: an hour of them is 43 MB. Small arrays kept among pictures that come and go would hold their memory.
-        self._flat, self._world = spilled((len(wanted), 25, 2), math.nan), spilled((len(wanted), 25, 3), math.nan)
-        self._confidence, self._seen = spilled((len(wanted), 25), 0.0), np.zeros(len(wanted), dtype=bool)
+        self._rows = _Rows.of(wanted, times_ns)
 
     def __enter__(self) -> Self:
         return self
@@ -70,37 +132,18 @@ class PoseCollector:
     ) -> None:
         self._open.close()
 
-    @contextmanager
-    def stretch(self) -> Iterator[Look]:
-        """Yield what looks at successive frames one after another.
-
-        Where the person was is remembered from one frame to the next, unless half a second lies between them.
+    def stretch(self) -> PoseStretch:
+        """Return what looks at successive frames, by the network of the thread that calls.
 
         Raises
         ------
         MissingDependencyError
             The pose network cannot be loaded.
         """
-        network = self._own_network()
-        last_ns: int | None = None
+        return PoseStretch(self._own_network(), self._rows)
 
-        def look(index: int, image: NDArray[np.uint8]) -> None:
-            nonlocal last_ns
-            at_ns = int(self._times_ns[index])
-            if last_ns is None or at_ns - last_ns > _AWAY_NS:
-                network.begin_anew()
-            last_ns = at_ns
-            row = int(np.searchsorted(self._wanted, index))
-            self._seen[row] = True
-            body = network.find(image, rgb=True)
-            self._flat[row] = math.nan if body is None else body.keypoints_2d
-            self._world[row] = math.nan if body is None else body.keypoints_3d
-            self._confidence[row] = 0.0 if body is None else body.confidence
-
-        try:
-            yield look
-        finally:
-            let_go(self._flat, self._world, self._confidence)
+    def restart(self) -> None:
+        """Do nothing: a frame that comes once more is written to the same row."""
 
     def pose(self) -> Pose:
         """Return one row a frame that came, once: NaN and confidence 0 where nobody was found.
@@ -110,16 +153,14 @@ class PoseCollector:
         MissingDependencyError
             The pose network cannot be loaded.
         """
-        flat, world, confidence = (
-            compacted(values, self._seen) for values in (self._flat, self._world, self._confidence)
-        )
-        let_go(flat, world, confidence)
+        rows = self._rows
+        flat, world, confidence = (compacted(values, rows.seen) for values in (rows.flat, rows.world, rows.confidence))
         network = next(iter(self._networks.values()), None) or self._own_network()
         return Pose(
             keypoints_2d=flat,
             keypoints_3d=world,
             confidence=confidence,
-            frame_index=np.asarray(self._wanted[self._seen], dtype=np.int64),
+            frame_index=np.asarray(rows.wanted[rows.seen], dtype=np.int64),
             backend=network.backend,
             model_sha256=sha256_of(network.model_path),
         )
@@ -144,8 +185,8 @@ def of_frames(wanted: IntArray, *poses: Pose) -> Pose:
         No frame is in two of them.
     """
     index = np.intersect1d(wanted, np.concatenate([pose.frame_index for pose in poses]))
-    flat, world = spilled((len(index), 25, 2), math.nan), spilled((len(index), 25, 3), math.nan)
-    confidence = spilled((len(index), 25), 0.0)
+    flat, world = full((len(index), 25, 2), math.nan), full((len(index), 25, 3), math.nan)
+    confidence = full((len(index), 25), 0.0)
     for pose in poses:
         held = np.flatnonzero(np.isin(pose.frame_index, index))
         for first in range(0, len(held), _ROWS):
@@ -154,5 +195,4 @@ def of_frames(wanted: IntArray, *poses: Pose) -> Pose:
             for to, values in ((flat, pose.keypoints_2d), (world, pose.keypoints_3d), (confidence, pose.confidence)):
                 if values is not None:
                     to[row] = values[of_pose]
-                let_go(to, values)
     return replace(poses[0], keypoints_2d=flat, keypoints_3d=world, confidence=confidence, frame_index=index)

@@ -16,7 +16,7 @@ from dataset.sensors.profile import Profile
 from dataset.sensors.stream import LINES, Stream
 from dataset.sensors.text_lines import LineState, numbers, split_lines
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import gathered
+from dataset.support.disk_arrays import concatenate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def decode(profile: Profile, notifications: Notifications | Iterable[Notificatio
             totals[:] = [total + n for total, n in zip(totals, found, strict=True)]
             yield piece.arrival_ns, piece.epoch, piece.value, piece.counter, piece.device_s
 
-    arrival_ns, epoch, value, counter, device_s = gathered(
+    arrival_ns, epoch, value, counter, device_s = concatenate(
         columns(), (np.int64, np.int64, np.float64, np.int64, np.float64)
     )
     return Samples(

@@ -1,14 +1,18 @@
-"""Arrays that lie in a temporary file: what grows with a recording's length need not stay in memory.
+"""Arrays memory-mapped from temporary files: what grows with a recording's length takes no anonymous memory.
 
-Where the folder of temporary files is itself in memory (a tmpfs), ``TMPDIR`` has to name another.
+They are plain NumPy arrays over :class:`numpy.memmap`. The kernel drops their pages by itself wherever something else
+wants the room, so nobody has to release them. Where the folder of temporary files is itself in memory (a tmpfs),
+``TMPDIR`` has to name another.
 """
 
 from __future__ import annotations
 
+import errno
 import math
-import mmap
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedRandom
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -16,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.support.arrays import BoolArray, FloatArray
-from dataset.support.scratch import scratch_errors, scratch_file
+from dataset.support.errors import DiskFullError, InputError
 
 T = TypeVar("T", bound=np.generic)
 
@@ -25,15 +29,16 @@ _NUMBERS, _ROWS = 1 << 17, 1024
 #: Rows worked on at once where a column may be longer than memory.
 BLOCK = 1 << 16
 
+#: A file that may grow no further (EFBIG) is a full disk to the user.
+_NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_TOO_MANY = frozenset((errno.EMFILE, errno.ENFILE))
 
-class _Spill(mmap.mmap):
-    """The file behind a spilled array."""
+
+# -- making arrays ----------------------------------------------------------------------------------------------------
 
 
-def spilled(shape: tuple[int, ...], fill: float, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
-    """Return an array filled with one number, as ``numpy.full`` does, in a temporary file that goes with it.
-
-    It is used like any other. What was touched of it stays in memory until :func:`let_go`.
+def full(shape: tuple[int, ...], fill: float, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
+    """Return an array filled with one number, as ``numpy.full`` does, in a temporary file that is deleted with it.
 
     Raises
     ------
@@ -41,26 +46,72 @@ def spilled(shape: tuple[int, ...], fill: float, dtype: type[np.generic] = np.fl
         There is no room for it.
     """
     n = math.prod(shape)
-    if n == 0:
-        return np.full(shape, fill, dtype=dtype)
     block = np.full(min(n, _NUMBERS), fill, dtype=dtype)
-    with scratch_errors(), scratch_file() as file:
-        # Written, and not just made long: on most file systems a full disk says so here, and not by a signal later.
+    with closing_quietly(temporary_file()) as file:
+        # Written, and not only made long: on most file systems a full disk is reported here, not by a signal later.
         for first in range(0, n, _NUMBERS):
-            file.write(block[: n - first].data)
+            append(file, block[: n - first])
+        return mapped(file, dtype, shape)
+
+
+def concatenate(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[np.generic]]) -> list[NDArray[Any]]:
+    """Return columns joined from their parts, each in a temporary file: only one part is in memory at a time.
+
+    Parameters
+    ----------
+    parts : iterable of sequences of ndarray
+        Of each part one array for each column; each array's rows follow those of the part before. The rows of a column
+        have one shape.
+    dtypes : sequence of types
+        Of the columns, in order.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for them.
+    """
+    with ExitStack() as open_files:
+        files = [open_files.enter_context(closing_quietly(temporary_file())) for _ in dtypes]
+        lengths = [0] * len(files)
+        row_shapes: list[tuple[int, ...]] = [()] * len(files)
+        for n_parts, part in enumerate(parts):
+            for i, (column, file, dtype) in enumerate(zip(part, files, dtypes, strict=True)):
+                if n_parts and column.shape[1:] != row_shapes[i]:
+                    raise ValueError(f"rows of shape {column.shape[1:]} cannot follow rows of shape {row_shapes[i]}")
+                lengths[i] += len(column)
+                row_shapes[i] = column.shape[1:]
+                append(file, np.asarray(column, dtype=dtype))
+        return [
+            mapped(file, dtype, (n, *row_shape))
+            for file, dtype, n, row_shape in zip(files, dtypes, lengths, row_shapes, strict=True)
+        ]
+
+
+def mapped(file: BufferedRandom, dtype: type[T], shape: tuple[int, ...]) -> NDArray[T]:
+    """Return the numbers of a temporary file as an array; the file may be closed afterwards.
+
+    Parameters
+    ----------
+    file : binary file
+        Native numbers, as many as the shape says.
+    dtype : type
+    shape : tuple of int
+    """
+    with temporary_file_errors():
         file.flush()
-        mapped = _Spill(file.fileno(), n * block.itemsize)
-    return np.ndarray(shape, dtype=dtype, buffer=mapped)
+        if math.prod(shape) == 0:
+            return np.zeros(shape, dtype=dtype)
+        # A plain array over the map: slices of a memmap are slower, and what is computed from one is a memmap as well.
+        return np.memmap(file, dtype=dtype, mode="r+", shape=shape).view(np.ndarray)
 
 
-def blocks(*columns: NDArray[Any] | None, size: int = BLOCK) -> Iterator[slice]:
-    """Yield the rows of columns of one length, so many at a time; what was looked at is let go after each."""
-    n = next((len(column) for column in columns if column is not None), 0)
-    for first in range(0, n, size):
-        try:
-            yield slice(first, min(n, first + size))
-        finally:
-            let_go(*columns)
+# -- working on long arrays -------------------------------------------------------------------------------------------
+
+
+def blocks(column: NDArray[Any], *, size: int = BLOCK) -> Iterator[slice]:
+    """Yield the rows of a column, so many at a time."""
+    for first in range(0, len(column), size):
+        yield slice(first, min(len(column), first + size))
 
 
 def run_bounds(column: NDArray[Any]) -> list[tuple[int, int]]:
@@ -72,54 +123,9 @@ def run_bounds(column: NDArray[Any]) -> list[tuple[int, int]]:
     return list(pairwise([*edges, len(column)]))
 
 
-def thinned(column: NDArray[T], most: int = BLOCK) -> NDArray[T]:
-    """Return a copy of a column, of one longer than ``most`` every second value, every third and so on."""
-    step = max(1, -(-len(column) // most))
-    # Whole steps to a block, so that a block begins with a value that is wanted; copied, since views would keep all.
-    pieces = (column[rows][::step].copy() for rows in blocks(column, size=step * max(1, BLOCK // step)))
-    return np.concatenate([column[:0], *pieces])
-
-
-def gathered(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[np.generic]]) -> list[NDArray[Any]]:
-    """Return columns put together from their parts, each in a temporary file: only one part is in memory at a time.
-
-    Parameters
-    ----------
-    parts : iterable of sequences of ndarray
-        Of each part one array for each column; each array's rows follow those of the part before.
-    dtypes : sequence of types
-        Of the columns, in order.
-
-    Raises
-    ------
-    DiskFullError
-        There is no room for them.
-    """
-    with scratch_errors(), ExitStack() as open_files:
-        files = [open_files.enter_context(scratch_file()) for _ in dtypes]
-        lengths = [0] * len(files)
-        for part in parts:
-            for i, (column, file, dtype) in enumerate(zip(part, files, dtypes, strict=True)):
-                lengths[i] += len(column)
-                file.write(np.ascontiguousarray(column, dtype=dtype).view(np.uint8).data)
-        for file in files:
-            file.flush()
-        return [
-            np.ndarray(n, dtype=dtype, buffer=_Spill(file.fileno(), n * np.dtype(dtype).itemsize))
-            if n
-            else np.zeros(0, dtype=dtype)
-            for n, file, dtype in zip(lengths, files, dtypes, strict=True)
-        ]
-
-
-def let_go(*arrays: NDArray[np.generic] | None) -> None:
-    """Take spilled arrays out of memory until they are looked at again; others are left as they are."""
-    for array in arrays:
-        base: object = array
-        while isinstance(base, np.ndarray):
-            base = base.base
-        if isinstance(base, _Spill) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-            base.madvise(mmap.MADV_DONTNEED)
+def decimate(column: NDArray[T], most: int = BLOCK) -> NDArray[T]:
+    """Return every k-th value of a column, as a copy of at most ``most`` values; no filter is applied."""
+    return column[:: max(1, -(-len(column) // most))].copy()
 
 
 def compacted(rows: FloatArray, keep: BoolArray) -> FloatArray:
@@ -130,3 +136,64 @@ def compacted(rows: FloatArray, keep: BoolArray) -> FloatArray:
             piece = kept[first : first + _ROWS]
             rows[first : first + len(piece)] = rows[piece]
     return rows[: len(kept)]
+
+
+# -- temporary files --------------------------------------------------------------------------------------------------
+
+
+def temporary_file() -> BufferedRandom:
+    """Return a file without a name, which is deleted when it is closed.
+
+    Raises
+    ------
+    InputError, DiskFullError
+        None can be made.
+    """
+    with temporary_file_errors():
+        return tempfile.TemporaryFile()
+
+
+def append(file: BufferedRandom, values: NDArray[Any]) -> None:
+    """Write an array's numbers at the place where a temporary file stands.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room for them.
+    """
+    with temporary_file_errors():
+        file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+
+
+@contextmanager
+def closing_quietly(file: BufferedRandom) -> Iterator[BufferedRandom]:
+    """Close a temporary file at the end; that its last bytes found no room was reported when they were written."""
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
+
+
+@contextmanager
+def temporary_file_errors() -> Iterator[None]:
+    """Raise an error that says what to do where a temporary file cannot be written.
+
+    Raises
+    ------
+    DiskFullError
+        There is no room.
+    InputError
+        The folder of temporary files cannot be used.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = f"cannot write temporary files into {tempfile.tempdir or 'any of the usual folders'}"
+        why = error.strerror or str(error)
+        if error.errno in _NO_ROOM:
+            hint = "free some space there, or let TMPDIR name a folder on a larger disk"
+            raise DiskFullError(what, why, hint) from error
+        if error.errno in _TOO_MANY:
+            raise InputError(what, why, "allow more open files (ulimit -n 4096) and try again") from error
+        raise InputError(what, why, "let TMPDIR name a folder that can be written into") from error

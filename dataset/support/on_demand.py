@@ -1,4 +1,4 @@
-"""Values that are made when they are asked for, and kept by nobody."""
+"""A mapping whose values are computed on each access and not cached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class OnDemand(Mapping[str, T]):
-    """A mapping whose values are made anew each time: of many large ones only the one in use is in memory.
+    """A mapping that computes each value on access: of many large ones only the one in use is in memory.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | Non
     workers = default_workers() if workers is None else workers
     if workers <= 1:
         for item in items:  # not map, which a StopIteration of ``work`` would end silently
-            yield work(item)
+            yield _and_trim(work, item)
         return
     free: SimpleQueue[int] = SimpleQueue()
     for core in _cores():
@@ -81,19 +81,21 @@ def each_in_order(work: Callable[[T], R], items: Iterable[T], workers: int | Non
     with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=stay) as pool:
         left = iter(items)
         # No more is begun than a little ahead of what is taken: whoever is slow to take results need not hold them all.
-        begun = deque(pool.submit(work, item) for item in islice(left, _AHEAD * workers))
+        begun = deque(pool.submit(_and_trim, work, item) for item in islice(left, _AHEAD * workers))
         try:
             while begun:
-                begun.extend(pool.submit(work, item) for item in islice(left, 1))
+                begun.extend(pool.submit(_and_trim, work, item) for item in islice(left, 1))
                 yield begun.popleft().result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-def release_memory() -> None:
-    """Give freed memory back to the system, where the C library (glibc) keeps it for each thread otherwise."""
+def _and_trim(work: Callable[[T], R], item: T) -> R:
+    """Return ``work`` of an item, and give what it freed back to the system: glibc keeps it for each thread."""
+    result = work(item)
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
         if trim is not None:
             trim(0)
+    return result

@@ -1,4 +1,4 @@
-"""The paper's experiments on any set of sessions: honest splits, all systems, intervals, tables, figures.
+"""The paper's experiments on any set of sessions: splits, all systems, intervals, tables, figures.
 
 May import all of `model`.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,39 +34,46 @@ _PLACES = {
 _COLOURS = colormaps["YlOrRd"]
 
 
-def draw_activity(
-    rows: Mapping[str, FloatArray],
-    keypoints: FloatArray,
-    channels: Sequence[str],
-    path: Path,
-    *,
-    rest: FloatArray,
-    top: FloatArray,
-    times_s: Sequence[float],
-    title: str,
-) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyFrames:
+    """A body at K times, and the scale of its muscles' activity.
+
+    Attributes
+    ----------
+    keypoints : ndarray, shape (K, 25, D)
+        y down.
+    times_s : sequence of float, K of them
+    channels : sequence of str, C of them
+    rest, top : ndarray, shape (C,)
+        Activity drawn in yellow and in full red.
+    """
+
+    keypoints: FloatArray
+    times_s: Sequence[float]
+    channels: Sequence[str]
+    rest: FloatArray
+    top: FloatArray
+
+
+def draw_activity(rows: Mapping[str, FloatArray], body: BodyFrames, path: Path, *, title: str) -> Path:
     """Draw a body at several times, once for each of ``rows``, its muscles coloured by activity.
 
     Parameters
     ----------
     rows : mapping of str to ndarray, shape (K, C)
         Activity at the K times: measured, predicted.
-    keypoints : ndarray, shape (K, 25, D)
-        y down.
-    channels : sequence of str
+    body : BodyFrames
     path : Path
-    rest, top : ndarray, shape (C,)
-        Activity drawn in yellow and in full red.
-    times_s : sequence of float
     title : str
     """
+    keypoints, times_s, rest, top = body.keypoints, body.times_s, body.rest, body.top
     figure = Figure(figsize=(1.5 + 1.75 * len(times_s), 0.9 + 3.0 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(rows), len(times_s), squeeze=False)
     for line, (name, activity) in zip(grid, rows.items(), strict=True):
         for k, axes in enumerate(line):
             _body(axes, keypoints[k])
-            for c, channel in enumerate(channels):
+            for c, channel in enumerate(body.channels):
                 share = float(np.clip((activity[k, c] - rest[c]) / (top[c] - rest[c]), 0.0, 1.0))
                 _muscle(axes, keypoints[k], channel, _COLOURS(0.12 + 0.8 * share) if np.isfinite(share) else "white")
         line[0].set_ylabel(name, fontsize=10)

@@ -17,7 +17,7 @@ class Budget:
     ----------
     tier : str
     seeds : int
-        In distribution. Each trains anew, from other first weights and in another order.
+        In distribution. Each is a training of its own, with other first weights and another order.
     seeds_elsewhere : int
         In the other experiments.
     published_steps, tuned_steps : int

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dataset.windows import Windows
-from model.baselines import FLOORS
+from model.baselines import BASELINES
+from model.evaluation import ErrorSums
+from model.experiments.bootstrap import Summary
 from model.experiments.budget import Budget
-from model.experiments.jobs import FLOORS_JOB, Job, Result, exercise_axis
-from model.experiments.scores import Scores, Summary
+from model.experiments.jobs import BASELINES_JOB, Job, Result, exercise_axis
 
 #: The networks compared, and their own batch and published learning rate (the project's own has its own recipe).
 PAPER_NETWORKS = ("cnn-paper", "transformer-paper")
@@ -58,7 +59,7 @@ class Context:
     def baselines(self, parts: str, *, length: int | None = None) -> Job:
         """Return the job of everything that learns nothing."""
         length = length or self.windows.length
-        return Job(system=FLOORS_JOB, parts=parts, length=length, keep=self._kept(parts, 0, length))
+        return Job(system=BASELINES_JOB, parts=parts, length=length, keep=self._kept(parts, 0, length))
 
     def training(
         self, system: str, rate: str, parts: str, seed: int, *, length: int | None = None, start_from: str = ""
@@ -99,7 +100,7 @@ class Context:
         return [(rate, seed) for rate in rates for seed in range(seeds)]
 
     def all_systems(self, parts: str, *, everywhere: bool = False, length: int | None = None) -> list[Job]:
-        """Return the floors' job and, for each seed, those of all networks."""
+        """Return the baselines' job and, for each seed, those of all networks."""
         jobs = [self.baselines(parts, length=length)]
         jobs += [
             self.training(system, rate, parts, seed, length=length)
@@ -143,11 +144,11 @@ Results = Mapping[str, Result]
 
 
 def by_system(jobs: Sequence[Job], results: Results) -> dict[str, Summary]:
-    """Return each system's figures: jobs of one seed are added up, seeds are kept apart; floors first."""
-    sums: dict[str, dict[int, Scores]] = {}
+    """Return each system's figures: jobs of one seed are added up, seeds are kept apart; baselines first."""
+    sums: dict[str, dict[int, ErrorSums]] = {}
     for job in jobs:
         for name, scores in results[job.key].scores.items():
             mine = sums.setdefault(name, {})
             mine[job.seed] = mine[job.seed] + scores if job.seed in mine else scores
-    order = [*(f for f in FLOORS if f in sums), *(name for name in sums if name not in FLOORS)]
+    order = [*(f for f in BASELINES if f in sums), *(name for name in sums if name not in BASELINES)]
     return {name: Summary([sums[name][seed] for seed in sorted(sums[name])]) for name in order}

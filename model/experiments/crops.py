@@ -1,8 +1,7 @@
-"""Shorter windows cut from windows, and their predictions put together again on the same frames."""
+"""Shorter windows cut from windows, and their predictions joined again on the same frames."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -56,9 +55,3 @@ def offsets(whole: int, length: int) -> list[int]:
     """Return where crops begin: one after the other, the last flush with the end."""
     at = list(range(0, whole - length + 1, length))
     return at if at[-1] + length == whole else [*at, whole - length]
-
-
-def predicted_in_crops(predict: Callable[[Windows], FloatArray], windows: Windows, length: int) -> FloatArray:
-    """Return predictions of ``windows``, each made from no more than ``length`` frames; shape (N, L, C)."""
-    crops, which = cropped(windows, length)
-    return joined(predict(crops), which, windows.length)

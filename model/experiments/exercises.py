@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from model.experiments import figures, paper, tables
+from model.experiments.bootstrap import Summary
 from model.experiments.context import IN_DISTRIBUTION, Context, Report, Results, by_system
 from model.experiments.jobs import Job
-from model.experiments.scores import Summary
 from model.experiments.sentences import figure, ordering
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from dataset.exercises import exercise_title
 from dataset.figure_text import figure_text
 from dataset.support.arrays import FloatArray
-from model.experiments.scores import Estimate, Summary
+from model.experiments.bootstrap import Estimate, Summary
 
 #: Okabe and Ito's colours, distinguishable for the colour-blind: one a system, whatever the figure.
 COLOURS = {
@@ -84,45 +85,49 @@ def _ends(figures: Sequence[Estimate]) -> tuple[FloatArray, FloatArray, FloatArr
     return value, np.fmin(low, value), np.fmax(high, value)
 
 
-def draw_lines(
-    x: Sequence[float],
-    lines: Mapping[str, Sequence[Estimate]],
-    path: Path,
-    *,
-    title: str,
-    xlabel: str,
-    unit: str,
-    dashed: Sequence[str] = (),
-    x_ticks: Sequence[float] | None = None,
-) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFigure:
+    """What a figure of lines says beside them.
+
+    Attributes
+    ----------
+    title, xlabel, unit : str
+    dashed : sequence of str
+        Labels of lines drawn dashed.
+    """
+
+    title: str
+    xlabel: str
+    unit: str
+    dashed: Sequence[str] = ()
+
+
+def draw_lines(x: Sequence[float], lines: Mapping[str, Sequence[Estimate]], path: Path, about: LineFigure) -> Path:
     """Draw figures over a number, with their intervals as bands; write it as PNG.
 
     Parameters
     ----------
     x : sequence of float
+        Also the ticks of the axis.
     lines : mapping of str to sequence of Estimate
         By label, whose first word is a system's name.
     path : Path
-    title, xlabel, unit : str
-    dashed : sequence of str
-        Labels drawn dashed.
-    x_ticks : sequence of float, optional
+    about : LineFigure
     """
     figure, axes = _figure(8.0, 5.2)
     for label, figures in lines.items():
         value, low, high = _ends(figures)
         colour = colour_of(label)
-        style = "--" if label in dashed else "-"
+        style = "--" if label in about.dashed else "-"
         axes.plot(x, value, style, marker="o", color=colour, label=label, markersize=4)
         axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set_ylim(bottom=0.0)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(f"RMSE, mean of exercises ({_text(unit)})")
-    if x_ticks is not None:
-        axes.set_xticks(list(x_ticks))
+    axes.set_xlabel(about.xlabel)
+    axes.set_ylabel(f"RMSE, mean of exercises ({_text(about.unit)})")
+    axes.set_xticks(list(x))
     axes.grid(color="#dddddd", linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    return _saved(figure, axes, path, title)
+    return _saved(figure, axes, path, about.title)
 
 
 def draw_matrices(matrices: Mapping[str, FloatArray], exercises: Sequence[str], path: Path, *, title: str) -> Path:

@@ -7,7 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,21 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from dataset.splits import Split, split_for_experiment
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.errors import InputError
 from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
 from dataset.windows import Windows
 from model import networks
-from model.baselines import FLOORS, channel_means, nearest_windows, predict_floors
+from model.baselines import BASELINES, channel_means, nearest_windows, predict_baselines
+from model.evaluation import Errors, ErrorSums
 from model.experiments.crops import cropped, joined
-from model.experiments.parts import Parts, parts_of
-from model.experiments.scores import Scores, score
 from model.networks.base import Network
-from model.training.loop import embed, predict, train_steps, with_rate
+from model.training.loop import SAVE_EVERY_S, TrainingSettings, embed, predict, train_steps, with_rate
 
-#: The job that computes all predictors that learn nothing.
-FLOORS_JOB = "floors"
+#: System of the job that computes all baselines; the word stands in the files of results.
+BASELINES_JOB = "floors"
 #: Windows of the validation part that a state is judged by; of more, as many evenly spaced.
 MOST_VALIDATED = 300
 
@@ -44,9 +44,9 @@ class Job:
     system : str
         A network, or ``floors``.
     parts : str
-        See :func:`model.experiments.parts.parts_of`.
+        See :func:`dataset.splits.split_for_experiment`.
     rate : str
-        What the learning rate is: ``published``, ``tuned``, ``own``; empty for floors.
+        What the learning rate is: ``published``, ``tuned``, ``own``; empty for the baselines.
     learning_rate : float
     steps, seed : int
     batch : int
@@ -58,8 +58,8 @@ class Job:
     start_at_mean : bool
         The last layer starts at the training mean, not at random.
     keep : tuple of str
-        Beside the scores: ``predicted``, ``neighbours`` (by pose for floors, by the network's own account of a window
-        for a network), ``weights``.
+        Beside the scores: ``predicted``, ``neighbours`` (by pose for the baselines, by its embedding for a network),
+        ``weights``.
     """
 
     system: str
@@ -93,8 +93,8 @@ class Result:
 
     Attributes
     ----------
-    scores : mapping of str to Scores
-        By system: one for a network, all floors for the floors' job.
+    scores : mapping of str to ErrorSums
+        By system: one for a network, all of them for the job of the baselines.
     about : mapping
         JSON: steps, seconds, checks, sizes of the parts, parameters.
     test : ndarray of int64
@@ -104,7 +104,7 @@ class Result:
         For each test window the nearest of what was known, and the nearest of another exercise.
     """
 
-    scores: dict[str, Scores]
+    scores: dict[str, ErrorSums]
     about: dict[str, Any]
     test: IntArray
     predicted: FloatArray | None
@@ -116,10 +116,29 @@ def result_path(folder: Path, key: str) -> Path:
     return folder / f"{key}.npz"
 
 
-def run_job(job: Job, windows: Windows, folder: Path) -> Path:
-    """Run a job and return its result's file; where it is there already nothing is done.
+def run_job(
+    job: Job,
+    windows: Windows,
+    folder: Path,
+    *,
+    save_every_s: float = SAVE_EVERY_S,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Run a job and return its result's file; where that exists already nothing is done.
 
-    An unfinished training lies beside it and is gone on with.
+    An unfinished training lies beside it and is resumed.
+
+    Parameters
+    ----------
+    job : Job
+    windows : Windows
+        Of all sessions.
+    folder : Path
+        Of the results.
+    save_every_s : float
+        Seconds between two copies of an unfinished training.
+    progress : callable, optional
+        Called with the training steps done, after each.
 
     Raises
     ------
@@ -131,7 +150,7 @@ def run_job(job: Job, windows: Windows, folder: Path) -> Path:
         return path
     torch.set_num_threads(1)  # many runs at once are the better use of cores, and the bits must not depend on how many
     started = time.perf_counter()
-    parts = parts_of(windows, job.parts)
+    parts = split_for_experiment(windows, job.parts)
     known, test = windows.take(parts.known), windows.take(parts.test)
     exercises = exercise_axis(windows)
     about: dict[str, Any] = {
@@ -140,14 +159,15 @@ def run_job(job: Job, windows: Windows, folder: Path) -> Path:
         "parts": parts.how,
     }  # fmt: skip
     neighbours = None
-    if job.system == FLOORS_JOB:
+    if job.system == BASELINES_JOB:
         crops, which = cropped(test, job.length)
-        found = predict_floors(cropped(known, job.length)[0], crops, seed=job.seed)
-        predictions = {name: joined(found[name], which, windows.length) for name in FLOORS}
+        found = predict_baselines(cropped(known, job.length)[0], crops, seed=job.seed)
+        predictions = {name: joined(found[name], which, windows.length) for name in BASELINES}
         if "neighbours" in job.keep:
             neighbours = parts.known[_neighbours(known, test, lambda a, b: nearest_windows(known, test, a, b))]
     else:
-        network, trained = _trained(job, windows, parts, folder)
+        settings = TrainingSettings(steps=job.steps, seed=job.seed, save_every_s=save_every_s)
+        network, trained = _trained(job, windows, parts, folder, settings, progress)
         about |= trained
         crops, which = cropped(test, job.length)
         predictions = {job.label: joined(predict(network, crops), which, windows.length)}
@@ -157,7 +177,7 @@ def run_job(job: Job, windows: Windows, folder: Path) -> Path:
         if "weights" in job.keep:
             with written_whole(_weights_path(folder, job.key)) as part:
                 save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
-    scores = {name: score(known, test, one, exercises) for name, one in predictions.items()}
+    scores = {name: Errors(known, test, one).sums(exercises) for name, one in predictions.items()}
     about["seconds"] = round(time.perf_counter() - started, 3)
     _write(
         path,
@@ -184,7 +204,7 @@ def load_result(folder: Path, key: str) -> Result:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(str(arrays["about"]))
         scores = {
-            name: Scores(**{k: arrays[f"scores/{i}/{k}"] for k in Scores.__slots__})
+            name: ErrorSums(**{k: arrays[f"scores/{i}/{k}"] for k in ErrorSums.__slots__})
             for i, name in enumerate(about["systems"])
         }
         return Result(
@@ -193,7 +213,7 @@ def load_result(folder: Path, key: str) -> Result:
             neighbours=arrays.get("neighbours"),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read", str(error), "delete it, and go on with --resume") from error
+        raise InputError(f"{path} cannot be read", str(error), "delete it, and run again with --resume") from error
 
 
 def exercise_axis(windows: Windows) -> tuple[str, ...]:
@@ -201,7 +221,14 @@ def exercise_axis(windows: Windows) -> tuple[str, ...]:
     return tuple(str(name) for name in np.unique(windows.exercise))
 
 
-def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Network, dict[str, Any]]:
+def _trained(
+    job: Job,
+    windows: Windows,
+    parts: Split,
+    folder: Path,
+    settings: TrainingSettings,
+    progress: Callable[[int], None] | None,
+) -> tuple[Network, dict[str, Any]]:
     train = cropped(windows.take(parts.train), job.length)[0]
     validation = cropped(windows.take(_spaced(parts.validation, MOST_VALIDATED)), job.length)[0]
     torch.manual_seed(job.seed)
@@ -213,16 +240,15 @@ def _trained(job: Job, windows: Windows, parts: Parts, folder: Path) -> tuple[Ne
         try:
             network.load_state_dict(load_file(own_file(folder, weights.name)))
         except (OSError, RuntimeError) as error:
-            raise InputError(f"{weights} cannot be started from", str(error), "go on with --resume") from error
+            raise InputError(f"{weights} cannot be started from", str(error), "run again with --resume") from error
     batch = max(1, round(job.batch * windows.length / job.length))
     trained = train_steps(
         network,
         train,
-        steps=job.steps,
-        seed=job.seed,
-        recipe=with_rate(network.recipe, job.learning_rate, batch),
+        replace(settings, recipe=with_rate(network.recipe, job.learning_rate, batch)),
         validation=validation,
         saved=folder / f"{job.key}.unfinished",
+        progress=progress,
     )
     rmse = [value for _, value in trained.checks]
     return trained.network, {
@@ -264,7 +290,7 @@ def _weights_path(folder: Path, key: str) -> Path:
 
 def _write(
     path: Path,
-    scores: dict[str, Scores],
+    scores: dict[str, ErrorSums],
     about: dict[str, Any],
     test: IntArray,
     *,
@@ -272,7 +298,7 @@ def _write(
     neighbours: IntArray | None,
 ) -> None:
     arrays: dict[str, Any] = {
-        f"scores/{i}/{k}": getattr(one, k) for i, one in enumerate(scores.values()) for k in Scores.__slots__
+        f"scores/{i}/{k}": getattr(one, k) for i, one in enumerate(scores.values()) for k in ErrorSums.__slots__
     }
     arrays |= {"test": test, "about": np.array(json.dumps({**about, "systems": list(scores)}))}
     if predicted is not None:

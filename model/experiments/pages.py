@@ -4,27 +4,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from model.experiments import tables
 from model.experiments.context import Context, Report, Results
 from model.experiments.jobs import Job
 
 
-def page(
-    heading: str,
-    found: Report,
-    context: Context,
-    jobs: Sequence[Job],
-    tuning: dict[str, list[Job]],
-    results: Results,
-    notes: Sequence[str],
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What an experiment was run with.
+
+    Attributes
+    ----------
+    context : Context
+    jobs : sequence of Job
+    tuning : mapping of str to list of Job
+        By network, those that its learning rate was chosen by.
+    results : mapping of str to Result
+        Of the jobs and of tuning.
+    notes : tuple of str
+    """
+
+    context: Context
+    jobs: Sequence[Job]
+    tuning: Mapping[str, Sequence[Job]]
+    results: Results
+    notes: tuple[str, ...]
+
+
+def page(heading: str, found: Report, conditions: Conditions) -> str:
     """Return an experiment's page: what it found, and under which conditions."""
+    context, results = conditions.context, conditions.results
     windows = context.windows
     heads = [heading]
     if context.virtual:
         heads.append("**Virtual data, not people.**")
-    mine = {job.key: job for job in jobs}
+    mine = {job.key: job for job in conditions.jobs}
     about = [results[key].about for key in mine]
     seconds = sum(float(a["seconds"]) for a in about)
     parts = sorted({str(a["parts"]) for a in about})
@@ -36,10 +52,10 @@ def page(
         f"seeds {_counted(mine)}; no run saw a window that shares a frame with its test part.",
         *(f"Parts: {how}." for how in parts),
         *_budgets(mine, results),
-        *_rates(tuning, context, results),
+        *_rates(conditions.tuning, context, results),
         "At the tuned rate the paper's networks start at the training mean, at the published one as published: there "
         "hundreds of steps go into the output's offset alone.",
-        *(f"Note: {note}." for note in notes),
+        *(f"Note: {note}." for note in conditions.notes),
         "Intervals: 95 %, bootstrap over recordings and seeds. Weights: the best of ten checks on the validation part.",
     ]
     return "\n\n".join([*heads, found.markdown, "### Conditions", "\n".join(f"- {line}" for line in lines)]) + "\n"
@@ -66,14 +82,14 @@ def _budgets(jobs: dict[str, Job], results: Results) -> list[str]:
     return lines
 
 
-def _rates(tuning: dict[str, list[Job]], context: Context, results: Results) -> list[str]:
+def _rates(tuning: Mapping[str, Sequence[Job]], context: Context, results: Results) -> list[str]:
     lines = []
     for system, tried in tuning.items():
-        told = ", ".join(f"{job.learning_rate:g}: {results[job.key].about['validation_rmse']:.1f}" for job in tried)
+        rates = ", ".join(f"{job.learning_rate:g}: {results[job.key].about['validation_rmse']:.1f}" for job in tried)
         edge = context.tuned[system] in (tried[0].learning_rate, tried[-1].learning_rate) and len(tried) > 1
         lines.append(
             f"Tuned rate of {system}: {context.tuned[system]:g}, of those tried for {tried[0].steps} steps by their "
-            f"validation RMSE ({told})" + ("; it is at the edge of what was tried." if edge else ".")
+            f"validation RMSE ({rates})" + ("; it is at the edge of what was tried." if edge else ".")
         )
     return lines
 

@@ -12,7 +12,7 @@ from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.errors import InputError
 from dataset.windows import Windows
 from model import plots
-from model.experiments.body_figures import draw_activity
+from model.experiments.body_figures import BodyFrames, draw_activity
 from model.experiments.context import IN_DISTRIBUTION, OWN_NETWORK, Context, Report, Results
 from model.experiments.exercises import spaced
 from model.experiments.jobs import Job, Result
@@ -51,7 +51,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
         drawn.append(plot)
         sections += [
             f"{job.label}, seed 0, in distribution, on its test part. Measured dotted, predicted solid:",
-            f"![{job.label} beside the truth]({plot.name})",
+            f"![{job.label}, measured and predicted]({plot.name})",
         ]
     sections.append(
         "On the body: yellow is relaxed, red flexed (the 5th and the 98th percentile of the muscle in the training "
@@ -65,16 +65,15 @@ def report(context: Context, results: Results, out: Path) -> Report:
         path = figure_path(out, name, drawn)
         rest, top = _rest_and_top(context.windows, tested, str(test.subject[i]))
         frames = np.array([f for f in _FRAMES if f < test.length])
-        draw_activity(
-            {"measured": test.emg[i, frames]} | {label: emg[i, frames] for label, emg in predicted.items()},
-            test.keypoints[i, frames].astype(np.float64),
-            test.channels,
-            path,
+        activity = {"measured": test.emg[i, frames]} | {label: emg[i, frames] for label, emg in predicted.items()}
+        body = BodyFrames(
+            keypoints=test.keypoints[i, frames].astype(np.float64),
+            times_s=[f / test.rate_hz for f in frames],
+            channels=test.channels,
             rest=rest,
             top=top,
-            times_s=[f / test.rate_hz for f in frames],
-            title=title,
         )
+        draw_activity(activity, body, path, title=title)
         drawn.append(path)
         sections.append(f"![{title}]({path.name})")
     return Report(markdown="\n\n".join(sections), rows=(), figures=tuple(drawn))
@@ -89,7 +88,7 @@ def figure_path(folder: Path, exercise: str, taken: Collection[Path]) -> Path:
 
 def _kept(job: Job, result: Result) -> FloatArray:
     if result.predicted is None:
-        raise InputError(f"{job.key} holds no predictions", "it was made by another version", "run anew")
+        raise InputError(f"{job.key} holds no predictions", "it was made by another version", "run it again")
     return result.predicted
 
 

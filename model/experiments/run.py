@@ -1,4 +1,4 @@
-"""The bench: read sessions, tune, run what the experiments ask for, and write their tables and figures."""
+"""Experiments from sessions to pages: read, tune, run the jobs that are asked for, write tables and figures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from dataset.splits import split_for_experiment
 from dataset.support import clock
 from dataset.support.errors import InputError, OutputExistsError
 from dataset.support.files import sha256_of, write_atomically
@@ -19,10 +20,11 @@ from model.experiments import exercises, leave_one_subject_out, qualitative, sim
 from model.experiments.budget import Budget, budget_of
 from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, Report, Results
 from model.experiments.jobs import Job, Result, load_result
-from model.experiments.pages import page, runs_csv
-from model.experiments.parts import parts_of
-from model.experiments.runner import Source, load_windows, run_jobs
+from model.experiments.pages import Conditions, page, runs_csv
+from model.experiments.runner import Execution, Source, load_windows, run_jobs
+from model.options import ExperimentOptions
 from model.runs import read_verified
+from model.training.loop import SAVE_EVERY_S
 
 FORMAT, FORMAT_VERSION = "mia-experiments", "1"
 ABOUT = "experiment.json"
@@ -75,16 +77,10 @@ def run_experiments(
     name: str,
     sessions: Sequence[Path],
     out: Path,
+    options: ExperimentOptions,
     *,
-    tier: str = "quick",
-    seeds: int | None = None,
-    steps: int | None = None,
-    stride: int | None = None,
-    workers: int = 1,
-    scheduler: str | None = None,
-    resume: bool = False,
-    allow_unverified: bool = False,
     progress: Progress = lambda description, total: nullcontext(lambda amount: None),
+    save_every_s: float = SAVE_EVERY_S,
 ) -> Outcome:
     """Run one experiment, or all, and write Markdown, CSV and figures to ``out``.
 
@@ -95,15 +91,12 @@ def run_experiments(
     sessions : sequence of Path
         Files, or folders of files that end in ``.h5``.
     out : Path
-        Does not exist, unless ``resume``: then what was finished of it is kept, and trainings that were cut off go on.
-    tier, seeds, steps
-        See :func:`model.experiments.budget.budget_of`.
-    stride : int, optional
-        See :func:`dataset.windows.windows_from_sessions`.
-    workers, scheduler
-        See :func:`model.experiments.runner.run_jobs`; the results do not depend on them.
-    allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
+        Does not exist, unless ``options.resume``.
+    options : ExperimentOptions
+    progress : callable, optional
+        Given a description and a total, yields a function that advances a bar.
+    save_every_s : float
+        Seconds between two copies of an unfinished training, of runs in this process.
 
     Raises
     ------
@@ -115,13 +108,14 @@ def run_experiments(
     """
     if name != ALL and name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}", f"there are: {', '.join(EXPERIMENTS)}, {ALL}")
-    budget = budget_of(tier, seeds=seeds, steps=steps)
+    budget = budget_of(options.tier, seeds=options.seeds, steps=options.steps)
+    execution = Execution(workers=options.jobs or 1, scheduler=options.scheduler, save_every_s=save_every_s)
     check_writable(out)
-    if out.exists() and not resume:
+    if out.exists() and not options.resume:
         raise OutputExistsError(f"{out} exists", "results are never overwritten", "choose another --out, or --resume")
-    read = read_verified(sessions, allow_unverified=allow_unverified)
+    read = read_verified(sessions, allow_unverified=options.allow_unverified)
     paths = tuple(str(s.path.resolve()) for s in read if s.path is not None)
-    source = Source(sessions=paths, stride=stride)
+    source = Source(sessions=paths, stride=options.stride)
     windows = load_windows(source)
     hashes = [{"session": s.name, "sha256": sha256_of(Path(p))} for s, p in zip(read, paths, strict=True)]
     about = {
@@ -133,16 +127,15 @@ def run_experiments(
     untuned = dict.fromkeys(PAPER_NETWORKS, 0.0)
     context = Context(windows=windows, budget=budget, tuned=untuned, virtual=any(s.is_virtual for s in read))
     tuning = context.tuning()
-    # Before anything is written: that every part that will be asked for is there.
+    # Before anything is written: check that no part of any run is empty.
     for parts in {IN_DISTRIBUTION, *(job.parts for n in names for job in EXPERIMENTS[n][0].jobs(context))}:
-        parts_of(windows, parts)
+        split_for_experiment(windows, parts)
     runs = _prepared(out, about)
 
     def done(jobs: Sequence[Job], what: str) -> dict[str, Result]:
         unique = {job.key: job for job in jobs}
         with progress(what, sum(_weight(job) for job in unique.values())) as advance:
-            run_jobs(list(unique.values()), source, runs, workers=workers, scheduler=scheduler,
-                     each=lambda job: advance(_weight(job)))  # fmt: skip
+            run_jobs(list(unique.values()), source, runs, execution, each=lambda job: advance(_weight(job)))
         return {key: load_result(runs, key) for key in unique}
 
     tried = done([job for each in tuning.values() for job in each], "tuning")
@@ -163,7 +156,10 @@ def run_experiments(
     for n in names:
         found = EXPERIMENTS[n][0].report(context, results, out)
         heading = f"## {n.capitalize()}: {EXPERIMENTS[n][1]}"
-        text = page(heading, found, context, wanted[n], tuning, results | tried, notes)
+        conditions = Conditions(
+            context=context, jobs=wanted[n], tuning=tuning, results=results | tried, notes=tuple(notes)
+        )
+        text = page(heading, found, conditions)
         pages[n] = out / f"{n}.md"
         write_atomically(pages[n], text.encode())
         if found.rows:
@@ -175,13 +171,13 @@ def run_experiments(
 
 
 def _prepared(out: Path, about: dict[str, Any]) -> Path:
-    """Make the folder, or see that it holds the same experiment; return the folder of runs."""
+    """Make the folder, or check that it holds the same experiment; return the folder of runs."""
     runs = out / RUNS
     if out.exists():
         try:
             there = json.loads(own_file(out, ABOUT).read_text(encoding="utf-8"))["settings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{out} holds no experiment to go on with", str(error), "choose another --out") from error
+            raise InputError(f"{out} holds no experiment to resume", str(error), "choose another --out") from error
         if there != about["settings"]:
             differing = sorted(key for key in about["settings"] if there.get(key) != about["settings"][key])
             raise InputError(

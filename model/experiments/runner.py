@@ -12,6 +12,7 @@ from dataset.support import cluster
 from dataset.support.errors import InputError, MiaError
 from dataset.windows import Windows, windows_from_sessions
 from model.experiments.jobs import Job, result_path, run_job
+from model.training.loop import SAVE_EVERY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,25 @@ class Source:
     stride: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where runs are done; their results do not depend on it.
+
+    Attributes
+    ----------
+    workers : int
+        Processes to start on this machine; 1 is this one.
+    scheduler : str or None
+        Address of a running Dask scheduler; its workers see sessions and results under the same paths.
+    save_every_s : float
+        Seconds between two copies of an unfinished training, of runs in this process.
+    """
+
+    workers: int = 1
+    scheduler: str | None = None
+    save_every_s: float = SAVE_EVERY_S
+
+
 @lru_cache(maxsize=1)
 def load_windows(source: Source) -> Windows:
     """Return the windows of a source; the last ones asked for are kept, so that a worker cuts them once."""
@@ -39,9 +59,8 @@ def run_jobs(
     jobs: Sequence[Job],
     source: Source,
     folder: Path,
+    execution: Execution,
     *,
-    workers: int = 1,
-    scheduler: str | None = None,
     each: Callable[[Job], None] = lambda job: None,
 ) -> None:
     """Run jobs whose results are not there yet; those that start from another's weights after it.
@@ -52,12 +71,9 @@ def run_jobs(
     source : Source
     folder : Path
         Of the results.
-    workers : int
-        Processes to start on this machine; 1 is this one.
-    scheduler : str, optional
-        Address of a running Dask scheduler; its workers see sessions and ``folder`` under the same names.
+    execution : Execution
     each : callable
-        Given each job that is done, or was done before.
+        Called with each job that is done, or was done before.
 
     Raises
     ------
@@ -75,13 +91,13 @@ def run_jobs(
         left.append(sorted((job for job in stage if job not in done), key=_cost, reverse=True))
     if not any(left):
         return
-    if workers == 1 and scheduler is None:
+    if execution.workers == 1 and execution.scheduler is None:
         windows = load_windows(source)
         for job in [*left[0], *left[1]]:
-            run_job(job, windows, folder)
+            run_job(job, windows, folder, save_every_s=execution.save_every_s)
             each(job)
         return
-    with cluster.workers(workers, scheduler) as pool:
+    with cluster.workers(execution.workers, execution.scheduler) as pool:
         for stage in left:
             failures: list[str] = []
             tasks = [cluster.Task(name=job.key, arguments=(job, source, str(folder))) for job in stage]

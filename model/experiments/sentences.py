@@ -1,4 +1,4 @@
-"""Sentences computed from figures: what agrees with the paper, what does not, and what cannot be told."""
+"""Sentences computed from figures: what agrees with the paper, what does not, and what is not known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from dataset.support.arrays import FloatArray
-from model.experiments.scores import Estimate, Summary, interval
+from model.experiments.bootstrap import Estimate, Summary, interval
 
 
 def figure(estimate: Estimate, digits: int = 1) -> str:
@@ -35,12 +35,12 @@ def below(what: str, lower: FloatArray, other: FloatArray, unit: str, *, enough:
         alike = f"{abs(gap.value):.{digits}f}" == f"{0.0:.{digits}f}"
         word = "alike" if alike else "lower" if gap.value < 0 else "not lower"
         return f"{what}: {word} ({sizes}), from one recording: **no interval**."
-    told = f"{sizes}; difference {gap.value:+.{digits}f}, 95 % interval {gap.low:+.{digits}f} to {gap.high:+.{digits}f}"
+    sizes += f"; difference {gap.value:+.{digits}f}, 95 % interval {gap.low:+.{digits}f} to {gap.high:+.{digits}f}"
     if gap.high < 0:
-        return f"{what}: **agrees** ({told})."
+        return f"{what}: **agrees** ({sizes})."
     if gap.low > 0:
-        return f"{what}: **the other way round** ({told})."
-    return f"{what}: **cannot be told apart** ({told})."
+        return f"{what}: **the other way round** ({sizes})."
+    return f"{what}: **cannot be told apart** ({sizes})."
 
 
 def ordering(summaries: Mapping[str, Summary], order: Sequence[tuple[str, str]], unit: str) -> list[str]:

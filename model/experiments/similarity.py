@@ -1,4 +1,4 @@
-"""Figure 8: which exercise is retrieved for which, by pose (V) and by what the model makes of it (MV)."""
+"""Figure 8: which exercise is retrieved for which, by pose (V) and by the model's embedding (MV)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_EXAMPLES = 5
 
 
 def jobs(context: Context) -> list[Job]:
-    """Return the runs: the floors' for V, the paper's transformer for MV."""
+    """Return the runs: the baselines' for V, the paper's transformer for MV."""
     return [context.baselines(IN_DISTRIBUTION), context.training(SYSTEM, RATE, IN_DISTRIBUTION, 0)]
 
 
@@ -31,12 +31,12 @@ def report(context: Context, results: Results, out: Path) -> Report:
     nearest = {name: _matrix(asked, labels[:, 0], exercises) for name, labels in found.items()}
     others = {name: _matrix(asked, labels[:, 1], exercises) for name, labels in found.items()}
     end = " - virtual data" if context.virtual else ""
-    title = "What is retrieved from what was learned from: the nearest window" + end
+    title = "Nearest training window by exercise" + end
     drawn = [figures.draw_matrices(nearest, exercises, out / "similarity.png", title=title)]
     sections = [
         "A cell is the share of the row's test windows for which a window of the column's exercise is the nearest: in "
         "V by the mean squared distance of the skeletons, in MV by the distance of what the last layer of "
-        f"{SYSTEM} ({RATE}) is fed. Searched are the training and validation parts.",
+        f"{SYSTEM} ({RATE}) takes as input. The training and validation parts are searched.",
         f"![{title}]({drawn[0].name})",
         *(_table(name, matrix, exercises) for name, matrix in nearest.items()),
         "\n".join(f"- {name}: {np.nanmean(np.diag(matrix)):.0%} on the diagonal, mean of exercises."
@@ -44,7 +44,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
         _diagonal_words(nearest),
     ]  # fmt: skip
     if len(exercises) > 1:
-        title = "The nearest window of another exercise" + end
+        title = "Nearest training window of another exercise" + end
         drawn.append(figures.draw_matrices(others, exercises, out / "similarity-others.png", title=title))
         examples = _examples(context, found, baselines, network)
         motions = draw_motions(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dataset.exercises import exercise_title
 from dataset.muscles import channel_from_name
-from model.experiments.scores import Estimate, Summary
+from model.experiments.bootstrap import Estimate, Summary
 from model.experiments.sentences import figure
 
 Row = dict[str, object]

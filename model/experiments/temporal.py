@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.experiments import figures, paper, tables
+from model.experiments.bootstrap import Summary
 from model.experiments.context import IN_DISTRIBUTION, PAPER_NETWORKS, Context, Report, Results, by_system
 from model.experiments.jobs import Job
-from model.experiments.scores import Summary
 from model.experiments.sentences import below, figure
 
 
 def jobs(context: Context) -> list[Job]:
-    """Return the runs: for each length the floors and the paper's networks."""
+    """Return the runs: for each length the baselines and the paper's networks."""
     return [job for length in _lengths(context) for job in _of(context, length)]
 
 
@@ -28,13 +28,14 @@ def report(context: Context, results: Results, out: Path) -> Report:
         beside = dict(zip(paper.TABLE_2_S, values, strict=True))
         body.append([f"*{name}, paper*", *(f"{beside[s]:.1f}" if s in beside else "-" for s in seconds)])
     title = "Error by the window's length" + (" - virtual data" if context.virtual else "")
-    drawn = figures.draw_lines(
-        seconds,
-        {name: [at[name].rmse() for at in found] for name in names},
-        out / "temporal.png",
-        title=title, xlabel="window (s); 0 is a single frame", unit=unit, x_ticks=seconds,
+    about = figures.LineFigure(
+        title=title,
+        xlabel="window (s); 0 is a single frame",
+        unit=unit,
         dashed=[name for name in names if "published" in name],
-    )  # fmt: skip
+    )
+    lines = {name: [at[name].rmse() for at in found] for name in names}
+    drawn = figures.draw_lines(seconds, lines, out / "temporal.png", about)
     rows = [
         row
         for s, at in zip(seconds, found, strict=True)
@@ -58,7 +59,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     return Report(markdown="\n\n".join(sections), rows=rows, figures=(drawn,))
 
 
-#: Floors that a window's length does not change, or that the paper has not.
+#: Baselines that a window's length does not change, or that the paper has not.
 _LEFT_OUT = ("random", "mean", "subject_mean", "nn_subject")
 
 

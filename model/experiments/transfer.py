@@ -39,11 +39,14 @@ def report(context: Context, results: Results, out: Path) -> Report:
     labels = {f"{name}, {how}": [at[name] for at in found[how]] for name in names for how in _HOW}
     title = f"Subject {context.subjects[1]}, with and without a model of subject {context.subjects[0]}"
     title += " - virtual data" if context.virtual else ""
-    drawn = figures.draw_lines(
-        counts, {label: [one.rmse() for one in each] for label, each in labels.items()}, out / "transfer.png",
-        title=title, xlabel="exercises of the second subject trained on", unit=unit, x_ticks=counts,
+    about = figures.LineFigure(
+        title=title,
+        xlabel="exercises of the second subject trained on",
+        unit=unit,
         dashed=[label for label in labels if label.endswith(_HOW[1])],
-    )  # fmt: skip
+    )
+    lines = {label: [one.rmse() for one in each] for label, each in labels.items()}
+    drawn = figures.draw_lines(counts, lines, out / "transfer.png", about)
     rows = [
         row
         for how in _HOW

@@ -1,4 +1,7 @@
-"""The networks, by the name ``mia-train`` gives them."""
+"""The networks, by the name ``mia-train`` gives them.
+
+Imports nothing else of `model`.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def build(name: str, train: Windows) -> Network:
 def rebuild(name: str, config: Mapping[str, Any]) -> Network:
     """Return a network of the shape in ``config``, to load weights into."""
     check_name(name)
-    return _network(name)(**config)
+    return _network(name).from_config(config)
 
 
 def _network(name: str) -> type[Network]:

@@ -1,9 +1,9 @@
-"""What training, evaluation and storage ask of a network."""
+"""The interface of a network, as training, evaluation and storage use it."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,7 @@ from dataset.windows import Windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a network is trained unless the person says otherwise.
+    """How a network is trained by default.
 
     Attributes
     ----------
@@ -48,21 +48,28 @@ class Network(nn.Module):
     Attributes
     ----------
     recipe : Recipe
-    config : dict
-        Arguments that build the same shape again; JSON.
+    config : frozen dataclass
+        What builds the same shape again; all of it can be written as JSON.
+
+    Shapes: B windows of a batch or N of a set, T frames, J joints of D coordinates, C channels.
     """
 
     recipe: ClassVar[Recipe]
-    config: dict[str, Any]
+    config: Any
 
     @classmethod
     @abstractmethod
     def from_windows(cls, train: Windows) -> Self:
         """Return an untrained network whose normalisation is taken from the training windows."""
 
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return a network of the shape that was stored as JSON, to load weights into."""
+
     @abstractmethod
     def features(self, windows: Windows) -> NDArray[np.float32]:
-        """Return what is fed, shape (N, L, J, D), NaN where a joint is missing.
+        """Return the network's input, shape (N, T, J, D), NaN where a joint is missing.
 
         Raises
         ------
@@ -76,15 +83,15 @@ class Network(nn.Module):
 
     @abstractmethod
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
-        """Return the loss of one batch: x (B, L, J, D), subject (B), emg and valid (B, L, C); augmented in training."""
+        """Return the loss of one batch: x (B, T, J, D), subject (B), emg and valid (B, T, C); augmented in training."""
 
     @abstractmethod
     def predict(self, x: Tensor, subject: Tensor) -> Tensor:
-        """Return sEMG in the channels' unit, shape (B, L, C), without gradient bookkeeping of its own."""
+        """Return sEMG in the channels' unit, shape (B, T, C), without gradient bookkeeping of its own."""
 
     @abstractmethod
     def embed(self, x: Tensor, subject: Tensor) -> Tensor:
-        """Return what the last layer is fed, shape (B, L, W): the network's own account of a window."""
+        """Return the embedding of each window, the input of the last layer, shape (B, T, W)."""
 
     def start_at(self, emg: FloatArray) -> None:
         """Start from predicting ``emg``, shape (C,), everywhere; those that standardise their targets do so already."""

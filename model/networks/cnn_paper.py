@@ -8,7 +8,7 @@ Source: Chiquier and Vondrick, "Muscles in Action", ICCV 2023, and the code of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -23,8 +23,9 @@ from model.networks.base import Network, Recipe, masked_mean_square
 from model.networks.paper_inputs import (
     COUNTS_PER_UNIT,
     N_COORDINATES,
+    PaperConfig,
+    paper_config,
     picture_features,
-    picture_source,
     start_layer_at,
 )
 
@@ -33,36 +34,32 @@ WIDTHS = (128, 64, 128, 64)
 
 
 class CnnPaper(Network):
-    """CNN of the paper: 284,424 parameters for eight channels.
-
-    Parameters
-    ----------
-    n_channels : int
-    length : int
-        Frames of a window, T.
-    source : {"image", "3d"}
-        What is fed: 2D keypoints, or x and y of the 3D joints.
-    """
+    """CNN of the paper: 284,424 parameters for eight channels."""
 
     recipe: ClassVar[Recipe] = Recipe(
         learning_rate=5e-6, one_cycle=False, batch=8, weight_decay=0.01, fewest_steps=0, epochs=60
     )
+    config: PaperConfig
 
-    def __init__(self, *, n_channels: int, length: int, source: str) -> None:
+    def __init__(self, config: PaperConfig) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {"n_channels": n_channels, "length": length, "source": source}
-        widths = (N_COORDINATES, *WIDTHS, n_channels)
+        self.config = config
+        widths = (N_COORDINATES, *WIDTHS, config.n_channels)
         # The first is 50 x 9 on one plane in the public code, which is this; the others are 1 x 9.
         self.convolutions = nn.ModuleList(nn.Conv1d(a, b, KERNEL, padding=KERNEL // 2) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in WIDTHS[:3])
 
     @classmethod
     def from_windows(cls, train: Windows) -> Self:
-        return cls(n_channels=len(train.channels), length=train.length, source=picture_source(train, "cnn-paper"))
+        return cls(paper_config(train, "cnn-paper"))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(PaperConfig(**config))
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
         """Return x and y in parts of the picture, shape (N, T, 25, 2)."""
-        return picture_features(windows, self.config["source"], self.config["length"])
+        return picture_features(windows, self.config)
 
     def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
         """Return zeros: the first version knows no subjects."""
@@ -74,7 +71,7 @@ class CnnPaper(Network):
         return x.transpose(1, 2)  # (B, T, C)
 
     def embed(self, x: Tensor, subject: Tensor) -> Tensor:
-        """Return what the last convolution is fed, shape (B, T, 64)."""
+        """Return the input of the last convolution, shape (B, T, 64)."""
         return self._hidden(x).transpose(1, 2)
 
     def _hidden(self, x: Tensor) -> Tensor:

@@ -1,11 +1,13 @@
-"""What the paper's networks are fed and predict: keypoints in parts of the picture, sEMG in hundreds of counts.
+"""Inputs and targets of the paper's networks: keypoints in parts of the picture, sEMG in hundreds of counts.
 
 25 two-dimensional keypoints, x divided by the picture's width and y by its height. Sessions without 2D keypoints (the
-published windows) are fed x and y of the 3D joints, in metres from the mid-hip, as ``0.5 + 0.5 * xy``: a picture two
-metres wide and high, the hip at its centre. A missing keypoint is fed as 0, as a detector gives it.
+published windows) give x and y of the 3D joints, in metres from the mid-hip, as ``0.5 + 0.5 * xy``: a picture two
+metres wide and high, the hip at its centre. A missing keypoint is 0, as a detector gives it.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,8 +23,28 @@ N_COORDINATES = 2 * len(BODY_25)
 COUNTS_PER_UNIT = 100.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperConfig:
+    """Shape of one of the paper's networks."""
+
+    n_channels: int  # C
+    length: int  # T, frames of a window
+    source: str  # "image": 2D keypoints; "3d": x and y of the 3D joints
+
+
+def paper_config(train: Windows, name: str) -> PaperConfig:
+    """Return the shape of a network called ``name`` for these windows.
+
+    Raises
+    ------
+    InputError
+        There are only 2D keypoints, in a picture of unknown size.
+    """
+    return PaperConfig(n_channels=len(train.channels), length=train.length, source=picture_source(train, name))
+
+
 def picture_source(train: Windows, name: str) -> str:
-    """Return what a network called ``name`` is to be fed: ``image``, or ``3d`` where there are no 2D keypoints.
+    """Return what a network called ``name`` takes: ``image``, or ``3d`` where there are no 2D keypoints.
 
     Raises
     ------
@@ -37,7 +59,7 @@ def picture_source(train: Windows, name: str) -> str:
 
 
 def start_layer_at(layer: nn.Linear | nn.Conv1d, emg: FloatArray) -> None:
-    """Set a last layer so that it predicts ``emg``, shape (C,), in counts, whatever it is fed."""
+    """Set a last layer so that it predicts ``emg``, shape (C,), in counts, whatever its input."""
     if layer.bias is None:
         raise InputError("a layer without offsets cannot predict a constant")
     with torch.no_grad():
@@ -45,17 +67,17 @@ def start_layer_at(layer: nn.Linear | nn.Conv1d, emg: FloatArray) -> None:
         layer.bias.copy_(torch.from_numpy(emg / COUNTS_PER_UNIT))
 
 
-def picture_features(windows: Windows, source: str, length: int) -> NDArray[np.float32]:
+def picture_features(windows: Windows, config: PaperConfig) -> NDArray[np.float32]:
     """Return x and y in parts of the picture, shape (N, T, 25, 2).
 
     Raises
     ------
     InputError
-        The windows have another length, or not the keypoints of ``source``.
+        The windows have another length, or not the keypoints of the network.
     """
-    if windows.length != length:
-        raise InputError("windows of another length", f"{windows.length}, trained on {length}")
-    if source == "image":
+    if windows.length != config.length:
+        raise InputError("windows of another length", f"{windows.length}, trained on {config.length}")
+    if config.source == "image":
         if windows.image_xy is None:
             raise InputError("the sessions have no 2D keypoints", "the model was trained on them")
         xy = windows.image_xy

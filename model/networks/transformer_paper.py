@@ -9,7 +9,7 @@ Source: Chiquier and Vondrick, "Muscles in Action", ICCV 2023, and the code of i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,12 +22,13 @@ from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
 from model.networks.base import Network, Recipe, masked_mean_square
 from model.networks.cpu_kernels.attention import attend
-from model.networks.cpu_kernels.feedforward import dropout, feedforward
+from model.networks.cpu_kernels.feedforward import TwoLayers, dropout, feedforward
 from model.networks.paper_inputs import (
     COUNTS_PER_UNIT,
     N_COORDINATES,
+    PaperConfig,
+    paper_config,
     picture_features,
-    picture_source,
     start_layer_at,
 )
 
@@ -37,39 +38,34 @@ DROPOUT = 0.1
 
 
 class TransformerPaper(Network):
-    """Transformer of the paper: 2,430,856 parameters for eight channels.
-
-    Parameters
-    ----------
-    n_channels : int
-    length : int
-        Frames of a window, T.
-    source : {"image", "3d"}
-        What is fed: 2D keypoints, or x and y of the 3D joints.
-    """
+    """Transformer of the paper: 2,430,856 parameters for eight channels."""
 
     recipe: ClassVar[Recipe] = Recipe(
         learning_rate=5e-6, one_cycle=False, batch=32, weight_decay=0.01, fewest_steps=0, epochs=60
     )
-    positions: Tensor
+    config: PaperConfig
+    positions: Tensor  # (T, 128)
 
-    def __init__(self, *, n_channels: int, length: int, source: str) -> None:
+    def __init__(self, config: PaperConfig) -> None:
         super().__init__()
-        self.config: dict[str, Any] = {"n_channels": n_channels, "length": length, "source": source}
+        self.config = config
         self.convolution = nn.Conv2d(1, WIDTH, kernel_size=(N_COORDINATES, 9), padding=(0, 4))
-        self.register_buffer("positions", _sinusoids(length, WIDTH), persistent=False)
+        self.register_buffer("positions", _sinusoids(config.length, WIDTH), persistent=False)
         layer = nn.TransformerEncoderLayer(WIDTH, HEADS, dim_feedforward=2048, dropout=DROPOUT, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, num_layers=4, enable_nested_tensor=False)
-        self.head = nn.Linear(WIDTH, n_channels)
+        self.head = nn.Linear(WIDTH, config.n_channels)
 
     @classmethod
     def from_windows(cls, train: Windows) -> Self:
-        source = picture_source(train, "transformer-paper")
-        return cls(n_channels=len(train.channels), length=train.length, source=source)
+        return cls(paper_config(train, "transformer-paper"))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(PaperConfig(**config))
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
         """Return x and y in parts of the picture, shape (N, T, 25, 2)."""
-        return picture_features(windows, self.config["source"], self.config["length"])
+        return picture_features(windows, self.config)
 
     def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
         """Return zeros: the first version knows no subjects."""
@@ -80,7 +76,7 @@ class TransformerPaper(Network):
         return functional.relu(self.head(self._encoded(x)))  # (B, T, C)
 
     def embed(self, x: Tensor, subject: Tensor) -> Tensor:
-        """Return what the last layer is fed, shape (B, T, 128)."""
+        """Return the input of the last layer, shape (B, T, 128)."""
         return self._encoded(x)
 
     def _encoded(self, x: Tensor) -> Tensor:
@@ -98,8 +94,9 @@ class TransformerPaper(Network):
         p = DROPOUT if self.training else 0.0
         attended = dropout(self._attend(x, layer.self_attn, p), p, training=self.training)
         x = layer.norm1(x + attended)
-        w1, w2 = layer.linear1, layer.linear2
-        fed = feedforward(x, w1.weight, w1.bias, w2.weight, w2.bias, p, training=self.training)
+        first, second = layer.linear1, layer.linear2
+        layers = TwoLayers(first.weight, first.bias, second.weight, second.bias)
+        fed = feedforward(x, layers, p, training=self.training)  # (B, T, 128)
         out: Tensor = layer.norm2(x + dropout(fed, p, training=self.training))
         return out
 

@@ -1,1 +1,4 @@
-"""Training a network: the loop, its state, resuming, the optimiser. May import `model.networks`."""
+"""Training a network: the loop, its state, resuming, the optimiser.
+
+May import `model.networks`.
+"""

@@ -1,4 +1,4 @@
-"""Training a network on windows: seeded, on the GPU where there is one, and able to go on where it was cut off."""
+"""Training by AdamW on windows: seeded, on the GPU where there is one, and resumable bit for bit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dataset.windows import Windows
 from model import networks
 from model.networks.base import Network, Recipe
 from model.training import resume_file
-from model.training.optimiser import adamw
+from model.training.optimiser import adamw, one_cycle
 from model.training.state import State
 
 _PREDICTION_BATCH = 512
@@ -28,7 +28,34 @@ _PREDICTION_BATCH = 512
 #: longer, and these networks gain little from the last ones.
 _CORES_A_THREAD = 2
 #: Seconds between two copies of an unfinished training on the disk.
-_SAVE_EVERY_S = 20.0
+SAVE_EVERY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    steps : int
+    seed : int
+        Of the order and of everything drawn in training; not of the first weights.
+    recipe : Recipe or None
+        None: the network's own; of it the batch, the learning rate and the weight decay are used.
+    checks : int
+        States that are judged by the validation part, evenly spaced.
+    save_every_s : float
+        Seconds between two copies of an unfinished training.
+    bfloat16 : bool or None
+        Mixed precision; None: on a GPU alone, where it pays.
+    """
+
+    steps: int
+    seed: int
+    recipe: Recipe | None = None
+    checks: int = 10
+    save_every_s: float = SAVE_EVERY_S
+    bfloat16: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +70,7 @@ class Training:
         Times that the training windows were shown, begun ones included.
     steps : int
     seconds : float
-        In this process; a training that was cut off and went on counts its last part only.
+        In this process; of a resumed training only the last part.
     device : str
     losses : tuple of float
         Mean training loss of each epoch.
@@ -101,28 +128,24 @@ def train(
     network = networks.build(name, windows)
     n_epochs = planned_epochs(network, len(windows), epochs)
     steps = math.ceil(len(windows) / network.recipe.batch)
-    told = None
+    report = None
     if progress is not None:
         progress(0, n_epochs)
 
-        def told(step: int) -> None:
+        def report(step: int) -> None:
             if step % steps == 0:
                 progress(step // steps, n_epochs)
 
-    return train_steps(network, windows, steps=n_epochs * steps, seed=seed, progress=told)
+    return train_steps(network, windows, TrainingSettings(steps=n_epochs * steps, seed=seed), progress=report)
 
 
 def train_steps(
     network: Network,
     windows: Windows,
+    settings: TrainingSettings,
     *,
-    steps: int,
-    seed: int,
-    recipe: Recipe | None = None,
     validation: Windows | None = None,
-    checks: int = 10,
     saved: Path | None = None,
-    bfloat16: bool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Training:
     """Train ``network`` for a number of steps.
@@ -133,46 +156,36 @@ def train_steps(
         Changed in place.
     windows : Windows
         The training part alone.
-    steps : int
-    seed : int
-        Of the order and of everything drawn in training; not of the first weights.
-    recipe : Recipe, optional
-        By default the network's own; of it the batch, the learning rate and the weight decay are used.
+    settings : TrainingSettings
     validation : Windows, optional
-        Windows that are neither trained on nor tested with: of ``checks`` evenly spaced states the one with the least
-        RMSE on them is kept. Without, the last.
+        Windows that are neither trained on nor tested with: of the states checked on them the one with the least RMSE
+        is kept. Without, the last.
     saved : Path, optional
-        File to keep an unfinished training in. Where it is there already the training goes on from it, and ends with
-        the same weights, bit for bit, as one that was never cut off; at the end it is removed.
-    bfloat16 : bool, optional
-        Mixed precision; by default on a GPU alone, where it pays.
+        File to keep an unfinished training in. Where it exists the training resumes from it, and ends with the same
+        weights, bit for bit, as one that was never interrupted; at the end it is removed.
     progress : callable, optional
         Called with the steps done, after each.
     """
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // _CORES_A_THREAD)))
-    recipe = recipe or network.recipe
+    recipe, steps = settings.recipe or network.recipe, settings.steps
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    mixed = device.type == "cuda" if bfloat16 is None else bfloat16
+    mixed = device.type == "cuda" if settings.bfloat16 is None else settings.bfloat16
     data = _tensors(network, windows)
     network = network.to(device).train()
     optimiser = adamw(network, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    cycle = (
-        torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=steps + 1)
-        if recipe.one_cycle
-        else None
-    )
-    torch.manual_seed(seed)
+    torch.manual_seed(settings.seed)
     state = State()
     if saved is not None and saved.is_file():
-        state = resume_file.load(saved, network, optimiser, cycle)
+        state = resume_file.load(saved, network, optimiser)
+    cycle = one_cycle(optimiser, recipe.learning_rate, steps=steps, done=state.step) if recipe.one_cycle else None
     in_epoch = math.ceil(len(windows) / recipe.batch)
-    check_at = {math.ceil(k * steps / checks) for k in range(1, checks + 1)} if validation is not None else set()
+    check_at = {math.ceil(k * steps / settings.checks) for k in range(1, settings.checks + 1)}
     started = at_disk = time.perf_counter()
     order: list[NDArray[np.int64]] = []
     while state.step < steps:
         epoch, k = divmod(state.step, in_epoch)
         if k == 0 or not order:
-            order = np.array_split(np.random.default_rng([seed, epoch]).permutation(len(windows)), in_epoch)
+            order = np.array_split(np.random.default_rng([settings.seed, epoch]).permutation(len(windows)), in_epoch)
         rows = torch.from_numpy(order[k])
         with _precision(device, mixed):
             loss = network.loss(*(values[rows].to(device) for values in data))
@@ -190,7 +203,7 @@ def train_steps(
             _check(network, validation, state)
         if progress is not None:
             progress(state.step)
-        if saved is not None and time.perf_counter() - at_disk > _SAVE_EVERY_S:
+        if saved is not None and time.perf_counter() - at_disk > settings.save_every_s:
             resume_file.save(saved, network, optimiser, state)
             at_disk = time.perf_counter()
     if state.best:
@@ -215,7 +228,7 @@ def predict(network: Network, windows: Windows) -> NDArray[np.float64]:
 
 
 def embed(network: Network, windows: Windows) -> NDArray[np.float32]:
-    """Return the network's own account of each window, what its last layer is fed; shape (N, L, W)."""
+    """Return the embedding of each window, the input of the network's last layer; shape (N, L, W)."""
     return _in_batches(network, windows, network.embed)
 
 
@@ -224,7 +237,9 @@ def with_rate(recipe: Recipe, learning_rate: float | None, batch: int | None = N
     return replace(recipe, learning_rate=learning_rate or recipe.learning_rate, batch=batch or recipe.batch)
 
 
-def _in_batches(network: Network, windows: Windows, of: Callable[[Tensor, Tensor], Tensor]) -> NDArray[np.float32]:
+def _in_batches(
+    network: Network, windows: Windows, function: Callable[[Tensor, Tensor], Tensor]
+) -> NDArray[np.float32]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).eval()
     x, subject, *_ = _tensors(network, windows)
@@ -232,12 +247,12 @@ def _in_batches(network: Network, windows: Windows, of: Callable[[Tensor, Tensor
     with torch.inference_mode():
         for a in range(0, len(windows), _PREDICTION_BATCH):
             b = a + _PREDICTION_BATCH
-            parts.append(of(x[a:b].to(device), subject[a:b].to(device)).float().cpu().numpy())
+            parts.append(function(x[a:b].to(device), subject[a:b].to(device)).float().cpu().numpy())
     return np.concatenate(parts)
 
 
 def _tensors(network: Network, windows: Windows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return what the loss takes: x, subject, emg and valid."""
+    """Return the arguments of the loss: x (N, L, J, D), subject (N), emg and valid (N, L, C)."""
     return (
         torch.from_numpy(network.features(windows)),
         torch.from_numpy(network.subject_index(windows.subject.tolist())),

@@ -1,4 +1,4 @@
-"""An unfinished training on the disk: weights, optimiser, random states and what was seen, as safetensors."""
+"""An unfinished training on the disk: weights, optimiser, random states, losses and checks, as safetensors."""
 
 from __future__ import annotations
 
@@ -36,13 +36,8 @@ def save(path: Path, network: Network, optimiser: torch.optim.AdamW, state: Stat
         save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, part, {"state": json.dumps(words)})
 
 
-def load(
-    path: Path,
-    network: Network,
-    optimiser: torch.optim.AdamW,
-    cycle: torch.optim.lr_scheduler.OneCycleLR | None,
-) -> State:
-    """Put a network and its optimiser where they were, and return the rest.
+def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
+    """Restore a network, its optimiser and the random states, and return the rest.
 
     Raises
     ------
@@ -68,10 +63,7 @@ def load(
             best=_under("best/", tensors),
         )  # fmt: skip
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} cannot be gone on from", str(error), "delete it, and train from the start") from error
-    if cycle is not None:
-        cycle.last_epoch = state.step
-        cycle._step_count = state.step + 1
+        raise InputError(f"{path} cannot be resumed from", str(error), "delete it, and train from the start") from error
     torch.set_rng_state(tensors["random/cpu"])
     if torch.cuda.is_available() and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"])

@@ -1,4 +1,4 @@
-"""Where a training stands: with the network and the optimiser, all that its future depends on."""
+"""Progress of a training: with the network and the optimiser, all that the rest of it depends on."""
 
 from __future__ import annotations
 

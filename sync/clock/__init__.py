@@ -1,4 +1,4 @@
-"""A sensor's own clock from its arrivals: packet indices and the lower envelope.
+"""A sensor's own clock from its arrivals: packet indices, the lower envelope, stamps taken as they are.
 
-Imports nothing else of `sync`.
+May import `sync.robust`.
 """

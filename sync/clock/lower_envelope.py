@@ -46,7 +46,7 @@ def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float
     slope, height, margin = _least_credible(index, arrival_s)
     xs, ys = [], []
     total, n = 0.0, 0
-    for rows in blocks(index, arrival_s):
+    for rows in blocks(index):
         x, y = index[rows].astype(np.float64), arrival_s[rows]
         keep = y - (slope * x + height) > -margin
         x, y = x[keep], y[keep]
@@ -80,7 +80,7 @@ def earliest_of_parts(
     ends = part_ends(len(index), n_parts)
     least_s, found_index, found_s = np.full(n_parts, np.inf), np.zeros(n_parts), np.zeros(n_parts)
     part = 0
-    for rows in blocks(index, arrival_s):
+    for rows in blocks(index):
         late_s = arrival_s[rows] - period_s * index[rows]
         at = rows.start
         while at < rows.stop:
@@ -148,7 +148,7 @@ def line_lateness_s(arrival_s: FloatArray, above_s: FloatArray) -> float:
     """
     near, far = _EVENLY
     earliest, n = np.zeros(0), 0
-    for rows in blocks(arrival_s, above_s):
+    for rows in blocks(arrival_s):
         # Values of one packet share an arrival: the last of them is the latest taken, and the least late.
         last = np.diff(arrival_s[rows.start : rows.stop + 1]) > 0
         if rows.stop == len(arrival_s):

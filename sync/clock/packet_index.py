@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered, let_go, spilled
+from dataset.support.disk_arrays import blocks, concatenate, full
 from sync.clock.lower_envelope import earliest_of_parts, lower_envelope
 
 #: Looked at on either side of a possible loss, in values and in time: late ones have caught up within that.
@@ -60,7 +60,7 @@ def unwrap_counter(index: IntArray, counter: IntArray, arrival_s: FloatArray, pe
         Where it starts again at 0; 0 where it never does.
     """
     last, position = int(counter[0]), 0
-    for rows in blocks(index, counter):
+    for rows in blocks(index):
         steps = np.diff(counter[rows], prepend=last)
         # A step of 0 is a value repeated, not a whole round, unless the time says so.
         index[rows] = position + np.cumsum(np.mod(steps, modulo) if modulo > 0 else steps)
@@ -147,13 +147,13 @@ def fit_packets(index: IntArray, arrival_s: FloatArray, period_s: float, packet:
     -------
     intercept_s, period_s : float
     """
-    starts, came = gathered(_packets(arrival_s, packet), (np.int64, np.float64))
-    of_packet = spilled((len(starts),), 0, np.int64)
+    starts, came = concatenate(_packets(arrival_s, packet), (np.int64, np.float64))
+    of_packet = full((len(starts),), 0, np.int64)
     intercept = 0.0
     period_s *= min(_RATES, key=lambda rate: _badness(of_packet, came, rate * period_s * packet))
     for _ in range(2):
         infer_index(of_packet, came, period_s * packet, _PACKET_WINDOW_S)
-        for rows in blocks(index, starts, of_packet):
+        for rows in blocks(index):
             row = np.arange(rows.start, rows.stop)
             number = np.searchsorted(starts, row, side="right") - 1
             index[rows] = packet * of_packet[number] + row - starts[number]
@@ -193,7 +193,7 @@ def _badness(index: IntArray, arrival_s: FloatArray, period_s: float) -> float:
     infer_index(index, arrival_s, period_s, _PACKET_WINDOW_S)
     intercept, fitted_s = lower_envelope(index, arrival_s)
     late_s, n_steps = 0.0, 0
-    for rows in blocks(index, arrival_s):
+    for rows in blocks(index):
         late_s += float(np.sum(np.abs(arrival_s[rows] - intercept - fitted_s * index[rows]))) / n
         n_steps += int(np.count_nonzero(np.diff(index[rows.start : rows.stop + 1]) > 1))
     return n / _LATE_TOGETHER * math.log(late_s + 1e-6) + n_steps * math.log(n)
@@ -253,7 +253,6 @@ def _skip_losses(index: IntArray, arrival_s: FloatArray, period_s: float, unit: 
             # Rounded down: few values after the step may all be late, but none can be early.
             rise_s = float(ahead[steps[0]] - behind[steps[0]])
             skipped += unit * int(rise_s / (unit * period_s) + 1.0 - _LOSS_STEP)
-        let_go(index, arrival_s)
 
 
 def _late_before_loss(late: FloatArray, row: int, ahead: FloatArray, period_s: float) -> int:

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import BLOCK, blocks, let_go, run_bounds, spilled
+from dataset.support.disk_arrays import BLOCK, blocks, full, run_bounds
 from sync.clock.lower_envelope import GLITCH_S, line_lateness_s, lower_envelope, part_ends
 from sync.clock.packet_index import counts, fit_packets, infer_index, packet_size, unwrap_counter
 from sync.clock.stamps import index_by_stamps, spread_ties, typical_interval
@@ -147,8 +147,8 @@ def sensor_clock(
         counter = None
     n = len(arrival_s)
     # In files: hours of eight fast sensors take gigabytes.
-    time_s, lateness_s = spilled((n,), 0.0), spilled((n,), 0.0)
-    run, index = spilled((n,), 0, np.int64), spilled((n,), 0, np.int64)
+    time_s, lateness_s = full((n,), 0.0), full((n,), 0.0)
+    run, index = full((n,), 0, np.int64), full((n,), 0, np.int64)
     clocks: list[EpochClock] = []
     gaps: list[tuple[float, float]] = []
     n_runs = 0
@@ -183,7 +183,7 @@ def sensor_clock(
 
 def _number_runs(clock: EpochClock, run: IntArray, number: int) -> Iterator[tuple[float, float]]:
     """Write the number of each value's run, the first one's given, and yield the gaps between them."""
-    for rows in blocks(run, clock.index, clock.time_s):
+    for rows in blocks(run):
         missing = np.diff(clock.index[rows], prepend=clock.index[max(0, rows.start - 1)]) - 1
         breaks = (missing > 0) & ~(missing * clock.period_s <= _BRIDGED_S)
         run[rows] = number + np.cumsum(breaks)
@@ -211,7 +211,7 @@ def _fit_epoch(
         return _by_stamps(replace(clock, period_s=period_s))
     # Counted from the first arrival, for the sake of rounding; the column is the lateness once the line is known.
     start_s, relative = float(arrival_s[0]), clock.lateness_s
-    for rows in blocks(arrival_s, relative):
+    for rows in blocks(arrival_s):
         relative[rows] = arrival_s[rows] - start_s
     packet = packet_size(relative)
     if counter is not None:
@@ -227,7 +227,7 @@ def _fit_epoch(
             infer_index(index, relative, period_s)
             intercept, period_s = lower_envelope(index, relative)
     lateness, n_late, too_late_s = clock.lateness_s, 0, max(period_s, _JITTERY_S)
-    for rows in blocks(relative, index):
+    for rows in blocks(relative):
         lateness[rows] = relative[rows] - (intercept + period_s * index[rows])
         n_late += int(np.count_nonzero(np.abs(lateness[rows]) > too_late_s))
     usually_s = float(np.median(np.abs(lateness))) if 2 * n_late >= n and counter is None else 0.0
@@ -239,7 +239,7 @@ def _fit_epoch(
         )
     ci95_s, rate_ci95_ppm = _uncertainty(index, lateness, period_s)
     late_s = line_lateness_s(arrival_s, lateness)
-    for rows in blocks(index, lateness, clock.time_s):
+    for rows in blocks(index):
         clock.time_s[rows] = start_s + (intercept + period_s * index[rows]) - late_s
         lateness[rows] += late_s
     return replace(
@@ -255,7 +255,7 @@ def _fit_epoch(
 def _as_stamped(stamp_s: FloatArray, clock: EpochClock) -> EpochClock:
     """Write the times of one epoch as they were stamped."""
     spread_ties(stamp_s, clock.time_s)
-    for rows in blocks(stamp_s, clock.time_s, clock.lateness_s):
+    for rows in blocks(stamp_s):
         clock.lateness_s[rows] = stamp_s[rows] - clock.time_s[rows]
     return _by_stamps(replace(clock, period_s=typical_interval(stamp_s), rate_ci95_ppm=0.0, ci95_s=0.0))
 
@@ -280,7 +280,7 @@ def _uncertainty(index: IntArray, lateness: FloatArray, period_s: float) -> tupl
     for first, stop in pairwise(part_ends(len(index), min(_BLOCKS, max(2, len(index) // 8)))):
         part = index[first:stop], lateness[first:stop]
         lowest, total = math.inf, 0.0
-        for rows in blocks(*part):
+        for rows in blocks(part[0]):
             late_s = part[1][rows]
             # What lies below the line was left out of it: an index one too high, not an early value.
             lowest = min(lowest, float(np.min(late_s[late_s > -GLITCH_S], initial=math.inf)))
@@ -309,7 +309,6 @@ def _median_step(arrival_s: FloatArray) -> float:
     # period shows, unless some are lost at random: then these long steps differ from one another.
     apart = max(1, min(_BASELINE, len(steps) // 3))
     long = np.concatenate([stretch[apart:] - stretch[:-apart] for stretch in true_runs])
-    let_go(arrival_s)
     typical = float(np.median(long))
     if np.median(np.abs(long - typical)) <= 1.5 * step_s:
         return typical / apart

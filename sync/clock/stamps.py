@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import BLOCK, blocks, let_go
+from dataset.support.disk_arrays import BLOCK, blocks
 
 #: No recording is longer, and none is resumed after so long: its clock was set.
 LONGEST_S, LONGEST_GAP_S = 3 * 86400.0, 12 * 3600.0
@@ -51,7 +51,7 @@ def spread_ties(stamp_s: FloatArray, time_s: FloatArray) -> None:
     n = len(stamp_s)
     last = -math.inf
     tied = False
-    for rows in blocks(stamp_s, time_s):
+    for rows in blocks(stamp_s):
         time_s[rows] = stamp_s[rows]
         tied = tied or bool(np.any(np.diff(stamp_s[rows], prepend=last) <= 0))
         last = float(stamp_s[rows.stop - 1])
@@ -94,7 +94,6 @@ def typical_interval(stamp_s: FloatArray) -> float:
         between.append(np.diff(stretch[edges]))
         counts.append(np.diff(edges, append=len(stretch))[1:])
         means.append((stretch[over:] - stretch[:-over]) / over)
-    let_go(stamp_s)
     step_s, n = np.concatenate(between), np.concatenate(counts)
     if len(step_s) == 0:
         return math.nan
@@ -141,7 +140,6 @@ def near_enough(at_s: FloatArray, time_s: FloatArray) -> FloatArray:
         row = np.clip(np.searchsorted(time_s, at_s[rows]), 1, len(time_s) - 1)
         away_s = np.minimum(np.abs(at_s[rows] - time_s[row - 1]), np.abs(time_s[row] - at_s[rows]))
         spare_s[rows] = interval_at(time_s, row) - away_s
-    let_go(time_s)
     return spare_s
 
 
@@ -160,7 +158,7 @@ def index_by_stamps(index: IntArray, time_s: FloatArray, interval_s: float, brid
         Of a gap, no more than this is missing beside one interval at the least.
     """
     skipped = 0
-    for rows in blocks(index, time_s):
+    for rows in blocks(index):
         index[rows] = np.arange(rows.start, rows.stop) + skipped
         before = max(1, rows.start)
         step_s = np.diff(time_s[before - 1 : rows.stop])

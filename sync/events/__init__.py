@@ -1,4 +1,4 @@
 """Detectors: each turns one stream into times of events, with an uncertainty each.
 
-Imports neither `sync.fit` nor `sync.quality`.
+May import `sync.clock` and `sync.robust`.
 """

@@ -8,6 +8,7 @@ contact it is, :mod:`sync.events.transient_features` tells from its bands.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from scipy import signal
@@ -53,6 +54,16 @@ _APART_S = 0.05
 _ONSET_S = 0.0008
 
 
+class ContactKind(StrEnum):
+    """What a short sound is: a contact of hands or feet, a box's beep, or what is taken for a contact at first."""
+
+    CLAP = "clap"
+    STOMP = "stomp"
+    BEEP = "beep"
+    SNAP = "snap"
+    DOOR = "door"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
     """One contact heard in the sound.
@@ -61,7 +72,7 @@ class Contact:
     ----------
     time_s, uncertainty_s : float
         Onset on the file's clock and its half-width, which grows with a slow rise and with noise.
-    kind : {"clap", "stomp", "beep", "snap", "door"}
+    kind : ContactKind
         The last two are told apart so that they are not taken for claps and stomps.
     loudness : float
         Peak of the envelope, full scale is 1.
@@ -71,7 +82,7 @@ class Contact:
 
     time_s: float
     uncertainty_s: float
-    kind: str
+    kind: ContactKind
     loudness: float
     contrast: float
 
@@ -110,12 +121,12 @@ def _in_block(samples: FloatArray, rate_hz: int, start_s: float) -> list[Contact
     bands = split_bands(quiet, rate_hz)
     sharp = _transients(bands, "high")
     contacts = sharp + [c for c in _transients(bands, "low") if _far_from(c, sharp)]
-    doors = [c for c in contacts if c.kind == "door"]
+    doors = [c for c in contacts if c.kind == ContactKind.DOOR]
     contacts = [c for c in contacts if not any(_belongs_to_door(c, door) for door in doors)]
     contacts = [c for c in contacts if not any(_is_its_click(c, b) for b in beeps)]
-    contacts = [c for c in contacts if c.kind not in ("clap", "snap") or not _rattles(c, bands)]
+    contacts = [c for c in contacts if c.kind not in (ContactKind.CLAP, ContactKind.SNAP) or not _rattles(c, bands)]
     contacts += [
-        Contact(time_s=b.start_s, uncertainty_s=0.002, kind="beep", loudness=b.level, contrast=b.contrast)
+        Contact(time_s=b.start_s, uncertainty_s=0.002, kind=ContactKind.BEEP, loudness=b.level, contrast=b.contrast)
         for b in beeps
     ]
     return [replace(c, time_s=start_s + c.time_s) for c in contacts]
@@ -145,7 +156,9 @@ def _rattles(contact: Contact, bands: Bands) -> bool:
 def _is_its_click(contact: Contact, beep: Beep) -> bool:
     """A beep switched on or off hard clicks; that click is no clap unless it is louder than the beep."""
     near = min(abs(contact.time_s - beep.start_s), abs(contact.time_s - beep.stop_s)) < _CLICK_S
-    return near and contact.kind in ("clap", "snap") and contact.loudness < _CLICK_SHARE * beep.level
+    return (
+        near and contact.kind in (ContactKind.CLAP, ContactKind.SNAP) and contact.loudness < _CLICK_SHARE * beep.level
+    )
 
 
 # -- transients ---------------------------------------------------------------------------------------------------
@@ -182,16 +195,16 @@ def _transients(bands: Bands, band: str) -> list[Contact]:
     return contacts
 
 
-def _kind(shape: Shape, band: str) -> str:
+def _kind(shape: Shape, band: str) -> ContactKind | None:
     """Return what made a sound of that shape; empty where the low band only heard the foot of something bright."""
     if shape.bass_db > _BASS_DB:
         # Either mark of a door may be the room's or the floor's: both together count.
         door = (shape.boom_db + 6.0) / 3.0 + (18.5 - shape.bass_db) / 5.0 + 0.3 * min(shape.rattles, 3)
-        return "door" if door > 0.0 else "stomp"
+        return ContactKind.DOOR if door > 0.0 else ContactKind.STOMP
     if band == "low":
-        return ""
+        return None
     snap = (shape.fall_db - 13.0) / 3.0 + (shape.brevity_db - 3.0) / 8.0 + (min(shape.treble_db, 8.0) - 8.0) / 3.0
-    return "snap" if snap > 0.0 and shape.treble_db > 3.0 else "clap"
+    return ContactKind.SNAP if snap > 0.0 and shape.treble_db > 3.0 else ContactKind.CLAP
 
 
 def _is_short(envelope: FloatArray, crest: FloatArray, peak: int, step_s: float, band: str) -> bool:

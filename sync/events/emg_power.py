@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import BLOCK, blocks, gathered
+from dataset.support.disk_arrays import BLOCK, blocks, concatenate
 from sync.events.burst_templates import BURST_TEMPLATES, BurstTemplate, variances_of
 from sync.events.filters import band, band_share
 from sync.events.perievent import WAVEFORM_HZ, cut_windows, typical_step
@@ -175,7 +175,7 @@ def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value:
     power = np.empty(n)
 
     def whole_bins() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for rows in blocks(time_s[: n * size], value[: n * size], size=BLOCK // size * size):
+        for rows in blocks(time_s[: n * size], size=BLOCK // size * size):
             bins = slice(rows.start // size, rows.stop // size)
             power[bins] = np.mean(band(value, rate_hz, rows).reshape(-1, size) ** 2, axis=1)
             times = time_s[rows].reshape(-1, size)
@@ -183,7 +183,7 @@ def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value:
             whole = np.ptp(times, axis=1) < 1.5 * size / rate_hz
             yield times.mean(axis=1)[whole], power[bins][whole]
 
-    pieces = cut_windows(contact_s, *gathered(whole_bins(), (np.float64, np.float64)))
+    pieces = cut_windows(contact_s, *concatenate(whole_bins(), (np.float64, np.float64)))
     pieces = pieces.only(np.isin(pieces.contact, contact))
     inside = pieces.weight > 0
     least = 1e-6 * float(np.max(power, initial=0.0)) + 1e-30

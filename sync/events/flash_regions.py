@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from dataset.support.arrays import FloatArray
-from dataset.support.row_file import RowFile, in_blocks
+from dataset.support.disk_arrays import blocks, concatenate
 from sync.events.flashes import LONGEST_FLASH_S, N_BANDS, N_TILES, Brightness
 from sync.robust import mad_sd
 
@@ -86,15 +87,14 @@ def find_regions(brightness: Brightness) -> tuple[NDArray[np.bool_], ...]:
 def against_rows(brightness: Brightness) -> Brightness:
     """Return the film with each tile divided by its row's median, at the film's usual level."""
     every = max(1, len(brightness.tiles) // _BLOCK)
-    some = [
-        np.median(piece[-k * _BLOCK % every :: every], axis=2)
-        for k, piece in enumerate(in_blocks(brightness.tiles, _BLOCK))
-    ]
-    usual = np.median(np.concatenate(some), axis=0)[:, None]
-    tiles = RowFile((N_BANDS, N_TILES), brightness.tiles.dtype.type)
-    for piece in in_blocks(brightness.tiles, _BLOCK):
-        row = np.median(piece, axis=2, keepdims=True)
-        tiles.append((piece * (usual / np.maximum(row, _DARK))).astype(tiles.dtype, copy=False))
+    usual = np.median(np.median(brightness.tiles[::every], axis=2), axis=0)[:, None]
+
+    def divided() -> Iterator[tuple[NDArray[Any]]]:
+        for rows in blocks(brightness.tiles, size=_BLOCK):
+            row = np.median(brightness.tiles[rows], axis=2, keepdims=True)
+            yield (brightness.tiles[rows] * (usual / np.maximum(row, _DARK)),)
+
+    (tiles,) = concatenate(divided(), (brightness.tiles.dtype.type,))
     return Brightness(pts_s=brightness.pts_s, tiles=tiles)
 
 
@@ -118,7 +118,7 @@ def _levels(brightness: Brightness) -> Iterator[tuple[tuple[int, int], NDArray[n
     tiles = brightness.tiles
     for band in range(N_BANDS):
         levels = np.empty((N_TILES, len(tiles)), dtype=tiles.dtype)
-        for k, piece in enumerate(in_blocks(tiles, _BLOCK)):
-            levels[:, k * _BLOCK : k * _BLOCK + len(piece)] = piece[:, band].T
+        for rows in blocks(tiles, size=_BLOCK):
+            levels[:, rows] = tiles[rows, band].T
         for tile in range(N_TILES):
             yield (band, tile), levels[tile]

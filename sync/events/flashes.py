@@ -7,30 +7,27 @@ begins is lit only in part. Which part tells the onset to a fraction of a frame;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from dataset.media.video import CannotEnterError, iter_luma, probe_video
+from dataset.media.decoded_frame import DecodedFrame
+from dataset.media.video_pass import StretchConsumer, decode_spans
 from dataset.support.arrays import FloatArray, IntArray, true_runs
-from dataset.support.row_file import RowFile, in_blocks
-from dataset.support.threads import default_workers, each_in_order, release_memory
+from dataset.support.disk_arrays import append, blocks, closing_quietly, mapped, temporary_file
 from sync.robust import mad_sd, mad_sds
 
 #: Brightness is kept as so many bands along the readout, and as many tiles across.
 N_BANDS = 16
 N_TILES = 8
-#: A file is read in stretches of so many seconds, and progress told each so many frames.
-_STRETCH_S = 60.0
-#: No stretch is longer than this share of what is left, nor shorter than this share of the longest.
-_SHARE, _SHORTEST = 0.25, 0.15
-_REPORT_EVERY = 30
+#: Frames kept in one piece while a film is read, and worked on at once.
 _BLOCK = 600
 #: Longer than any flash, and shorter than the time between two.
 _BACKGROUND_S = 0.9
@@ -55,13 +52,13 @@ class Brightness:
     ----------
     pts_s : ndarray, shape (F,)
         Presentation time of each frame, the centre of its exposure.
-    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES), or RowFile
+    tiles : ndarray of float32, shape (F, N_BANDS, N_TILES)
         Mean luma (0-255) of the picture as stored: the first axis runs along the sensor's readout, also in a turned
-        video. Has a length and is sliced by frames.
+        video. Of a film it is in a temporary file (:mod:`dataset.support.disk_arrays`).
     """
 
     pts_s: FloatArray
-    tiles: NDArray[np.float32] | RowFile[np.float32]
+    tiles: NDArray[np.float32]
 
     @property
     def level(self) -> FloatArray:
@@ -72,22 +69,6 @@ class Brightness:
     def frame_s(self) -> float:
         """Median spacing of frames in seconds."""
         return float(np.median(np.diff(self.pts_s))) if len(self.pts_s) > 1 else 1.0 / 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Onlooker:
-    """Whoever wants to see some of the pictures while they are decoded.
-
-    Attributes
-    ----------
-    look_at_ns : container of int
-        Presentation times of the frames.
-    stretch : callable
-        Opens a context for successive frames, which yields what is shown each one: its time and picture (RGB, upright).
-    """
-
-    look_at_ns: Container[int]
-    stretch: Callable[[], AbstractContextManager[Callable[[int, NDArray[np.uint8]], None]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,52 +100,81 @@ class Flash:
     noise: float
 
 
-def read_brightness(
-    video: Path,
-    progress: Callable[[float], None] | None = None,
-    *,
-    workers: int | None = None,
-    onlooker: Onlooker | None = None,
-) -> Brightness:
-    """Decode ``video`` once and keep the brightness of a few tiles of each frame.
+class BrightnessCollector:
+    """Brightness of a few tiles of every frame, as a consumer of a video pass; a context manager.
 
-    Parameters
-    ----------
-    video : Path
-    progress : callable, optional
-        Called with the number of frames just read.
-    workers : int, optional
-        Threads, each decoding a stretch of the file; one a core by default. The result is the same for any number.
-    onlooker : Onlooker, optional
-        Shown some of the frames.
-
-    Raises
-    ------
-    VideoError
-        It cannot be decoded.
+    The tiles are written to a temporary file as stretches are handed over: an hour of them is 55 MB.
     """
-    meta = probe_video(video)
-    workers = default_workers() if workers is None else workers
-    if meta.duration_s > 2 * _STRETCH_S and (workers > 1 or onlooker):
-        longest_s = _STRETCH_S if onlooker is None else 0.5 * _STRETCH_S  # an onlooker takes his time
-        bounds: list[int | None] = [None, *_edges_ns(meta.duration_s, longest_s), None]
-        try:
-            return _read_stretches(video, list(pairwise(bounds)), workers, progress, onlooker)
-        except CannotEnterError:
-            pass  # a file without an index, or cut off: from its beginning then
-    return _in_file(_read_stretch(video, None, None, 1 if workers == 1 else 0, progress, onlooker))
+
+    longest_stretch_s: float | None = None
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._file = self._open.enter_context(closing_quietly(temporary_file()))
+        self._pts_ns: list[IntArray] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def stretch(self) -> StretchConsumer:
+        """Return what takes a stretch's frames."""
+        return _BrightnessStretch(self.add)
+
+    def add(self, pts_ns: IntArray, tiles: NDArray[np.float32]) -> None:
+        """Add the next frames, in the film's order.
+
+        Raises
+        ------
+        DiskFullError
+            There is no room for them.
+        """
+        self._pts_ns.append(pts_ns)
+        append(self._file, tiles)
+
+    def restart(self) -> None:
+        """Forget all frames."""
+        self._pts_ns.clear()
+        self._file.seek(0)
+        self._file.truncate()
+
+    def brightness(self) -> Brightness:
+        """Return the brightness of the frames handed over."""
+        pts_s = np.concatenate(self._pts_ns).astype(np.float64) * 1e-9
+        return Brightness(pts_s=pts_s, tiles=mapped(self._file, np.float32, (len(pts_s), N_BANDS, N_TILES)))
 
 
-def _edges_ns(duration_s: float, longest_s: float) -> list[int]:
-    """Return where a film is cut into stretches: the last ones shorter and shorter, so that nobody waits for one."""
-    edges_ns: list[int] = []
-    at_s = 0.0
-    while True:
-        left_s = duration_s - at_s
-        at_s += min(longest_s, max(_SHARE * left_s, _SHORTEST * longest_s))
-        if duration_s - at_s < 0.5 * _SHORTEST * longest_s:
-            return edges_ns
-        edges_ns.append(int(at_s * 1e9))
+class _BrightnessStretch:
+    """Keeps one stretch's brightness in blocks: small arrays kept among pictures would hold the pictures' memory."""
+
+    def __init__(self, add: Callable[[IntArray, NDArray[np.float32]], None]) -> None:
+        self._add = add
+        self._full: list[_Block] = []
+        self._begin_block()
+
+    def _begin_block(self) -> None:
+        self._pts_ns, self._n = np.empty(_BLOCK, dtype=np.int64), 0
+        self._tiles = np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32)
+
+    def wants(self, pts_ns: int) -> bool:
+        return True
+
+    def take(self, frame: DecodedFrame) -> None:
+        self._pts_ns[self._n], self._tiles[self._n] = frame.pts_ns, frame.luma(N_BANDS, N_TILES)
+        self._n += 1
+        if self._n == _BLOCK:
+            self._full.append((self._pts_ns, self._tiles))
+            self._begin_block()
+
+    def hand_over(self) -> None:
+        for pts_ns, tiles in (*self._full, (self._pts_ns[: self._n], self._tiles[: self._n])):
+            self._add(pts_ns, tiles)
+        self._full.clear()
+        self._begin_block()
 
 
 def read_brightness_about(video: Path, spans_s: Sequence[tuple[float, float]], *, workers: int) -> Brightness:
@@ -177,61 +187,10 @@ def read_brightness_about(video: Path, spans_s: Sequence[tuple[float, float]], *
     CannotEnterError
         The file cannot be entered there.
     """
-    bounds = [(int(start * 1e9), int(stop * 1e9)) for start, stop in spans_s]
-    return _read_stretches(video, bounds, workers, None, None)
-
-
-def _read_stretches(
-    video: Path,
-    bounds_ns: Sequence[tuple[int | None, int | None]],
-    workers: int,
-    progress: Callable[[float], None] | None,
-    onlooker: Onlooker | None,
-) -> Brightness:
-    def read(bound_ns: tuple[int | None, int | None]) -> list[_Block]:
-        return list(_read_stretch(video, *bound_ns, 1, progress, onlooker))
-
-    with closing(each_in_order(read, bounds_ns, workers)) as parts:
-        return _in_file(block for part in parts for block in part)
-
-
-def _read_stretch(
-    video: Path,
-    start_ns: int | None,
-    stop_ns: int | None,
-    threads: int,
-    progress: Callable[[float], None] | None,
-    onlooker: Onlooker | None,
-) -> Iterator[_Block]:
-    # In blocks: small arrays kept among pictures that come and go would hold their memory.
-    pts_ns, tiles = np.empty(_BLOCK, dtype=np.int64), np.empty((_BLOCK, N_BANDS, N_TILES), dtype=np.float32)
-    n = 0
-    with onlooker.stretch() if onlooker else nullcontext() as look:
-        for pts, luma in iter_luma(
-            video, N_BANDS, N_TILES, start_ns=start_ns, stop_ns=stop_ns, threads=threads,
-            look=look, look_at_ns=onlooker.look_at_ns if onlooker else (),
-        ):  # fmt: skip
-            pts_ns[n], tiles[n] = pts, luma
-            n += 1
-            if progress and n % _REPORT_EVERY == 0:
-                progress(_REPORT_EVERY)
-            if n == _BLOCK:
-                yield pts_ns, tiles
-                pts_ns, tiles, n = np.empty_like(pts_ns), np.empty_like(tiles), 0
-    release_memory()
-    if progress:
-        progress(n % _REPORT_EVERY)
-    yield pts_ns[:n], tiles[:n]
-
-
-def _in_file(blocks: Iterable[_Block]) -> Brightness:
-    """Return the blocks' brightness, its tiles in a temporary file: an hour of them is 55 MB."""
-    tiles = RowFile((N_BANDS, N_TILES), np.float32)
-    pts_ns: list[IntArray] = []
-    for of_block, piece in blocks:
-        pts_ns.append(of_block)
-        tiles.append(piece)
-    return Brightness(pts_s=np.concatenate(pts_ns).astype(np.float64) * 1e-9, tiles=tiles)
+    spans_ns = [(int(start * 1e9), int(stop * 1e9)) for start, stop in spans_s]
+    with BrightnessCollector() as collector:
+        decode_spans(video, [collector], spans_ns, workers=workers)
+        return collector.brightness()
 
 
 def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
@@ -268,9 +227,9 @@ def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = No
     )
 
 
-def _mean_level(tiles: NDArray[np.float32] | RowFile[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
+def _mean_level(tiles: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArray:
     """Return the mean of the mask's tiles in every frame, block by block: a film's worth of copies takes memory."""
-    parts = [block[:, mask].mean(axis=1, dtype=np.float64) for block in in_blocks(tiles, _BLOCK)]
+    parts = [tiles[rows][:, mask].mean(axis=1, dtype=np.float64) for rows in blocks(tiles, size=_BLOCK)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

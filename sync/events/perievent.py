@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import BLOCK, blocks, let_go, spilled
+from dataset.support.disk_arrays import BLOCK, blocks, full
 from sync.clock.stamps import typical_interval
 from sync.events.filters import smoothed_power
 
@@ -116,10 +116,8 @@ def typical_step(time_s: FloatArray) -> float:
     if len(time_s) <= _STRETCHES * _STRETCH:
         return _unless_in_bursts(float(np.median(np.diff(time_s))), time_s)
     # Stretches: single steps so far apart might all lie at the same place of a sensor's packets.
-    steps = []
-    for first in np.linspace(0, len(time_s) - _STRETCH, _STRETCHES).astype(np.int64):
-        steps.append(np.diff(time_s[first : first + _STRETCH]))
-        let_go(time_s)
+    firsts = np.linspace(0, len(time_s) - _STRETCH, _STRETCHES).astype(np.int64)
+    steps = [np.diff(time_s[first : first + _STRETCH]) for first in firsts]
     return _unless_in_bursts(float(np.median(steps)), time_s)
 
 
@@ -144,15 +142,14 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
     if rate_hz < WAVEFORM_HZ:
         return time_s, value
     step = max(1, int(rate_hz // 100))
-    at, power = spilled((-(-len(value) // step),), 0.0), spilled((-(-len(value) // step),), 0.0)
-    for rows in blocks(time_s, value, size=BLOCK // step * step):
+    at, power = full((-(-len(value) // step),), 0.0), full((-(-len(value) // step),), 0.0)
+    for rows in blocks(time_s, size=BLOCK // step * step):
         here = slice(rows.start // step, -(-rows.stop // step))
         at[here] = time_s[rows][::step]
         power[here] = smoothed_power(value, rate_hz, _POWER_HZ, rows)[::step]
     np.maximum(power, 0.0, out=power)
     power -= np.percentile(power, _REST_PERCENT)
     np.sqrt(np.maximum(power, 0.0, out=power), out=power)
-    let_go(at, power)
     return at, power
 
 
@@ -191,7 +188,6 @@ def cut_windows(
         mean[k] = np.mean(value[a:b])
         y[k, : b - a] = value[a:b] - mean[k]
         weight[k, : b - a] = 1.0
-    let_go(time_s, value)
     return PerieventWindows(contact=np.array(chosen, dtype=np.int64), t=t, y=y, weight=weight, mean=mean)
 
 

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import signal
 
-from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.support.arrays import FloatArray
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import measure_responses
 from sync.events.perievent import level_of
 from sync.fit.clock_map import ClockMap
+from sync.fit.contact_responses import levels_of_limb
 from sync.fit.match import Pairing, match_events
 from sync.fit.priors import AV_SKEW, BURST
-from sync.quality.sensor_entry import Closure, SensorData, levels_of_limb
+from sync.recording_types import CONTACT_KINDS, SensorRecord
 from sync.robust import mad_sd
 
 _STEP_S = 0.02
@@ -25,14 +25,14 @@ _TOLERANCE_S = 0.09
 _RATE_SD = 50e-6
 
 
-def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) -> tuple[Pairing, ClockMap | None]:
+def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord]) -> tuple[Pairing, ClockMap | None]:
     """Return the pairing of contacts with bursts, and the video's map from it; None where it was refused.
 
     Parameters
     ----------
     contacts : tuple of Contact
         On the file's clock.
-    data : mapping of str to SensorData
+    data : mapping of str to SensorRecord
         On the host's.
 
     Notes
@@ -40,10 +40,10 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorData]) 
     The map is the one under which the sensors' responses come, in the median, when their model's prior delay and
     the prior of the burst say; the error of those priors is one constant, and in the interval.
     """
-    best: tuple[Pairing, str, FloatArray] | None = None
-    for kind in ("clap", "stomp"):
+    best: tuple[Pairing, ContactKind, FloatArray] | None = None
+    for kind in CONTACT_KINDS:
         heard = np.array([c.time_s for c in contacts if c.kind == kind])
-        limb = {n: d for n, d in data.items() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind}
+        limb = {n: d for n, d in data.items() if d.responds_to(kind)}
         bursts = _bursts(limb)
         pairing = match_events(bursts, heard, tolerance_s=_TOLERANCE_S)
         if best is None or (pairing.accepted, pairing.n_matched) > (best[0].accepted, best[0].n_matched):
@@ -90,30 +90,7 @@ def without_rate(line: ClockMap) -> ClockMap:
     )
 
 
-def close_by_contacts(
-    contacts: tuple[Contact, ...], data: Mapping[str, SensorData], sound: ClockMap, span_s: tuple[float, float]
-) -> Closure | None:
-    """Compare the map that contacts alone give the sound with the one it has; None where they give none.
-
-    For a recording in which no sensor answers where it should: either nothing answers at all, or the clocks are far
-    apart, and then the contacts pair with the bursts elsewhere.
-
-    Parameters
-    ----------
-    sound : ClockMap
-        The sound's map by the flashes.
-    span_s : (float, float)
-        The session, in seconds on the host clock.
-    """
-    _, line = fit_contacts(contacts, data)
-    if line is None:
-        return None
-    at = sound.inverse()(np.array([0.5 * (span_s[0] + span_s[1])]))
-    width = float(np.hypot(line.half_width_s(at), sound.half_width_s(at))[0])
-    return Closure(gap_s=float((line(at) - sound(at))[0]), allowed_s=2.576 / 1.96 * width)
-
-
-def _bursts(data: Mapping[str, SensorData]) -> FloatArray:
+def _bursts(data: Mapping[str, SensorRecord]) -> FloatArray:
     """Return the times at which the limb's sensors rise together."""
     levels = [level_of(*d.level) for d in data.values() if len(d.samples.value) > 20]
     if not levels:

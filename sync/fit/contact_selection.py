@@ -13,12 +13,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.support.arrays import FloatArray
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import explained_alone
 from sync.events.perievent import level_of
-from sync.quality.sensor_entry import SensorData
+from sync.fit.contact_responses import Contacts
+from sync.fit.sound_fit import SoundFit
+from sync.recording_types import CONTACT_KINDS, Recording, SensorRecord
 
 #: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
 _REACTION_S = (-0.3, 1.4)
@@ -32,7 +33,7 @@ _ANSWERED_EXPECTED = 0.3
 _AS_USUAL = 0.75
 _LEAST = 3
 #: What a contact of each kind is taken for where its sound alone cannot tell.
-_ALIKE = {"clap": "snap", "stomp": "door"}
+_ALIKE = {ContactKind.CLAP: ContactKind.SNAP, ContactKind.STOMP: ContactKind.DOOR}
 #: A sound dated worse than this is two sounds in one, and its onset is the other's.
 _SHARP_S = 0.005
 #: Hands and heels do not meet twice within this.
@@ -42,14 +43,43 @@ _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
 
 
-def answered_cues(cue_s: FloatArray, kind: str, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:
+def choose_contacts(recording: Recording, sound: SoundFit | None) -> dict[ContactKind, Contacts]:
+    """Return the claps and stomps that count, on the host clock; none where nothing ties the sound to it."""
+    if recording.video is None or sound is None:
+        return {}
+    contacts, sensors = recording.video.contacts, recording.sensors
+    # The contact itself, not its sound's arrival at the microphone.
+    host_s = sound.line(np.array([c.time_s for c in contacts])) - sound.acoustic.value_s
+    found: dict[ContactKind, Contacts] = {}
+    for kind in CONTACT_KINDS:
+        cues = recording.cues.get(kind, np.zeros(0))
+        if len(cues):
+            known = answered_cues(cues, kind, contacts, host_s)
+        else:
+            known = answered_by_sensors(kind, contacts, host_s, sensors)
+        besides = emg_confirmed_contacts(kind, cues, known, contacts, host_s, sensors)
+        indices = sorted(known + besides, key=lambda j: host_s[j])
+        if indices:
+            pts_s = np.array([contacts[i].time_s for i in indices])
+            found[kind] = Contacts(
+                host_s=host_s[indices],
+                pts_s=pts_s,
+                index=np.array(indices, dtype=np.int64),
+                ci95_s=float(sound.line.half_width_s(pts_s).max()),
+                n_made=max(len(cues), len(indices)),
+            )
+    return found
+
+
+def answered_cues(cue_s: FloatArray, kind: ContactKind, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:
     """Return the contacts that answer cues: at most one a cue, of the cue's kind where there is one.
 
     Parameters
     ----------
     cue_s : ndarray, shape (N,)
         Host times at which ``kind`` was asked for.
-    kind : {"clap", "stomp"}
+    kind : ContactKind
+        A clap or a stomp.
     contacts : tuple of Contact
     host_s : ndarray
         Host time of each contact.
@@ -72,7 +102,7 @@ def _windows(cue_s: FloatArray) -> list[tuple[float, float]]:
 
 
 def answered_by_sensors(
-    kind: str, contacts: tuple[Contact, ...], host_s: FloatArray, data: Mapping[str, SensorData]
+    kind: ContactKind, contacts: tuple[Contact, ...], host_s: FloatArray, data: Mapping[str, SensorRecord]
 ) -> list[int]:
     """Return the contacts of a kind that the limb's sensors answer at one common delay.
 
@@ -92,12 +122,12 @@ def answered_by_sensors(
 
 
 def emg_confirmed_contacts(
-    kind: str,
+    kind: ContactKind,
     cue_s: FloatArray,
     known: list[int],
     contacts: tuple[Contact, ...],
     host_s: FloatArray,
-    data: Mapping[str, SensorData],
+    data: Mapping[str, SensorRecord],
 ) -> list[int]:
     """Return further contacts that the limb's sensors answer as they answer those known.
 
@@ -106,7 +136,8 @@ def emg_confirmed_contacts(
 
     Parameters
     ----------
-    kind : {"clap", "stomp"}
+    kind : ContactKind
+        A clap or a stomp.
     cue_s : ndarray, shape (N,)
         Host times at which ``kind`` was asked for.
     known : list of int
@@ -160,11 +191,9 @@ def _n_answered(windows: list[tuple[float, float]], at_s: FloatArray) -> int:
     return n
 
 
-def _explained_by_answers(kind: str, at: FloatArray, data: Mapping[str, SensorData]) -> FloatArray | None:
+def _explained_by_answers(kind: ContactKind, at: FloatArray, data: Mapping[str, SensorRecord]) -> FloatArray | None:
     """Return how much of the limb's values an answer at each delay explains, shape (E, D); None without a limb."""
-    limb = [
-        d for d in data.values() if CONTACT_OF_MUSCLE.get(d.sensor.muscle, kind) == kind and len(d.samples.value) > 20
-    ]
+    limb = [d for d in data.values() if d.responds_to(kind) and len(d.samples.value) > 20]
     if not limb:
         return None
     shares = np.array([explained_alone(at, level_of(*d.level), _DELAYS_S) for d in limb])

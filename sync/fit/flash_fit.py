@@ -20,6 +20,7 @@ from sync.fit.clock_map import ClockMap
 from sync.fit.match import MAX_RATE_PPM, Pairing, match_events
 from sync.fit.priors import LIGHT_LATENCY, light_source
 from sync.fit.rolling_shutter import ShutterFit, fit_video
+from sync.recording_types import FlashLog, FlashSource
 
 #: A look that finds so many of the logged flashes is the last one.
 _NEARLY_ALL = 0.8
@@ -31,29 +32,6 @@ _IN_TIME = 0.2
 #: Rates that cameras have; where stamps scatter, their median spacing tells the rate less well than this.
 _CAMERA_HZ = (10.0, 12.5, 15.0, 20.0, 24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0, 240.0)
 _RATE_KNOWN = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostFlashes:
-    """Flashes as the host knows them.
-
-    Attributes
-    ----------
-    light_s : ndarray, shape (N,)
-        Expected onset of the light: the stored time plus its source's latency.
-    sd_s : ndarray, shape (N,)
-        Standard deviation of each, apart from what all share.
-    latency_s, latency_sd_s : float
-        Of the source most flashes came from; it is common to all, so more flashes do not reduce it.
-    source : str
-        ``box``, ``screen``, ``terminal``, ``terminal-ssh`` or ``file``; empty where there are none.
-    """
-
-    light_s: FloatArray
-    sd_s: FloatArray
-    latency_s: float
-    latency_sd_s: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +52,7 @@ class VideoFit:
     shutter: ShutterFit | None
 
 
-def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> HostFlashes:
+def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> FlashLog:
     """Return when the light of each stored flash is expected.
 
     Parameters
@@ -85,14 +63,14 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
         ``source`` of each event.
     """
     kinds = [light_source(s) for s in sources]
-    main = max(sorted(set(kinds)), key=kinds.count) if kinds else ""
+    main = max(sorted(set(kinds)), key=kinds.count) if kinds else FlashSource.NONE
     priors = [LIGHT_LATENCY[k] for k in kinds]
     latency = np.array([p.value_s for p in priors])
     # A box's own scatter is what it states; a screen's scatters about its latency as well.
-    own = np.array([0.5 * p.sd_s if k != "box" else 0.0 for p, k in zip(priors, kinds, strict=True)])
+    own = np.array([0.5 * p.sd_s if k is not FlashSource.BOX else 0.0 for p, k in zip(priors, kinds, strict=True)])
     sd = np.sqrt((np.asarray(uncertainty_s) / 1.96) ** 2 + own**2 + 0.0003**2)
-    common = LIGHT_LATENCY[main] if main else LIGHT_LATENCY["terminal"]
-    return HostFlashes(
+    common = LIGHT_LATENCY[main if main else FlashSource.TERMINAL]
+    return FlashLog(
         light_s=np.asarray(time_s) + latency if len(kinds) else np.zeros(0),
         sd_s=sd if len(kinds) else np.zeros(0),
         latency_s=common.value_s,
@@ -101,13 +79,13 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
     )
 
 
-def fit_flashes(brightness: Brightness, flashes: HostFlashes, late_s: FloatArray | None = None) -> VideoFit:
+def fit_flashes(brightness: Brightness, flashes: FlashLog, late_s: FloatArray | None = None) -> VideoFit:
     """Return the video's map from the flashes found in it, in the whole picture or in the part that shows them.
 
     Parameters
     ----------
     brightness : Brightness
-    flashes : HostFlashes
+    flashes : FlashLog
     late_s : ndarray, shape (F,), optional
         How late each frame was stamped, as :func:`frame_lateness_s` tells it from all frames of a recording; by
         default from the frames in the file.
@@ -184,7 +162,7 @@ def _usual_lateness(pts_s: FloatArray, late_s: FloatArray) -> tuple[float, float
     return float(height), float(slope), float(high - low) / (2 * 1.96)
 
 
-def _fit_flashes(brightness: Brightness, flashes: HostFlashes) -> VideoFit:
+def _fit_flashes(brightness: Brightness, flashes: FlashLog) -> VideoFit:
     tolerance_s = (
         1.2 * brightness.frame_s + 0.005 + 3 * float(np.median(flashes.sd_s, axis=0) if len(flashes.sd_s) else 0)
     )

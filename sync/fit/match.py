@@ -8,7 +8,7 @@ counts only where trains that have nothing in common would hardly ever give one 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -123,10 +123,9 @@ def match_events(
     margin = max(0.0, (k - second - 1) / k) if k else 0.0
     residual_s = matched - best.clock(tar[best.pairs[:, 1]])
     chance = n_looks * _expected_by_chance(ref, tar, residual_s, tolerance_s, max_rate_ppm * 1e-6)
-    reason = _refusal(k, n, m, rate, margin, second, chance)
-    return Pairing(
-        accepted=not reason,
-        reason=reason,
+    found = Pairing(
+        accepted=True,
+        reason="",
         pairs=best.pairs,
         residual_s=residual_s,
         n_reference=n,
@@ -136,9 +135,23 @@ def match_events(
         coverage=float(np.ptp(matched)) / span if span > 0 and k else 0.0,
         largest_gap_s=float(np.max(np.diff(knots))) if k else span,
     )
+    reason = _why_refused(found, second, chance)
+    return replace(found, accepted=not reason, reason=reason)
 
 
-def _refusal(k: int, n: int, m: int, rate: float, margin: float, second: int, chance: float) -> str:
+def _why_refused(found: Pairing, second: int, chance: float) -> str:
+    """Return which gate a pairing misses, in words; empty where it passes all.
+
+    Parameters
+    ----------
+    found : Pairing
+    second : int
+        Pairs of the second-best pairing.
+    chance : float
+        Pairings as good that unrelated trains are expected to give.
+    """
+    k, n, m = found.n_matched, found.n_reference, found.n_target
+    rate, margin = found.match_rate, found.ambiguity_margin
     if k < MIN_MATCHES:
         return f"only {k} of {n} reference events were found among {m} detected; at least {MIN_MATCHES} are needed"
     if rate < MIN_MATCH_RATE:

@@ -19,9 +19,8 @@ from dataset.support.arrays import FloatArray, IntArray, true_runs
 from dataset.support.errors import VideoError
 from sync import resample
 from sync.events.flashes import read_brightness_about
-from sync.fit.flash_fit import HostFlashes, fit_flashes
-from sync.quality.sensor_entry import SensorData
-from sync.recording_types import FrameStamps
+from sync.fit.flash_fit import fit_flashes
+from sync.recording_types import FlashLog, FrameStamps, SensorRecord
 
 #: A flash is looked for from so long before its frames should have come until so long after.
 _BEFORE_S, _AFTER_S = 1.2, 1.8
@@ -46,7 +45,7 @@ class PoseFramePlan:
 
 
 def predict_pose_frames(
-    video: Path, stamps: FrameStamps, flashes: HostFlashes, sensors: Mapping[str, SensorData], workers: int
+    video: Path, stamps: FrameStamps, flashes: FlashLog, sensors: Mapping[str, SensorRecord], workers: int
 ) -> PoseFramePlan | None:
     """Return the frames that will be wanted, None where that cannot be foreseen.
 
@@ -56,8 +55,8 @@ def predict_pose_frames(
         The capture's own.
     stamps : FrameStamps
         When its frames arrived.
-    flashes : HostFlashes
-    sensors : mapping of channel to SensorData
+    flashes : FlashLog
+    sensors : mapping of channel to SensorRecord
     workers : int
         Threads.
     """

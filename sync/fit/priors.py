@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync.events.contacts import ContactKind
+from sync.recording_types import FlashSource
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
@@ -19,7 +22,10 @@ class Prior:
 
 #: Centroid of a limb's burst relative to its contact's sound. Arms brake before the hands meet; legs stiffen before
 #: the heel lands and absorb a little after it: a lead of tens of milliseconds, known to no better than this.
-BURST = {"clap": Prior(value_s=-0.04, sd_s=0.04), "stomp": Prior(value_s=-0.03, sd_s=0.04)}
+BURST = {
+    ContactKind.CLAP: Prior(value_s=-0.04, sd_s=0.04),
+    ContactKind.STOMP: Prior(value_s=-0.03, sd_s=0.04),
+}
 
 #: Of a burst's prior, what the muscles of one limb do not share, and what the left and the right of one muscle do not:
 #: a limb acts as a whole, agonist and antagonist need not, and two sides move alike. The rest is common to the limb.
@@ -32,11 +38,11 @@ BURST_OF_PERSON = Prior(value_s=0.0, sd_s=0.020)
 #: From the stored host time of a flash to its light. A box stamps the light itself, and states how well; what its own
 #: questions and answers cannot tell is which of them waited for USB's next millisecond. A terminal draws when it likes.
 LIGHT_LATENCY = {
-    "box": Prior(value_s=0.0, sd_s=0.0003),
-    "screen": Prior(value_s=0.020, sd_s=0.012),
-    "terminal": Prior(value_s=0.030, sd_s=0.020),
-    "terminal-ssh": Prior(value_s=0.070, sd_s=0.040),
-    "file": Prior(value_s=0.0, sd_s=0.001),
+    FlashSource.BOX: Prior(value_s=0.0, sd_s=0.0003),
+    FlashSource.SCREEN: Prior(value_s=0.020, sd_s=0.012),
+    FlashSource.TERMINAL: Prior(value_s=0.030, sd_s=0.020),
+    FlashSource.TERMINAL_SSH: Prior(value_s=0.070, sd_s=0.040),
+    FlashSource.FILE: Prior(value_s=0.0, sd_s=0.001),
 }
 
 #: Sound later than picture in a file that somebody else recorded and whose skew nothing measures.
@@ -68,14 +74,17 @@ MOTION_LAG = Prior(value_s=-0.05, sd_s=0.05)
 
 
 _LIGHT_WORDS = (
-    ("terminal-ssh", ("ssh",)), ("box", ("box", "led")), ("file", ("file", "import")), ("screen", ("screen", "window")),
-)  # fmt: skip
+    (FlashSource.TERMINAL_SSH, ("ssh",)),
+    (FlashSource.BOX, ("box", "led")),
+    (FlashSource.FILE, ("file", "import")),
+    (FlashSource.SCREEN, ("screen", "window")),
+)
 
 
-def light_source(source: str) -> str:
+def light_source(source: str) -> FlashSource:
     """Return which latency applies to an event's source; what is unknown is taken for a terminal, the worst."""
     text = source.lower()
     for key, words in _LIGHT_WORDS:
         if any(word in text for word in words):
             return key
-    return "terminal"
+    return FlashSource.TERMINAL

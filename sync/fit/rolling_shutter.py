@@ -102,12 +102,13 @@ def fit_video(
     def sharp(i: int, shutter: _Shutter) -> FloatArray:
         return _onset_curve(flashes[i], onset_grid, shutter, float(host_sd_s[i]), _MODEL_NOISE)
 
-    found = _look(base, x, blurred, onset_grid, shutters, offsets, rates)
+    found = _posterior(_Timing(base, x, onset_grid, blurred), shutters, offsets, rates)
+    timing = _Timing(base, x, onset_grid, sharp)
     shutters = [replace(shutter, tone=tone) for shutter in found.likely for tone in _TONES]
     for _ in range(_CLOSE_LOOKS):
         offsets, rates = _about(found.offset_s, found.covariance[0, 0]), _about(found.rate, found.covariance[1, 1])
         rates = rates[np.abs(rates) <= 200e-6] if np.any(np.abs(rates) <= 200e-6) else rates
-        found = _look(base, x, sharp, onset_grid, shutters, offsets, rates)
+        found = _posterior(timing, shutters, offsets, rates)
         shutters = found.likely
     # Frames without a partly lit row leave an interval within which all is alike: a normal one would be too wide.
     o_mean, r_mean, covariance = found.offset_s, found.rate, found.covariance * np.outer(found.tails, found.tails)
@@ -150,23 +151,29 @@ class _Posterior:
     likely: list[_Shutter]
 
 
-def _look(
-    base: FloatArray,
-    x: FloatArray,
-    curve: Callable[[int, _Shutter], FloatArray],
-    onset_grid: FloatArray,
-    shutters: list[_Shutter],
-    offsets: FloatArray,
-    rates: FloatArray,
-) -> _Posterior:
-    """Return the posterior over a grid of offsets and rates, summed over shutters; ``curve`` is that of one flash."""
+@dataclass(frozen=True, slots=True)
+class _Timing:
+    """What the flashes say of their onsets: where the first guess puts them, and how likely each shift of that is."""
+
+    #: Onset of each flash on the video clock against the whole-frame guess.
+    base_s: FloatArray
+    #: Time of each flash about their middle.
+    x_s: FloatArray
+    onset_grid_s: FloatArray
+    #: Log-likelihood over the grid for one flash and a shutter.
+    curve: Callable[[int, _Shutter], FloatArray]
+
+
+def _posterior(timing: _Timing, shutters: list[_Shutter], offsets: FloatArray, rates: FloatArray) -> _Posterior:
+    """Return the posterior over a grid of offsets and rates, summed over shutters."""
+    base, x = timing.base_s, timing.x_s
     shift = base[:, None, None] - offsets[None, :, None] - x[:, None, None] * rates[None, None, :]
     prior = np.broadcast_to(-0.5 * (rates / (_RATE_SD_PPM * 1e-6)) ** 2, (len(offsets), len(rates)))
     totals = np.empty((len(shutters), len(offsets), len(rates)))
     for k, shutter in enumerate(shutters):
         totals[k] = prior + shutter.log_prior
         for i in range(len(base)):
-            totals[k] += np.interp(shift[i], onset_grid, curve(i, shutter))
+            totals[k] += np.interp(shift[i], timing.onset_grid_s, timing.curve(i, shutter))
     # In place: for a long session these are the largest arrays of all.
     totals -= totals.max()
     part = np.exp(totals, out=totals)

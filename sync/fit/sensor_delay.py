@@ -18,6 +18,7 @@ from scipy import special
 
 from dataset.sensors.profile import Delay
 from dataset.support.arrays import BoolArray, FloatArray
+from sync.events.contacts import ContactKind
 from sync.fit.priors import BURST, BURST_OF_MUSCLE, BURST_OF_PERSON, BURST_OF_SIDE
 
 #: How far one sensor's delay may lie from its model's in one rig (standard deviations, seconds), each as likely
@@ -39,7 +40,7 @@ class SensorResponse:
     ----------
     model : str
         Sensors of one model share a delay.
-    kind : {"clap", "stomp"}
+    kind : ContactKind
     muscle, side : str
     prior : Delay
         Of the model's delay; used where none of its sensors was measured.
@@ -48,7 +49,7 @@ class SensorResponse:
     """
 
     model: str
-    kind: str
+    kind: ContactKind
     muscle: str
     side: str
     prior: Delay

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dataset.support.arrays import FloatArray
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.fit.clock_map import ClockMap
-from sync.fit.flash_fit import HostFlashes
 from sync.fit.match import Pairing, match_events
 from sync.fit.priors import ACOUSTIC, ACOUSTIC_BEYOND_BOX, AV_SKEW, MICROPHONE, SOUND_RATE_SD, Prior
+from sync.recording_types import FlashLog, FlashSource
 from sync.robust import cauchy_weight, mad_sd
 
 _BEEP_SD_S = 0.0015
@@ -49,7 +49,7 @@ class SoundFit:
 
 
 def fit_sound(
-    contacts: tuple[Contact, ...], flashes: HostFlashes, video: ClockMap, arrival_s: float | None = None
+    contacts: tuple[Contact, ...], flashes: FlashLog, video: ClockMap, arrival_s: float | None = None
 ) -> SoundFit:
     """Return the sound's map: from a box's beeps, which sound with its flashes, else from what is assumed.
 
@@ -57,15 +57,15 @@ def fit_sound(
     ----------
     contacts : tuple of Contact
         With the beeps heard.
-    flashes : HostFlashes
+    flashes : FlashLog
     video : ClockMap
     arrival_s : float, optional
         When presentation time 0 arrived on the host clock, in our own recordings: without a beep their sound is then
         laid where its blocks arrived, less the microphone's prior. A file of somebody else's takes the video's map,
         the skew unknown.
     """
-    beeps = np.array([c.time_s for c in contacts if c.kind == "beep"])
-    if flashes.source == "box" and len(beeps) >= _MIN_BEEPS:
+    beeps = np.array([c.time_s for c in contacts if c.kind == ContactKind.BEEP])
+    if flashes.source is FlashSource.BOX and len(beeps) >= _MIN_BEEPS:
         pairing = match_events(flashes.light_s, beeps, tolerance_s=0.015)
         if pairing.accepted:
             light, heard = flashes.light_s[pairing.pairs[:, 0]], beeps[pairing.pairs[:, 1]]

@@ -1,4 +1,4 @@
 """Verdicts: gates, each stream's entry, the two routes' closure, advice, and the lag probe.
 
-May import `sync.fit`, `sync.events` and `sync.clock`.
+May import `sync.events`, `sync.fit`, `sync.recording_types` and `sync.robust`.
 """

@@ -14,7 +14,9 @@ from enum import StrEnum
 from dataset.session.types import StreamSync
 from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE, MIN_MATCHES
 from sync.quality import gates
+from sync.quality.gates import Verdict
 from sync.quality.sensor_entry import MIN_DELIVERED, RATE_TOLERANCE
+from sync.quality.stream_alignment import DelaySource, SensorConstants, VideoConstants
 
 #: Names of the streams that are no sensor.
 VIDEO, SOUND = "video", "sound"
@@ -122,7 +124,7 @@ def advise(
     if VIDEO not in streams:
         advice[VIDEO] = Advice(cause=Cause.NO_VIDEO)
     for name, stream in streams.items():
-        if stream.verdict == gates.PASS:
+        if stream.verdict == Verdict.PASS:
             cause = None
         elif name == VIDEO:
             cause = _video(stream, closes=closes, overlaps=overlaps)
@@ -135,7 +137,7 @@ def advise(
 
 
 def _video(stream: StreamSync, *, closes: bool, overlaps: bool) -> Cause:
-    if stream.verdict == gates.FAIL and stream.method != "assumed":
+    if stream.verdict == Verdict.FAIL and stream.method != "assumed":
         if not overlaps:
             return Cause.NO_OVERLAP
         return Cause.FLASHES_MISDATED if closes else Cause.ROUTES_DISAGREE
@@ -147,8 +149,7 @@ def _video(stream: StreamSync, *, closes: bool, overlaps: bool) -> Cause:
         return Cause.WIDTH_UNKNOWN
     if stream.error_ci95_s > gates.VIDEO_GATE_S[0]:
         return Cause.TOO_WIDE
-    of_terminal = str(stream.constants.get("flash_source", "")).startswith("terminal")
-    return Cause.TERMINAL_FLASHES if of_terminal else Cause.SCATTERED
+    return Cause.TERMINAL_FLASHES if VideoConstants.read(stream.constants).flash_source.is_terminal else Cause.SCATTERED
 
 
 def _unpaired(stream: StreamSync) -> Cause:
@@ -165,14 +166,15 @@ def _unpaired(stream: StreamSync) -> Cause:
 
 
 def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
-    rate_hz, delivered = _number(stream, "rate_hz"), _number(stream, "delivered")
-    if stream.verdict == gates.FAIL:
+    constants = SensorConstants.read(stream.constants)
+    rate_hz, delivered = constants.rate_hz, constants.delivered
+    if stream.verdict == Verdict.FAIL:
         # Fewer values than a rate needs count as lost: nothing else can be said of them.
         lost = not math.isfinite(rate_hz) or not delivered >= MIN_DELIVERED
         return Cause.LOST_VALUES if lost else Cause.CONSTANT_VALUE
     if nominal_hz > 0 and abs(rate_hz / nominal_hz - 1.0) > RATE_TOLERANCE:
         return Cause.RATE
-    if stream.constants.get("delay_source") != "measured":
+    if constants.delay_source is not DelaySource.MEASURED:
         return _unanswered(stream)
     if not math.isfinite(stream.error_ci95_s):
         return Cause.WIDTH_UNKNOWN
@@ -181,7 +183,7 @@ def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
 
 def _behind_video(cause: Cause, video: StreamSync | None) -> Cause:
     """Return what a sensor's cause comes from where the video's is behind it."""
-    if cause in _FROM_CONTACTS and (video is None or video.verdict == gates.FAIL):
+    if cause in _FROM_CONTACTS and (video is None or video.verdict == Verdict.FAIL):
         return Cause.VIDEO_FIRST
     if cause is Cause.TOO_WIDE and video is not None and video.method == "contacts":
         return Cause.CONTACTS_ONLY
@@ -193,7 +195,3 @@ def _unanswered(stream: StreamSync) -> Cause:
         return Cause.NO_CONTACT
     # A margin is told only of a response that was fitted: it answered enough, and fits elsewhere as well.
     return Cause.AMBIGUOUS_ANSWERS if 0.0 < stream.ambiguity_margin < MIN_MARGIN else Cause.FEW_ANSWERS
-
-
-def _number(stream: StreamSync, name: str) -> float:
-    return float(stream.constants.get(name, math.nan))

@@ -5,11 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-PASS, WARNING, FAIL = "PASS", "WARNING", "FAIL"
+
+class Verdict(StrEnum):
+    """How far a stream or a session can be trusted, in order: the worst of several is their maximum."""
+
+    PASS = "PASS"
+    WARNING = "WARNING"
+    FAIL = "FAIL"
+
+    @property
+    def severity(self) -> int:
+        """0 for PASS, 1 for WARNING, 2 for FAIL."""
+        return list(Verdict).index(self)
+
+    # A string's own order is the alphabet's.
+    def __lt__(self, other: str) -> bool:
+        return self.severity < Verdict(other).severity
+
+    def __le__(self, other: str) -> bool:
+        return self.severity <= Verdict(other).severity
+
+    def __gt__(self, other: str) -> bool:
+        return self.severity > Verdict(other).severity
+
+    def __ge__(self, other: str) -> bool:
+        return self.severity >= Verdict(other).severity
+
 
 #: Half-widths in seconds up to which a stream passes, and up to which the warning is a mild one.
 VIDEO_GATE_S = (0.010, 0.020)
@@ -25,13 +51,8 @@ MIN_SENSORS = 4
 class Judgement:
     """A verdict and why."""
 
-    verdict: str
+    verdict: Verdict
     reason: str
-
-
-def worst(verdicts: list[str]) -> str:
-    """Return the worst of several verdicts."""
-    return next((v for v in (FAIL, WARNING) if v in verdicts), PASS)
 
 
 def sensor_gate_s(rate_hz: float) -> tuple[float, float]:
@@ -67,43 +88,43 @@ def judge_precision(
     """
     width = f"{subject} is known to within {1e3 * error_ci95_s:.1f} ms"
     if not math.isfinite(error_ci95_s):
-        return Judgement(verdict=WARNING, reason=f"how well {subject} is known could not be told")
+        return Judgement(verdict=Verdict.WARNING, reason=f"how well {subject} is known could not be told")
     if residual_s > residual_gate_s:
         return Judgement(
-            verdict=WARNING,
+            verdict=Verdict.WARNING,
             reason=f"{width}, but events lie up to {1e3 * residual_s:.0f} ms off (allowed {1e3 * residual_gate_s:.0f})",
         )
     if error_ci95_s <= gate_s[0]:
-        return Judgement(verdict=PASS, reason=width)
+        return Judgement(verdict=Verdict.PASS, reason=width)
     bound = gate_s[0] if error_ci95_s <= gate_s[1] else gate_s[1]
-    return Judgement(verdict=WARNING, reason=f"{width}, which is more than {1e3 * bound:.0f} ms")
+    return Judgement(verdict=Verdict.WARNING, reason=f"{width}, which is more than {1e3 * bound:.0f} ms")
 
 
-def judge_whole(video: Judgement, sensors: Mapping[str, Judgement]) -> tuple[str, list[str]]:
+def judge_whole(video: Judgement, sensors: Mapping[str, Judgement]) -> tuple[Verdict, list[str]]:
     """Return the session's verdict and the reasons for it.
 
     The session fails when its video fails or fewer than four sensors remain; a failed sensor alone is a warning,
     since its column is left empty. A rig of fewer than four sensors needs all of them.
     """
     reasons: list[str] = []
-    verdict = PASS
-    remaining = [name for name, j in sensors.items() if j.verdict != FAIL]
+    verdict = Verdict.PASS
+    remaining = [name for name, j in sensors.items() if j.verdict != Verdict.FAIL]
     needed = min(MIN_SENSORS, len(sensors)) if sensors else 1
-    if video.verdict == FAIL:
-        verdict = FAIL
+    if video.verdict == Verdict.FAIL:
+        verdict = Verdict.FAIL
         reasons.append(f"video: {video.reason}")
     if len(remaining) < needed:
-        verdict = FAIL
+        verdict = Verdict.FAIL
         reasons.append(f"sensors: {len(remaining)} of {len(sensors)} are usable and {needed} are needed")
     alike: dict[str, list[str]] = {}
     for name, judgement in sensors.items():
-        if judgement.verdict != PASS:
-            verdict = worst([verdict, WARNING])
+        if judgement.verdict != Verdict.PASS:
+            verdict = max(verdict, Verdict.WARNING)
             alike.setdefault(judgement.reason, []).append(name)
     for reason, names in alike.items():
         whole_rig = len(names) == len(sensors) > 1
         reasons.append(f"{'every sensor' if whole_rig else ', '.join(names)}: {reason}")
-    if video.verdict == WARNING:
-        verdict = worst([verdict, WARNING])
+    if video.verdict == Verdict.WARNING:
+        verdict = max(verdict, Verdict.WARNING)
         reasons.insert(0, f"video: {video.reason}")
     return verdict, reasons

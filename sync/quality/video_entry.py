@@ -1,168 +1,198 @@
-"""The ``/sync`` entries of the video and the sound: map, intervals, evidence and verdict."""
+"""The video's and the sound's alignment: map, interval, evidence and verdict."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from dataset.session.types import StreamSync
 from dataset.support.arrays import FloatArray
-from sync.events.contacts import Contact
-from sync.fit.clock_map import ClockMap
-from sync.fit.flash_fit import HostFlashes
+from sync.events.contacts import Contact, ContactKind
 from sync.fit.match import Pairing
-from sync.fit.rolling_shutter import ShutterFit
 from sync.fit.sound_fit import SoundFit
+from sync.fit.video_map import VideoMapped
 from sync.quality import gates
-from sync.quality.gates import FAIL, PASS, WARNING
+from sync.quality.closure import Closure
+from sync.quality.gates import Judgement, Verdict
+from sync.quality.stream_alignment import SoundConstants, StreamAlignment, VideoConstants
+from sync.recording_types import FlashLog, Recording
 
 #: Matched events that lie this many frames off are not of one train.
 _OTHER_EVENTS = 2.5
+#: So many contacts that no sensor answers are no accident of weak claps.
+_MANY_CONTACTS = 6
+_METHOD = {"flash": "flashes", "contacts": "contacts", "none": "assumed"}
 
 
-def video_sync(
-    line: ClockMap,
-    pairing: Pairing,
-    flashes: HostFlashes,
-    sound: SoundFit | None,
-    pts_s: FloatArray,
-    *,
-    route: str,
-    shutter: ShutterFit | None,
-    why: str = "",
-) -> StreamSync:
-    """Return the video's entry; its verdict is FAIL where nothing ties it to the clock.
+def video_streams(
+    recording: Recording, mapped: VideoMapped | None, span_s: tuple[float, float]
+) -> dict[str, StreamAlignment]:
+    """Return the alignment of the video and of its sound; nothing where there is no video."""
+    if mapped is None or recording.video is None:
+        return {}
+    streams = {"video": _video_stream(mapped, recording.flashes, recording.video.brightness.pts_s)}
+    if mapped.sound:
+        streams["sound"] = _sound_stream(mapped.sound, recording.flashes, recording.video.contacts, span_s)
+    return streams
+
+
+def judge_video(
+    video: StreamAlignment | None,
+    closure: Closure | None,
+    span_s: tuple[float, float],
+    lateness_s: float | None,
+    n_unanswered: int,
+) -> Judgement:
+    """Judge the video beside the rest of the recording, which can contradict its own evidence.
 
     Parameters
     ----------
-    pts_s : ndarray, shape (F,)
-        All frames' times, over which the interval is told.
-    route : {"flash", "contacts", "none"}
-    why : str
-        Why the flashes were not used, where they were not; the whole reason where the route is none.
+    video : StreamAlignment or None
+    closure : Closure or None
+        Of the two routes, where there are two.
+    span_s : (float, float)
+        What video and sensors share.
+    lateness_s : float or None
+        How long after their exposure nearly all frames arrived.
+    n_unanswered : int
+        Claps and stomps heard, where hardly a sensor responds to them.
     """
-    method = {"flash": "flashes", "contacts": "contacts"}.get(route, "assumed")
+    if video is None:
+        return Judgement(verdict=Verdict.FAIL, reason="the capture has no video; give one with --video")
+    if span_s[1] <= span_s[0]:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"the video and the sensors do not overlap in time: {span_s[0] - span_s[1]:.1f} s lie between them",
+        )
+    if closure is not None and not closure.closes:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=(
+                f"the two routes disagree: by flash and arrival the sensors answer {1e3 * closure.gap_s:+.0f} ms off "
+                f"what their model and a clap allow ({1e3 * closure.allowed_s:.0f} ms); one pairing is wrong"
+            ),
+        )
+    by_flashes = video.method == "flashes"
+    if by_flashes and n_unanswered >= _MANY_CONTACTS:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"{n_unanswered} claps and stomps are heard, and hardly a sensor answers them where the flashes put "
+            "them: flashes, video and sensors are not of one recording, or not on one clock",
+        )
+    if lateness_s is not None and by_flashes and lateness_s < -video.error_ci95_s - 0.002:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"by its flashes the frames were exposed {-1e3 * lateness_s:.0f} ms after they had arrived; "
+            "the flashes' times or their pairing are wrong",
+        )
+    return Judgement(verdict=video.verdict, reason=video.reason)
+
+
+def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> StreamAlignment:
+    """Return the video's alignment, its interval that of all frames; FAIL where nothing ties it to the clock."""
+    line, pairing, sound, shutter = mapped.line, mapped.pairing, mapped.sound, mapped.shutter
     error = float(line.half_width_s(pts_s).max())
     residual = pairing.residual_s if shutter is None else shutter.residual_s
-    frame_s = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 1 / 30
-    if route == "flash":
-        judged = gates.judge_precision(
-            error, gates.VIDEO_GATE_S, gates.robust_largest_s(residual), frame_s, "the video's clock"
-        )
-        verdict, reason = judged.verdict, judged.reason
-        largest_s = gates.robust_largest_s(residual)
-        if largest_s > _OTHER_EVENTS * frame_s:
-            verdict = FAIL
-            reason = (
-                f"its flashes lie up to {1e3 * largest_s:.0f} ms off their map (allowed {1e3 * frame_s:.0f}): "
-                "some of them are other lights, or its frames' times are wrong"
-            )
-        if flashes.source.startswith("terminal") and verdict == PASS:
-            verdict, reason = (
-                WARNING,
-                f"{reason}, but its flashes came from a terminal, whose light is late by an unknown time",
-            )
-    elif route == "contacts":
-        verdict = WARNING
+    if mapped.route == "flash":
+        frame_s = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 1 / 30
+        judged = _judge_flashes(error, residual, frame_s, of_terminal=flashes.source.is_terminal)
+    elif mapped.route == "contacts":
         reason = (
-            f"no flash ties the video to the clock ({why}); claps and stomps alone tie it to the sensors, "
+            f"no flash ties the video to the clock ({mapped.why}); claps and stomps alone tie it to the sensors, "
             f"within {1e3 * error:.0f} ms because the sensors' own delay is taken from a prior"
         )
+        judged = Judgement(verdict=Verdict.WARNING, reason=reason)
     else:
-        verdict, reason = FAIL, why
-    matched = line(pts_s[:0])
-    if pairing.accepted:
-        matched = np.sort(_matched_host_s(pairing, flashes, method, line, sound))
+        judged = Judgement(verdict=Verdict.FAIL, reason=mapped.why)
+    matched = _matched_host_s(flashes, mapped)
     span = line(pts_s[[0, -1]])
-    knots = np.concatenate([span[:1], matched, span[1:]])
-    constants: dict[str, float | str] = {
-        "av_skew_s": sound.av_skew_s if sound else 0.0,
-        "av_skew_sd_s": sound.av_skew_sd_s if sound else math.nan,
-        "screen_latency_s": flashes.latency_s,
-        "screen_latency_sd_s": flashes.latency_sd_s,
-        "flash_source": flashes.source,
-        "readout_s": shutter.readout_s if shutter else math.nan,
-        "exposure_s": shutter.exposure_s if shutter else math.nan,
-    }
-    return StreamSync(
-        method=method,
-        verdict=verdict,
-        reason=reason,
-        offset_s=line.offset_s,
-        rate_ppm=line.rate * 1e6,
-        offset_ci95_s=float(line.half_width_s(np.zeros(1))[0]),
-        rate_ci95_ppm=1.96e6 * line.rate_sd,
+    return StreamAlignment(
+        method=_METHOD[mapped.route],
+        map=line,
         error_ci95_s=error,
-        n_reference=pairing.n_reference,
-        n_target=pairing.n_target,
-        n_matched=pairing.n_matched if pairing.accepted else 0,
-        match_rate=pairing.match_rate,
-        ambiguity_margin=pairing.ambiguity_margin,
-        max_residual_s=float(np.max(np.abs(residual))) if len(residual) else math.nan,
-        rms_residual_s=float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan,
-        coverage=float(np.ptp(matched)) / max(1e-9, float(span[1] - span[0])) if len(matched) else 0.0,
-        largest_gap_s=float(np.max(np.diff(knots))),
+        pairing=replace(
+            pairing,
+            coverage=float(np.ptp(matched)) / max(1e-9, float(span[1] - span[0])) if len(matched) else 0.0,
+            largest_gap_s=float(np.max(np.diff(np.concatenate([span[:1], matched, span[1:]])))),
+        ),
+        residual_s=residual,
         extrapolated_s=max(0.0, float(matched[0] - span[0]), float(span[1] - matched[-1]))
         if len(matched)
         else math.nan,
-        constants=constants,
-        matches=pairing.pairs,
-        residual_s=residual if pairing.accepted else np.zeros(len(pairing.pairs)),
+        constants=VideoConstants(
+            av_skew_s=sound.av_skew_s if sound else 0.0,
+            av_skew_sd_s=sound.av_skew_sd_s if sound else math.nan,
+            screen_latency_s=flashes.latency_s,
+            screen_latency_sd_s=flashes.latency_sd_s,
+            flash_source=flashes.source,
+            readout_s=shutter.readout_s if shutter else math.nan,
+            exposure_s=shutter.exposure_s if shutter else math.nan,
+        ),
+        verdict=judged.verdict,
+        reason=judged.reason,
         epochs=np.array([[pts_s[0], pts_s[-1], line.offset_s]]),
     )
 
 
-def sound_sync(
-    sound: SoundFit, flashes: HostFlashes, contacts: tuple[Contact, ...], span_s: tuple[float, float]
-) -> StreamSync:
-    """Return the sound's entry."""
+def _judge_flashes(error_s: float, residual_s: FloatArray, frame_s: float, *, of_terminal: bool) -> Judgement:
+    """Judge a video that flashes tie to the clock."""
+    largest_s = gates.robust_largest_s(residual_s)
+    if largest_s > _OTHER_EVENTS * frame_s:
+        return Judgement(
+            verdict=Verdict.FAIL,
+            reason=f"its flashes lie up to {1e3 * largest_s:.0f} ms off their map (allowed {1e3 * frame_s:.0f}): "
+            "some of them are other lights, or its frames' times are wrong",
+        )
+    judged = gates.judge_precision(error_s, gates.VIDEO_GATE_S, largest_s, frame_s, "the video's clock")
+    if of_terminal and judged.verdict is Verdict.PASS:
+        reason = f"{judged.reason}, but its flashes came from a terminal, whose light is late by an unknown time"
+        return Judgement(verdict=Verdict.WARNING, reason=reason)
+    return judged
+
+
+def _sound_stream(
+    sound: SoundFit, flashes: FlashLog, contacts: tuple[Contact, ...], span_s: tuple[float, float]
+) -> StreamAlignment:
+    """Return the sound's alignment."""
     line = sound.line
     pts = line.inverse()(np.array(span_s))
     error = float(line.half_width_s(pts).max())
-    pairing = sound.pairing
+    pairing = sound.pairing or Pairing(accepted=False, reason="")
     measured = sound.method == "beeps"
     if measured:
-        reason = f"{pairing.n_matched if pairing else 0} beeps sound with their flashes, to within {1e3 * error:.1f} ms"
+        reason = f"{pairing.n_matched} beeps sound with their flashes, to within {1e3 * error:.1f} ms"
     else:
         source = "its arrival" if sound.method == "arrival" else "the video"
         reason = f"no beep measures it: it is taken from {source}, to within {1e3 * error:.0f} ms"
-    beeps = sum(c.kind == "beep" for c in contacts)
-    residual = pairing.residual_s if pairing is not None else np.zeros(0)
-    return StreamSync(
+    return StreamAlignment(
         method=sound.method,
-        verdict=PASS if measured and error <= gates.VIDEO_GATE_S[0] else WARNING,
-        reason=reason,
-        offset_s=line.offset_s,
-        rate_ppm=line.rate * 1e6,
-        offset_ci95_s=float(line.half_width_s(np.zeros(1))[0]),
-        rate_ci95_ppm=1.96e6 * line.rate_sd,
+        map=line,
         error_ci95_s=error,
-        n_reference=len(flashes.light_s),
-        n_target=beeps,
-        n_matched=pairing.n_matched if pairing is not None else 0,
-        match_rate=pairing.match_rate if pairing is not None else 0.0,
-        ambiguity_margin=pairing.ambiguity_margin if pairing is not None else 0.0,
-        max_residual_s=float(np.max(np.abs(residual))) if len(residual) else math.nan,
-        rms_residual_s=float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan,
-        coverage=pairing.coverage if pairing is not None else 0.0,
-        largest_gap_s=pairing.largest_gap_s if pairing is not None else math.nan,
-        constants={
-            "av_skew_s": sound.av_skew_s,
-            "av_skew_sd_s": sound.av_skew_sd_s,
-            "acoustic_delay_s": sound.acoustic.value_s,
-            "acoustic_delay_sd_s": sound.acoustic.sd_s,
-        },
-        matches=pairing.pairs if pairing is not None else np.zeros((0, 2), dtype=np.int64),
-        residual_s=residual,
+        pairing=replace(
+            pairing,
+            n_reference=len(flashes.light_s),
+            n_target=sum(c.kind == ContactKind.BEEP for c in contacts),
+        ),
+        residual_s=pairing.residual_s,
+        constants=SoundConstants(
+            av_skew_s=sound.av_skew_s,
+            av_skew_sd_s=sound.av_skew_sd_s,
+            acoustic_delay_s=sound.acoustic.value_s,
+            acoustic_delay_sd_s=sound.acoustic.sd_s,
+        ),
+        verdict=Verdict.PASS if measured and error <= gates.VIDEO_GATE_S[0] else Verdict.WARNING,
+        reason=reason,
         epochs=np.array([[pts[0], pts[1], line.offset_s]]),
     )
 
 
-def _matched_host_s(
-    pairing: Pairing, flashes: HostFlashes, method: str, line: ClockMap, sound: SoundFit | None
-) -> FloatArray:
-    if method == "flashes":
-        return np.asarray(flashes.light_s[pairing.pairs[:, 0]])
+def _matched_host_s(flashes: FlashLog, mapped: VideoMapped) -> FloatArray:
+    """Return the host times at which the map was tied to the clock, ascending."""
+    pairing = mapped.pairing
+    if not pairing.accepted:
+        return np.zeros(0)
+    if mapped.route == "flash":
+        return np.sort(flashes.light_s[pairing.pairs[:, 0]])
     # Contacts' host times follow from the map that the pairing gave.
-    return np.array([line.reference_s + line.offset_s]) if sound is not None else np.zeros(0)
+    return np.array([mapped.line.reference_s + mapped.line.offset_s]) if mapped.sound is not None else np.zeros(0)

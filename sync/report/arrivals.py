@@ -1,4 +1,4 @@
-"""How the sensors' values came: rates with intervals, losses, lateness, and the longest gaps."""
+"""Arrival of the sensors' values: rates with intervals, losses, lateness, and the longest gaps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from dataset.muscles import channel_from_name
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import blocks, thinned
+from dataset.support.disk_arrays import blocks, decimate
 from sync.report import figures
 from sync.report.section import Section, Table
 from sync.result import SensorEvidence, SyncResult
@@ -38,7 +38,7 @@ def arrivals_section(result: SyncResult) -> Section | None:
     )
     return Section(
         title="Arrivals and rates",
-        texts=("How late each value came against its sensor's own ticks.",),
+        texts=("Lateness of each value relative to its sensor's own clock.",),
         image=figures.arrivals_figure([(c, s.arrival_s, s.lateness_s) for c, s in sensors.items()]),
         alt="Lateness of every value over session time",
         table=Table(
@@ -50,7 +50,7 @@ def arrivals_section(result: SyncResult) -> Section | None:
 
 
 def gaps_section(result: SyncResult) -> Section | None:
-    """Return what is missing and where; None where there is no sensor."""
+    """Return the gaps of all sensors; None where there is no sensor."""
     sensors = result.evidence.sensors
     if not sensors:
         return None
@@ -64,8 +64,8 @@ def gaps_section(result: SyncResult) -> Section | None:
     return Section(
         title="Gaps",
         texts=(
-            f"{len(gaps)} gaps of together {sum(g[0] for g in gaps):.1f} s; {listed}, and the timeline above shows "
-            "where they lie. Gaps stay open: nothing is filled in.",
+            f"{len(gaps)} gaps, {sum(g[0] for g in gaps):.1f} s in total; {listed}, and the timeline above shows where "
+            "they are. Gaps are left empty.",
         ),
         table=Table(
             head=("channel", "last value before (s)", "first value after (s)", "length (s)"),
@@ -90,4 +90,4 @@ def _percentiles_ms(values_s: FloatArray) -> str:
     if not len(values_s):
         return "- / - / -"
     most_s = max(float(values_s[rows].max()) for rows in blocks(values_s))
-    return " / ".join(f"{1e3 * float(s):.0f}" for s in (*np.percentile(thinned(values_s), (50, 95)), most_s))
+    return " / ".join(f"{1e3 * float(s):.0f}" for s in (*np.percentile(decimate(values_s), (50, 95)), most_s))

@@ -1,4 +1,4 @@
-"""What is assumed: the named constants that no event of this session measured, and the ones that it did."""
+"""Assumptions: the constants in the clock maps, those measured in this session and those taken from priors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sync.report.section import Section, Table, milliseconds
 from sync.result import SyncResult
 
 _MEANING = {
-    "screen_latency_s": "stored time of a flash to its light, by the kind of its source",
-    "av_skew_s": "the file's sound later than its picture",
-    "acoustic_delay_s": "sound's way from the person to the microphone",
+    "screen_latency_s": "delay from a flash's stored time to its light, by source",
+    "av_skew_s": "lag of the file's sound behind its picture",
+    "acoustic_delay_s": "travel time of sound from the person to the microphone",
 }
 
 
@@ -30,7 +30,7 @@ def assumed_section(result: SyncResult) -> Section | None:
             users.setdefault(key, []).append(label)
         source = stream.constants.get("delay_source")
         if source in ("assumed", "none"):
-            how = "the rig's other sensors" if source == "assumed" else "its model's prior"
+            how = "other sensors of the rig" if source == "assumed" else "prior of its model"
             key = (
                 "sensor delay",
                 milliseconds(-stream.offset_s, signed=True),
@@ -41,24 +41,31 @@ def assumed_section(result: SyncResult) -> Section | None:
     if not users:
         return None
     rows = tuple(
-        (name, value, f"± {sd}", source, ", ".join(labels), _MEANING.get(name, "a value's arrival after its signal"))
+        (
+            name,
+            value,
+            f"± {sd}",
+            source,
+            ", ".join(labels),
+            _MEANING.get(name, "delay from the signal to a value's arrival"),
+        )
         for (name, value, sd, source), labels in users.items()
     )
     return Section(
-        title="What is assumed",
+        title="Assumptions",
         texts=(
-            "Constants that enter the maps, each with its standard deviation. One that is marked prior was not "
-            "measured in this session: an error in it moves every value of its streams alike, and is in their "
-            "intervals where the method says so.",
+            "Constants used in the clock maps, with their standard deviations. A constant marked prior was not "
+            "measured in this session: an error in it shifts all values of its streams equally, and is included in "
+            "their intervals where the method says so.",
         ),
-        table=Table(head=("constant", "value (ms)", "sd (ms)", "from", "enters", "meaning"), rows=rows),
+        table=Table(head=("constant", "value (ms)", "sd (ms)", "source", "used for", "meaning"), rows=rows),
     )
 
 
 def _source(result: SyncResult, name: str, stream: str) -> str:
     sound = result.streams.get("sound")
     if name == "av_skew_s" and sound is not None and sound.method == "beeps":
-        return "beeps with their flashes"
+        return "beeps and flashes"
     if name == "screen_latency_s":
         return f"prior ({result.streams[stream].constants.get('flash_source') or 'no source'})"
     return "prior"

@@ -1,4 +1,4 @@
-"""The calibration's section: each channel's level at rest and at maximum, and what its recording reached of it."""
+"""The section on calibration: each channel's level at rest, at maximum, and in the session."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def calibration_section(result: SyncResult) -> Section | None:
     texts = []
     if below:
         texts.append(
-            f"At maximum no higher than at rest: {', '.join(below)}. Either the marks are on other intervals, or the "
-            "sensor does not see its muscle; do not normalise by these."
+            f"Maximum not above rest: {', '.join(below)}. Either the intervals are marked wrongly, or the sensor does "
+            "not measure its muscle; do not normalise by these values."
         )
     return Section(
         title="Rest and maximum",
         texts=tuple(texts),
-        table=Table(head=("channel", "rest", "maximum", "95 % of the session lies below", "unit"), rows=tuple(rows)),
-        note="Stored beside the counts, which stay as they are. Rest: median level over the marked rests, without "
-        f"{MARGIN_S:g} s at their ends, where {LEAST_REST_S:g} s or more is left. Maximum: highest mean over "
+        table=Table(head=("channel", "rest", "maximum", "95th percentile of the session", "unit"), rows=tuple(rows)),
+        note="Stored in addition to the counts, which are unchanged. Rest: median level over the marked rests, without "
+        f"{MARGIN_S:g} s at each end, where at least {LEAST_REST_S:g} s remain. Maximum: highest mean over "
         f"{MAXIMUM_OVER_S:g} s of the marked contractions. A dash: not measured.",
     )
 

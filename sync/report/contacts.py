@@ -1,4 +1,4 @@
-"""Claps and stomps: the sound of each, the sensors' answers to it, and every channel over all of them."""
+"""Claps and stomps: the sound of each, the sensors' responses to it, and each channel over all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_ROWS = 48
 
 
 def contacts_section(result: SyncResult) -> Section | None:
-    """Return each contact in sound and sEMG; None where none was heard."""
+    """Return each contact in sound and sEMG; None where none was detected."""
     contacts = result.evidence.contacts
     if not contacts:
         return None
@@ -29,8 +29,8 @@ def contacts_section(result: SyncResult) -> Section | None:
         worst_s = np.array([max((abs(r) for r in row.values()), default=math.nan) for row in residuals])
         unanswered = [f"{c.time_s:.1f} s" for c, row in zip(heard, residuals, strict=True) if not row]
         texts.append(
-            f"{len(heard)} {kind}s count; "
-            + (f"no sensor answered those at {', '.join(unanswered[:8])}" if unanswered else "each was answered")
+            f"{len(heard)} {kind}s were used; "
+            + (f"no sensor responded at {', '.join(unanswered[:8])}" if unanswered else "a sensor responded to each")
             + ("." if len(unanswered) <= 8 else f" and {len(unanswered) - 8} more.")
         )
         rows = telling(worst_s, ends=_ENDS, worst=_WORST)
@@ -41,13 +41,13 @@ def contacts_section(result: SyncResult) -> Section | None:
         title="Claps and stomps, one by one",
         texts=(
             " ".join(texts),
-            "Left, the sound's envelope; red is the onset, shaded its interval. Right, the sensors' values about it, "
-            "each scaled to its own peak; a blue mark is the answer's centroid.",
+            "Left: the sound's envelope; the onset is red, its interval shaded. Right: the sensors' values around it, "
+            "each scaled to its own peak; a blue mark is the centroid of the response.",
         ),
         figures=tuple(pictures),
         table=_table(result, contacts),
-        note="Residual: the sensor's answer to this contact less its answer to all of them. A dash is an answer that "
-        "was not clear enough to use.",
+        note="Residual: the sensor's response latency for this contact minus that over all contacts. A dash: the "
+        "response was not clear enough to use.",
     )
 
 
@@ -68,18 +68,18 @@ def responses_section(result: SyncResult) -> Section | None:
     return Section(
         title="Claps and stomps in the sEMG",
         texts=(
-            "Each grey line is one contact: arms about claps, legs about stomps. Red is the contact's sound, blue the "
-            "centroid of the response, response_s, with its 95 % interval.",
+            "Each grey line is one contact: claps for arms, stomps for legs. Red is the sound of the contact, blue the "
+            "centroid of the response (response_s) with its 95 % interval.",
         ),
         image=figures.response_figure(panels),
-        alt="sEMG of each channel about every contact",
-        note="A burst leads or lags its contact by an unknown physiological amount, so how the response splits into "
-        "burst and sensor's delay is assumed; the section on offsets says how well it is known.",
+        alt="sEMG of each channel around each contact",
+        note="A burst leads or lags its contact by an unknown physiological amount, so the split of the response into "
+        "burst and sensor delay is assumed; the section on offsets states how well it is known.",
     )
 
 
 def _residuals(result: SyncResult, kind: str, n: int) -> list[dict[str, float]]:
-    """Return for each contact of a kind the residual of each channel that answered it."""
+    """Return for each contact of a kind the residual of each channel that responded to it."""
     found: list[dict[str, float]] = [{} for _ in range(n)]
     for channel, sensor in result.evidence.sensors.items():
         response_s = constant(result, channel, "response_s")
@@ -92,7 +92,7 @@ def _residuals(result: SyncResult, kind: str, n: int) -> list[dict[str, float]]:
 
 
 def _answers(result: SyncResult, kind: str, index: int) -> list[figures.Answer]:
-    """Return every channel's values about one contact, and its answer's centroid or NaN."""
+    """Return every channel's values around one contact, and the centroid of its response or NaN."""
     answers: list[figures.Answer] = []
     for channel, sensor in result.evidence.sensors.items():
         if sensor.contact != kind or index >= len(sensor.response):
@@ -123,5 +123,5 @@ def _table(result: SyncResult, contacts: tuple[ContactEvidence, ...]) -> Table:
     return Table(
         head=("contact", "session time (s)", "onset (ms)", *(f"{channel_from_name(c).label} (ms)" for c in channels)),
         rows=tuple(listed),
-        summary=f"Every contact and the residual of every sensor's answer{left_out}",
+        summary=f"All contacts with the residual of each sensor's response{left_out}",
     )

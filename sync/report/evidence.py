@@ -8,17 +8,17 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from dataset.media.sound import Sound
-from dataset.support.disk_arrays import let_go
-from sync.events.contacts import Contact
+from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import Response
 from sync.events.perievent import AFTER_S, BEFORE_S
-from sync.quality.sensor_entry import Contacts, SensorData
+from sync.fit.contact_responses import Contacts
+from sync.recording_types import SensorRecord
 from sync.result import ContactEvidence, SensorEvidence
 
 _SOUND_BEFORE_S, _SOUND_AFTER_S, _SOUND_STEP_S = 0.15, 0.25, 0.001
 
 
-def contact_evidence(sound: Sound, contact: Contact, kind: str, time_s: float) -> ContactEvidence:
+def contact_evidence(sound: Sound, contact: Contact, kind: ContactKind, time_s: float) -> ContactEvidence:
     """Return the sound's envelope about one contact."""
     start = max(0, round((contact.time_s - _SOUND_BEFORE_S - sound.start_s) * sound.rate_hz))
     stop = round((contact.time_s + _SOUND_AFTER_S - sound.start_s) * sound.rate_hz)
@@ -36,7 +36,9 @@ def contact_evidence(sound: Sound, contact: Contact, kind: str, time_s: float) -
     )
 
 
-def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping[str, Contacts]) -> SensorEvidence:
+def sensor_evidence(
+    d: SensorRecord, kind: ContactKind, response: Response, heard: Mapping[ContactKind, Contacts]
+) -> SensorEvidence:
     """Return one sensor's arrivals, and its values about each contact it might answer."""
     times, values = [], []
     for at in heard[kind].host_s if kind in heard else ():
@@ -44,7 +46,6 @@ def sensor_evidence(d: SensorData, kind: str, response: Response, heard: Mapping
         stop = np.searchsorted(d.clock.time_s, at + AFTER_S, side="right")
         times.append(d.clock.time_s[first:stop] - at)
         values.append(d.samples.value[first:stop].copy())
-    let_go(d.clock.time_s, d.samples.value)
     return SensorEvidence(
         arrival_s=d.arrival_s,
         lateness_s=d.clock.lateness_s,

@@ -22,8 +22,7 @@ from dataset.figure_text import channel_text, figure_text, quiet_about_glyphs
 from dataset.pose.drawing import draw_skeleton
 from dataset.session.types import Aligned, ExerciseTable
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import BLOCK, blocks, let_go
-from dataset.support.threads import release_memory
+from dataset.support.disk_arrays import BLOCK, blocks
 from sync.result import ContactEvidence
 
 #: Lines of more points than this are drawn as pixels: a long session's report stays small.
@@ -67,7 +66,6 @@ def _figure(
             yield figure, figure.subplots(rows, columns, squeeze=False, **kw)
         finally:
             figure.clear()  # a figure is a ring of references, which would keep its values for a while
-            release_memory()
 
 
 def _uri(figure: Figure) -> str:
@@ -86,7 +84,7 @@ def _outline(time_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatA
     if several < 2:
         return time_s, values
     times, drawn = [], []
-    for block in blocks(time_s, values, size=several * max(1, BLOCK // several)):
+    for block in blocks(time_s, size=several * max(1, BLOCK // several)):
         value, n = values[block], -(-(block.stop - block.start) // several)
         rows = np.minimum(np.arange(n * several), len(value) - 1).reshape(n, several)
         piece = value[rows]
@@ -150,7 +148,7 @@ def grid_figure(aligned: Aligned, channels: Sequence[str], units: Sequence[str],
 
 
 def brightness_figure(frame_time_s: FloatArray, brightness: FloatArray, sent_s: FloatArray, seen_s: FloatArray) -> str:
-    """Return the picture's brightness with the flashes sent and the onsets seen.
+    """Return the picture's brightness with the flashes sent and the onsets detected.
 
     Parameters
     ----------
@@ -167,7 +165,7 @@ def brightness_figure(frame_time_s: FloatArray, brightness: FloatArray, sent_s: 
         )  # fmt: skip
         top = float(np.nanmax(brightness)) if len(brightness) else 1.0
         axes.plot(sent_s, np.full(len(sent_s), top * 1.06), "|", color=BLUE, markersize=9, label="flash sent")
-        axes.plot(seen_s, np.full(len(seen_s), top * 1.16), "|", color=RED, markersize=9, label="onset seen")
+        axes.plot(seen_s, np.full(len(seen_s), top * 1.16), "|", color=RED, markersize=9, label="onset detected")
         axes.set(xlabel="session time (s)", ylabel="luma (0-255)")
         axes.legend(loc="upper center", ncols=3, bbox_to_anchor=(0.5, 1.25))
         return _uri(figure)
@@ -219,7 +217,7 @@ def response_figure(panels_of: Sequence[tuple[str, list[tuple[FloatArray, FloatA
             axes.set_title(f"{channel_text(channel)}: {note}", fontsize=8)
             axes.set_xlim(-0.6, 1.0)
         for axes in panels[-1]:
-            axes.set_xlabel("s after the sound")
+            axes.set_xlabel("time after the sound (s)")
         return _uri(figure)
 
 
@@ -247,14 +245,14 @@ def lag_figure(lags_s: FloatArray, curves: Sequence[tuple[str, FloatArray, float
                 axis.plot([own_s], [float(curve.max())], "o", color=ORANGE, markersize=4)
             axis.set_title(f"{channel_text(channel)}: {motion}", fontsize=8, loc="left")
         for axis in axes[-1]:
-            axis.set_xlabel("sEMG later by (s)")
+            axis.set_xlabel("lag of sEMG (s)")
         for axis in axes[:, 0]:
             axis.set_ylabel("correlation")
         return _uri(figure)
 
 
 def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> str:
-    """Return how late each value came against its sensor's own line, in milliseconds.
+    """Return the lateness of each value relative to its sensor's clock map, in milliseconds.
 
     Parameters
     ----------
@@ -271,12 +269,11 @@ def arrivals_figure(streams: Sequence[tuple[str, FloatArray, FloatArray]]) -> st
         for (name, arrival_s, late_s), colour in zip(streams, cycle, strict=True):
             label = channel_text(name)
             at_s, drawn_s = _outline(arrival_s, late_s)
-            let_go(arrival_s, late_s)
             handles += axes.plot(at_s, 1e3 * drawn_s, ".", markersize=2.5, color=colour, rasterized=many)
             labels.append(label)
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, -1.0), max(high, 1.0))  # what is even to a rounding error looks even
-        axes.set(xlabel="session time (s)", ylabel="late by (ms)")
+        axes.set(xlabel="session time (s)", ylabel="lateness (ms)")
         # By handles: matplotlib passes over what is labelled with a name that starts with an underscore.
         figure.legend(handles, labels, loc="outside upper center", ncols=4, markerscale=3, fontsize=8)
         return _uri(figure)
@@ -287,7 +284,7 @@ def timeline_figure(
     events: Sequence[tuple[str, FloatArray, NDArray[np.bool_]]],
     exercises: ExerciseTable,
 ) -> str:
-    """Return the session at one look.
+    """Return the session at a glance.
 
     Parameters
     ----------
@@ -352,10 +349,10 @@ def contact_figure(contacts: Sequence[tuple[ContactEvidence, Sequence[Answer]]])
             right.set_yticks(np.arange(len(names)) + 0.4, names, fontsize=7)
             right.set_ylim(-0.1, max(1, len(names)))
             right.set_xlim(-0.5, 1.0)
-        panels[0, 0].set_title("sound's envelope (full scale 1)", fontsize=9)
+        panels[0, 0].set_title("sound envelope (full scale 1)", fontsize=9)
         panels[0, 1].set_title("sEMG", fontsize=9)
-        panels[-1, 0].set_xlabel("ms after the onset")
-        panels[-1, 1].set_xlabel("s after the contact")
+        panels[-1, 0].set_xlabel("time after the onset (ms)")
+        panels[-1, 1].set_xlabel("time after the contact (s)")
         return _uri(figure)
 
 

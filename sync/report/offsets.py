@@ -1,4 +1,4 @@
-"""Each sensor's response, which is measured, its split, which is assumed, and how far muscles can be compared."""
+"""Sensor offsets: the measured response, its assumed split into delay and burst, and how well muscles compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataset.muscles import channel_from_name
 from sync.report.section import Section, Table, constant, milliseconds
 from sync.result import SyncResult
 
-_FROM = {"measured": "measured", "assumed": "assumed: its model's other sensors", "none": "assumed: its model's prior"}
+_FROM = {
+    "measured": "measured",
+    "assumed": "assumed: sensors of its model",
+    "none": "assumed: prior of its model",
+}
 
 
 def offsets_section(result: SyncResult) -> Section | None:
@@ -32,18 +36,18 @@ def offsets_section(result: SyncResult) -> Section | None:
     if not rows:
         return None
     return Section(
-        title="Offsets, and what they say when muscles are compared",
+        title="Offsets, and how precisely muscles can be compared",
         texts=(
-            "A clap or a stomp measures one sum: from the contact to the response's centre. That response is known to "
-            "its own interval, and the verdict speaks of it. How much of it is the sensor's delay and how much is the "
-            "muscle's burst, which leads or follows its contact, nothing measures: the burst is assumed, from a prior "
-            "and from what sensors of one model have in common. The offset is the burst less the response, and its "
-            "interval holds what is assumed.",
+            "A clap or stomp measures the response: the time from the contact to the centroid of the sEMG burst. Its "
+            "interval decides the verdict. The response is the sum of the sensor's delay and the lead or lag of the "
+            "muscle's burst, and no event separates the two: the burst is assumed, from a prior and from what sensors "
+            "of one model have in common. The offset is the burst minus the response; its interval includes the "
+            "assumption.",
             *comparisons(result),
         ),
         table=Table(
-            head=("sensor", "response (ms)", "burst, assumed (ms)", "offset (ms)", "against the other side (ms)",
-                  "against any other sensor, at most (ms)", "response is"),
+            head=("sensor", "response (ms)", "burst, assumed (ms)", "offset (ms)", "vs. other side (ms)",
+                  "vs. any other sensor, at most (ms)", "response"),
             rows=tuple(rows),
         ),
         note="± is the half-width of the 95 % interval. Offset = burst - response.",
@@ -51,21 +55,22 @@ def offsets_section(result: SyncResult) -> Section | None:
 
 
 def comparisons(result: SyncResult) -> list[str]:
-    """Return in words what the offsets' intervals mean for comparing muscles; nothing where there is one sensor."""
+    """Return what the offsets' intervals mean for comparing muscles; nothing where there is one sensor."""
     channels = [n for n, s in result.streams.items() if "delay_source" in s.constants]
     sides_s = [v for n in channels if math.isfinite(v := constant(result, n, "left_right_ci95_s"))]
     any_s = [v for n in channels if math.isfinite(v := constant(result, n, "between_sensors_ci95_s"))]
     texts = []
     if sides_s:
         texts.append(
-            "Left against right of one muscle: which of the two worked first is shown only by a difference of more "
-            f"than {_range(sides_s)}. Their bursts are assumed to differ little, so most of what is unknown falls out."
+            "Left and right of one muscle: only a difference of more than "
+            f"{_range(sides_s)} shows which was active first. Their bursts are assumed to be similar, so most of the "
+            "unknown cancels."
         )
     if any_s:
         texts.append(
-            "Different muscles: an order in time is shown only by a difference of more than "
-            f"{milliseconds(max(any_s), digits=0)} ms, for the pair that is known worst. Arms and legs answer "
-            "different contacts, and their bursts are assumed to have little in common."
+            "Different muscles: only a difference of more than "
+            f"{milliseconds(max(any_s), digits=0)} ms (the least certain pair) shows which was active first. Arms and "
+            "legs respond to different contacts, and their bursts are assumed to have little in common."
         )
     return texts
 

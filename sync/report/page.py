@@ -19,18 +19,18 @@ from sync.quality.gates import VIDEO_GATE_S, sensor_gate_s
 from sync.report.sections import build_sections
 from sync.result import SyncResult
 
-#: A sign beside each colour, for print and for the colour-blind.
+#: A symbol beside each colour, for print and for readers who do not see colours.
 _SIGN = {"PASS": "✔", "WARNING": "!", "FAIL": "✖"}
 
 _MEANING = {
-    "PASS": "Every stream is aligned within the bounds: the session can be used as it is.",
-    "WARNING": "The session was written and can be used; read the reasons first, and say them with your results.",
-    "FAIL": "The alignment could not be shown to be right, so no session was written. Whoever must look at the data "
-    "all the same takes --allow-unverified.",
+    "PASS": "All streams are aligned within the limits: the session can be used as it is.",
+    "WARNING": "The session was written and can be used; read the reasons first, and report them with your results.",
+    "FAIL": "The alignment could not be verified, so no session was written. To look at the data anyway, use "
+    "--allow-unverified.",
 }
 _UNVERIFIED = (
-    "The alignment could not be shown to be right. The session was written all the same, marked FAIL, because "
-    "--allow-unverified was given; mia-train refuses it unless told the same."
+    "The alignment could not be verified. The session was written, marked FAIL, because --allow-unverified was given; "
+    "mia-train refuses it without the same option."
 )
 
 
@@ -72,10 +72,10 @@ def render(result: SyncResult) -> str:
 
 
 def _todo(result: SyncResult, advice: Mapping[str, Advice]) -> list[str]:
-    """Return the advice for what the verdict rests on, each sentence once and with the streams it is for."""
+    """Return the advice that could improve the verdict, each sentence once with the streams it is for."""
     streams_of: dict[str, list[str]] = {}
     for name, one in advice.items():
-        # The sound is only a step on the way: what it costs shows in the sensors.
+        # The sound is an intermediate step: its error is included in the sensors'.
         if one.text and name != "sound" and one.cause is not Cause.VIDEO_FIRST:
             streams_of.setdefault(one.text, []).append(_label(name))
     sensors = len(result.session.channels.name)

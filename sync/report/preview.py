@@ -1,11 +1,10 @@
-"""The grid: what a model will see, with keypoints drawn on frames."""
+"""The common grid: what a model is trained on, with keypoints drawn on frames."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dataset.exercises import exercise_title
-from dataset.support.disk_arrays import let_go
 from sync.report import figures
 from sync.report.section import Section, Thumbnail
 from sync.report.thumbnails import Thumbnails
@@ -13,7 +12,7 @@ from sync.result import SyncResult
 
 
 def preview_section(result: SyncResult, thumbnails: Thumbnails) -> Section | None:
-    """Return the section on the grid; None where nothing could be laid on one."""
+    """Return the section on the grid; None where there is no grid."""
     session = result.session
     if not len(session.aligned.time_s):
         return None
@@ -24,13 +23,14 @@ def preview_section(result: SyncResult, thumbnails: Thumbnails) -> Section | Non
             image = figures.frame_uri(thumbnails.images[frame], keypoints=keypoints, confidence=confidence)
             frames.append(Thumbnail(image=image, caption=_frame_caption(result, frame)))
     share = float(session.aligned.emg_valid.mean()) if session.aligned.emg_valid.size else 0.0
-    texts = [f"{len(session.aligned.time_s)} grid times at {session.rate_hz:g} Hz; {share:.1%} of the sEMG is there."]
+    texts = [f"{len(session.aligned.time_s)} grid times at {session.rate_hz:g} Hz; {share:.1%} of the sEMG is present."]
     if session.aligned.keypoints_2d is not None:
         seen = float(np.isfinite(session.aligned.keypoints_2d).any(axis=(1, 2)).mean())
-        let_go(session.aligned.keypoints_2d)
-        texts.append(f"The person was found at {seen:.1%} of the grid times. Blue is the subject's left, orange right.")
+        texts.append(
+            f"The person was detected at {seen:.1%} of the grid times. Blue: the subject's left; orange: right."
+        )
     else:
-        texts.append("No keypoints were taken.")
+        texts.append("The session has no keypoints.")
     return Section(
         title=f"The grid at {session.rate_hz:g} Hz",
         texts=(" ".join(texts),),

@@ -1,4 +1,4 @@
-"""The residuals of every event, and whether the two routes agree."""
+"""Residuals of all matched events, and the difference between the two alignment methods."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def residuals_section(result: SyncResult) -> Section | None:
             shown.append((f"sEMG after {kind}s", times, residual_s))
     if not shown:
         return None
-    texts = ["How far each matched event lies from the fitted map."]
+    texts = ["Distance of each matched event from the fitted clock map."]
     if math.isfinite(evidence.closure_s):
         closes = abs(evidence.closure_s) <= evidence.closure_allowed_s
         texts.append(
-            f"{'✔' if closes else '✖'} Flash with arrival, and clap with sound, are two routes that share no constant: "
-            f"they close to {evidence.closure_s * 1e3:.1f} ms, and {evidence.closure_allowed_s * 1e3:.1f} ms is "
-            "allowed."
+            f"{'✔' if closes else '✖'} Flashes with arrival times, and claps with sound, align video and sensors "
+            f"independently: the two methods differ by {abs(evidence.closure_s) * 1e3:.0f} ms (limit "
+            f"{evidence.closure_allowed_s * 1e3:.0f} ms)."
         )
     return Section(
-        title="Residuals of every event",
+        title="Residuals of all events",
         texts=tuple(texts),
         image=figures.residual_figure(shown),
         alt="Residual in milliseconds of every matched flash, beep and response over session time",

@@ -1,4 +1,4 @@
-"""What a section of the report is made of; a room gives one section, and the template lays it out."""
+"""Parts of a section of the report; each module returns one section, and the template lays it out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event: what is known of it, and pictures of it side by side."""
+    """One event: its text, and pictures of it side by side."""
 
     title: str
     text: str = ""

@@ -1,4 +1,4 @@
-"""What the report shows after the table of streams: one section a kind of evidence, one room a section."""
+"""The report's sections after the table of streams: one per kind of evidence, each from its own module."""
 
 from __future__ import annotations
 

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dataset.media.video import iter_frames
-from dataset.support.disk_arrays import let_go
-from dataset.support.row_file import RowFile
-from dataset.support.threads import release_memory
+from dataset.media.video import Frame, iter_frames
+from dataset.support.disk_arrays import concatenate
 from sync.report.section import spread, telling
 from sync.result import SyncResult
 
@@ -40,32 +38,6 @@ class FlashChoice:
     false: tuple[int, ...] = ()
 
 
-class Pictures(Mapping[int, NDArray[np.uint8]]):
-    """Frames by index, in a temporary file until they are drawn: in 4K they would take a gigabyte."""
-
-    def __init__(self) -> None:
-        self._bytes = RowFile((), np.uint8)
-        self._places: dict[int, tuple[int, tuple[int, ...]]] = {}
-
-    def add(self, index: int, image: NDArray[np.uint8]) -> None:
-        """Keep one more."""
-        self._places[index] = len(self._bytes), image.shape
-        self._bytes.append(image.reshape(-1))
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        first, shape = self._places[index]
-        return self._bytes[first : first + math.prod(shape)].reshape(shape)
-
-    def __contains__(self, index: object) -> bool:
-        return index in self._places
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thumbnails:
     """Frames by index, which flashes they show, and which rows of the pose table."""
@@ -88,7 +60,7 @@ def decode_thumbnails(result: SyncResult) -> Thumbnails:
 
 
 def pairs_count(result: SyncResult) -> bool:
-    """Tell whether the pairing of flashes was accepted; where it was not, no pair means anything."""
+    """Return whether the matching of flashes was accepted; where it was not, the pairs mean nothing."""
     stream = result.streams.get("video")
     return (
         stream is not None and stream.method == "flashes" and len(stream.residual_s) == len(result.evidence.flash_pairs)
@@ -105,11 +77,24 @@ def _decode(result: SyncResult, wanted: Iterable[int]) -> Mapping[int, NDArray[n
     indices = np.array(sorted(i for i in wanted if i >= 0), dtype=np.int64)
     if result.video_path is None or not len(indices):
         return {}
-    images = Pictures()
-    for frame in iter_frames(result.video_path, indices=indices):
-        images.add(frame.index, frame.image)
-    release_memory()
-    return images
+    return keep_images(iter_frames(result.video_path, indices=indices))
+
+
+def keep_images(frames: Iterable[Frame]) -> Mapping[int, NDArray[np.uint8]]:
+    """Return frames' images by index, in a temporary file until they are drawn: in 4K they would take a gigabyte."""
+    shapes: dict[int, tuple[int, ...]] = {}
+
+    def images() -> Iterator[tuple[NDArray[np.uint8]]]:
+        for frame in frames:
+            shapes[frame.index] = frame.image.shape
+            yield (frame.image.reshape(-1),)
+
+    (flat,) = concatenate(images(), (np.uint8,))
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()], dtype=np.int64)
+    return {
+        index: flat[end - math.prod(shape) : end].reshape(shape)
+        for end, (index, shape) in zip(ends.tolist(), shapes.items(), strict=True)
+    }
 
 
 def _choose_flashes(result: SyncResult) -> FlashChoice:
@@ -135,7 +120,6 @@ def _pose_rows(result: SyncResult) -> tuple[tuple[int, int], ...]:
     if pose is None or video is None or pose.keypoints_2d is None:
         return ()
     found = np.flatnonzero(np.isfinite(pose.keypoints_2d).any(axis=(1, 2)))
-    let_go(pose.keypoints_2d)
     exercises = result.session.exercises
     if len(found) and len(exercises.name):
         middle_s = 0.5 * (exercises.start_s + exercises.stop_s)

@@ -1,4 +1,4 @@
-"""The session at one look: exercises, events, the video, and where each sensor has values."""
+"""Session at a glance: exercises, events, the video, and where each sensor has values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def timeline_section(result: SyncResult) -> Section | None:
     pairs = evidence.flash_pairs if pairs_count(result) else evidence.flash_pairs[:0]
     events = [
         ("flashes sent", evidence.flash_host_s, _among(len(evidence.flash_host_s), pairs[:, 0])),
-        ("flashes seen", evidence.flash_detected_s, _among(len(evidence.flash_detected_s), pairs[:, 1])),
+        ("flashes detected", evidence.flash_detected_s, _among(len(evidence.flash_detected_s), pairs[:, 1])),
     ]
     for kind in ("clap", "stomp"):
         times = np.array([c.time_s for c in evidence.contacts if c.kind == kind])
@@ -45,13 +45,13 @@ def timeline_section(result: SyncResult) -> Section | None:
             )
         )
     return Section(
-        title="The session at one look",
+        title="Session at a glance",
         texts=(
-            "A bar is where there are frames or values, a break in it a gap. A blue stroke is an event that was "
-            "matched or answered, a red cross one that was not.",
+            "Bars show where there are frames or values; a break is a gap. A blue mark is an event that was matched, "
+            "or that a sensor responded to; a red cross is one that was not.",
         ),
         image=figures.timeline_figure(presence, [e for e in events if len(e[1])], result.session.exercises),
-        alt="Exercises, flashes, claps and stomps, and the stretches in which the video and each sensor have values",
+        alt="Exercises, flashes, claps and stomps, and the spans in which the video and each sensor have values",
     )
 
 

@@ -14,8 +14,10 @@ import pytest
 from acquire.maintenance.attach import attach_videos
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.closing import seal
 from dataset.support.files import sha256_of
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -44,7 +46,8 @@ def split(path: Path, out: Path) -> list[Path]:
 @pytest.mark.slow
 def test_two_parts_align_as_the_whole_file_does(tmp_path: Path) -> None:
     capture = simulate(
-        tmp_path, subject="T5", minutes=None, seed=5, protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL
+        tmp_path,
+        SimulateOptions(subject="T5", minutes=None, seed=5, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
     )
     truth = json.loads((capture / "truth.json").read_text())
     parts = split(capture / "video.mkv", tmp_path)
@@ -53,9 +56,9 @@ def test_two_parts_align_as_the_whole_file_does(tmp_path: Path) -> None:
     (foreign / "video.mkv").rename(tmp_path / "whole.mkv")
     (foreign / "manifest.json").unlink()
     seal(foreign)
-    with_whole = run_capture(foreign, tmp_path / "whole", video=tmp_path / "whole.mkv", pose=False)
+    with_whole = run_capture(foreign, tmp_path / "whole", SyncOptions(video=(tmp_path / "whole.mkv",), pose=False))
     attach_videos(foreign, parts)
-    result = run_capture(foreign, tmp_path / "parts", pose=False)
+    result = run_capture(foreign, tmp_path / "parts", SyncOptions(pose=False))
     assert result.session is not None and result.session.video is not None
     assert result.session.video.sha256 == " + ".join(map(sha256_of, parts))
     assert result.verdict == with_whole.verdict != "FAIL"

@@ -22,10 +22,12 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.session.file import check_sessions
 from dataset.support.cluster import befallen
-from sync.batch import Options, _at_work, _result_of, plan_run, run_many
+from sync.batch import _at_work, _result_of, plan_run, run_many
 from sync.cli import main
+from sync.options import BatchOptions, SyncOptions
 from tests.modes import modes
 from tests.open_ports import open_ports
 from tests.present import present
@@ -50,7 +52,8 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """A good capture, one whose flashes are another's, one cut off, and one that is none."""
     root = tmp_path_factory.mktemp("captures")
     good = simulate(
-        root, subject="A", minutes=None, seed=31, protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL
+        root,
+        SimulateOptions(subject="A", minutes=None, seed=31, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
     )
     refused = root / "sub-B" / good.name
     shutil.copytree(good, refused)
@@ -202,7 +205,7 @@ def test_jobs_and_a_scheduler_exclude_each_other(captures: tuple[Path, ...], tmp
 
 
 def test_a_worker_that_does_not_see_a_folder_says_which(captures: tuple[Path, ...], tmp_path: Path) -> None:
-    told = _at_work(str(captures[0]), str(tmp_path / "elsewhere"), Options(pose=False), "desk")
+    told = _at_work(str(captures[0]), str(tmp_path / "elsewhere"), SyncOptions(pose=False), "desk")
     assert told["exit_code"] == 2
     assert str(tmp_path / "elsewhere") in told["error"]["what"]
     assert "desk" in told["error"]["why"]
@@ -257,11 +260,11 @@ class Killer(threading.Thread):
 def test_a_worker_that_dies_at_work_costs_at_most_its_capture(
     captures: tuple[Path, ...], tmp_path: Path, times: int
 ) -> None:
-    """Once is borne; a capture that kills its worker again and again is given up, and the other one goes on."""
+    """One lost worker is replaced; a capture that kills its worker repeatedly is abandoned, and the other continues."""
     good, fatal = copies(captures[0], tmp_path / "captures", ["OK", "FATAL"])
     killer = Killer(fatal.resolve(), times)
     killer.start()
-    rows = run_many([fatal, good], tmp_path / "out", Options(pose=False, workers=1), jobs=2)
+    rows = run_many([fatal, good], tmp_path / "out", SyncOptions(pose=False, workers=1), BatchOptions(jobs=2))
     killer.over.set()
     killer.join()
     assert rows[1]["exit_code"] == 0
@@ -272,7 +275,7 @@ def test_a_worker_that_dies_at_work_costs_at_most_its_capture(
     else:
         assert len(killer.killed) == 2
         assert rows[0]["exit_code"] == 2
-        assert "given up" in rows[0]["error"]["what"]
+        assert "abandoned" in rows[0]["error"]["what"]
         assert "its worker died" in rows[0]["error"]["why"]
         assert [p.name for p in (tmp_path / "out").glob("*.h5")] == [f"sub-OK_{good.name}.h5"]
 

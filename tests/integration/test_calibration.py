@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from acquire.protocol.protocol import parse_protocol
-from acquire.virtual.simulate import Film, simulate
+from acquire.virtual.film import Film
+from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.session.file import check_sessions, read_session
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from sync.result import SyncResult
 from sync.session_summary import session_as_dict, session_as_text
@@ -39,9 +42,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A simulated recording whose exercise is marked as the legs' contraction, and its session."""
     root = tmp_path_factory.mktemp("calibration")
     capture = simulate(
-        root / "captures", subject="M", minutes=None, seed=5, protocol=parse_protocol(PROTOCOL, "short"),
-        protocol_text=PROTOCOL,
-    )  # fmt: skip
+        root / "captures",
+        SimulateOptions(subject="M", minutes=None, seed=5, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
+    )
     squat = json.loads((capture / "truth.json").read_text())["exercises"][0]
     start, stop = squat["start_host_ns"], squat["stop_host_ns"]
     marks = [
@@ -55,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             marks,
         )
     database.close()
-    return run_capture(capture, root / "sessions", pose=False), squat
+    return run_capture(capture, root / "sessions", SyncOptions(pose=False)), squat
 
 
 def test_they_are_what_the_stored_values_say(made: Made) -> None:
@@ -111,10 +114,17 @@ SHORT = PROTOCOL.replace("squat", "twist") + "\n[calibration]\nrest_s = 2.5\ncon
 def test_what_the_recorder_asks_for_is_written_muscle_by_muscle(tmp_path: Path) -> None:
     """Rest, contraction, rest of each muscle: its own maximum, far above what it shows while others are flexed."""
     capture = simulate(
-        tmp_path / "captures", subject="M", minutes=None, seed=6, protocol=parse_protocol(SHORT, "short"),
-        protocol_text=SHORT, calibrate=True, film=Film(width=320, height=240),
-    )  # fmt: skip
-    result = run_capture(capture, tmp_path / "sessions", pose=False)
+        tmp_path / "captures",
+        SimulateOptions(
+            subject="M",
+            minutes=None,
+            seed=6,
+            protocol=(parse_protocol(SHORT, "short"), SHORT),
+            calibrate=True,
+            film=Film(width=320, height=240),
+        ),
+    )
+    result = run_capture(capture, tmp_path / "sessions", SyncOptions(pose=False))
     session = read_session(present(result.session_path))
     calibration = present(session.calibration)
     rest, maximum = calibration.rest_counts, calibration.mvc_counts

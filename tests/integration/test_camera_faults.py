@@ -16,7 +16,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import record
 from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.reader import Capture
 from dataset.capture.types import Frames
 from dataset.media.video import frame_pts_ns
@@ -51,7 +51,7 @@ class Made:
 
 
 def film(out: Path, seed: int, faults: Faults, mischief: Callable[[VirtualHardware], None], duration_s: float) -> Made:
-    hardware = VirtualHardware(seed, "S1", faults=faults)
+    hardware = VirtualHardware(seed, "S1", VirtualRigOptions(faults=faults))
     began_ns: list[int] = []
 
     def disturb() -> None:
@@ -123,7 +123,7 @@ def test_lost_frames_are_counted_and_a_new_rate_is_told(tmp_path: Path) -> None:
 def test_a_camera_that_disappears_comes_back_as_a_new_epoch(tmp_path: Path) -> None:
     made = film(tmp_path, 33, Faults(dropped_frame_share=0.0), lambda rig: rig.unplug_camera(4.0), 18)
     check_table(made)
-    ((lost_ns, _),) = made.said("the camera gives no frame; opening it again")
+    ((lost_ns, _),) = made.said("the camera delivers no frames; opening it again")
     assert (lost_ns - made.mischief_ns) * 1e-9 < 2.0
     assert [e["epoch"] for e in made.camera["epochs"]] == [0, 1]
     gap_s = np.diff(made.frames.arrival_ns).max() * 1e-9

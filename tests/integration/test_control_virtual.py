@@ -21,7 +21,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import Recorder
 from acquire.recording.take import Take
 from acquire.virtual.faults import Faults
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.reader import Capture
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def until(what: Callable[[], Any], timeout_s: float = 60.0) -> None:
 
 def test_sensors_that_are_mixed_up_are_assigned_calibrated_and_controlled(tmp_path: Path) -> None:
     """The rig is wrong about every sensor; after flexing, each channel shows what its muscle did."""
-    hardware = VirtualHardware(31, "S1", Faults(rest_counts=(70.0, 870.0)), mixed_up=True)
+    hardware = VirtualHardware(31, "S1", VirtualRigOptions(faults=Faults(rest_counts=(70.0, 870.0)), mixed_up=True))
     true_slot = {s.channel: s.slot for s in hardware._devices.rig_sensors()}
     assert all(true_slot[s.channel] != s.slot for s in hardware.sensors)
     plan = parse_protocol(SHORT, "short")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from acquire.protocol.schedule import Prompt
-from acquire.virtual.person.figure import HEIGHT, Figure, expose
+from acquire.virtual.film import HEIGHT
+from acquire.virtual.person.figure import Figure, expose
 from acquire.virtual.person.motions import MOTIONS
 from acquire.virtual.person.world import World
 from dataset.media.video import probe_video

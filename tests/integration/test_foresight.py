@@ -13,11 +13,12 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
+from dataset.media import video_pass
 from dataset.pose import extract_pose
 from dataset.session.types import Pose, Session
 from sync import build_session, read_capture
-from sync.events import flashes as flash
 from sync.fit import pose_frames
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
 from sync.pipeline import run_capture
@@ -29,16 +30,16 @@ from tests.short_protocol import PROTOCOL
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulated recording."""
     return simulate(
-        tmp_path_factory.mktemp("captures"), subject="F1", minutes=None, seed=21,
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(subject="F1", minutes=None, seed=21, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
+    )
 
 
 @pytest.fixture(scope="module")
 def as_in_a_long_recording() -> Iterator[None]:
     """Read in several stretches, and the flashes, which fill much of a short one, taken for a small part of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flash, "_STRETCH_S", 5.0)
+        patch.setattr(video_pass, "STRETCH_S", 5.0)
         patch.setattr(pose_frames, "_SHORTEST_S", 10.0)
         patch.setattr(pose_frames, "_MOST", 1.0)
         yield

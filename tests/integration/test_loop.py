@@ -59,7 +59,7 @@ def test_a_live_recording_is_aligned_as_it_really_was(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_model_beats_the_floors_on_the_second_pass(tmp_path: Path, seed: int) -> None:
+def test_the_model_beats_the_baselines_on_the_second_pass(tmp_path: Path, seed: int) -> None:
     run("mia-record", "simulate", "--out", tmp_path / "c", "--subject", "V1", "--minutes", "1.15", "--seed", str(seed))
     synced = run("mia-sync", "run", tmp_path / "c", "--out", tmp_path / "s")
     session = read_session(synced["sessions"][0]["session"])

@@ -15,11 +15,14 @@ from acquire.event_log import EventLog
 from acquire.open_rig import open_hardware
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.faults import Faults
-from acquire.virtual.simulate import Film, simulate
+from acquire.virtual.film import Film
+from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.decode import decode
 from sync.clock.sensor_clock import sensor_clock
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from sync.read_capture import read_recording
 from tests.short_protocol import PROTOCOL
@@ -74,10 +77,17 @@ def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: P
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulated recording in which some frames are corrupt and some lost."""
     return simulate(
-        tmp_path_factory.mktemp("captures"), subject="T14", minutes=None, seed=14, mixed=True,
-        film=Film(width=320, height=180), faults=Faults(lost_share=0.001, malformed_share=0.001),
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(
+            subject="T14",
+            minutes=None,
+            seed=14,
+            mixed=True,
+            film=Film(width=320, height=180),
+            faults=Faults(lost_share=0.001, malformed_share=0.001),
+            protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL),
+        ),
+    )
 
 
 def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed: Path) -> None:
@@ -98,7 +108,7 @@ def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed: Path) 
 
 @pytest.mark.slow  # aligning takes over ten seconds
 def test_other_makes_are_aligned_beside_the_m40s(mixed: Path, tmp_path: Path) -> None:
-    result = run_capture(mixed, tmp_path, pose=False)
+    result = run_capture(mixed, tmp_path, SyncOptions(pose=False))
     truth = json.loads((mixed / "truth.json").read_text())["emg"]
     assert result.verdict in ("PASS", "WARNING"), result.reasons
     for channel in ("left_biceps", "left_triceps", "right_quadriceps"):

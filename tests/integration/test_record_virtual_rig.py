@@ -20,7 +20,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import record
 from acquire.recording.take import Snapshot, Take
 from acquire.virtual.faults import Faults
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.reader import Capture
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ seconds = 6
 
 
 def test_lost_sensors_come_back_as_new_epochs_and_the_others_never_notice(tmp_path: Path) -> None:
-    hardware = VirtualHardware(21, "S1", faults=Faults(pauses_per_minute=0.0))
+    hardware = VirtualHardware(21, "S1", VirtualRigOptions(faults=Faults(pauses_per_minute=0.0)))
 
     def disturb() -> None:
         hardware.drop(2)
@@ -72,6 +72,38 @@ def test_lost_sensors_come_back_as_new_epochs_and_the_others_never_notice(tmp_pa
                 assert len(got.payload) == pytest.approx(10 * made.duration_s, abs=4)
             assert 0.05 < truth["emg"][sensor.channel]["delay_s"] < 0.4
         assert any(what == "disconnected" for _, _, what, _ in capture.log())
+        check_events_and_frames(capture, truth)
+
+
+def test_a_box_that_sends_garbage_falls_silent_and_restarts_still_dates_its_flashes(tmp_path: Path) -> None:
+    """All in the exercise; the closing sync sequence finds a box whose counter began again."""
+    hardware = VirtualHardware(22, "S1", VirtualRigOptions(faults=Faults(pauses_per_minute=0.0)))
+    faults = [
+        threading.Timer(0.2, hardware.trigger),
+        threading.Timer(0.7, hardware.garble_box, (1.0,)),
+        threading.Timer(2.5, hardware.mute_box, (3.5,)),
+        threading.Timer(7.5, hardware.reset_box),
+    ]
+
+    def begin_faults(snapshot: Snapshot) -> None:
+        if snapshot.cue is not None and snapshot.cue.kind == "exercise" and faults[0].ident is None:
+            for fault in faults:
+                fault.start()
+
+    text = SHORT.replace("seconds = 6", "seconds = 12")
+    take = Take(protocol=parse_protocol(text, "short"), out=tmp_path, subject="S1", seed=22, protocol_toml=text)
+    made = record(hardware, take, on_progress=begin_faults)
+    assert made is not None and all(fault.ident is not None for fault in faults)
+    truth = json.loads((made.folder / "truth.json").read_text())
+    with Capture.open(made.folder) as capture:
+        said = [what for _, _, what, _ in capture.log() if what.startswith("the LED box")]
+        assert said[-3:] == [
+            "the LED box is silent; its flashes are lost", "the LED box answers again", "the LED box restarted"
+        ]  # fmt: skip
+        (trigger,) = capture.events("trigger")
+        begun = capture.events("exercise_start")[0].t_ns
+        assert 0.15 < (trigger.t_ns - begun) * 1e-9 < 1.0 and trigger.source == "led-box"
+        assert 0 < trigger.uncertainty_ns < 50_000_000
         check_events_and_frames(capture, truth)
 
 

@@ -16,6 +16,8 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from tests.short_protocol import PROTOCOL
 
@@ -46,16 +48,16 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The report of a good capture with keypoints, and of one whose flashes' log and sensors are spoilt."""
     out = tmp_path_factory.mktemp("reports")
     capture = simulate(
-        tmp_path_factory.mktemp("captures"), subject="B1", minutes=None, seed=21,
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(subject="B1", minutes=None, seed=21, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL)),
+    )
     accepted = run_capture(capture, out / "accepted")
     spoilt = capture.parent.parent / "sub-B2" / capture.name
     shutil.copytree(capture, spoilt)
     with closing(sqlite3.connect(spoilt / "capture.db")) as database, database:
         database.execute("UPDATE event SET t_ns = t_ns + 3600000000000 WHERE kind = 'flash' AND rowid % 2")
         database.execute("DELETE FROM notification WHERE slot > 2")
-    refused = run_capture(spoilt, out / "refused", pose=False)
+    refused = run_capture(spoilt, out / "refused", SyncOptions(pose=False))
     assert accepted.verdict in ("PASS", "WARNING")
     assert refused.verdict == "FAIL"
     return {"accepted": accepted.report_path, "refused": refused.report_path}

@@ -23,12 +23,13 @@ import pytest
 
 from acquire.assignment import Assigned
 from acquire.preflight.body_in_view import BodyFinder
-from acquire.screen.app import CaptureApp, make_recorder_for
+from acquire.screen.app import CaptureApp
 from acquire.screen.assign import AssignScreen
 from acquire.screen.calibrate import CalibrateScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
 from acquire.screen.record import RecordScreen
+from acquire.screen.run import make_recorder_for
 from acquire.screen.summary import SummaryScreen
 from dataset.capture.reader import Capture, find_captures
 
@@ -72,19 +73,17 @@ async def test_the_whole_flow_on_the_virtual_rig(tmp_path: Path) -> None:
 
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("enter")
-        await until(lambda: isinstance(app.step, CheckScreen) and app.step.body, "a body looked for")
-        check = app.step
-        assert isinstance(check, CheckScreen) and check.body is not None
-        assert not check.body.nobody and not check.body.unavailable
+        await until(lambda: isinstance(app.step, CheckScreen) and app.body_watch.body, "a body looked for")
+        body = app.body_watch.body
+        assert body is not None and not body.nobody and not body.unavailable
         await until(lambda: phase() == "ready", "ready")
         await pilot.press("enter")
         await until(lambda: isinstance(app.step, AssignScreen) and app.step.laid_out, "assigning")
         await pilot.press("a")
-        assign = app.step
-        assert isinstance(assign, AssignScreen)
-        await until(lambda: len(assign.answers) == 8 and not assign._asking, "eight answers")
-        told = {channel: a for channel, a in assign.answers.items() if isinstance(a, Assigned)}
-        assert len(told) == 8, assign.answers
+        assignment = app.conductor.assignment
+        await until(lambda: len(assignment.answers) == 8 and not assignment.running, "eight answers")
+        told = {channel: a for channel, a in assignment.answers.items() if isinstance(a, Assigned)}
+        assert len(told) == 8, assignment.answers
         assert sorted(a.slot for a in told.values()) == list(range(1, 9))
         await pilot.press("enter")
         await until(lambda: isinstance(app.step, CalibrateScreen) and app.step.laid_out, "rest and contract")

@@ -10,6 +10,7 @@ import pytest
 from dataset.session.file import read_session
 from dataset.support.errors import OutputExistsError
 from sync.import_files import import_files
+from sync.options import ImportOptions, SyncOptions
 from sync.pipeline import run_capture
 from tests.present import present
 
@@ -26,12 +27,14 @@ def clip(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = ["time_s," + ",".join(CHANNELS)]
     lines += [f"{t:.1f}," + ",".join(f"{v:.0f}" for v in rng.uniform(80, 140, len(CHANNELS))) for t in time_s]
     (folder / "e.csv").write_text("\n".join(lines))
-    return import_files(folder / "capture", video=shared_data / "video" / "mrpose" / "squat.mp4", emg=folder / "e.csv")
+    return import_files(
+        folder / "capture", ImportOptions(video=shared_data / "video" / "mrpose" / "squat.mp4", emg=folder / "e.csv")
+    )
 
 
 @pytest.mark.realdata
 def test_it_is_refused_in_words_and_no_session_is_written(clip: Path, tmp_path: Path) -> None:
-    result = run_capture(clip, tmp_path, pose=False)
+    result = run_capture(clip, tmp_path, SyncOptions(pose=False))
     assert result.exit_code == 3
     assert result.verdict == "FAIL"
     assert "no flash" in result.reasons[0]
@@ -43,7 +46,7 @@ def test_it_is_refused_in_words_and_no_session_is_written(clip: Path, tmp_path: 
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_it_is_written_marked_with_keypoints_on_the_grid(clip: Path, tmp_path: Path) -> None:
-    result = run_capture(clip, tmp_path, allow_unverified=True)
+    result = run_capture(clip, tmp_path, SyncOptions(allow_unverified=True))
     session = read_session(present(result.session_path))
     assert session.verdict == "FAIL"
     assert np.isfinite(present(session.aligned.keypoints_2d)).any(axis=(1, 2)).mean() >= 0.92
@@ -53,9 +56,9 @@ def test_it_is_written_marked_with_keypoints_on_the_grid(clip: Path, tmp_path: P
 def test_a_refused_run_is_made_again_into_the_same_folder_and_a_session_never_overwritten(
     clip: Path, tmp_path: Path
 ) -> None:
-    refused = run_capture(clip, tmp_path, pose=False)
-    written = run_capture(clip, tmp_path, pose=False, allow_unverified=True)
+    refused = run_capture(clip, tmp_path, SyncOptions(pose=False))
+    written = run_capture(clip, tmp_path, SyncOptions(pose=False, allow_unverified=True))
     assert written.report_path == refused.report_path
     assert "--allow-unverified was given" in written.report_path.read_text(encoding="utf-8")
     with pytest.raises(OutputExistsError):
-        run_capture(clip, tmp_path, pose=False, allow_unverified=True)
+        run_capture(clip, tmp_path, SyncOptions(pose=False, allow_unverified=True))

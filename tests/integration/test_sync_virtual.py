@@ -13,12 +13,14 @@ import pytest
 
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
 from dataset.capture.types import Event
 from dataset.session.file import read_session
 from dataset.support.errors import CaptureCutOffError, InputError, OutputExistsError
 from sync import read_capture
 from sync.events.contacts import detect_contacts
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from sync.result import SyncResult
 from tests.present import present
@@ -29,15 +31,20 @@ from tests.short_protocol import PROTOCOL
 def capture(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulated recording; delays and leads are drawn anew with each seed."""
     return simulate(
-        tmp_path_factory.mktemp("captures"), subject=f"T{request.param}", minutes=None, seed=request.param,
-        protocol=parse_protocol(PROTOCOL, "short"), protocol_text=PROTOCOL,
-    )  # fmt: skip
+        tmp_path_factory.mktemp("captures"),
+        SimulateOptions(
+            subject=f"T{request.param}",
+            minutes=None,
+            seed=request.param,
+            protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL),
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
 def result(capture: Path, tmp_path_factory: pytest.TempPathFactory) -> SyncResult:
     """The same, synchronised without keypoints."""
-    return run_capture(capture, tmp_path_factory.mktemp("sessions"), pose=False)
+    return run_capture(capture, tmp_path_factory.mktemp("sessions"), SyncOptions(pose=False))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +94,7 @@ def test_a_silent_buzzer_costs_precision_but_not_truth(
     monkeypatch.setattr(
         read_capture, "detect_contacts", lambda sound: tuple(c for c in detect_contacts(sound) if c.kind != "beep")
     )
-    result = run_capture(capture, tmp_path, pose=False)
+    result = run_capture(capture, tmp_path, SyncOptions(pose=False))
     assert result.verdict == "WARNING"
     assert result.streams["sound"].method == "arrival"
     for channel, said in truth["emg"].items():
@@ -108,7 +115,7 @@ def test_a_good_recording_passes_and_its_session_reads_back(result: SyncResult) 
 
 def test_nothing_is_overwritten(capture: Path, result: SyncResult) -> None:
     with pytest.raises(OutputExistsError):
-        run_capture(capture, result.report_path.parent, pose=False)
+        run_capture(capture, result.report_path.parent, SyncOptions(pose=False))
 
 
 def test_without_flashes_contacts_tie_the_video_and_warn(
@@ -118,7 +125,7 @@ def test_without_flashes_contacts_tie_the_video_and_warn(
     monkeypatch.setattr(
         Capture, "events", lambda self, *kinds: tuple(e for e in events(self, *kinds) if e.kind != "flash")
     )
-    blind = run_capture(capture, tmp_path, pose=False)
+    blind = run_capture(capture, tmp_path, SyncOptions(pose=False))
     assert blind.verdict == "WARNING"
     assert "no flash" in blind.streams["video"].reason
     error = blind.streams["video"].offset_s - result.streams["video"].offset_s
@@ -151,12 +158,12 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(
 
     monkeypatch.setattr(Capture, "events", shuffled)
     monkeypatch.setattr("sync.read_capture.detect_contacts", lambda sound: ())
-    refused = run_capture(capture, tmp_path, pose=False)
+    refused = run_capture(capture, tmp_path, SyncOptions(pose=False))
     assert refused.verdict == "FAIL"
     assert refused.exit_code == 3
     assert refused.session_path is None
     assert [p.suffix for p in tmp_path.iterdir()] == [".html"]
-    written = run_capture(capture, tmp_path / "marked", pose=False, allow_unverified=True)
+    written = run_capture(capture, tmp_path / "marked", SyncOptions(pose=False, allow_unverified=True))
     assert read_session(present(written.session_path)).verdict == "FAIL"
 
 
@@ -173,7 +180,7 @@ def test_flashes_that_pair_but_have_wrong_times_are_refused(
             replace(e, t_ns=e.t_ns + moved) if e.kind == "flash" else e for e in events(self, *kinds)
         ),
     )
-    refused = run_capture(capture, tmp_path, pose=False)
+    refused = run_capture(capture, tmp_path, SyncOptions(pose=False))
     assert refused.verdict == "FAIL"
     assert refused.session_path is None
     assert why in refused.streams["video"].reason
@@ -184,7 +191,7 @@ def test_a_capture_cut_off_is_named_so(capture: Path, tmp_path: Path) -> None:
     shutil.copytree(capture, copy)
     (copy / "manifest.json").unlink()
     with pytest.raises(CaptureCutOffError, match="cut off"):
-        run_capture(copy, tmp_path / "out", pose=False)
+        run_capture(copy, tmp_path / "out", SyncOptions(pose=False))
 
 
 def test_a_pose_network_that_is_not_there_is_told_before_anything_is_read(
@@ -192,7 +199,7 @@ def test_a_pose_network_that_is_not_there_is_told_before_anything_is_read(
 ) -> None:
     monkeypatch.setattr("sync.pipeline.read_recording", lambda *_, **__: pytest.fail("the film was read first"))
     with pytest.raises(InputError, match=r"no pose model at .*none\.task"):
-        run_capture(capture, tmp_path, pose_model=tmp_path / "none.task")
+        run_capture(capture, tmp_path, SyncOptions(pose_model=tmp_path / "none.task"))
     assert not list(tmp_path.iterdir())
 
 
@@ -205,11 +212,13 @@ def test_losses_bangs_hidden_flashes_and_a_dead_sensor_are_borne(tmp_path: Path)
         dropped_frame_share=0.03, hidden_flash_share=0.15, bangs_per_minute=8.0,
     )  # fmt: skip
     capture = simulate(
-        tmp_path / "C", subject="F1", minutes=None, seed=31, protocol=parse_protocol(PROTOCOL, "short"),
-        protocol_text=PROTOCOL, faults=faults,
-    )  # fmt: skip
+        tmp_path / "C",
+        SimulateOptions(
+            subject="F1", minutes=None, seed=31, protocol=(parse_protocol(PROTOCOL, "short"), PROTOCOL), faults=faults
+        ),
+    )
     truth = json.loads((capture / "truth.json").read_text())
-    result = run_capture(capture, tmp_path / "S", pose=False)
+    result = run_capture(capture, tmp_path / "S", SyncOptions(pose=False))
     assert result.verdict == "WARNING"
     assert result.streams["right_triceps"].constants["delay_source"] == "assumed"
     assert result.streams["right_triceps"].verdict == "WARNING"

@@ -22,7 +22,7 @@ from bleak import BleakClient, BleakScanner
 from acquire.protocol.schedule import Prompt
 from acquire.virtual.devices.child import Child, VirtualRigError
 from acquire.virtual.faults import Faults
-from acquire.virtual.rig import VirtualHardware
+from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.profile import find_profile
 from dataset.support import clock
@@ -154,7 +154,7 @@ async def test_sensors_stream_drop_and_return_while_the_person_moves(rig: Virtua
 
 def test_the_truth_is_written_and_nothing_is_left_behind(tmp_path: Path) -> None:
     before = descriptors()
-    rig = VirtualHardware(12, faults=Faults(dropped_frame_share=0.0))
+    rig = VirtualHardware(12, options=VirtualRigOptions(faults=Faults(dropped_frame_share=0.0)))
     camera = rig.open_camera()
     folder = tmp_path / "sub-T" / "ses-20260101T000000"
     folder.mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,16 +122,67 @@ def test_nothing_below_the_virtual_rig_imports_it() -> None:
     assert wrong == VIRTUAL_DOORS
 
 
-@pytest.mark.parametrize("below", ["sync.events", "sync.clock"])
-def test_detectors_and_clocks_know_neither_fits_nor_verdicts(below: str) -> None:
+#: From the lowest room of ``sync`` up: none imports one to its right, and the types of a recording know no fit.
+SYNC_LAYERS = ("sync.clock", "sync.events", "sync.recording_types", "sync.fit", "sync.quality", "sync.report")
+
+
+@pytest.mark.parametrize("below", SYNC_LAYERS)
+def test_the_rooms_of_sync_import_only_those_below_them(below: str) -> None:
+    above = SYNC_LAYERS[SYNC_LAYERS.index(below) + 1 :]
     wrong = [
         f"{module} imports {other}"
         for module, others in import_graph().items()
         if module.startswith(below)
         for other in sorted(others)
-        if other.startswith(("sync.fit", "sync.quality"))
+        if other.startswith(above)
     ]
     assert wrong == []
+
+
+def stated_imports(package: str) -> set[str] | None:
+    """Return what a folder's docstring says it may import of its own top-level package; None where it says all."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
+    words = " ".join((ast.get_docstring(tree) or "").split())
+    says = re.search(r"(May import|Imports nothing else of) .*", words)
+    assert says is not None, f"{package}/__init__.py does not say what it may import"
+    if says[0].startswith("Imports"):
+        return set()
+    if says[0].startswith("May import all"):
+        return None
+    return set(re.findall(r"`([a-z0-9_.]+)`", says[0].partition(";")[0]))
+
+
+FOLDERS = sorted(
+    ".".join(path.parent.relative_to(ROOT).parts)
+    for room in ROOMS
+    for path in (ROOT / room).rglob("__init__.py")
+    if path.parent.name not in (*ROOMS, "repertoire")
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_imports_what_it_says_and_no_more(folder: str) -> None:
+    stated = stated_imports(folder)
+    if stated is None:
+        return
+    top = folder.partition(".")[0]
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in import_graph().items()
+        if module == folder or module.startswith(f"{folder}.")
+        for other in sorted(others)
+        if other.startswith(f"{top}.")
+        and not f"{other}.".startswith(f"{folder}.")
+        and not any(f"{other}.".startswith(f"{may}.") for may in stated)
+        and not any(o.startswith(f"{other}.") for o in others)  # the package on the way to a module
+    ]
+    assert wrong == []
+
+
+def test_a_reader_of_align_passes_at_most_twelve_modules() -> None:
+    graph = import_graph()
+    packages = {module for module in graph if any(other.startswith(f"{module}.") for other in graph)}
+    assert len({m for m in graph["sync.align"] - packages if m.startswith("sync.")}) <= 12
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -156,6 +208,31 @@ def test_the_host_clock_has_one_source() -> None:
         if isinstance(node, ast.Attribute) and node.attr in forbidden
     ]
     assert wrong == []
+
+
+#: Past six parameters a function takes one frozen settings object, from the command line on.
+MOST_PARAMETERS = 6
+#: To come down to 5; what is left stands in `dataset`, `sync/fit`, `sync/quality`, `model` and `acquire/media`.
+MOST_LONG_SIGNATURES = 0
+
+
+def long_signatures() -> list[str]:
+    found = []
+    for room in (*ROOMS, "benchmarks", "scripts"):
+        for path, tree in modules(room):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    given = node.args
+                    names = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+                    names += [a.arg for a in (given.vararg, given.kwarg) if a]
+                    if len([n for n in names if n not in ("self", "cls")]) > MOST_PARAMETERS:
+                        found.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    return found
+
+
+def test_few_functions_take_more_than_six_parameters() -> None:
+    found = long_signatures()
+    assert len(found) <= MOST_LONG_SIGNATURES, found
 
 
 def test_the_session_page_is_made_from_the_schema() -> None:

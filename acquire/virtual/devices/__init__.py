@@ -1,4 +1,5 @@
 """The virtual devices: Bluetooth sensors, camera, microphone and LED box, each with a clock and faults of its own.
 
-May import `acquire.virtual.person`.
+May import `acquire.bluetooth`, `acquire.hardware`, `acquire.media`, `acquire.protocol`, `acquire.virtual.chance`,
+`acquire.virtual.faults`, `acquire.virtual.film`, `acquire.virtual.person` and `acquire.virtual.truth`.
 """

@@ -25,7 +25,8 @@ from acquire.virtual.devices.delivery import FrameRing, FrameSender
 from acquire.virtual.devices.sent import SentLog
 from acquire.virtual.devices.soundtrack import Soundtrack
 from acquire.virtual.faults import Faults
-from acquire.virtual.person.figure import HEIGHT, WIDTH, Figure, expose
+from acquire.virtual.film import HEIGHT, WIDTH
+from acquire.virtual.person.figure import Figure, expose
 from acquire.virtual.person.world import World
 from dataset.support.clock import now_ns
 

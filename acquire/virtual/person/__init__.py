@@ -1,4 +1,4 @@
 """The virtual person: skeleton, motions, muscles, and how they are drawn.
 
-Imports nothing of `acquire.virtual.devices`.
+May import `acquire.protocol`, `acquire.virtual.chance`, `acquire.virtual.faults` and `acquire.virtual.film`.
 """

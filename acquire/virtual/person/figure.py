@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from acquire.virtual.film import HEIGHT, WIDTH
 from dataset.pose.skeleton import JOINT
 from dataset.support.arrays import FloatArray
 
@@ -17,9 +18,6 @@ Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Paint = Callable[[], None]
 Add = Callable[[float, Paint], None]
-
-#: Size of the virtual camera's picture in pixels.
-WIDTH, HEIGHT = 640, 480
 
 _SHIFT = 3  # OpenCV draws with 1/8 pixel
 _SUB = 1 << _SHIFT

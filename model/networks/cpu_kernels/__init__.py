@@ -1,1 +1,4 @@
-"""Layers with gradients written by hand, faster on a CPU than PyTorch's own. Imports nothing of `model`."""
+"""Layers with gradients written by hand, faster on a CPU than PyTorch's own.
+
+Imports nothing else of `model`.
+"""

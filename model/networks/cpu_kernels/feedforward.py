@@ -1,19 +1,21 @@
-"""Dropout, and linear-ReLU-dropout-linear, at a fraction of what they cost on a CPU in PyTorch's own form.
+"""Dropout by random bytes, and linear-ReLU-dropout-linear with a hand-written gradient, for training on a CPU.
 
-There a training step of the paper's transformer spends a third of its time on drawing one random number for each of
-eight million hidden values. Here eight values share one draw of 64 bits, nothing but the hidden values themselves is
-kept for the gradient, and products go to the quicker of the two libraries that PyTorch comes with. On other devices
-PyTorch's own dropout is as quick, and is used.
+In PyTorch's own form a training step of the paper's transformer spends a third of its time on drawing one random
+number for each of eight million hidden values. Here eight values share one draw of 64 bits, nothing but the hidden
+values themselves is kept for the gradient, and products go to the quicker of the two libraries that PyTorch comes with.
+On other devices PyTorch's own dropout is as quick and is used.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from model.networks.cpu_kernels.torch_internals import linear, zero_where_at_most_
 
 #: Of the hidden layer: what is drawn for them stays in the processor's cache.
 _ROWS_AT_ONCE = 128
@@ -29,9 +31,7 @@ def drop_(x: Tensor, p: float) -> Tensor:
     last = int(words[-1])
     levels = math.floor(256 * p + (last + 2**63) / 2**64)
     drawn = words.view(torch.int8)[: x.numel()].view(x.shape).to(x.dtype)  # -128 ... 127
-    # Elsewhere the gradient of a ReLU, and here the quickest way to write "0 where at most that".
-    torch.ops.aten.threshold_backward.grad_input(x, drawn, levels - 129, grad_input=x)
-    return x
+    return zero_where_at_most_(x, drawn, levels - 129)
 
 
 def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
@@ -43,14 +43,22 @@ def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
     return x * drop_(torch.full_like(x, 1.0 / (1.0 - p)), p)
 
 
-def feedforward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: float, *, training: bool) -> Tensor:
+class TwoLayers(NamedTuple):
+    """Weights of two linear layers with H hidden values between them."""
+
+    w1: Tensor  # (H, D)
+    b1: Tensor  # (H,)
+    w2: Tensor  # (E, H)
+    b2: Tensor  # (E,)
+
+
+def feedforward(x: Tensor, layers: TwoLayers, p: float, *, training: bool) -> Tensor:
     """Return ``linear(dropout(relu(linear(x))))``.
 
     Parameters
     ----------
     x : Tensor, shape (..., D)
-    w1, b1 : Tensor, shape (H, D) and (H,)
-    w2, b2 : Tensor, shape (E, H) and (E,)
+    layers : TwoLayers
     p : float
         Probability that a hidden value is dropped, in training.
 
@@ -60,46 +68,34 @@ def feedforward(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: fl
     """
     mixed = torch.is_autocast_enabled(x.device.type)
     if x.device.type != "cpu" or mixed or not training or not torch.is_grad_enabled():
-        hidden = functional.relu(functional.linear(x, w1, b1))
-        return functional.linear(functional.dropout(hidden, p, training=training), w2, b2)
-    out: Tensor = _FeedForward.apply(x.reshape(-1, x.shape[-1]), w1, b1, w2, b2, p)  # type: ignore[no-untyped-call]
+        hidden = functional.relu(functional.linear(x, layers.w1, layers.b1))  # (..., H)
+        return functional.linear(functional.dropout(hidden, p, training=training), layers.w2, layers.b2)
+    out: Tensor = _FeedForward.apply(x.reshape(-1, x.shape[-1]), *layers, p)  # type: ignore[no-untyped-call]
     return out.view(*x.shape[:-1], -1)
 
 
 class _FeedForward(torch.autograd.Function):
-    """The same on a CPU in training; 1 / (1 - p) is put where it scales little."""
+    """The same on a CPU in training; 1 / (1 - p) scales the smaller arrays."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: float) -> Tensor:
-        hidden = _linear(x, w1, b1, relu=True)  # (N, H)
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        x, w1, b1, w2, b2, p = given  # x: (N, D)
+        hidden = linear(x, w1, b1, relu=True)  # (N, H)
         if p > 0.0:
             for rows in torch.tensor_split(hidden, -(-len(hidden) // _ROWS_AT_ONCE)):
                 drop_(rows, p)
         ctx.save_for_backward(x, w1, w2, hidden)
         ctx.scale = 1.0 / (1.0 - p)
-        return _linear(hidden, w2 * ctx.scale, b2)
+        return linear(hidden, w2 * ctx.scale, b2)  # (N, E)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (g,) = grads  # (N, E)
         x, w1, w2, hidden = ctx.saved_tensors
         scaled = g * ctx.scale
-        before = _linear(scaled, w2.t())  # (N, H); in place: fresh memory of this size costs more than the arithmetic
-        torch.ops.aten.threshold_backward.grad_input(before, hidden, 0.0, grad_input=before)  # 0 where hidden is 0
+        before = linear(scaled, w2.t())  # (N, H); in place: fresh memory of this size costs more than the arithmetic
+        zero_where_at_most_(before, hidden, 0.0)  # 0 where hidden is 0
         return (
-            _linear(before, w1.t()), _linear(x.t(), before.t()).t(), before.sum(0),
-            _linear(scaled.t(), hidden.t()), g.sum(0), None,
+            linear(before, w1.t()), linear(x.t(), before.t()).t(), before.sum(0),
+            linear(scaled.t(), hidden.t()), g.sum(0), None,
         )  # fmt: skip
-
-
-#: PyTorch's wheels multiply by MKL, which on CPUs of other makers took twice as long as oneDNN in the same wheels.
-_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, relu: bool = False) -> Tensor:
-    """Return ``x @ weight.t() + bias``, and where that is below 0, 0 if ``relu``."""
-    if not _ONEDNN or x.dtype != torch.float32:
-        out = functional.linear(x, weight, bias)
-        return out.relu_() if relu else out
-    fused: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu" if relu else "none", [], "")
-    return fused

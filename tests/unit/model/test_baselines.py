@@ -10,7 +10,7 @@ from dataset.importers.mia import import_mia
 from dataset.session.file import read_session
 from dataset.splits import split_windows
 from dataset.windows import Windows, windows_from_sessions
-from model.baselines import FLOORS, nearest_windows, predict_floors
+from model.baselines import BASELINES, nearest_windows, predict_baselines
 from model.evaluation import measure
 
 Maker = Callable[..., Path]
@@ -40,10 +40,10 @@ def test_missing_joints_are_left_out_of_the_distance(parts: tuple[Windows, Windo
     assert nearest_windows(train, test, np.arange(len(train)), np.array([0])).tolist() == [3]
 
 
-def test_each_floor_is_what_it_says(parts: tuple[Windows, Windows]) -> None:
+def test_each_baseline_is_what_it_says(parts: tuple[Windows, Windows]) -> None:
     train, test = parts
-    baselines = predict_floors(train, test, seed=1)
-    assert tuple(baselines) == FLOORS
+    baselines = predict_baselines(train, test, seed=1)
+    assert tuple(baselines) == BASELINES
     np.testing.assert_allclose(baselines["mean"][5, 7], train.emg.mean((0, 1)))
     mine = train.subject == test.subject[0]
     np.testing.assert_allclose(baselines["subject_mean"][0, 0], train.emg[mine].mean((0, 1)))
@@ -57,7 +57,7 @@ def test_each_floor_is_what_it_says(parts: tuple[Windows, Windows]) -> None:
 def test_a_new_subject_takes_what_all_subjects_give(parts: tuple[Windows, Windows]) -> None:
     train, test = parts
     test.subject[:] = "S9"
-    baselines = predict_floors(train, test)
+    baselines = predict_baselines(train, test)
     np.testing.assert_array_equal(baselines["subject_mean"], baselines["mean"])
     np.testing.assert_array_equal(baselines["nn_subject"], baselines["nn"])
 
@@ -94,7 +94,7 @@ def test_what_was_not_measured_counts_nowhere(parts: tuple[Windows, Windows]) ->
 
 
 @pytest.mark.realdata
-def test_the_floors_of_the_published_squats_are_those_measured_before(shared_data: Path, tmp_path: Path) -> None:
+def test_the_baselines_of_the_published_squats_are_those_measured_before(shared_data: Path, tmp_path: Path) -> None:
     results = import_mia(shared_data / "mia_squat" / "MIADatasetOfficial", tmp_path)
     windows = windows_from_sessions([read_session(r.path) for r in results])
     split = split_windows(windows, "time")

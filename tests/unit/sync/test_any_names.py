@@ -25,7 +25,9 @@ from dataset.session.types import Aligned, ChannelTable, EmgStream, EventTable, 
 from dataset.support.errors import InputError
 from sync import cli
 from sync.calibration import names as label_names
+from sync.events.contacts import ContactKind
 from sync.import_files import import_files
+from sync.options import ImportOptions
 from sync.report import figures
 from sync.result import ContactEvidence
 from sync.session_summary import session_as_text
@@ -107,7 +109,7 @@ def imported(film: Path, names: Sequence[str]) -> list[str]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with Capture.open(
-            import_files(folder / "c", video=film, emg=table(folder / "e.csv", names, rows=25))
+            import_files(folder / "c", ImportOptions(video=film, emg=table(folder / "e.csv", names, rows=25)))
         ) as capture:
             channels = [s.channel for s in capture.sensors]
     own = {n for n in map(clean_name, names) if n and n not in RESERVED and not not_emg_by_name(n)}
@@ -219,7 +221,7 @@ def test_text_in_a_marker_column_is_no_fault(film: Path, tmp_path: Path) -> None
     path = tmp_path / "e.csv"
     rows = [f"{i / 10},{'jump' if i == 3 else ''},{(7 * i) % 11}" for i in range(30)]
     path.write_text("time_s,Marker,L biceps\n" + "\n".join(rows) + "\n")
-    with Capture.open(import_files(tmp_path / "c", video=film, emg=path)) as capture:
+    with Capture.open(import_files(tmp_path / "c", ImportOptions(video=film, emg=path))) as capture:
         assert [s.channel for s in capture.sensors] == ["left_biceps"]
 
 
@@ -234,7 +236,9 @@ def test_text_in_a_marker_column_is_no_fault(film: Path, tmp_path: Path) -> None
 )
 def test_figures_take_any_name(channels: Sequence[str]) -> None:
     t = np.linspace(-0.5, 1.0, 16)
-    contact = ContactEvidence(kind="clap", time_s=1.0, pts_s=1.0, uncertainty_s=0.01, sound_time_s=t, sound=np.abs(t))
+    contact = ContactEvidence(
+        kind=ContactKind.CLAP, time_s=1.0, pts_s=1.0, uncertainty_s=0.01, sound_time_s=t, sound=np.abs(t)
+    )
     drawn = (
         figures.contact_figure([(contact, [(c, t, t**2, 0.1) for c in channels])]),
         figures.response_figure([(c, [(t, t**2)], 0.1, 0.01, "note") for c in channels]),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dataset.session.types import EventTable
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import gathered
+from dataset.support.disk_arrays import concatenate
 from sync import resample
 from sync.calibration import calibrate, names, pair_intervals
 from sync.events.filters import envelope
@@ -213,7 +213,7 @@ def test_a_waveform_s_levels_are_those_of_its_whole_runs() -> None:
 
 
 def test_what_was_not_marked_takes_no_memory() -> None:
-    t, value, run = gathered(
+    t, value, run = concatenate(
         ((t + 60 * k, value, np.full(len(t), k)) for k, (t, value, _) in enumerate([waveform()] * 30)),
         (np.float64, np.float64, np.int64),
     )

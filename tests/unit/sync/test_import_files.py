@@ -12,11 +12,12 @@ import pytest
 
 from dataset.capture.reader import Capture
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter
+from dataset.capture.writer import CaptureHeader, CaptureWriter
 from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 from dataset.support.errors import CaptureError, InputError, MiaError, OutputExistsError, VideoError
 from sync.import_files import import_files, read_emg
+from sync.options import ImportOptions
 from sync.read_capture import read_recording
 from sync.time_unit import TimeUnit
 
@@ -45,7 +46,9 @@ def test_values_times_blanks_and_events_are_kept(tmp_path: Path, video: Path) ->
     emg = table(tmp_path, "time_s,left_biceps,right_quadriceps\n0.5,10,20\n0.6,,21\n0.7,12,22.5\n")
     flashes = table(tmp_path, "time_s\n0.65\n0.55\n", "f.csv")
     exercises = table(tmp_path, "name,start_s,stop_s\nHook Punch,0.5,0.6\n", "x.csv")
-    out = import_files(tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises, subject="K7")
+    out = import_files(
+        tmp_path / "cap", ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises, subject="K7")
+    )
     with Capture.open(out) as capture:
         assert capture.subject == "K7"
         assert capture.meta["host_clock"] == "file"
@@ -86,7 +89,7 @@ def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(
 ) -> None:
     emg = table(tmp_path, text)
     with pytest.raises(InputError) as caught:
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     assert all(part in str(caught.value) for part in said), str(caught.value)
     assert caught.value.exit_code == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.csv"]
@@ -101,7 +104,7 @@ def test_times_that_no_clock_holds_are_refused_in_tables_of_events(
     emg, bad = table(tmp_path, "time_s,a\n0,1\n0.1,1\n"), table(tmp_path, text, "bad.csv")
     flashes, exercises = (bad, None) if option == "flashes" else (None, bad)
     with pytest.raises(InputError, match=r"row 2.*1e"):
-        import_files(tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises))
     assert not (tmp_path / "cap").exists()
 
 
@@ -111,26 +114,26 @@ def test_bad_tables_of_events_are_refused(tmp_path: Path, video: Path, name: str
     bad = table(tmp_path, "time_s,name,start_s,stop_s\n1,squat,3,x\n" if name == "x" else "time_s\nsoon\n", "bad.csv")
     flashes, exercises = (None, bad) if name == "x" else (bad, None)
     with pytest.raises(InputError, match="row 2"):
-        import_files(tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises))
 
 
 def test_missing_and_undecodable_inputs_are_refused(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     broken = table(tmp_path, "this is no video", "v.mp4")
     with pytest.raises(VideoError):
-        import_files(tmp_path / "cap", video=broken, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=broken, emg=emg))
     with pytest.raises(MiaError):
-        import_files(tmp_path / "cap", video=tmp_path / "none.mp4", emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=tmp_path / "none.mp4", emg=emg))
     with pytest.raises(InputError):
-        import_files(tmp_path / "cap", video=video, emg=tmp_path / "none.csv")
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=tmp_path / "none.csv"))
     assert not (tmp_path / "cap").exists()
 
 
 def test_an_existing_capture_is_never_overwritten(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
-    import_files(tmp_path / "cap", video=video, emg=emg)
+    import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     with pytest.raises(OutputExistsError):
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
 
 
 def test_blank_cells_are_not_a_number(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_blank_cells_are_not_a_number(tmp_path: Path) -> None:
 
 def test_equal_stamps_are_packets_and_are_taken(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0,2\n0.01,3\n0.01,4\n0.02,5\n0.02,6\n")
-    with Capture.open(import_files(tmp_path / "cap", video=video, emg=emg)) as capture:
+    with Capture.open(import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))) as capture:
         samples = decode(find_profile("float64-le"), capture.notifications(1))
     assert samples.arrival_ns.tolist() == [0, 0, 10_000_000, 10_000_000, 20_000_000, 20_000_000]
     assert samples.value.tolist() == [1, 2, 3, 4, 5, 6]
@@ -159,9 +162,9 @@ def test_times_in_another_unit_are_refused_by_its_name(
     time_s = 35.9 + np.arange(round(2 * rate_hz)) / rate_hz
     emg = table(tmp_path, rows_of(time_s * unit.per_second))
     with pytest.raises(InputError) as caught:
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     assert f"--time-unit {unit.value}," in str(caught.value.hint)
-    out = import_files(tmp_path / "cap", video=video, emg=emg, time_unit=unit)
+    out = import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, time_unit=unit))
     with Capture.open(out) as capture:
         arrival_ns = decode(find_profile("float64-le"), capture.notifications(1)).arrival_ns
     np.testing.assert_allclose(arrival_ns * 1e-9, time_s, atol=2e-9)
@@ -181,7 +184,8 @@ def test_flashes_and_exercises_have_the_tables_unit(tmp_path: Path, video: Path)
     flashes = table(tmp_path, "time_s\n1456704054100000\n", "f.csv")
     exercises = table(tmp_path, "name,start_s,stop_s\nsquat,1456704054100000,1456704054200000\n", "x.csv")
     out = import_files(
-        tmp_path / "cap", video=video, emg=emg, flashes=flashes, exercises=exercises, time_unit=TimeUnit.US
+        tmp_path / "cap",
+        ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises, time_unit=TimeUnit.US),
     )
     with Capture.open(out) as capture:
         assert [e.t_ns // 1000 for e in capture.events("flash")] == [1456704054100000]
@@ -203,11 +207,11 @@ def test_a_clock_that_was_set_is_refused_by_row_and_can_be_cut(
 ) -> None:
     emg = table(tmp_path, rows_of(times))
     with pytest.raises(InputError, match=f"row {row}, column 'time_s'") as caught:
-        import_files(tmp_path / "cap", video=video, emg=emg)
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     assert f"--epoch {longest}" in str(caught.value.hint)
     assert not (tmp_path / "cap").exists()
     n = max(k for k in (30, 40) if k < len(times)) if row == 32 and longest == 2 else 30
-    out = import_files(tmp_path / "cap", video=video, emg=emg, epoch=longest)
+    out = import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, epoch=longest))
     with Capture.open(out) as capture:
         arrival_ns = capture.notifications(1).arrival_ns
     np.testing.assert_allclose(arrival_ns * 1e-9, np.arange(n) / 10, atol=1e-9)
@@ -223,7 +227,9 @@ def test_a_table_of_days_is_refused_before_anything_is_laid_out_over_it(tmp_path
 
 def test_a_capture_that_spans_a_year_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile=find_profile("float64-le"))
-    writer = CaptureWriter(tmp_path, subject="S01", sensors=[sensor], host_clock="file", clock_resolution_ns=1)
+    writer = CaptureWriter(
+        tmp_path, subject="S01", sensors=[sensor], header=CaptureHeader(host_clock="file", clock_resolution_ns=1)
+    )
     for at_s in (0.0, *(3.2e7 + np.arange(30) / 10)):
         writer.notification(1, 0, "file", round(at_s * 1e9), struct.pack("<d", at_s % 3))
     writer.close()
@@ -240,7 +246,7 @@ def test_exact_times_reach_the_recording(tmp_path: Path, video: Path, pattern: s
         time_s = np.delete(time_s, np.concatenate([np.arange(at, at + 60) for at in rng.integers(0, 4400, 20)]))
     elif pattern == "rows missing":
         time_s = time_s[rng.random(len(time_s)) > 0.05]
-    out = import_files(tmp_path / "cap", video=video, emg=table(tmp_path, rows_of(time_s)))
+    out = import_files(tmp_path / "cap", ImportOptions(video=video, emg=table(tmp_path, rows_of(time_s))))
     with Capture.open(out) as capture:
         zero_ns, recording = read_recording(capture, None)
     stamps_ns = np.round(np.round(time_s, 6) * 1e9).astype(np.int64)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dataset.session.types import ExerciseTable, Pose
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, gathered
+from dataset.support.disk_arrays import blocks, concatenate
 from sync import resample
 from tests.present import present
 
@@ -96,7 +96,7 @@ def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid()
         for k in range(30):
             yield t + 60 * k, (1 + k) * np.sin(2 * np.pi * 130 * t), np.full(len(t), k // 20)
 
-    time_s, value, run = gathered(minutes(), (np.float64, np.float64, np.int64))
+    time_s, value, run = concatenate(minutes(), (np.float64, np.float64, np.int64))
     at = resample.grid_times(1, 1799)
     tracemalloc.start()
     level = resample.sensor_on_grid(at, time_s, value, run)

@@ -13,6 +13,7 @@ import pytest
 
 from acquire.event_log import EventLog
 from acquire.ledbox.driver import LedBox
+from acquire.recording.row_writer import RowWriter
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
 from dataset.support.errors import HardwareError
@@ -24,7 +25,7 @@ def test_flashes_have_their_host_time_across_a_wrap_of_the_clock(
     twin = box_twin(rate=1.003)
     box = LedBox(twin.port, EventLog())
     writer = CaptureWriter(tmp_path, subject="S1", sensors=fakes.slots(1))
-    box.attach(writer)
+    box.attach(RowWriter(writer, EventLog()).box_line)
     flashes = []
     for _ in range(12):
         flashes.append(box.flash(50))
@@ -43,13 +44,13 @@ def test_flashes_have_their_host_time_across_a_wrap_of_the_clock(
 
 def test_a_silent_port_is_said_and_does_not_hang(box_twin: Callable[..., Any]) -> None:
     began = time.monotonic()
-    with pytest.raises(HardwareError, match="no LED box answers"):
+    with pytest.raises(HardwareError, match="no reply from an LED box"):
         LedBox(box_twin(mute=True).port, EventLog(), open_timeout_s=0.6)
     assert time.monotonic() - began < 5
 
 
 def test_something_else_on_the_port_is_named_by_what_it_sent(box_twin: Callable[..., Any]) -> None:
-    with pytest.raises(HardwareError, match="no LED box: it sent") as caught:
+    with pytest.raises(HardwareError, match="not an LED box: it sent") as caught:
         LedBox(box_twin(mute=True, garbage=b"\xff\x00GPS $GPGGA\r\n").port, EventLog(), open_timeout_s=0.6)
     assert "115200" in caught.value.hint
 
@@ -79,7 +80,7 @@ def test_a_reset_is_noticed_and_times_stay_true(box_twin: Callable[..., Any]) ->
     flash = box.flash(50)
     box.close()
     assert abs(flash.t_ns - twin.flashes_host_ns[1]) < 20_000_000
-    assert [r.what for r in event_log.recent(9)] == ["the LED box began again"]
+    assert [r.what for r in event_log.recent(9)] == ["the LED box restarted"]
 
 
 def test_a_greeting_answered_twice_is_no_reset_and_a_banner_later_is_one(box_twin: Callable[..., Any]) -> None:
@@ -94,7 +95,7 @@ def test_a_greeting_answered_twice_is_no_reset_and_a_banner_later_is_one(box_twi
     flash = box.flash(20)
     box.close()
     assert abs(flash.t_ns - twin.flashes_host_ns[-1]) < 20_000_000
-    assert [r.what for r in event_log.recent(9)] == ["the LED box began again"]
+    assert [r.what for r in event_log.recent(9)] == ["the LED box restarted"]
 
 
 def test_answers_that_lay_unread_for_a_while_are_no_reset(box_twin: Callable[..., Any]) -> None:
@@ -130,7 +131,7 @@ def test_a_wrong_speed_is_named_as_such_and_does_not_hang(box_twin: Callable[...
     # What 9600 baud looks like at 115200: no line end in it for a long time, and no text.
     twin = box_twin(mute=True, garbage=bytes([0xE6, 0x1E, 0x98, 0xFE, 0x00, 0x78, 0x80]))
     began = time.monotonic()
-    with pytest.raises(HardwareError, match=r"no text.*another speed") as caught:
+    with pytest.raises(HardwareError, match=r"not text.*another speed") as caught:
         LedBox(twin.port, EventLog(), open_timeout_s=1.2)
     assert time.monotonic() - began < 6
     assert "115200" in caught.value.hint

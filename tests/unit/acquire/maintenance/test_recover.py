@@ -20,7 +20,7 @@ import pytest
 
 from acquire.cli import recovered_text
 from acquire.maintenance.recover import recover, verify
-from acquire.media.video_writer import VideoWriter
+from acquire.media.video_writer import VideoFormat, VideoWriter
 from dataset.capture.closing import ROOM
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter, new_capture_folder
@@ -92,7 +92,7 @@ def test_what_was_lost_is_told_for_each_stream(fakes: Any, tmp_path: Path) -> No
     def film(writer: CaptureWriter) -> None:
         picture = np.zeros((48, 64, 3), dtype=np.uint8)
         path = writer.folder / "video.mkv"
-        with VideoWriter(path, width=64, height=48, nominal_hz=10.0, sound_rate_hz=None) as video:
+        with VideoWriter(path, VideoFormat(width=64, height=48, nominal_hz=10.0, sound_rate_hz=None)) as video:
             for k in range(32):
                 pts_ns = k * STEP_NS if k % 10 else None
                 if pts_ns is not None and k < 30:  # the last two are in the database alone
@@ -116,7 +116,7 @@ def test_what_was_lost_is_told_for_each_stream(fakes: Any, tmp_path: Path) -> No
     }
     text = recovered_text(recover(folder))
     assert "right_biceps           12  last at 1.10 s, 1.90 s before the end  ENDED EARLY" in text
-    assert "1 pictures did not reach the file" in text and "cut off in: squat" in text
+    assert "1 frames were not written to the file" in text and "cut off in: squat" in text
     with Capture.open(folder) as capture:
         assert capture.manifest["health"]["recovered"]["cut_in"] == "squat"
 

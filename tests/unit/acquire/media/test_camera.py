@@ -72,9 +72,9 @@ def said(event_log: EventLog) -> list[str]:
 
 WORDS = {
     "hang": "the camera is silent; opening it again",
-    "fail": "the camera gives no frame; opening it again",
-    "raise": "the camera gives no frame; opening it again",
-    "repeat": "the camera repeats one picture; opening it again",
+    "fail": "the camera delivers no frames; opening it again",
+    "raise": "the camera delivers no frames; opening it again",
+    "repeat": "the picture does not change; opening it again",
 }
 
 
@@ -130,7 +130,7 @@ def test_opening_that_hangs_is_given_up_with_growing_patience(fakes: Any, monkey
     assert camera.status().state == "lost"
     camera.close()
     let_go.set()
-    assert said(event_log).count("opening the camera hangs; trying anew") >= 2
+    assert said(event_log).count("opening the camera hangs; trying again") >= 2
 
 
 def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_sees(fakes: Any) -> None:
@@ -146,7 +146,7 @@ def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_se
     assert camera.status().state == "running"
     camera.close()
     assert len(opened) == 1
-    assert said(event_log).count("the camera repeats one picture; opening it again") == 1
+    assert said(event_log).count("the picture does not change; opening it again") == 1
 
 
 def test_a_camera_that_comes_back_with_another_size_is_refused_and_said(fakes: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acquire.media.orientation import Orientation
-from acquire.media.video_writer import VideoWriter
+from acquire.media.video_writer import VideoFormat, VideoWriter
 from tests.unit.native import refuse_strided
 
 
@@ -32,7 +32,9 @@ def test_the_file_is_upright(tmp_path: Path, rotation_deg: int) -> None:
     turn = Orientation(rotation_deg=rotation_deg, mirrored=True)
     image = np.zeros((48, 64, 3), dtype=np.uint8)
     image[:24, 32:] = 255  # a mirroring camera shows the upper left at the upper right
-    with VideoWriter(tmp_path / "v.mkv", width=64, height=48, nominal_hz=30, sound_rate_hz=None, turn=turn) as writer:
+    with VideoWriter(
+        tmp_path / "v.mkv", VideoFormat(width=64, height=48, nominal_hz=30, sound_rate_hz=None, turn=turn)
+    ) as writer:
         for k in range(3):
             writer.write_frame(image, k * 33_000_000)
     with av.open(str(tmp_path / "v.mkv")) as file:
@@ -60,8 +62,8 @@ def test_any_view_is_turned_like_its_copy_and_without_gaps(
         content = []
         for name, image in (("view", view), ("copy", view.copy())):
             path = tmp_path / f"{k}.{name}.mkv"
-            with VideoWriter(path, width=view.shape[1], height=view.shape[0], nominal_hz=30, sound_rate_hz=None,
-                             turn=turn) as writer:  # fmt: skip
+            stored = VideoFormat(width=view.shape[1], height=view.shape[0], nominal_hz=30, turn=turn)
+            with VideoWriter(path, stored) as writer:
                 writer.write_frame(image, 0)
             with av.open(str(path)) as container:
                 content.append(next(container.decode(video=0)).to_ndarray(format="bgr24"))

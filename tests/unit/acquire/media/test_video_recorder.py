@@ -106,12 +106,11 @@ def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) ->
     import av
 
     from acquire.media.video_recorder import open_encoder
+    from acquire.media.video_writer import VideoFormat
 
     writer = CaptureWriter(tmp_path, subject="S1", sensors=fakes.slots(1))
     path = tmp_path / "video.mkv"
-    muxer = VideoRecorder(
-        open_encoder(path, width=64, height=48, nominal_hz=100.0, sound_rate_hz=None), writer, EventLog()
-    )
+    muxer = VideoRecorder(open_encoder(path, VideoFormat(width=64, height=48, nominal_hz=100.0)), writer, EventLog())
     source = fakes.camera(100.0)
     camera = Camera(source, lambda: None, EventLog())
     camera.attach(muxer)

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from av.subtitles.subtitle import SubtitleSet
 
-from acquire.media.video_writer import VideoWriter
+from acquire.media.video_writer import VideoFormat, VideoWriter
 from dataset.support.errors import HardwareError
 from tests.present import present
 
 
 def _writer(path: Path, sound_rate_hz: int | None = 16000) -> VideoWriter:
-    return VideoWriter(path, width=64, height=48, nominal_hz=30.0, sound_rate_hz=sound_rate_hz, preset="ultrafast")
+    return VideoWriter(
+        path, VideoFormat(width=64, height=48, nominal_hz=30.0, sound_rate_hz=sound_rate_hz, preset="ultrafast")
+    )
 
 
 def _times_s(path: Path, kind: str) -> list[float]:
@@ -114,7 +116,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_quick_to_decode(tmp_path: Path) -> None:
-    with VideoWriter(tmp_path / "v.mkv", width=64, height=48, nominal_hz=30.0, sound_rate_hz=None) as writer:
+    with VideoWriter(
+        tmp_path / "v.mkv", VideoFormat(width=64, height=48, nominal_hz=30.0, sound_rate_hz=None)
+    ) as writer:
         for i in range(3):
             writer.write_frame(_picture(i), 33_333_333 * i)
     settings = (tmp_path / "v.mkv").read_bytes()  # x264 writes them into the first packet

@@ -54,7 +54,7 @@ def test_a_healthy_rig_is_ready() -> None:
         (changed("", camera=None), WHOLE, "Camera", "warning", "mia-record attach"),
         (changed("", sound=None), WHOLE, "Sound", "warning", "delay"),
         (changed("sound", level_db=-90.0), WHOLE, "Sound", "warning", "clap"),
-        (changed("", box=False), WHOLE, "Flash", "warning", "point the camera"),
+        (changed("", box=False), WHOLE, "Flash", "warning", "film this screen"),
         (changed(""), None, "Whole body", "wait", ""),
         (changed(""), BodyView(nobody=True), "Whole body", "bad", "step in front"),
         (changed(""), BodyView(missing=("left foot",)), "Whole body", "bad", "step back"),
@@ -70,6 +70,22 @@ def test_each_trouble_has_its_line(snapshot: Snapshot, body: BodyView | None, li
         if name != line and not (line == "Camera" and name == "Whole body")
     )
     assert ready_to_go(tuple(checks.values())) is (level == "warning")
+
+
+@pytest.mark.parametrize("phase", ["closed", "opening"])
+def test_what_may_still_open_is_no_warning(phase: str) -> None:
+    nothing: dict[str, Any] = {"camera": None, "sound": None, "box": False, "disk": None}
+    sensors = tuple(frozen.sensor(n, state="scanning", value=None, battery_percent=None) for n in (1, 2))
+    checks = {c.name: c for c in preflight(replace(frozen.snapshot(phase), sensors=sensors, **nothing), None)}
+    assert {name: c.found for name, c in checks.items() if name not in ("Sensors", "Clock")} == dict.fromkeys(
+        ("Batteries", "Disk", "Camera", "Whole body", "Sound", "Flash"), "opening"
+    )
+    assert {c.level for name, c in checks.items() if name != "Clock"} == {"wait"}
+
+
+def test_a_microphone_that_has_sent_nothing_is_opening() -> None:
+    (sound,) = [c for c in preflight(changed("sound", level_db=-120.0, blocks=0), WHOLE) if c.name == "Sound"]
+    assert (sound.level, sound.found) == ("wait", "opening")
 
 
 def test_a_body_is_whole_when_head_hands_and_feet_are_in_the_picture() -> None:

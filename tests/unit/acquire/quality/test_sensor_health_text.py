@@ -30,5 +30,5 @@ def test_what_went_wrong_is_said() -> None:
         health.add(1, t * MS, None)
     assert health_text(health.summary(13_000 * MS)) == (
         "  115 of   130 values, largest gap 0.50 s, 4 suspected lost, 39 malformed, 1 reconnects, "
-        "not connected for 3.0 s, more values than it can send: delivered twice?"
+        "not connected for 3.0 s, more values than the sensor can send: duplicates?"
     )

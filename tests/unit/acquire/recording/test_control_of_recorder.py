@@ -163,7 +163,7 @@ def test_a_recording_without_its_socket_is_a_recording(
     recorder.stop()
     recorder.close()
     with Capture.open(folder) as capture:
-        assert any(what == "no status and marks from outside" for _, _, what, _ in capture.log())
+        assert any(what == "control socket not available" for _, _, what, _ in capture.log())
 
 
 def test_a_sensor_is_connected_anew_on_request(make: Callable[..., Recorder]) -> None:
@@ -182,7 +182,7 @@ def test_a_sensor_is_connected_anew_on_request(make: Callable[..., Recorder]) ->
         assert set(capture.notifications(2).epoch.tolist()) == {0, 1}
         assert set(capture.notifications(1).epoch.tolist()) == {0}
         assert [e.label for e in capture.events("marker")] == ["reconnect right_biceps"]
-        assert any(what == "reconnection asked for" and d["slot"] == 2 for _, _, what, d in capture.log())
+        assert any(what == "reconnection requested" and d["slot"] == 2 for _, _, what, d in capture.log())
 
 
 def test_one_that_is_not_connected_cannot_be_connected_anew(make: Callable[..., Recorder], fakes: Any) -> None:

@@ -124,7 +124,7 @@ def test_a_box_that_does_not_answer_ends_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr("acquire.ledbox.driver.OPEN_TIMEOUT_S", 0.3)
     hardware = fakes.hardware(fakes.sensors(1), port=box_twin(mute=True).port)
-    with pytest.raises(HardwareError, match="no LED box answers"):
+    with pytest.raises(HardwareError, match="no reply from an LED box"):
         record(hardware, take(tmp_path))
     assert not list(tmp_path.iterdir()) and hardware.radio_open == 0
 

@@ -1,361 +1,343 @@
-"""What a person may do with a running schedule, and the events that remain of it in a real capture."""
+"""What a person may do with a schedule, and the events that remain of it: no thread and no time are needed."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from acquire.event_log import EventLog
-from acquire.ledbox.flasher import Flash, FlashCallback
-from acquire.protocol.protocol import Protocol, parse_protocol
-from acquire.protocol.schedule import Prompt, build_schedule
-from acquire.recording.schedule_runner import ScheduleRunner
-from dataset.capture.reader import Capture
-from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter
-from dataset.support import clock
-from dataset.support.errors import HardwareError, InputError
-
-PLAN = parse_protocol(
-    """
-name = "three"
-lead_in_s = 0.1
-rest_s = 0.3
-[sync]
-claps = 1
-stomps = 1
-shortest_gap_s = 0.1
-longest_gap_s = 0.2
-[calibration]
-rest_s = 2.5
-contract_s = 1.5
-[[exercises]]
-name = "squat"
-seconds = 0.4
-[[exercises]]
-name = "twist"
-repetitions = 2
-seconds_each = 0.2
-[[exercises]]
-name = "running"
-seconds = 0.4
-rest_s = 0.5
-""",
-    "three",
-)
-
-
-@dataclass
-class Person:
-    """Hears prompts."""
-
-    heard: list[Prompt] = field(default_factory=list)
-
-    def prompt(self, prompt: Prompt, _host_ns: int) -> None:
-        self.heard.append(prompt)
-
-
-class Lamp:
-    """Flashes at once."""
-
-    source = "lamp"
-
-    def request_flash(self, _duration_ms: int, done: FlashCallback) -> None:
-        done(Flash(t_ns=clock.now_ns(), uncertainty_ns=1000, detail={"number": 1}))
-
-
-class Show:
-    """A player under way, with a capture that is closed at the end."""
-
-    def __init__(self, folder: Path, protocol: Protocol, *, lamp: bool = True, calibrate: tuple[str, ...] = ()) -> None:
-        self.schedule = build_schedule(protocol, 3, calibrate=calibrate)
-        self.person, self.event_log, self.finished = Person(), EventLog(), threading.Event()
-        sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left")
-        self.folder = folder
-        self.writer = CaptureWriter(folder, subject="S1", sensors=[sensor])
-        self.event_log.attach(self.writer)
-        self.player = ScheduleRunner(
-            self.schedule,
-            self.person,  # type: ignore[arg-type]
-            self.event_log,
-            finished=self.finished,
-            watch=lambda: None,
-        )
-        self._lamp = Lamp() if lamp else None
-
-    def start(self) -> None:
-        self.player.start(self.writer, clock.now_ns(), self._lamp)
-
-    def until(self, what: Callable[[], Any], timeout_s: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not what():
-            assert time.monotonic() < deadline, "it did not come"
-            time.sleep(0.005)
-
-    def until_heard(self, kind: str, label: str = "", times: int = 1) -> None:
-        self.until(lambda: sum((p.kind, p.label) == (kind, label) for p in list(self.person.heard)) >= times)
-
-    def end(self) -> Capture:
-        """Play to the end, close, and return the capture."""
-        assert self.finished.wait(20)
-        return self.stop()
-
-    def stop(self) -> Capture:
-        self.player.stop(self.writer)
-        self.event_log.detach()
-        self.writer.close()
-        return Capture.open(self.folder)
-
-
-WITHOUT_SYNC = PLAN.model_copy(update={"sync": PLAN.sync.model_copy(update={"claps": 0, "stomps": 0})})
+from acquire.recording.schedule_runner import COUNTDOWN_S, LogDue, MarkerDue, Reply, ScheduleRunner
+from dataset.support.errors import InputError
+from tests.unit.acquire.recording.schedules import BEGAN_NS, PLAN, SPANS, SYNC, WITHOUT_SYNC, Played, Row, S
 
 
 @pytest.fixture
-def show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Show]:
-    monkeypatch.setattr("acquire.protocol.schedule.SETTLE_S", 0.2)
-    monkeypatch.setattr("acquire.recording.schedule_runner.COUNTDOWN_S", 0.3)
-    made = Show(tmp_path, PLAN)
-    yield made
-    made.finished.set()
+def show() -> Played:
+    return Played(PLAN)
 
 
 @pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Show]:
+def plain() -> Played:
     """Without sync sequences."""
-    monkeypatch.setattr("acquire.recording.schedule_runner.COUNTDOWN_S", 0.3)
-    made = Show(tmp_path, WITHOUT_SYNC)
-    yield made
-    made.finished.set()
+    return Played(WITHOUT_SYNC)
 
 
-def kinds(capture: Capture, *wanted: str) -> list[tuple[str, str]]:
-    events = sorted(capture.events(), key=lambda e: e.t_ns)
-    return [(e.kind, e.label) for e in events if not wanted or e.kind in wanted]
+def assert_sequences_are_whole(played: Played, *, at_least: int = 2) -> None:
+    """Each sequence that begins is given in full and in its own time, its flashes too, whatever was done between."""
+    planned = [p for p in played.schedule.prompts if p.kind in SYNC]
+    rows = [row for row in played.rows if row.kind in SYNC and not row.requested]
+    assert [row.kind for row in rows] == list(SYNC) * (len(rows) // 4) and len(rows) >= 4 * at_least
+    flashes = [row.t_ns for row in played.rows if row.kind == "flash" and not row.requested]
+    for k in range(0, len(rows), 4):
+        really = [(row.t_ns - rows[k].t_ns) / S for row in rows[k : k + 4]]
+        wanted = [[p.at_s - planned[i].at_s for p in planned[i : i + 4]] for i in (0, 4)]
+        assert any(really == pytest.approx(one, abs=1e-6) for one in wanted)
+        assert sum(rows[k].t_ns <= t_ns <= rows[k + 3].t_ns for t_ns in flashes) == 2
 
 
-SPANS = ("exercise_start", "exercise_stop", "pause_start", "pause_stop")
-SYNC = ("sync_start", "clap_cue", "stomp_cue", "sync_stop")
+def assert_every_start_has_its_stop(rows: list[Row]) -> None:
+    begun: dict[str, str] = {}
+    for row in rows:
+        span, _, end = row.kind.rpartition("_")
+        if end == "start":
+            assert span not in begun, f"{row} begins within another"
+            begun[span] = row.label
+        elif end == "stop":
+            assert begun.pop(span) == row.label
+    assert not begun
 
 
-def assert_both_sequences_are_whole(capture: Capture) -> None:
-    """Each end has its sequence in full, in its own time: whatever was done between."""
-    events = [e for e in sorted(capture.events(), key=lambda e: e.t_ns) if e.kind in SYNC and e.source == "schedule"]
-    assert [e.kind for e in events] == list(SYNC) * 2
-    flashes = capture.events("flash")
-    planned = [p for p in build_schedule(PLAN, 3).prompts if p.kind in SYNC]
-    for first in (0, 4):
-        really = [(e.t_ns - events[first].t_ns) * 1e-9 for e in events[first : first + 4]]
-        wanted = [p.at_s - planned[first].at_s for p in planned[first : first + 4]]
-        assert really == pytest.approx(wanted, abs=0.08)
-        span = events[first].t_ns, events[first + 3].t_ns
-        assert sum(span[0] <= f.t_ns <= span[1] for f in flashes) >= 2
+def test_played_through_it_is_the_schedule_to_the_nanosecond(show: Played) -> None:
+    show.end()
+    assert show.kinds() == [(p.kind, p.label) for p in show.schedule.prompts]
+    really = [(row.t_ns - BEGAN_NS) / S for row in show.rows]
+    assert really == pytest.approx([p.at_s for p in show.schedule.prompts], abs=1e-8)
+    assert (show.now_ns - BEGAN_NS) / S >= show.schedule.duration_s
+    assert_sequences_are_whole(show)
 
 
-def test_played_through_it_is_the_schedule(show: Show) -> None:
-    show.start()
-    capture = show.end()
-    assert kinds(capture, *SPANS) == [
-        (f"exercise_{end}", name) for name in ("squat", "twist", "running") for end in ("start", "stop")
-    ]
-    assert_both_sequences_are_whole(capture)
-    with pytest.raises(InputError, match="nothing is being recorded"):
-        show.player.mark("too late")
+def test_a_late_look_gives_what_was_due_in_order(show: Played) -> None:
+    show.now_ns += 500 * S
+    show.wait(0.0)
+    assert show.ended and show.kinds() == [(p.kind, p.label) for p in show.schedule.prompts]
 
 
-def test_a_pause_asked_for_in_an_exercise_begins_at_its_end_and_ends_with_a_countdown(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_start", "squat")
-    assert plain.player.pause() == "pauses after squat"
-    assert plain.player.pausing and not plain.player.paused
-    plain.until(lambda: plain.player.paused)
-    assert plain.player.cue().kind == "paused" and plain.player.cue().next_title == "Twist"
-    left_s = plain.player.remaining_s()
-    time.sleep(0.4)
-    assert plain.player.remaining_s() == left_s and not plain.finished.is_set()
+def test_a_pause_asked_for_in_an_exercise_begins_at_its_end_and_ends_with_a_countdown(plain: Played) -> None:
+    runner = plain.runner
+    plain.until("exercise_start", "squat")
+    assert plain.do(runner.pause) == "pauses after squat"
+    assert (runner.pausing, runner.paused) == (True, False)
+    plain.until("pause_start")
+    assert (runner.pausing, runner.paused) == (False, True)
+    cue = runner.cue(plain.now_ns)
+    assert (cue.kind, cue.next_title) == ("paused", "Twist")
+    left_s = runner.remaining_s(plain.now_ns)
+    plain.wait(100.0)
+    assert runner.remaining_s(plain.now_ns) == left_s and not plain.ended
+    assert math.isinf(runner.wait_s(plain.now_ns))
     with pytest.raises(InputError, match="paused already"):
-        plain.player.pause()
-    assert "goes on" in plain.player.resume()
-    cue = plain.player.cue()
-    assert cue.kind == "ready" and 0.0 < cue.left_s <= 0.3
-    capture = plain.end()
-    assert kinds(capture, *SPANS)[:5] == [
+        plain.do(runner.pause)
+    assert plain.do(runner.resume) == "goes on in 3 s"
+    plain.wait(1.0)
+    cue = runner.cue(plain.now_ns)
+    assert cue.kind == "ready" and cue.left_s == pytest.approx(2.0)
+    plain.end()
+    assert plain.kinds(*SPANS)[:5] == [
         ("exercise_start", "squat"), ("exercise_stop", "squat"), ("pause_start", ""), ("pause_stop", ""),
         ("exercise_start", "twist"),
     ]  # fmt: skip
-    begun, ended = capture.events("pause_start")[0].t_ns, capture.events("pause_stop")[0].t_ns
-    stop = next(e.t_ns for e in capture.events("exercise_stop") if e.label == "squat")
-    again = next(e.t_ns for e in capture.events("exercise_start") if e.label == "twist")
-    assert (begun - stop) * 1e-9 < 0.05 and (ended - begun) * 1e-9 > 0.4
-    assert (again - ended) * 1e-9 == pytest.approx(0.3 + PLAN.rest_s, abs=0.1)
+    _, stop, begun, ended, again = [row.t_ns / S for row in plain.rows if row.kind in SPANS][:5]
+    assert begun == stop and ended - begun == pytest.approx(100.0)
+    assert again - ended == pytest.approx(COUNTDOWN_S + PLAN.rest_s, abs=1e-6)
 
 
-def test_whatever_is_done_between_both_sequences_stay_whole(show: Show) -> None:
-    show.start()
-    show.until_heard("sync_start")
-    assert show.player.pause() == "pauses after the sync sequence"
-    assert show.player.resume() == "goes on without a pause"
+def test_whatever_is_done_between_both_sequences_stay_whole(show: Played) -> None:
+    runner = show.runner
+    show.until("sync_start")
+    assert show.do(runner.pause) == "pauses after the sync sequence"
+    assert show.do(runner.resume) == "goes on without a pause"
     with pytest.raises(InputError, match="not paused"):
-        show.player.resume()
-    show.until_heard("clap_cue")
-    for refused in (show.player.redo, show.player.skip, show.player.next):
+        show.do(runner.resume)
+    show.until("clap_cue")
+    for refused in (runner.redo, runner.skip, runner.next):
         with pytest.raises(InputError, match="sync sequence runs"):
-            refused()
-    show.player.pause()
-    show.until(lambda: show.player.paused)
-    show.player.resume()
-    show.until_heard("exercise_start", "squat")
-    show.player.redo()
-    show.until_heard("exercise_start", "squat", times=2)
-    show.player.next()
-    show.until_heard("exercise_stop", "squat", times=2)
-    show.player.skip()
-    show.until_heard("exercise_stop", "running")
+            show.do(refused)
+    show.do(runner.pause)
+    show.until("pause_start")
+    show.do(runner.resume)
+    show.until("exercise_start", "squat")
+    show.do(runner.redo)
+    show.until("exercise_start", "squat", times=2)
+    show.do(runner.next)
+    show.until("exercise_stop", "squat", times=2)
+    show.do(runner.skip)
+    show.until("exercise_stop", "running")
     with pytest.raises(InputError, match="nothing to skip"):
-        show.player.skip()
-    show.player.next()
-    show.until_heard("sync_start", times=2)
+        show.do(runner.skip)
+    show.do(runner.next)
+    show.until("sync_start", times=2)
     with pytest.raises(InputError, match="this is the last"):
-        show.player.pause()
-    capture = show.end()
-    assert_both_sequences_are_whole(capture)
-    assert [k for k, _ in kinds(capture, "pause_start", "sync_stop")] == ["sync_stop", "pause_start", "sync_stop"]
+        show.do(runner.pause)
+    show.end()
+    assert_sequences_are_whole(show)
+    assert [k for k, _ in show.kinds("pause_start", "sync_stop")] == ["sync_stop", "pause_start", "sync_stop"]
 
 
-def test_redoing_cuts_what_runs_and_does_it_again(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_start", "twist")
-    assert plain.player.redo() == "again: twist"
-    assert plain.person.heard[-1].kind == "exercise_stop"
-    assert plain.player.cue().kind == "ready" and plain.player.cue().next_title == "Twist"
-    plain.until_heard("exercise_start", "twist", times=2)
-    assert plain.player.cue().repetitions == 2
-    capture = plain.end()
-    twists = [e for e in capture.events() if e.label == "twist"]
-    assert [e.kind for e in twists] == ["exercise_start", "exercise_stop"] * 2
-    assert [e.detail for e in twists] == [{}, {"cut_short": True}, {"attempt": 2}, {}]
-    assert (twists[3].t_ns - twists[2].t_ns) * 1e-9 == pytest.approx(0.4, abs=0.08)
-    assert kinds(capture, "marker") == [("marker", "redo twist")]
-    assert any(what == "redo" and detail == {"label": "twist"} for _, _, what, detail in capture.log())
+def test_redoing_cuts_what_runs_and_does_it_again(plain: Played) -> None:
+    runner = plain.runner
+    plain.until("exercise_start", "twist")
+    assert plain.do(runner.redo) == "again: twist"
+    assert plain.rows[-1].kind == "exercise_stop"
+    assert (runner.cue(plain.now_ns).kind, runner.cue(plain.now_ns).next_title) == ("ready", "Twist")
+    plain.until("exercise_start", "twist", times=2)
+    assert runner.cue(plain.now_ns).repetitions == 2
+    plain.end()
+    twists = [row for row in plain.rows if row.label == "twist"]
+    assert [row.kind for row in twists] == ["exercise_start", "exercise_stop"] * 2
+    assert [row.detail for row in twists] == [{}, {"cut_short": True}, {"attempt": 2}, {}]
+    assert (twists[3].t_ns - twists[2].t_ns) / S == pytest.approx(0.4, abs=1e-6)
+    assert plain.kinds("marker") == [("marker", "redo twist")]
+    assert [(a.command, a.label) for a in plain.actions if isinstance(a, MarkerDue)] == [("redo", "twist")]
 
 
-def test_redoing_in_the_rest_goes_back_to_the_exercise_before(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_stop", "squat")
-    assert plain.player.redo() == "again: squat"
-    capture = plain.end()
-    assert [label for _, label in kinds(capture, "exercise_start")] == ["squat", "squat", "twist", "running"]
+def test_redoing_in_the_rest_goes_back_to_the_exercise_before(plain: Played) -> None:
+    with pytest.raises(InputError, match="nothing to redo"):
+        plain.do(plain.runner.redo)
+    plain.until("exercise_stop", "squat")
+    assert plain.do(plain.runner.redo) == "again: squat"
+    plain.end()
+    assert [label for _, label in plain.kinds("exercise_start")] == ["squat", "squat", "twist", "running"]
 
 
-def test_skipping_leaves_out_what_comes_or_cuts_what_runs(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_stop", "squat")
-    assert plain.player.skip() == "skipped: twist"
-    plain.until_heard("exercise_start", "running")
-    assert plain.player.skip() == "skipped: running"
-    capture = plain.end()
-    assert kinds(capture, *SPANS) == [
+def test_skipping_leaves_out_what_comes_or_cuts_what_runs(plain: Played) -> None:
+    plain.until("exercise_stop", "squat")
+    assert plain.do(plain.runner.skip) == "skipped: twist"
+    plain.until("exercise_start", "running")
+    assert plain.do(plain.runner.skip) == "skipped: running"
+    plain.end()
+    assert plain.kinds(*SPANS) == [
         ("exercise_start", "squat"), ("exercise_stop", "squat"),
         ("exercise_start", "running"), ("exercise_stop", "running"),
     ]  # fmt: skip
-    assert capture.events("exercise_stop")[-1].detail == {"cut_short": True}
+    assert plain.rows[-1].detail == {"cut_short": True}
 
 
-def test_skipping_what_a_pause_waits_for_begins_the_pause(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_start", "squat")
-    plain.player.pause()
-    plain.player.skip()
-    assert plain.player.paused and plain.player.cue().next_title == "Twist"
-    capture = plain.stop()
-    assert kinds(capture, *SPANS) == [
+def test_skipping_what_a_pause_waits_for_begins_the_pause(plain: Played) -> None:
+    plain.until("exercise_start", "squat")
+    plain.do(plain.runner.pause)
+    plain.do(plain.runner.skip)
+    assert plain.runner.paused and plain.runner.cue(plain.now_ns).next_title == "Twist"
+    plain.stop()
+    assert plain.kinds(*SPANS) == [
         ("exercise_start", "squat"), ("exercise_stop", "squat"), ("pause_start", ""), ("pause_stop", "")
     ]  # fmt: skip
 
 
-def test_going_on_ends_what_runs_begins_what_comes_and_ends_a_pause(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_start", "squat")
-    began = time.monotonic()
-    assert plain.player.next() == "ended: squat"
-    plain.until_heard("exercise_stop", "squat")
-    assert plain.player.next() == "begins: twist"
-    plain.until_heard("exercise_start", "twist")
-    assert time.monotonic() - began < 0.3
-    plain.player.pause()
-    plain.until(lambda: plain.player.paused)
-    assert plain.player.next() == "begins: running"
-    plain.until_heard("exercise_start", "running")
-    capture = plain.end()
-    assert all(e.detail == {} for e in capture.events("exercise_stop"))
-    assert [k for k, _ in kinds(capture, "pause_start", "pause_stop")] == ["pause_start", "pause_stop"]
+def test_going_on_ends_what_runs_begins_what_comes_and_ends_a_pause(plain: Played) -> None:
+    runner = plain.runner
+    plain.until("exercise_start", "squat")
+    began_ns = plain.now_ns
+    assert plain.do(runner.next) == "ended: squat"
+    plain.until("exercise_stop", "squat")
+    assert plain.do(runner.next) == "begins: twist"
+    plain.until("exercise_start", "twist")
+    assert plain.now_ns - began_ns < 10
+    plain.do(runner.pause)
+    plain.until("pause_start")
+    assert plain.do(runner.next) == "begins: running"
+    plain.until("exercise_start", "running")
+    plain.end()
+    assert all(row.detail == {} for row in plain.rows)
+    assert [k for k, _ in plain.kinds("pause_start", "pause_stop")] == ["pause_start", "pause_stop"]
+    with pytest.raises(InputError, match="nothing comes any more"):
+        plain.do(runner.next)
 
 
-def test_marks_flashes_and_claps_beside_the_schedule_are_stored(plain: Show) -> None:
-    plain.start()
-    plain.until_heard("exercise_start", "squat")
-    assert plain.player.mark("  knee \n hurts ") == "marked: knee hurts"
+def test_marks_flashes_and_claps_beside_the_schedule_are_stored(plain: Played) -> None:
+    runner = plain.runner
+    plain.until("exercise_start", "squat")
+    assert plain.do(lambda t_ns: runner.mark("  knee \n hurts ", t_ns - S)) == "marked: knee hurts"
+    assert (plain.rows[-1].label, plain.rows[-1].t_ns) == ("knee hurts", plain.now_ns - S)
     for text, why in (("  ", "it is empty"), ("x" * 501, "501 of at most 500")):
         with pytest.raises(InputError, match=why):
-            plain.player.mark(text)
-    plain.player.flash()
-    plain.player.clap_cue()
-    assert (plain.player.cue().kind, plain.player.cue().title) == ("contact", "Clap")
-    assert [p.kind for p in plain.person.heard][-2:] == ["flash", "clap_cue"]
-    capture = plain.end()
-    marker = capture.events("marker")[0]
-    assert (marker.label, marker.source) == ("knee hurts", "control")
-    own = [e for e in capture.events("clap_cue") if e.source == "control"]
-    asked = [e for e in capture.events("flash") if e.detail.get("asked")]
-    assert len(own) == len(asked) == 1 and asked[0].source == "lamp" and asked[0].detail["number"] == 1
-    logged = {what for _, _, what, _ in capture.log()}
-    assert {"marker", "flash asked for", "clap asked for"} <= logged
+            plain.do(lambda t_ns, text=text: runner.mark(text, t_ns))  # type: ignore[misc]
+    plain.do(runner.flash)
+    plain.do(runner.clap_cue)
+    assert (runner.cue(plain.now_ns).kind, runner.cue(plain.now_ns).title) == ("contact", "Clap")
+    assert [(row.kind, row.requested) for row in plain.rows[-2:]] == [("flash", True), ("clap_cue", True)]
+    logged = [a.what for a in plain.actions if isinstance(a, LogDue)]
+    assert logged == ["flash requested", "clap requested"]
+    plain.wait(0.7)
+    assert runner.cue(plain.now_ns).kind != "contact"
 
 
 @pytest.mark.parametrize("paused", [True, False])
-def test_stopping_in_a_pause_and_in_an_exercise_leaves_nothing_open(tmp_path: Path, *, paused: bool) -> None:
-    show = Show(tmp_path, WITHOUT_SYNC, lamp=False)
-    show.start()
-    show.until_heard("exercise_start", "squat")
+def test_stopping_in_a_pause_and_in_an_exercise_leaves_nothing_open(plain: Played, *, paused: bool) -> None:
+    plain.until("exercise_start", "squat")
     if paused:
-        show.player.pause()
-        show.until(lambda: show.player.paused)
-    with pytest.raises(HardwareError, match="nothing can flash"):
-        show.player.flash()
-    capture = show.stop()
-    last = sorted(capture.events(), key=lambda e: e.t_ns)[-1]
+        plain.do(plain.runner.pause)
+        plain.until("pause_start")
+    plain.stop()
+    last = plain.rows[-1]
     assert last.kind == ("pause_stop" if paused else "exercise_stop") and last.detail == {"cut_short": True}
+    assert_every_start_has_its_stop(plain.rows)
 
 
-def test_a_muscles_calibration_is_cut_and_gone_through_whole(tmp_path: Path) -> None:
+def test_a_muscles_calibration_is_cut_and_gone_through_whole() -> None:
     plan = WITHOUT_SYNC.model_copy(update={"exercises": ()})
-    show = Show(tmp_path, plan, lamp=False, calibrate=("left_biceps", "left_triceps"))
-    show.start()
-    show.until_heard("rest_start", "left_biceps")
-    assert show.player.cue().kind == "rest"
-    show.player.next()
-    show.until_heard("contract_start", "left_biceps")
-    assert (show.player.cue().kind, show.player.cue().title) == ("contract", "Flex: left biceps")
-    assert show.player.skip() == "skipped: left_biceps"
-    show.until_heard("rest_start", "left_triceps")
+    show = Played(plan, ("left_biceps", "left_triceps"))
+    runner = show.runner
+    assert runner.calibrating() == "left_biceps"
+    show.until("rest_start", "left_biceps")
+    assert runner.cue(show.now_ns).kind == "rest"
+    show.do(runner.next)
+    show.until("contract_start", "left_biceps")
+    cue = runner.cue(show.now_ns)
+    assert (cue.kind, cue.title) == ("contract", "Flex: left biceps")
+    assert show.do(runner.skip) == "skipped: left_biceps"
+    assert runner.calibrating() == "left_triceps"
+    show.until("rest_start", "left_triceps")
     for kind in ("rest_stop", "contract_start", "contract_stop", "rest_start"):
-        show.player.next()
-        show.until_heard(kind, "left_triceps", times=2 if kind == "rest_start" else 1)
-    show.player.next()
-    capture = show.end()
-    begun: set[tuple[str, str]] = set()
-    for kind, label in kinds(capture):
-        span, _, end = kind.rpartition("_")
-        if end == "start":
-            assert (span, label) not in begun
-            begun.add((span, label))
-        elif end == "stop":
-            begun.remove((span, label))
-    assert not begun
-    labels = [label for kind, label in kinds(capture, "contract_stop")]
-    assert labels == ["left_biceps", "left_triceps"]
+        show.do(runner.next)
+        show.until(kind, "left_triceps", times=2 if kind == "rest_start" else 1)
+    show.do(runner.next)
+    show.end()
+    assert_every_start_has_its_stop(show.rows)
+    assert [label for _, label in show.kinds("contract_stop")] == ["left_biceps", "left_triceps"]
+    assert runner.calibrating() == ""
+
+
+COMMANDS: dict[str, Callable[[ScheduleRunner], Callable[[int], Reply]]] = {
+    "pause": lambda runner: runner.pause,
+    "resume": lambda runner: runner.resume,
+    "redo": lambda runner: runner.redo,
+    "skip": lambda runner: runner.skip,
+    "next": lambda runner: runner.next,
+    "flash": lambda runner: runner.flash,
+    "clap": lambda runner: runner.clap_cue,
+}
+#: What moves the position: all others leave it where it is.
+JUMPS = ("redo", "skip", "next")
+
+STEPS = st.lists(st.one_of(st.floats(0.0, 6.0), st.sampled_from(sorted(COMMANDS))), max_size=40)
+CALIBRATE = st.sampled_from([(), ("left_biceps",), ("left_biceps", "left_triceps")])
+
+
+def obey(played: Played, name: str) -> bool:
+    """Carry out a command; False where it is refused, which changes nothing."""
+    runner, before = played.runner, len(played.actions)
+    state = runner.position_s(played.now_ns), runner.paused, runner.pausing, runner.wait_s(played.now_ns)
+    try:
+        played.do(COMMANDS[name](runner))
+    except InputError:
+        after = runner.position_s(played.now_ns), runner.paused, runner.pausing, runner.wait_s(played.now_ns)
+        assert after == state and len(played.actions) == before
+        return False
+    return True
+
+
+@given(STEPS, CALIBRATE, st.booleans())
+def test_any_interleaving_of_commands_and_time_leaves_a_whole_recording(
+    steps: list[float | str], calibrate: tuple[str, ...], play_on: bool
+) -> None:
+    played = Played(PLAN, calibrate)
+    for step in steps:
+        if isinstance(step, float):
+            played.wait(step)
+        elif not played.ended:
+            obey(played, step)
+    if play_on and not played.ended:
+        if played.runner.pausing or played.runner.paused:
+            played.do(played.runner.resume)
+        played.end()
+    if played.ended:
+        assert_sequences_are_whole(played)
+    played.stop()
+    times = [row.t_ns for row in played.rows]
+    assert times == sorted(times)
+    whole = [row for row in played.rows if not row.kind.startswith("sync")]
+    assert_every_start_has_its_stop(whole)
+    squats = [row for row in played.rows if (row.kind, row.label) == ("exercise_start", "squat")]
+    attempts = [row.detail.get("attempt", 1) for row in squats]
+    assert attempts == list(range(1, len(attempts) + 1))
+
+
+@given(STEPS)
+def test_the_position_follows_the_clock_and_jumps_by_a_command_alone(steps: list[float | str]) -> None:
+    played = Played(PLAN)
+    runner = played.runner
+    for step in steps:
+        if played.ended:
+            break
+        before_s, at_ns = runner.position_s(played.now_ns), played.now_ns
+        if isinstance(step, float):
+            paused = runner.paused
+            played.wait(step)
+            gone_s, moved_s = (played.now_ns - at_ns) / S, runner.position_s(played.now_ns) - before_s
+            assert -1e-6 <= moved_s <= gone_s + 1e-6
+            assert not paused or moved_s == 0.0
+        elif obey(played, step) and step not in JUMPS:
+            assert runner.position_s(played.now_ns) == pytest.approx(before_s, abs=1e-9)
+
+
+@given(STEPS)
+def test_the_wait_is_exactly_until_something_is_due(steps: list[float | str]) -> None:
+    played = Played(PLAN)
+    for step in steps:
+        if isinstance(step, float):
+            played.wait(step)
+        elif not played.ended:
+            obey(played, step)
+        wait_s = played.runner.wait_s(played.now_ns)
+        if played.ended or not 1e-5 < wait_s < 1e6:
+            continue
+        sooner = played.runner.advance(played.now_ns + round(wait_s * S) - 1000)
+        assert sooner.actions == () and sooner.wait_s is not None
+        played.now_ns += round(wait_s * S) + 1
+        due = played.runner.advance(played.now_ns)
+        assert due.actions or due.wait_s is None
+        played.take(due.actions)
+        played.ended = due.wait_s is None

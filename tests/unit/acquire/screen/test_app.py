@@ -18,7 +18,7 @@ from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import Recorder
 from acquire.recording.subject import Subject
 from acquire.recording.take import Take
-from acquire.screen.app import STEP_SCREENS, CaptureApp, run_screen
+from acquire.screen.app import CaptureApp
 from acquire.screen.assign import AssignScreen
 from acquire.screen.bars import TopBar
 from acquire.screen.calibrate import CalibrateScreen
@@ -27,7 +27,9 @@ from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen, StopScreen
 from acquire.screen.record import RecordScreen
+from acquire.screen.run import run_screen
 from acquire.screen.setup import SetupScreen
+from acquire.screen.steps import Step
 from acquire.screen.summary import Preview, SummaryScreen
 from acquire.screen.widgets import CuePanel, StatusLine
 from dataset.capture.reader import Capture, find_captures
@@ -150,9 +152,7 @@ async def test_the_whole_flow_and_a_further_take(fakes: Any, tmp_path: Path) -> 
         assert len(made) == 2, "the rig was made anew for another person"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.step, AssignScreen), "assigning")
-        step = app.step
-        assert isinstance(step, AssignScreen)
-        step.answers = {
+        app.conductor.assignment.answers = {
             "left_biceps": Assigned(slot=2, margin=0.9, why=""),
             "right_biceps": Assigned(slot=1, margin=0.9, why=""),
         }
@@ -253,10 +253,10 @@ async def test_no_letter_starts_stops_or_leaves_a_recording(fakes: Any, tmp_path
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "ready")
         for step in ("check", "record"):
-            app.go(step)
+            app.conductor.go(Step(step))
             await pilot.pause(0.2)
             await pilot.press(*"bcdefghijlmnprstuvwxyz")
-            assert phase(pilot) == "ready" and type(app.step) is STEP_SCREENS[step]
+            assert phase(pilot) == "ready" and app.step is not None and step == app.step.STEP
         await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
         for letter in "abcfghijklopqrtuvwxyz":
@@ -338,8 +338,7 @@ async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_ba
         await until(pilot, lambda: isinstance(app.step, SummaryScreen), "a summary")
         off.append(1)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
-        await until(pilot, lambda: isinstance(app.step, SummaryScreen), "back at the summary")
+        await until(pilot, lambda: isinstance(app.step, SummaryScreen) and app.flow.not_found, "back at the summary")
         words = " ".join(seen(app, Static).split())
         assert "1 of 2 sensors were not found in 2 s" in words and "R biceps (SN002)" in words
         await until(pilot, lambda: made[1].radio_open == 0, "its rig is released")
@@ -374,7 +373,8 @@ async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
         assert not app.flow.at_once and phase(pilot) == "waiting"
-        assert any("R biceps" in n.message for n in app._notifications)
+        said = app.notices.current()
+        assert said is not None and "R biceps" in said.words
         await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 
@@ -473,7 +473,7 @@ async def test_the_palette_offers_what_the_keys_do(fakes: Any, tmp_path: Path) -
     async with app.run_test() as pilot:
         await pilot.pause()
         commands = {c.title: c for c in app.get_system_commands(app.screen)}
-        assert {"Record at once", "Go on", "Quit", "Help"} <= set(commands)
+        assert {"Record at once", "Continue", "Quit", "Help"} <= set(commands)
         commands["Help"].callback()
         await pilot.pause(0.1)
         assert isinstance(app.screen, HelpScreen)
@@ -513,7 +513,7 @@ async def test_a_terminal_that_does_not_read_is_not_drawn_on(
     async with app.run_test() as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
-        monkeypatch.setattr(app, "_terminal_lags", lambda: True)
+        monkeypatch.setattr(app, "terminal_lags", lambda: True)
         await pilot.pause(0.3)
         before = app.step.query_one(TopBar).snapshot  # type: ignore[union-attr]
         await pilot.pause(0.5)
@@ -530,22 +530,24 @@ def test_a_crash_of_the_screen_leaves_the_capture_closed(
     """A defect in drawing, in the middle of a recording: the person gets a traceback and the capture."""
     hardware = fakes.hardware(fakes.sensors(2))
     take = Take(protocol=PLAN, out=tmp_path, subject="S1", seed=3, protocol_toml=PLAN_TOML)
-    monkeypatch.setattr("acquire.screen.app.make_recorder_for", lambda *_: Recorder(hardware, take))
     monkeypatch.setattr(CaptureApp, "run", lambda app: App.run(app, headless=True, size=(80, 24)))
-    draw = CaptureApp._draw
+    draw = CaptureApp.draw
 
     def draw_and_fail(app: CaptureApp) -> None:
         draw(app)
         snapshot = app.recorder.snapshot()
         if snapshot.phase == "ready":
-            app.start(calibrate=False)
+            app.conductor.start(calibrate=False)
         if isinstance(app.step, SetupScreen) and app.step.laid_out:
-            app.go("record")
+            app.conductor.go(Step.RECORD)
         if snapshot.phase == "recording" and snapshot.elapsed_s > 1.0:
             raise ZeroDivisionError("a defect of the screen")
 
-    monkeypatch.setattr(CaptureApp, "_draw", draw_and_fail)
-    assert run_screen(rig="virtual", out=tmp_path, subject="S1", protocol_path=None) != 0
+    monkeypatch.setattr(CaptureApp, "draw", draw_and_fail)
+    code = run_screen(
+        rig="virtual", out=tmp_path, subject="S1", protocol_path=None, make_recorder=lambda _: Recorder(hardware, take)
+    )
+    assert code != 0
     told = capsys.readouterr().err
     assert "a defect of the screen" in told and "saved " in told.replace("\n", "")
     (folder,) = find_captures([tmp_path])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acquire.screen.picture import fit, half_blocks
@@ -33,6 +33,7 @@ def test_upper_and_lower_half_have_the_pictures_colours() -> None:
     assert upper.blue > 150 > 60 > upper.red and lower.red > 150 > 60 > lower.blue
 
 
+@settings(deadline=None)
 @given(st.integers(1, 90), st.integers(1, 50))
 def test_every_size_gives_whole_lines(columns: int, rows: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from acquire.assignment import Assigned, Undecided
+from acquire.assignment import Answer, Assigned, Undecided
 from acquire.preflight.checks import BodyView
-from acquire.screen.app import CaptureApp, not_found_words
+from acquire.screen.app import CaptureApp
 from acquire.screen.assign import AssignScreen
 from acquire.screen.check import CheckScreen
 from acquire.screen.flow import Plan
 from acquire.screen.modals import HelpScreen, LeaveScreen, MarkerScreen, ReconnectScreen, StopScreen
+from acquire.screen.patience import not_found_words
+from acquire.screen.steps import Step
 from acquire.screen.summary import Preview, SummaryScreen, preview_text
 from dataset.muscles import PAPER_CHANNELS
 from tests.unit.acquire.screen import frozen
@@ -26,8 +28,9 @@ from tests.unit.acquire.screen import frozen
 FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40))
 SCREENS = (
-    "setup", "check", "check-bad", "assign", "calibrate", "calibrate-ready", "record", "record-ready",
-    "record-trouble", "summary", "summary-not-found", "help", "marker", "reconnect", "leave", "stop",
+    "setup", "check", "check-bad", "check-opening", "check-phone", "assign", "calibrate", "calibrate-ready",
+    "record", "record-ready", "record-trouble", "record-message", "summary", "summary-not-found",
+    "help", "marker", "reconnect", "leave", "stop",
 )  # fmt: skip
 MODALS: dict[str, Any] = {"help": HelpScreen, "marker": MarkerScreen, "leave": LeaveScreen, "stop": StopScreen}
 
@@ -50,6 +53,12 @@ async def test_every_screen_looks_as_it_did(
     fields: dict[str, Any] = {}
     if name in ("check-bad", "record-trouble"):
         fields["sensors"] = frozen.sensors_in_trouble()
+    if name in ("check-opening", "check-phone"):
+        fields |= {"camera": None, "sound": None, "box": False}
+    if name == "check-opening":
+        away = {"state": "scanning", "value": None, "battery_percent": None, "rssi_dbm": None, "trace": ()}
+        fields |= {"disk": None, "sensors": tuple(frozen.sensor(n, **away) for n in range(1, 9))}
+        phase = "opening"
     recorder: Any = frozen.FrozenRecorder(frozen.snapshot(phase, **fields), muscle="right_biceps")
     app = CaptureApp(lambda _: recorder, Plan(out=tmp_path), first="setup")
     app.recordings.append(frozen.recording())
@@ -58,12 +67,12 @@ async def test_every_screen_looks_as_it_did(
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         if step != "setup":
-            app.go(step)
+            app.conductor.go(Step(step))
         await pilot.pause()
         _dress(app, name)
         for _ in range(3):  # the picture comes with each third update
             await pilot.pause()
-            app._draw()
+            app.draw()
         for field in app.screen.query(Input):
             field.cursor_blink = False  # a slow machine would take the picture without the cursor
         await pilot.pause()
@@ -80,17 +89,26 @@ async def test_every_screen_looks_as_it_did(
 def _dress(app: CaptureApp, name: str) -> None:
     step = app.step
     if isinstance(step, CheckScreen):
-        step.body = BodyView(missing=("left foot", "right foot") if name == "check-bad" else ())
+        app.body_watch.body = BodyView(missing=("left foot", "right foot") if name == "check-bad" else ())
     if isinstance(step, AssignScreen):
         channels = [c.name for c in PAPER_CHANNELS]
-        step.answers = {c: Assigned(slot=n, margin=0.8, why="") for n, c in enumerate(channels[:5], start=1)}
-        step.answers[channels[5]] = Undecided(slots=(6, 8), why="alike", hint="do two sensors sit on one muscle?")
-        step.answers[channels[6]] = Undecided(slots=(), why="nobody", hint="flex it harder")
+        bound = enumerate(channels[:5], start=1)
+        answers: dict[str, Answer] = {c: Assigned(slot=n, margin=0.8, why="") for n, c in bound}
+        answers[channels[5]] = Undecided(slots=(6, 8), why="alike", hint="do two sensors sit on one muscle?")
+        answers[channels[6]] = Undecided(slots=(), why="nobody", hint="flex it harder")
+        app.conductor.assignment.answers = answers
     if isinstance(step, SummaryScreen):
         preview = Preview(
             verdict="WARNING", reasons=("no LED box",), streams={"video": "WARNING", "left_biceps": "PASS"}
         )
         step.query_one("#preview").update(preview_text(preview))  # type: ignore[attr-defined]
+    if name == "check-opening":
+        app.body_watch.body = None
+    if name == "record-message":
+        for _ in range(3):
+            app.say(
+                "L biceps: the sensor cannot be connected: it is not in range\nbring it nearer", "warning", seconds=1e6
+            )
     over = MODALS.get(name)
     if name == "reconnect":
         app.push_screen(ReconnectScreen(frozen.sensors_in_trouble()))

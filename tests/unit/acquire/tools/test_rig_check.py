@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from acquire.tools.rig_check import check_rig, check_text
+from acquire.tools.rig_check import CheckSettings, check_rig, check_text
 from dataset.support.errors import HardwareError
 
 
@@ -24,11 +24,13 @@ def test_one_line_a_sensor_with_the_one_thing_to_do(fakes: Any, tmp_path: Path) 
         for s in fakes.slots(5)
     )
     hardware = fakes.hardware(sensors, slots=slots)
-    check = check_rig(hardware, tmp_path / "captures", seconds=2.5, patience_s=2.5, picture=(640, 480, 30.0))
+    check = check_rig(
+        hardware, tmp_path / "captures", CheckSettings(seconds=2.5, patience_s=2.5, picture=(640, 480, 30.0))
+    )
     assert [s.at_rate for s in check.sensors] == [True, False, False, True, False]
     assert not check.all_at_rate and check.as_dict()["at_rate"] == 2
     words = [s.do for s in check.sensors]
-    assert words[0] == "" and "silent" in words[1] and "nearer" in words[2] and words[3] == "charge it"
+    assert words[0] == "" and "silent" in words[1] and "closer" in words[2] and words[3] == "charge it"
     assert "not found (C0:00:00:00:00:05)" in words[4] and "phone" in words[4]
     good = check.sensors[0]
     assert good.expected == pytest.approx(25, abs=1) and good.share is not None and 0.95 <= good.share < 1.25
@@ -43,9 +45,9 @@ def test_one_line_a_sensor_with_the_one_thing_to_do(fakes: Any, tmp_path: Path) 
 def test_sensors_that_any_slot_takes_are_told_to_be_named(fakes: Any, tmp_path: Path) -> None:
     sensors = fakes.sensors(1)
     sensors[0].period_s = 0.084  # asyncio.sleep is late on a busy machine
-    check = check_rig(fakes.hardware(sensors), tmp_path, seconds=1.5)
+    check = check_rig(fakes.hardware(sensors), tmp_path, CheckSettings(seconds=1.5))
     assert check.all_at_rate
-    assert check.sensors[0].do == 'any sensor may sit here: write serial = "SN001" into the rig file'
+    assert check.sensors[0].do == 'this slot accepts any sensor: add serial = "SN001" to the rig file'
 
 
 def test_without_bluetooth_everything_is_closed_and_told(fakes: Any, tmp_path: Path) -> None:

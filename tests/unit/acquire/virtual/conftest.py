@@ -12,6 +12,7 @@ import pytest
 
 from acquire.protocol.protocol import Protocol, parse_protocol
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
 
 PROTOCOL = """
@@ -49,12 +50,9 @@ def simulated(tmp_path_factory: pytest.TempPathFactory, short_protocol: Protocol
     """The short protocol, simulated."""
     folder = simulate(
         tmp_path_factory.mktemp("captures"),
-        subject="S07",
-        minutes=None,
-        seed=41,
-        protocol=short_protocol,
-        protocol_text=PROTOCOL,
-        stamp="20260102T030405",
+        SimulateOptions(
+            subject="S07", minutes=None, seed=41, protocol=(short_protocol, PROTOCOL), stamp="20260102T030405"
+        ),
     )
     with Capture.open(folder) as capture:
         yield Simulated(folder, capture, json.loads((folder / "truth.json").read_text()))

@@ -16,7 +16,9 @@ from acquire.protocol.protocol import Protocol, parse_protocol
 from acquire.protocol.schedule import build_schedule
 from acquire.virtual.devices.clocks import Devices
 from acquire.virtual.faults import Faults, Outage
-from acquire.virtual.simulate import Film, _Grain, simulate
+from acquire.virtual.film import Film
+from acquire.virtual.simulate import _Grain, simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from acquire.virtual.truth import fit_video
 from dataset.capture.reader import Capture
 from dataset.muscles import CONTACT_OF_MUSCLE
@@ -45,7 +47,9 @@ def _sound(folder: Path) -> np.ndarray:
 
 
 def _fault_capture(tmp_path: Path, protocol: Protocol, faults: Faults) -> tuple[Capture, dict[str, Any]]:
-    folder = simulate(tmp_path, subject="S01", minutes=None, seed=5, protocol=protocol, protocol_text="", faults=faults)
+    folder = simulate(
+        tmp_path, SimulateOptions(subject="S01", minutes=None, seed=5, protocol=(protocol, ""), faults=faults)
+    )
     return Capture.open(folder), json.loads((folder / "truth.json").read_text())
 
 
@@ -167,7 +171,7 @@ def test_the_sensors_truth_is_what_they_show(simulated: Any) -> None:
 def test_the_same_seed_writes_the_same_values(
     simulated: Any, short_protocol: Protocol, tmp_path: Path, blank: None
 ) -> None:
-    again = simulate(tmp_path, subject="S07", minutes=None, seed=41, protocol=short_protocol, protocol_text="")
+    again = simulate(tmp_path, SimulateOptions(subject="S07", minutes=None, seed=41, protocol=(short_protocol, "")))
     with Capture.open(again) as capture:
         for sensor in capture.sensors:
             one, other = simulated.capture.notifications(sensor.slot), capture.notifications(sensor.slot)
@@ -204,7 +208,9 @@ def test_faults_show_as_they_were_asked_for(tmp_path: Path, tiny_protocol: Proto
 def test_minutes_are_filled_with_whole_passes(tmp_path: Path, tiny_protocol: Protocol, blank: None) -> None:
     seen: list[float] = []
     folder = simulate(
-        tmp_path, subject="S01", minutes=0.12, seed=2, protocol=tiny_protocol, protocol_text="", progress=seen.append
+        tmp_path,
+        SimulateOptions(subject="S01", minutes=0.12, seed=2, protocol=(tiny_protocol, "")),
+        progress=seen.append,
     )
     with Capture.open(folder) as capture:
         assert len(capture.events("exercise_start")) == 2
@@ -217,19 +223,21 @@ def test_minutes_are_filled_with_whole_passes(tmp_path: Path, tiny_protocol: Pro
 def test_an_existing_recording_is_never_overwritten(simulated: Any, short_protocol: Protocol) -> None:
     with pytest.raises(OutputExistsError):
         simulate(
-            simulated.folder.parent.parent, subject="S07", minutes=None, seed=1, protocol=short_protocol,
-            protocol_text="", stamp="20260102T030405",
-        )  # fmt: skip
+            simulated.folder.parent.parent,
+            SimulateOptions(
+                subject="S07", minutes=None, seed=1, protocol=(short_protocol, ""), stamp="20260102T030405"
+            ),
+        )
 
 
 def test_what_cannot_be_simulated_leaves_nothing_behind(tmp_path: Path, short_protocol: Protocol) -> None:
     unknown = parse_protocol('name="x"\n[[exercises]]\nname="levitation"\nseconds=3', "x")
     with pytest.raises(InputError, match="levitation"):
-        simulate(tmp_path, subject="S01", minutes=None, seed=1, protocol=unknown, protocol_text="")
+        simulate(tmp_path, SimulateOptions(subject="S01", minutes=None, seed=1, protocol=(unknown, "")))
     with pytest.raises(InputError, match="too few"):
-        simulate(tmp_path, subject="S01", minutes=0.05, seed=1, protocol=short_protocol, protocol_text="")
+        simulate(tmp_path, SimulateOptions(subject="S01", minutes=0.05, seed=1, protocol=(short_protocol, "")))
     with pytest.raises(InputError, match="label"):
-        simulate(tmp_path, subject="../x", minutes=None, seed=1, protocol=short_protocol, protocol_text="")
+        simulate(tmp_path, SimulateOptions(subject="../x", minutes=None, seed=1, protocol=(short_protocol, "")))
     assert list(tmp_path.iterdir()) == []
 
 

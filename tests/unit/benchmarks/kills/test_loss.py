@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acquire.media.video_writer import VideoWriter
+from acquire.media.video_writer import VideoFormat, VideoWriter
 from acquire.virtual.devices.sent import SentLog, read_sent
 from benchmarks.kills.loss import measure_loss
 from dataset.capture.types import Sensor
@@ -34,7 +34,9 @@ def killed(tmp_path: Path, *, n_values: int, n_frames: int, skip: int = -1, prom
         sensors.note("prompt", "clap_cue", BEGAN_NS + at_ms * MS)
     writer.event(BEGAN_NS + 300 * MS, "clap_cue", source="schedule")
     picture = np.zeros((48, 64, 3), dtype=np.uint8)
-    with VideoWriter(folder / "video.mkv", width=64, height=48, nominal_hz=30, sound_rate_hz=None) as video:
+    with VideoWriter(
+        folder / "video.mkv", VideoFormat(width=64, height=48, nominal_hz=30, sound_rate_hz=None)
+    ) as video:
         for k in range(60):
             camera.note("frame", BEGAN_NS + 33 * k * MS)
             if k < n_frames:

@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.step.reference import PlainTransformer
 from model.networks.cpu_kernels import attention, feedforward
+from model.networks.paper_inputs import PaperConfig
 from model.networks.transformer_paper import TransformerPaper
 
 
@@ -20,7 +21,7 @@ def _one_thread() -> None:
 def pair() -> tuple[PlainTransformer, TransformerPaper]:
     torch.manual_seed(3)
     plain = PlainTransformer()
-    ours = TransformerPaper(n_channels=8, length=30, source="image")
+    ours = TransformerPaper(PaperConfig(n_channels=8, length=30, source="image"))
     ours.load_state_dict(plain.state_dict())
     return plain, ours
 
@@ -94,7 +95,7 @@ def test_the_gradient_of_the_fused_layer_is_that_of_its_parts(
     mask = torch.rand(30, 7) > 0.4
     monkeypatch.setattr(feedforward, "drop_", lambda values, p: values.mul_(mask))
     g = torch.randn(5, 6, 3, dtype=dtype)
-    fused = feedforward.feedforward(x, w1, b1, w2, b2, 0.4, training=True)
+    fused = feedforward.feedforward(x, feedforward.TwoLayers(w1, b1, w2, b2), 0.4, training=True)
     hidden = torch.relu(torch.nn.functional.linear(x, w1, b1)) * mask.view(5, 6, 7) / 0.6
     plain = torch.nn.functional.linear(hidden, w2, b2)
     torch.testing.assert_close(fused, plain)

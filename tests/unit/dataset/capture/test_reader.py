@@ -20,7 +20,7 @@ from dataset.capture import writer as capture_writer
 from dataset.capture.closing import seal
 from dataset.capture.reader import Capture, find_captures
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureWriter, check_subject, new_capture_folder
+from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject, new_capture_folder
 from dataset.support.errors import CaptureCutOffError, CaptureError, InputError, OutputExistsError
 from dataset.support.files import sha256_of
 from dataset.support.text import clean_text
@@ -268,7 +268,10 @@ def test_any_text_and_any_integer_leave_the_writer_alive(
     sensor = replace(BICEPS, name=text, serial=text, address=text, placement=text)
     folder = new_capture_folder(tmp_path_factory.mktemp("capture"), "S01")
     writer = CaptureWriter(
-        folder, subject="S01", sensors=[sensor], take=text, setup_id=text, rig_toml=text, protocol_toml=text
+        folder,
+        subject="S01",
+        sensors=[sensor],
+        header=CaptureHeader(take=text, setup_id=text, rig_toml=text, protocol_toml=text),
     )
     writer.event(number, "marker", uncertainty_ns=number, label=text, source=text, detail=detail)
     writer.log("info", text, detail, t_ns=number)

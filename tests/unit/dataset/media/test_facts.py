@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataset.media.facts import examine_video
 from dataset.media.sequence import as_one_video, check_sequence, describe_files, playlist_files, write_playlist
 from dataset.media.sound import read_sound
-from dataset.media.video import PLAYLIST, frame_pts_ns, iter_frames, iter_luma
+from dataset.media.video import PLAYLIST, decode_frames, frame_pts_ns, iter_frames
 from dataset.support.errors import VideoError
 from tests.unit.phone import codec_available, film, phone_times_ms, pyav_times_ns
 
@@ -39,7 +39,7 @@ def test_an_irregular_phone_file_keeps_its_own_times(tmp_path: Path, codec: str,
     assert expected == [1_000_000 * t for t in times_ms]
     assert frame_pts_ns(path).tolist() == expected
     assert [f.pts_ns for f in iter_frames(path)] == expected
-    luma = {pts: float(tiles.mean()) for pts, tiles in iter_luma(path, 1, 1)}
+    luma = {frame.pts_ns: float(frame.luma(1, 1).mean()) for frame in decode_frames(path)}
     assert list(luma) == expected and max(luma, key=lambda pts: luma[pts]) == expected[20]
     assert click_s(path) == pytest.approx(times_ms[20] / 1000, abs=0.001)
     assert facts.sound_offset_s == 0 and facts.priming_told

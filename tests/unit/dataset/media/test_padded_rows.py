@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dataset.media.video import _picture, _tiles, iter_frames, iter_luma
+from dataset.media.decoded_frame import DecodedFrame
+from dataset.media.video import decode_frames, iter_frames
 from dataset.pose.drawing import draw_skeleton
 from dataset.pose.landmarker import PoseLandmarker
 from tests.unit.native import refuse_strided
@@ -123,12 +124,11 @@ def test_pictures_and_luma_are_those_of_the_pictures_own_columns(
         np.testing.assert_array_equal(shown.image, picture_of(frame, "bgr24", quarters), err_msg=str(width))
         assert shown.image.flags.c_contiguous
         padded += not frame.to_ndarray(format="bgr24").flags.c_contiguous
-        seen: list[NDArray[np.uint8]] = []
-        ((at_ns, tiles),) = iter_luma(path, 5, 8, look=lambda _, image: seen.append(image), look_at_ns=(0,))  # noqa: B023
+        ((at_ns, tiles, seen),) = ((f.pts_ns, f.luma(5, 8), f.picture()) for f in decode_frames(path))
         assert at_ns == 0
         np.testing.assert_allclose(tiles, means_of(frame, 5, 8), rtol=1e-6, err_msg=str(width))
-        np.testing.assert_array_equal(seen[0], picture_of(frame, "rgb24", quarters))
-        assert seen[0].flags.c_contiguous
+        np.testing.assert_array_equal(seen, picture_of(frame, "rgb24", quarters))
+        assert seen.flags.c_contiguous
     if codec != "rawvideo":
         assert padded > 0
 
@@ -155,11 +155,11 @@ def test_any_frame_gives_its_own_pixels_also_from_the_bottom_up(
         assert isinstance(flipped, av.VideoFrame)
         frame = flipped
         assert frame.planes[0].line_size < 0
-    image = _picture(frame, "rgb24")
+    image = DecodedFrame(frame, 0).picture()
     assert image.flags.c_contiguous
     np.testing.assert_array_equal(image, picture_of(frame, "rgb24"))
     expected = means_of(frame.reformat(format="gray") if pix_fmt == "ya8" else frame, 3, 7)
-    np.testing.assert_allclose(_tiles(frame, 3, 7), expected, rtol=1e-6)
+    np.testing.assert_allclose(DecodedFrame(frame, 0).luma(3, 7), expected, rtol=1e-6)
 
 
 def test_a_file_stored_from_the_bottom_up_is_the_right_way_up(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_colour_reaches_the_last_column_of_an_odd_width(pix_fmt: str, size: tupl
     expected = np.stack([y + 1.596027 * v, y - 0.391762 * u - 0.812968 * v, y + 2.017232 * u], axis=-1)
     # Colour may lie half a column aside, and rounds.
     step = 2.02 * np.abs(np.diff(blue)).max(initial=0) + 4.0
-    np.testing.assert_allclose(_picture(frame, "rgb24"), np.clip(expected, 0, 255), atol=step)
+    np.testing.assert_allclose(DecodedFrame(frame, 0).picture(), np.clip(expected, 0, 255), atol=step)
 
 
 def test_the_network_and_the_drawing_take_any_view(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import itertools
 import struct
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from dataset.media import video
-from dataset.media.video import CannotEnterError, frame_pts_ns, iter_frames, iter_luma, probe_video
+from dataset.media.video import CannotEnterError, decode_frames, frame_pts_ns, iter_frames, probe_video
 
 WIDTH, HEIGHT = 96, 64
+
+
+def lumas(path: Path, n_rows: int, n_columns: int, **how: Any) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each frame's time and the mean luma of its tiles."""
+    return ((frame.pts_ns, frame.luma(n_rows, n_columns)) for frame in decode_frames(path, **how))
 
 
 def picture(seed: int) -> np.ndarray:
@@ -85,7 +92,7 @@ def luma_of(path: Path) -> np.ndarray:
 def test_brightness_is_the_mean_of_the_files_own_luma(tmp_path: Path, codec: str, pixels: str, unit: float) -> None:
     path = tmp_path / "v.mkv"
     write(path, irregular_ms(8), codec=codec, pixels=pixels)
-    read = list(iter_luma(path, 4, 3))
+    read = list(lumas(path, 4, 3))
     assert [pts for pts, _ in read] == frame_pts_ns(path).tolist()
     np.testing.assert_allclose(np.array([tiles for _, tiles in read]), luma_of(path) / unit, atol=1e-3)
 
@@ -93,7 +100,7 @@ def test_brightness_is_the_mean_of_the_files_own_luma(tmp_path: Path, codec: str
 def test_formats_without_a_luma_plane_are_converted(tmp_path: Path) -> None:
     path = tmp_path / "v.mkv"
     write(path, irregular_ms(4), codec="ffv1", pixels="bgr0")
-    for k, (_, tiles) in enumerate(iter_luma(path, 4, 6)):
+    for k, (_, tiles) in enumerate(lumas(path, 4, 6)):
         b, g, r = np.moveaxis(picture(k)[8::16, 8::16].astype(float), 2, 0)
         np.testing.assert_allclose(tiles, 0.114 * b + 0.587 * g + 0.299 * r, atol=2.0)
 
@@ -103,16 +110,16 @@ def test_the_files_range_is_kept(tmp_path: Path) -> None:
     for full in (False, True):
         path = tmp_path / f"{full}.mkv"
         write(path, [0, 33], full_range=full)
-        tiles[full] = next(iter_luma(path, 4, 6))[1]
+        tiles[full] = next(lumas(path, 4, 6))[1]
     np.testing.assert_allclose(tiles[False], 16 + tiles[True] * 219 / 255, atol=2.0)
 
 
 def test_tiles_of_any_number_of_rows_cover_the_picture(tmp_path: Path) -> None:
     path = tmp_path / "v.mkv"
     write(path, [0, 33])
-    whole = next(iter_luma(path, 1, 1))[1]
+    whole = next(lumas(path, 1, 1))[1]
     for rows, columns in ((5, 7), (16, 8), (3, 11)):
-        tiles = next(iter_luma(path, rows, columns))[1]
+        tiles = next(lumas(path, rows, columns))[1]
         sizes = np.outer(
             np.diff(np.linspace(0, HEIGHT, rows + 1).round()), np.diff(np.linspace(0, WIDTH, columns + 1).round())
         )
@@ -122,12 +129,12 @@ def test_tiles_of_any_number_of_rows_cover_the_picture(tmp_path: Path) -> None:
 def test_a_turned_video_is_upright_as_pictures_and_as_stored_in_its_luma(tmp_path: Path) -> None:
     path = tmp_path / "v.mp4"
     write(path, irregular_ms(6))
-    stored = [tiles for _, tiles in iter_luma(path, 4, 6)]
+    stored = [tiles for _, tiles in lumas(path, 4, 6)]
     turn_quarter(path)
     meta = probe_video(path)
     assert (meta.rotation_deg % 180, meta.width, meta.height) == (90, HEIGHT, WIDTH)
     assert next(iter_frames(path)).image.shape == (WIDTH, HEIGHT, 3)
-    np.testing.assert_array_equal([tiles for _, tiles in iter_luma(path, 4, 6)], stored)
+    np.testing.assert_array_equal([tiles for _, tiles in lumas(path, 4, 6)], stored)
 
 
 @pytest.fixture(params=[("v.mkv", 12, 0), ("v.mp4", 12, 3), ("v.mkv", 300, 0), ("v.mp4", 40, 2)], ids=str)
@@ -151,12 +158,12 @@ def test_frames_had_by_entering_are_those_had_by_decoding_everything(long_file: 
 
 
 def test_stretches_join_to_the_whole(long_file: Path) -> None:
-    whole = list(iter_luma(long_file, 4, 3))
+    whole = list(lumas(long_file, 4, 3))
     edges = [None, 1_000_000_001, 5_500_000_000, whole[150][0], whole[-1][0], None]
     parts = [
         item
         for start, stop in itertools.pairwise(edges)
-        for item in iter_luma(long_file, 4, 3, start_ns=start, stop_ns=stop, threads=1)
+        for item in lumas(long_file, 4, 3, start_ns=start, stop_ns=stop, threads=1)
     ]
     assert [pts for pts, _ in parts] == [pts for pts, _ in whole]
     np.testing.assert_array_equal([tiles for _, tiles in parts], [tiles for _, tiles in whole])
@@ -177,7 +184,7 @@ def test_a_file_that_cannot_be_entered_is_decoded_from_its_beginning(
     assert [f.index for f in found] == [80, 110]
     np.testing.assert_array_equal([f.image for f in found], expected)
     with pytest.raises(CannotEnterError):
-        next(iter_luma(path, 4, 3, start_ns=2_000_000_000))
+        next(lumas(path, 4, 3, start_ns=2_000_000_000))
 
 
 def test_an_entry_that_lands_too_late_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +196,7 @@ def test_an_entry_that_lands_too_late_is_noticed(tmp_path: Path, monkeypatch: py
     k = int(np.searchsorted(times_ns, 3_000_000_000))
     assert [f.index for f in iter_frames(path, indices=np.array([k]))] == [k]
     with pytest.raises(CannotEnterError):
-        next(iter_luma(path, 4, 3, start_ns=3_000_000_000))
+        next(lumas(path, 4, 3, start_ns=3_000_000_000))
 
 
 def test_of_frames_that_share_a_time_the_first_is_had(tmp_path: Path) -> None:

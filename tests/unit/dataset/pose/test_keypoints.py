@@ -103,9 +103,10 @@ def test_after_a_while_the_person_may_be_anywhere(shared_data: Path) -> None:
     height, width = frame.shape[:2]
     small = np.full_like(frame, 127)
     small[height // 2 :, width // 2 :] = cv2.resize(frame, (width - width // 2, height - height // 2))
-    with PoseCollector(np.arange(2), np.array([0, 2_000_000_000])) as collector, collector.stretch() as look:
-        look(0, frame)
-        look(1, small)
+    with PoseCollector(np.arange(2), np.array([0, 2_000_000_000])) as collector:
+        tracked = collector.stretch()
+        tracked.look(0, frame)
+        tracked.look(1, small)
         found = collector.pose()
     with PoseLandmarker() as landmarker:
         alone = landmarker.find(small, rgb=True)
@@ -188,7 +189,7 @@ def test_confidence_falls_as_soon_as_a_limb_is_hidden(shared_data: Path) -> None
     with PoseLandmarker() as landmarker:
         before = [landmarker.find(frame) for k in range(5)][-1]
         after = landmarker.find(hidden)
-        landmarker.begin_anew()
+        landmarker.forget()
         again = landmarker.find(frame)
     assert before is not None
     assert after is not None

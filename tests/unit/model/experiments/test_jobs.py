@@ -1,4 +1,4 @@
-"""A run keeps its result, is not done twice, goes on where it was cut off, and never looks at the test part."""
+"""A run keeps its result, is not done twice, resumes where it was cut off, and never looks at the test part."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from dataset.session.file import read_session
+from dataset.splits import split_for_experiment
 from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
 from model import networks
@@ -19,8 +20,7 @@ from model.experiments import jobs
 from model.experiments.budget import TIERS
 from model.experiments.context import PAPER_NETWORKS, Context
 from model.experiments.jobs import Job, load_result, run_job
-from model.experiments.parts import parts_of
-from model.training import loop, resume_file
+from model.training import loop
 from tests.present import present
 
 Maker = Callable[..., Path]
@@ -38,29 +38,27 @@ class CutError(Exception):
     pass
 
 
-def test_a_run_that_was_cut_off_gives_the_same_file(
-    windows: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_cut_off_gives_the_same_file(windows: Windows, tmp_path: Path) -> None:
     for folder in ("whole", "cut"):
         (tmp_path / folder).mkdir()
     whole = load_result(tmp_path / "whole", _done(JOB, windows, tmp_path / "whole"))
-    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
-    save: Callable[..., None] = resume_file.save
-    saved: list[int] = []
+    steps: list[int] = []
 
-    def cut_after_save(*given: object) -> None:
-        save(*given)
-        saved.append(1)
-        if len(saved) in (4, 6):
-            raise CutError
+    def cut(at: int) -> Callable[[int], None]:
+        def report(step: int) -> None:
+            steps.append(step)
+            if step == at:
+                raise CutError
 
-    monkeypatch.setattr(resume_file, "save", cut_after_save)
-    for _ in range(2):
+        return report
+
+    for at in (4, 6):
         with pytest.raises(CutError):
-            run_job(JOB, windows, tmp_path / "cut")
+            run_job(JOB, windows, tmp_path / "cut", save_every_s=0.0, progress=cut(at))
         assert not list((tmp_path / "cut").glob("*.npz"))
-    again = load_result(tmp_path / "cut", _done(JOB, windows, tmp_path / "cut"))
-    assert len(saved) == 12
+    run_job(JOB, windows, tmp_path / "cut", progress=steps.append)
+    again = load_result(tmp_path / "cut", JOB.key)
+    assert steps == [1, 2, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12]
     assert again.about["checks"] == whole.about["checks"]
     assert np.array_equal(present(again.predicted), present(whole.predicted))
     assert np.array_equal(present(again.neighbours), present(whole.neighbours))
@@ -87,7 +85,7 @@ def test_nothing_that_is_chosen_depends_on_the_test_part(windows: Windows, tmp_p
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
     run_job(JOB, windows, tmp_path / "a")
-    test = parts_of(windows, JOB.parts).test
+    test = split_for_experiment(windows, JOB.parts).test
     windows.emg[test] = 900.0
     windows.keypoints[test] += 3.0
     if windows.image_xy is not None:
@@ -140,7 +138,7 @@ def test_only_the_tuned_rate_starts_at_the_mean(windows: Windows) -> None:
     assert len({job.seed for job in elsewhere if job.steps}) == TIERS["quick"].seeds_elsewhere
 
 
-def test_floors_of_shorter_windows_are_judged_on_the_same_frames(windows: Windows, tmp_path: Path) -> None:
+def test_baselines_of_shorter_windows_are_judged_on_the_same_frames(windows: Windows, tmp_path: Path) -> None:
     results = []
     for length in (1, 30):
         job = Job(system="floors", parts="in-distribution", length=length)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dataset.importers.mia import import_mia
 from dataset.session.file import read_session
+from dataset.splits import split_for_experiment
 from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
-from model.experiments.parts import parts_of
 
 Maker = Callable[..., Path]
 LENGTH = 30
@@ -67,7 +67,7 @@ def test_no_frame_is_in_two_parts(windows: Windows, choice: int) -> None:
     who, what = subjects[choice % len(subjects)], exercises[choice % len(exercises)]
     for name in ("in-distribution", f"exercise:{what}", f"subject:{who}", f"source:{who}", f"target:{who}:{what}"):
         try:
-            parts = parts_of(windows, name)
+            parts = split_for_experiment(windows, name)
         except InputError:
             continue
         train, validation, test = (frames(windows, rows) for rows in (parts.train, parts.validation, parts.test))
@@ -93,14 +93,14 @@ def passes(n_recordings: int, n_passes: int, make_session: Maker) -> Windows:
 
 def test_with_five_recordings_whole_ones_are_held_out(make_session: Maker) -> None:
     windows = passes(6, 2, make_session)
-    parts = parts_of(windows, "in-distribution")
+    parts = split_for_experiment(windows, "in-distribution")
     assert set(windows.recording[parts.test]) == {4, 5}
     assert not {4, 5} & set(windows.recording[parts.known])
 
 
 def test_passes_held_out_lie_a_windows_length_from_the_others(make_session: Maker) -> None:
     windows = passes(2, 3, make_session)
-    parts = parts_of(windows, "in-distribution")
+    parts = split_for_experiment(windows, "in-distribution")
     start = windows.start_frame
     for one, other in ((parts.known, parts.test), (parts.train, parts.validation)):
         for i in other:
@@ -111,19 +111,19 @@ def test_passes_held_out_lie_a_windows_length_from_the_others(make_session: Make
     assert set(windows.exercise[parts.test]) == set(windows.exercise)
 
 
-def test_parts_that_would_be_empty_are_told(make_session: Maker) -> None:
+def test_parts_that_would_be_empty_are_refused(make_session: Maker) -> None:
     windows = passes(1, 1, make_session)
     with pytest.raises(InputError, match="would be empty"):
-        parts_of(windows, "subject:nobody")
+        split_for_experiment(windows, "subject:nobody")
     with pytest.raises(InputError, match="no parts"):
-        parts_of(windows, "at random")
+        split_for_experiment(windows, "at random")
 
 
 @pytest.mark.realdata
-def test_the_published_squats_are_divided_as_their_floors_were_measured(shared_data: Path, tmp_path: Path) -> None:
+def test_the_published_squats_are_divided_as_their_baselines_were_measured(shared_data: Path, tmp_path: Path) -> None:
     results = import_mia(shared_data / "mia_squat" / "MIADatasetOfficial", tmp_path)
     windows = windows_from_sessions([read_session(r.path) for r in results])
-    parts = parts_of(windows, "in-distribution")
+    parts = split_for_experiment(windows, "in-distribution")
     assert len(parts.test) == 124
     assert len(parts.known) <= 516
     assert not frames(windows, parts.known) & frames(windows, parts.test)

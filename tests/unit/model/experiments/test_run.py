@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from model.experiments import budget
 from model.experiments import run as bench
 from model.experiments.qualitative import figure_path
 from model.experiments.runner import load_windows
+from model.options import ExperimentOptions
+from model.training import resume_file
 
 Maker = Callable[..., Path]
 Cli = Callable[..., tuple[int, str, str]]
@@ -24,12 +26,12 @@ Cli = Callable[..., tuple[int, str, str]]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tier of a few steps: what is tested is the bench, not the networks."""
-    tiny = dataclasses.replace(
+    tiny = replace(
         budget.TIERS["quick"], seeds=1, seeds_elsewhere=1, published_steps=2, tuned_steps=2, tuning_steps=1,
         learning_rates=(1e-4, 1e-3), most_exercises=1, lengths=(1, 30), most_counts=2,
     )  # fmt: skip
     monkeypatch.setitem(budget.TIERS, "quick", tiny)
-    monkeypatch.setattr("model.experiments.scores.DRAWS", 100)
+    monkeypatch.setattr("model.experiments.bootstrap.DRAWS", 100)
     load_windows.cache_clear()
 
 
@@ -89,7 +91,7 @@ def test_all_experiments_leave_their_tables_and_figures(mia_train: Cli, sessions
     runs = rows_of(out / "runs.csv")
     assert {row["parameters"] for row in runs if row["system"] == "transformer-paper"} == {"2430856"}
 
-    # Again with --resume: nothing is run anew, and the table is the same to the byte.
+    # Again with --resume: nothing is run again, and the table is the same to the byte.
     before = (out / "transfer.csv").read_bytes()
     stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     code, _, err = mia_train("experiment", "transfer", sessions, "--out", out, "--stride", 16, "--resume")
@@ -138,13 +140,10 @@ def test_the_figure_of_an_exercise_of_any_name_lies_in_the_folder(tmp_path: Path
 
 
 def test_stopped_between_and_within_runs_it_ends_the_same(
-    mia_train: Cli, sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sessions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = ("experiment", "exercises", sessions, "--stride", 16)
-    assert mia_train(*command, "--out", tmp_path / "whole")[0] == 0
-    monkeypatch.setattr("model.training.loop._SAVE_EVERY_S", 0.0)
-    from model.training import resume_file
-
+    options = ExperimentOptions(stride=16)
+    bench.run_experiments("exercises", [sessions], tmp_path / "whole", options, save_every_s=0.0)
     save: Callable[..., None] = resume_file.save
     saved: list[int] = []
 
@@ -155,18 +154,19 @@ def test_stopped_between_and_within_runs_it_ends_the_same(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(resume_file, "save", stop_after_save)
-    again: tuple[str, ...] = ()
-    for _ in range(3):
-        assert mia_train(*command, "--out", tmp_path / "cut", *again)[0] == 130
-        again = ("--resume",)
+    for resume in (False, True, True):
+        with pytest.raises(KeyboardInterrupt):
+            bench.run_experiments(
+                "exercises", [sessions], tmp_path / "cut", replace(options, resume=resume), save_every_s=0.0
+            )
         assert not list((tmp_path / "cut").glob("*.md"))
         assert len(list((tmp_path / "cut" / "runs").glob("*.unfinished"))) == 1
-    assert mia_train(*command, "--out", tmp_path / "cut", "--resume")[0] == 0
+    bench.run_experiments("exercises", [sessions], tmp_path / "cut", replace(options, resume=True))
     one, other = ((tmp_path / name / "exercises.csv").read_bytes() for name in ("whole", "cut"))
     assert one == other
 
 
-def test_what_cannot_be_done_is_told_before_anything_is_written(
+def test_what_cannot_be_done_is_refused_before_anything_is_written(
     mia_train: Cli, sessions: Path, make_session: Maker, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import gathered
+from dataset.support.disk_arrays import concatenate
 from sync.events import perievent
 from sync.events.perievent import level_of, typical_step
 
@@ -34,7 +34,7 @@ def test_the_step_of_a_long_stream_is_seen_through_packets_and_gaps(packet: int)
     step[::100_000] = 30.0
     t = np.cumsum(step)
     assert typical_step(t) == pytest.approx(np.median(np.diff(t)), abs=2e-7)
-    [stored] = gathered([(t,)], (np.float64,))
+    [stored] = concatenate([(t,)], (np.float64,))
     assert typical_step(stored) == typical_step(t)
 
 
@@ -62,7 +62,7 @@ def test_a_level_is_the_amplitude_above_rest_at_about_100_hz() -> None:
 
 
 def test_half_an_hours_level_takes_little_memory() -> None:
-    t, value = gathered((waveform(60, seed=k) for k in range(30)), (np.float64, np.float64))
+    t, value = concatenate((waveform(60, seed=k) for k in range(30)), (np.float64, np.float64))
     t += 60.0 * (np.arange(len(t)) // 60_000)
     tracemalloc.start()
     level_of(t, value)

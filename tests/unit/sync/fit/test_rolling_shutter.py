@@ -8,8 +8,9 @@ import pytest
 from dataset.support.arrays import FloatArray
 from sync.events.flash_regions import find_regions
 from sync.events.flashes import N_BANDS, N_TILES, Brightness, Flash, detect_flashes
-from sync.fit.flash_fit import HostFlashes, fit_flashes
+from sync.fit.flash_fit import fit_flashes
 from sync.fit.rolling_shutter import _onset_curve, _Shutter
+from sync.recording_types import FlashLog, FlashSource
 from tests.present import present
 
 ROWS = 64
@@ -56,8 +57,10 @@ def camera(
     return Brightness(pts_s=pts, tiles=tiles.astype(np.float32)), host, rate, offset
 
 
-def known(host_s: FloatArray) -> HostFlashes:
-    return HostFlashes(light_s=host_s, sd_s=np.full(len(host_s), 5e-4), latency_s=0.0, latency_sd_s=5e-4, source="box")
+def known(host_s: FloatArray) -> FlashLog:
+    return FlashLog(
+        light_s=host_s, sd_s=np.full(len(host_s), 5e-4), latency_s=0.0, latency_sd_s=5e-4, source=FlashSource.BOX
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from dataset.muscles import CONTACT_OF_MUSCLE, PAPER_CHANNELS
 from dataset.sensors.profile import Delay
 from dataset.support.arrays import FloatArray
+from sync.events.contacts import ContactKind
 from sync.fit.priors import BURST
 from sync.fit.sensor_delay import SensorDelays, SensorResponse, split_responses
 
@@ -23,12 +24,12 @@ def draw(seed: int, spread_s: float, *, unmeasured: tuple[str, ...] = ()) -> tup
     """Return the split of eight drawn sensors' responses, and their true delays."""
     rng = np.random.default_rng(seed)
     of_model = rng.uniform(0.06, 0.21)
-    lead = {kind: rng.normal(LEAD_S, LEAD_SD_S) for kind in ("clap", "stomp")}
+    lead = {kind: rng.normal(LEAD_S, LEAD_SD_S) for kind in (ContactKind.CLAP, ContactKind.STOMP)}
     of_muscle = {channel.muscle: rng.normal(0, MUSCLE_SD_S) for channel in PAPER_CHANNELS}
     shared_error = rng.normal(0, SHARED_ERROR_SD_S)
     sensors, truth = {}, {}
     for channel in PAPER_CHANNELS:
-        kind = CONTACT_OF_MUSCLE[channel.muscle]
+        kind = ContactKind(CONTACT_OF_MUSCLE[channel.muscle])
         truth[channel.name] = of_model + rng.normal(0, spread_s)
         burst = lead[kind] + of_muscle[channel.muscle] + rng.normal(0, SIDE_SD_S)
         measured = truth[channel.name] + burst + rng.normal(0, ERROR_SD_S) + shared_error
@@ -44,15 +45,15 @@ def errors(n: int) -> FloatArray:
     return np.eye(n) * ERROR_SD_S**2 + SHARED_ERROR_SD_S**2
 
 
-def alone(response_s: float, *, kind: str = "clap", error_sd_s: float = 0.005) -> SensorDelays:
+def alone(response_s: float, *, kind: ContactKind = ContactKind.CLAP, error_sd_s: float = 0.005) -> SensorDelays:
     """Return the split of one sensor's response."""
     sensor = SensorResponse(model="m40", kind=kind, muscle="biceps", side="left", prior=PRIOR, response_s=response_s)
     return split_responses({"left_biceps": sensor}, np.array([[error_sd_s**2]]))
 
 
-@pytest.mark.parametrize("kind", ["clap", "stomp"])
+@pytest.mark.parametrize("kind", [ContactKind.CLAP, ContactKind.STOMP])
 @pytest.mark.parametrize("error_sd_s", [0.001, 0.005, 0.03])
-def test_a_lone_sensors_offset_is_known_no_better_than_its_burst(kind: str, error_sd_s: float) -> None:
+def test_a_lone_sensors_offset_is_known_no_better_than_its_burst(kind: ContactKind, error_sd_s: float) -> None:
     delays = alone(0.13, kind=kind, error_sd_s=error_sd_s)
     delay_s, half_width_s = delays.of({"left_biceps": 1.0})
     # A sensor without others lies about its model's delay by what a model's sensors do, which is no evidence.
@@ -130,13 +131,13 @@ def test_where_nothing_was_measured_the_models_prior_stands_and_two_sensors_are_
 
 def test_models_do_not_lend_one_another_a_delay() -> None:
     def sensor(model: str, muscle: str, response_s: float) -> SensorResponse:
-        kind = CONTACT_OF_MUSCLE[muscle]
+        kind = ContactKind(CONTACT_OF_MUSCLE[muscle])
         return SensorResponse(model=model, kind=kind, muscle=muscle, side="left", prior=PRIOR, response_s=response_s)
 
     pair = {"a": sensor("m40", "biceps", 0.1), "b": sensor("raw", "quadriceps", 0.02)}
     delays = split_responses(pair, np.eye(2) * 0.004**2)
-    assert delays.of({"a": 1.0})[0] == pytest.approx(0.1 - BURST["clap"].value_s, abs=0.002)
-    assert delays.of({"b": 1.0})[0] == pytest.approx(0.02 - BURST["stomp"].value_s, abs=0.002)
+    assert delays.of({"a": 1.0})[0] == pytest.approx(0.1 - BURST[ContactKind.CLAP].value_s, abs=0.002)
+    assert delays.of({"b": 1.0})[0] == pytest.approx(0.02 - BURST[ContactKind.STOMP].value_s, abs=0.002)
 
 
 def test_what_all_responses_share_does_not_widen_their_differences() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,22 +12,25 @@ from dataset.capture.types import Sensor
 from dataset.sensors.decode import Samples
 from dataset.sensors.profile import find_profile
 from sync.clock.sensor_clock import sensor_clock
+from sync.events.contacts import ContactKind
 from sync.events.emg_responses import Response
+from sync.fit.contact_responses import reject_outliers, why_unusable
+from sync.quality.closure import Closure
 from sync.quality.gates import (
-    FAIL,
-    PASS,
     SLOW_SENSOR_GATE_S,
     VIDEO_GATE_S,
-    WARNING,
     Judgement,
+    Verdict,
     judge_precision,
     judge_whole,
     sensor_gate_s,
 )
-from sync.quality.sensor_entry import Closure, SensorData, reject_outliers, why_unusable
+from sync.recording_types import SensorRecord
+
+PASS, WARNING, FAIL = Verdict
 
 
-def judged(verdict: str) -> Judgement:
+def judged(verdict: Verdict) -> Judgement:
     return Judgement(verdict=verdict, reason=f"it is {verdict}")
 
 
@@ -42,9 +46,17 @@ def judged(verdict: str) -> Judgement:
     ],
 )
 def test_a_known_pairing_with_poor_precision_is_a_warning(
-    error_s: float, gate: tuple[float, float], verdict: str
+    error_s: float, gate: tuple[float, float], verdict: Verdict
 ) -> None:
     assert judge_precision(error_s, gate, 0.0, 0.033, "the video's clock").verdict == verdict
+
+
+@pytest.mark.parametrize("verdicts", [*product(Verdict, repeat=3)])
+def test_the_worst_of_several_verdicts_is_their_maximum(verdicts: tuple[Verdict, ...]) -> None:
+    assert max(verdicts) == next(v for v in (FAIL, WARNING, PASS) if v in verdicts)
+    assert sorted(verdicts) == sorted(verdicts, key=[PASS, WARNING, FAIL].index)
+    assert f"{max(verdicts)}" == max(verdicts).value
+    assert all((a < b) == (b > a) == (not a >= b) == (not b <= a) for a in verdicts for b in verdicts)
 
 
 def test_residuals_beyond_a_frame_are_a_warning() -> None:
@@ -70,7 +82,9 @@ def test_fast_sensors_are_held_to_the_video_s_gate() -> None:
         (PASS, [PASS, FAIL], FAIL),
     ],
 )
-def test_the_whole_follows_the_video_and_the_sensors_that_remain(video: str, sensors: list[str], verdict: str) -> None:
+def test_the_whole_follows_the_video_and_the_sensors_that_remain(
+    video: Verdict, sensors: list[Verdict], verdict: Verdict
+) -> None:
     found, reasons = judge_whole(judged(video), {f"s{i}": judged(v) for i, v in enumerate(sensors)})
     assert found == verdict
     assert bool(reasons) == (verdict != PASS)
@@ -83,7 +97,7 @@ def test_routes_close_only_within_their_joint_interval() -> None:
 
 def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_siblings_and_alone() -> None:
     data = {
-        f"s{k}": SensorData(
+        f"s{k}": SensorRecord(
             sensor=Sensor(slot=k + 1, channel=f"s{k}", muscle="biceps", side="left"),
             profile=find_profile("anr-m40"),
             samples=Samples(
@@ -96,10 +110,10 @@ def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_sibli
         for k in range(4)
     }  # fmt: skip
 
-    def answers(*response_s: float) -> dict[str, tuple[str, Response]]:
+    def answers(*response_s: float) -> dict[str, tuple[ContactKind, Response]]:
         each = np.zeros(6)
         return {
-            f"s{k}": ("clap", Response(
+            f"s{k}": (ContactKind.CLAP, Response(
                 response_s=at, contact=np.arange(6), latency_s=each, n_contacts=6, ambiguity_margin=0.9
             ))
             for k, at in enumerate(response_s)

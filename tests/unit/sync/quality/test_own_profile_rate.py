@@ -12,6 +12,7 @@ from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
 from dataset.muscles import PAPER_CHANNELS
 from dataset.sensors.profile import builtin_profiles, own_profile
+from sync.options import SyncOptions
 from sync.pipeline import run_capture
 from sync.quality.advice import Cause
 
@@ -40,7 +41,7 @@ def test_a_rate_that_is_not_the_profiles_is_what_the_advice_is_about(
             value = struct.pack("<H", int(rng.integers(20, 60)))
             writer.notification(sensor.slot, 0, profile.stream.characteristic, arrival_ns, value)
     writer.close()
-    result = run_capture(folder, tmp_path / "out", pose=False)
+    result = run_capture(folder, tmp_path / "out", SyncOptions(pose=False))
     assert {channel: result.advice[channel].cause is Cause.RATE for channel in result.streams} == dict.fromkeys(
         (c.name for c in PAPER_CHANNELS), wrong
     )

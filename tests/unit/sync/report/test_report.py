@@ -20,6 +20,8 @@ from dataset.session.types import (
     StreamSync,
 )
 from dataset.support.arrays import FloatArray
+from sync.events.contacts import ContactKind
+from sync.quality.gates import Verdict
 from sync.report import write_report
 from sync.report.figures import frame_uri
 from sync.report.page import render
@@ -30,7 +32,7 @@ from tests.unit.native import refuse_strided
 CHANNELS = ("left_biceps", "right_quadriceps")
 
 
-def sensor_evidence(kind: str) -> SensorEvidence:
+def sensor_evidence(kind: ContactKind) -> SensorEvidence:
     time_s = np.linspace(-0.5, 1, 16)
     return SensorEvidence(
         arrival_s=0.1 * np.arange(50.0),
@@ -94,10 +96,13 @@ def result(tmp_path: Path) -> SyncResult:
         flash_host_s=np.array([1.0, 2.0]),
         flash_pairs=np.array([[0, 0], [1, 1]]),
         contacts=(
-            ContactEvidence(kind="clap", time_s=1.2, pts_s=1.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
-            ContactEvidence(kind="stomp", time_s=2.2, pts_s=2.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
+            ContactEvidence(kind=ContactKind.CLAP, time_s=1.2, pts_s=1.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
+            ContactEvidence(kind=ContactKind.STOMP, time_s=2.2, pts_s=2.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
         ),
-        sensors={"left_biceps": sensor_evidence("clap"), "right_quadriceps": sensor_evidence("stomp")},
+        sensors={
+            "left_biceps": sensor_evidence(ContactKind.CLAP),
+            "right_quadriceps": sensor_evidence(ContactKind.STOMP),
+        },
         readout_s=0.02,
         exposure_s=0.01,
         closure_s=0.01,
@@ -110,7 +115,7 @@ def result(tmp_path: Path) -> SyncResult:
         session_path=tmp_path / "sub-S01_ses-1.h5",
         report_path=tmp_path / "sub-S01_ses-1.html",
         video_path=None,
-        verdict="WARNING",
+        verdict=Verdict.WARNING,
         reasons=("right_quadriceps failed", "& another"),
         streams={"left_biceps": stream, "right_quadriceps": failed},
         evidence=evidence,
@@ -156,8 +161,8 @@ def test_a_refused_capture_without_video_still_has_a_report(result: SyncResult) 
         subject_info={},
     )  # fmt: skip
     refused = replace(
-        result, evidence=empty, session=session, verdict="FAIL", reasons=("there is no video",), session_path=None,
-        streams={},
+        result, evidence=empty, session=session, verdict=Verdict.FAIL, reasons=("there is no video",),
+        session_path=None, streams={},
     )  # fmt: skip
     write_report(refused.report_path, refused)
     page = refused.report_path.read_text(encoding="utf-8")
@@ -167,7 +172,7 @@ def test_a_refused_capture_without_video_still_has_a_report(result: SyncResult) 
 
 
 def test_an_unverified_session_says_that_it_was_written_all_the_same(result: SyncResult) -> None:
-    assert "--allow-unverified" in render(replace(result, verdict="FAIL"))
+    assert "--allow-unverified" in render(replace(result, verdict=Verdict.FAIL))
 
 
 def test_each_event_is_shown_matched_or_not(result: SyncResult) -> None:
@@ -179,24 +184,25 @@ def test_each_event_is_shown_matched_or_not(result: SyncResult) -> None:
         flash_lit=(np.linspace(0, 1, 12).reshape(3, 4), np.full((3, 4), np.nan)),
     )  # fmt: skip
     page = render(replace(result, streams={"video": video, **result.streams}, evidence=evidence))
-    assert "1 were paired: 1 sent ones were not seen, 1 seen ones not sent" in page
-    assert "sent 1.000 s, seen 0.998 s, residual +2.1 ms" in page
-    assert "sent 2.000 s, not seen" in page
-    assert "paired with no flash that was sent" in page
+    assert "2 flashes were sent and 2 were detected in the video: 1 matched" in page
+    assert "1 sent but not detected, 1 detected but not sent" in page
+    assert "sent 1.000 s, detected 0.998 s, residual +2.1 ms" in page
+    assert "sent 2.000 s, not detected" in page
+    assert "matches no flash that was sent" in page
     assert "rows lit" in page
     assert '<td class="n">+10.0</td>' in page  # the biceps' answer to the clap, less its response
-    assert "no sensor answered those at 2.2 s" in page  # its stream has no response
+    assert "no sensor responded at 2.2 s" in page  # its stream has no response
 
 
 def test_a_refused_pairing_shows_no_residual(result: SyncResult) -> None:
     refused = replace(result.streams["left_biceps"], method="assumed", verdict="FAIL", n_matched=0)
-    page = render(replace(result, streams={"video": refused}, verdict="FAIL", session_path=None))
-    assert "none was paired with certainty" in page
-    assert "Residuals of every event" not in page
+    page = render(replace(result, streams={"video": refused}, verdict=Verdict.FAIL, session_path=None))
+    assert "could not be matched with certainty" in page
+    assert "Residuals of all events" not in page
 
 
 def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None:
-    page = render(replace(result, streams={}, verdict="FAIL", session_path=None))
+    page = render(replace(result, streams={}, verdict=Verdict.FAIL, session_path=None))
     assert "What to do" in page
     assert "Name the video of this recording with --video." in page
 
@@ -211,7 +217,7 @@ def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_m
     measured = replace(result.streams["left_biceps"], offset_ci95_s=0.0603, constants=known)
     assumed = replace(measured, constants={"delay_source": "assumed", "burst_prior_s": -0.03, "burst_prior_sd_s": 0.04})
     page = render(replace(result, streams={"left_biceps": measured, "right_quadriceps": assumed}))
-    section = page[page.index("when muscles are compared") :]
+    section = page[page.index("how precisely muscles can be compared") :]
     row = section[section.index("L biceps") :]
     row = row[: row.index("</tr>")]
     for cell in ("+62.0 ± 12.0", "-38.0 ± 58.8", "-100.0 ± 60.3", "± 24.0", "± 83.0", "measured"):
@@ -219,7 +225,7 @@ def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_m
     # The other sensor has no response of its own: its offset is said, and from where.
     row = section[section.index("R quadriceps") :]
     row = row[: row.index("</tr>")]
-    assert "-100.0 ± 60.3" in row and "its model&#39;s other sensors" in row and "-30.0" not in row
+    assert "-100.0 ± 60.3" in row and "assumed: sensors of its model" in row and "-30.0" not in row
     assert "a difference of more than 24 ms" in page and "a difference of more than 83 ms" in page
     assert "burst_prior_s" not in page
 
@@ -242,7 +248,7 @@ def test_a_long_session_stays_small(result: SyncResult) -> None:
     frames = np.arange(0, 1800, 1 / 30)
     sensors = {
         f"left_{muscle}": replace(
-            sensor_evidence("clap"), arrival_s=t, lateness_s=rng.exponential(0.02, len(t)),
+            sensor_evidence(ContactKind.CLAP), arrival_s=t, lateness_s=rng.exponential(0.02, len(t)),
             gaps_s=np.column_stack([t[:900:9], t[5:905:9]]),
         )
         for muscle in ("biceps", "triceps", "quadriceps", "hamstrings")

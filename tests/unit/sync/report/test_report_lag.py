@@ -14,10 +14,10 @@ from sync.report.lag import _in_words
     ("lag_s", "ci95_s", "said"),
     [
         (0.05, 0.05, ")."),
-        (0.16, 0.27, "nothing follows from this."),
-        (0.16, 0.10, "look at the alignment, or at what the movement was."),
-        (0.80, 0.27, "look at the alignment, or at what the movement was."),
-        (0.80, math.nan, "look at the alignment, or at what the movement was."),
+        (0.16, 0.27, "no conclusion."),
+        (0.16, 0.10, "check the alignment, and which movement it was."),
+        (0.80, 0.27, "check the alignment, and which movement it was."),
+        (0.80, math.nan, "check the alignment, and which movement it was."),
     ],
 )
 def test_the_alignment_is_doubted_where_the_lag_is_beyond_its_interval(lag_s: float, ci95_s: float, said: str) -> None:

@@ -7,10 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from dataset.media.video import Frame
 from dataset.muscles import PAPER_CHANNELS
 from dataset.session.types import Aligned, ExerciseTable
 from sync.report import figures
-from sync.report.thumbnails import Pictures
+from sync.report.thumbnails import keep_images
 
 NAMES = tuple(c.name for c in PAPER_CHANNELS)
 NO_EXERCISES = ExerciseTable(name=(), start_s=np.zeros(0), stop_s=np.zeros(0))
@@ -62,9 +63,7 @@ def test_frames_of_the_report_lie_in_a_file() -> None:
     rng = np.random.default_rng(5)
     images = {k: rng.integers(0, 256, (720 + k, 1280, 3), dtype=np.uint8) for k in (3, 1, 8)}
     tracemalloc.start()
-    kept = Pictures()
-    for index, image in images.items():
-        kept.add(index, image)
+    kept = keep_images(Frame(index=index, pts_ns=0, image=image) for index, image in images.items())
     assert tracemalloc.get_traced_memory()[1] < 1e6
     tracemalloc.stop()
     assert list(kept) == [3, 1, 8] and len(kept) == 3 and 1 in kept and 2 not in kept

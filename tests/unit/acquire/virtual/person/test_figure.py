@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from acquire.virtual.film import HEIGHT, WIDTH
 from acquire.virtual.person.body import STAND, Body, pose_vector, posture
-from acquire.virtual.person.figure import HEIGHT, WIDTH, Figure, Look, expose
+from acquire.virtual.person.figure import Figure, Look, expose
 from acquire.virtual.person.motions import MOTIONS, base_offset, repetition_offset
 from dataset.pose.skeleton import JOINT
 

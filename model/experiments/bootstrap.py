@@ -1,4 +1,4 @@
-"""Errors as sums by recording, exercise and channel, from which every figure and its interval is computed."""
+"""95 % intervals of errors by a bootstrap over recordings and seeds."""
 
 from __future__ import annotations
 
@@ -8,35 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray
-from dataset.windows import Windows
-from model.evaluation import subject_spread
+from model.evaluation import ErrorSums
 
 #: Draws of the bootstrap.
 DRAWS = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Sums over windows and frames, each of shape (R, E, C): recordings, exercises, channels.
-
-    Attributes
-    ----------
-    n : values that were measured
-    sse : squared error, counts squared
-    sse_z : the same in units of the subject's own spread in what was known, or in the test part where he is new
-    sse_shape : squared difference of truth and prediction, each brought to mean 0 and spread 1 within the subject
-    total, square : measured values, and their squares
-    """
-
-    n: FloatArray
-    sse: FloatArray
-    sse_z: FloatArray
-    sse_shape: FloatArray
-    total: FloatArray
-    square: FloatArray
-
-    def __add__(self, other: Scores) -> Scores:
-        return Scores(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,52 +24,6 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
-
-
-def score(known: Windows, test: Windows, predicted: FloatArray, exercises: Sequence[str]) -> Scores:
-    """Return the sums of the errors of ``predicted``, shape (N, L, C), on the test windows.
-
-    Parameters
-    ----------
-    known : Windows
-        Training and validation part.
-    test : Windows
-    predicted : ndarray, shape (N, L, C)
-    exercises : sequence of str
-        The axis of exercises; must name all of the test part.
-    """
-    valid, truth = test.valid, test.emg
-    error = np.where(valid, predicted - truth, 0.0)
-    with np.errstate(invalid="ignore"):
-        in_z = np.nan_to_num(error / subject_spread(known, test)[:, None])
-    shape = np.zeros_like(error)
-    for name in np.unique(test.subject):
-        mine = test.subject == name
-        shape[mine] = _standard(predicted[mine], valid[mine]) - _standard(truth[mine], valid[mine])
-    there = np.where(valid, truth, 0.0)
-    place = (test.recording, np.searchsorted(np.array(exercises), test.exercise))
-
-    def summed(values: FloatArray | BoolArray) -> FloatArray:
-        out = np.zeros((len(test.recordings), len(exercises), len(test.channels)))
-        np.add.at(out, place, values.sum(1))
-        return out
-
-    return Scores(
-        n=summed(valid),
-        sse=summed(error**2),
-        sse_z=summed(in_z**2),
-        sse_shape=summed(np.where(valid, shape, 0.0) ** 2),
-        total=summed(there),
-        square=summed(there**2),
-    )
-
-
-def _standard(values: FloatArray, valid: BoolArray) -> FloatArray:
-    """Return values with mean 0 and spread 1 in each channel; 0 where they do not vary."""
-    count = np.maximum(valid.sum((0, 1)), 1)
-    mean = np.where(valid, values, 0.0).sum((0, 1)) / count
-    sd = np.sqrt((np.where(valid, values - mean, 0.0) ** 2).sum((0, 1)) / count)
-    return np.where(sd > 1e-9, (values - mean) / np.where(sd > 1e-9, sd, 1.0), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +57,17 @@ class Summary:
 
     Parameters
     ----------
-    runs : sequence of Scores
+    runs : sequence of ErrorSums
         One a seed.
     """
 
-    def __init__(self, runs: Sequence[Scores]) -> None:
+    def __init__(self, runs: Sequence[ErrorSums]) -> None:
         self._runs = tuple(runs)
         self.there: BoolArray = np.asarray(runs[0].n.sum((1, 2)) > 0)
         self.n_recordings = int(self.there.sum())
         self.n_seeds = len(runs)
         drawn = draws(self.there, len(runs))
-        self._sums = {f.name: self._summed(f.name, drawn) for f in fields(Scores)}  # (1 + DRAWS, E, C) each
+        self._sums = {f.name: self._summed(f.name, drawn) for f in fields(ErrorSums)}  # (1 + DRAWS, E, C) each
 
     def _summed(self, name: str, drawn: Draws) -> FloatArray:
         total = np.zeros((len(drawn.recordings), *self._runs[0].n.shape[1:]))
@@ -155,7 +84,7 @@ class Summary:
         return np.asarray(np.where(known, each, 0.0).sum(1) / np.maximum(known.sum(1), 1))
 
     def rmse(self, kind: str = "sse") -> Estimate:
-        """Return the mean over exercises of the RMSE: the paper's figure; ``kind`` is a field of :class:`Scores`."""
+        """Return the mean over exercises of the RMSE, the paper's figure; ``kind`` is a field of ErrorSums."""
         return self._estimate(self.mean_exercises(kind))
 
     def pooled(self) -> Estimate:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from dataset.session.file import read_session
+from dataset.splits import split_for_experiment
 from dataset.windows import Windows, windows_from_sessions
-from model.evaluation import measure
+from model.evaluation import Errors, ErrorSums, measure
+from model.experiments.bootstrap import Summary, interval
 from model.experiments.jobs import exercise_axis
-from model.experiments.parts import parts_of
-from model.experiments.scores import Scores, Summary, interval, score
 from model.experiments.sentences import below, figure
 
 Maker = Callable[..., Path]
@@ -21,7 +21,7 @@ Maker = Callable[..., Path]
 def halves(make_session: Maker) -> tuple[Windows, Windows, tuple[str, ...]]:
     made = [make_session(f"r{i}", seed=i, subject=f"S{i % 2}", passes=3) for i in range(4)]
     windows = windows_from_sessions([read_session(path) for path in made], stride=8)
-    parts = parts_of(windows, "in-distribution")
+    parts = split_for_experiment(windows, "in-distribution")
     return windows.take(parts.known), windows.take(parts.test), exercise_axis(windows)
 
 
@@ -31,7 +31,7 @@ def test_the_figures_are_those_of_metrics_json(halves: tuple[Windows, Windows, t
     test.emg[:3, 4:9, 2] = np.nan
     predicted = np.nan_to_num(test.emg, nan=5.0) + np.random.default_rng(0).normal(0, 9, test.emg.shape)
     expected = measure(known, test, predicted)
-    one = Summary([score(known, test, predicted, exercises)])
+    one = Summary([Errors(known, test, predicted).sums(exercises)])
     assert one.pooled().value == pytest.approx(expected["rmse"])
     assert one.rmse().value == pytest.approx(expected["rmse_mean_exercises"])
     for e, name in enumerate(exercises):
@@ -44,18 +44,18 @@ def test_the_figures_are_those_of_metrics_json(halves: tuple[Windows, Windows, t
 
 def test_the_course_alone_does_not_see_scale_and_offset(halves: tuple[Windows, Windows, tuple[str, ...]]) -> None:
     known, test, exercises = halves
-    stretched = Summary([score(known, test, 3.0 * test.emg + 40.0, exercises)])
+    stretched = Summary([Errors(known, test, 3.0 * test.emg + 40.0).sums(exercises)])
     assert stretched.rmse("sse_shape").value == pytest.approx(0.0, abs=1e-6)
     assert (stretched.rmse().value or 0) > 40.0
-    constant = score(known, test, np.zeros_like(test.emg), exercises)
+    constant = Errors(known, test, np.zeros_like(test.emg)).sums(exercises)
     assert np.sqrt(constant.sse_shape.sum() / constant.n.sum()) == pytest.approx(1.0)
 
 
-def made_up(errors: np.ndarray) -> Scores:
-    """Scores of recordings with one exercise and one channel, 100 values each, of the errors given."""
+def made_up(errors: np.ndarray) -> ErrorSums:
+    """Return the sums of recordings with one exercise and one channel, 100 values each, of the errors given."""
     n = np.full((len(errors), 1, 1), 100.0)
     sse = n * errors[:, None, None] ** 2
-    return Scores(n=n, sse=sse, sse_z=sse, sse_shape=sse, total=n, square=2 * n)
+    return ErrorSums(n=n, sse=sse, sse_z=sse, sse_shape=sse, total=n, square=2 * n)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -92,7 +92,7 @@ def test_one_recording_gives_no_interval() -> None:
 
 
 def test_what_was_not_measured_has_no_figure() -> None:
-    empty = Scores(**{name: np.zeros((2, 1, 1)) for name in Scores.__slots__})
+    empty = ErrorSums(**{name: np.zeros((2, 1, 1)) for name in ErrorSums.__slots__})
     assert Summary([made_up(np.array([5.0, 6.0])) + empty]).pooled().value is not None
     assert interval(np.array([np.nan, 1.0])).value is None
     assert figure(interval(np.array([np.nan]))) == "-"

@@ -1,0 +1,153 @@
+"""Sensors' responses to claps and stomps: measured, compared within a model, and trusted or refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.on_demand import OnDemand
+from sync.events.contacts import ContactKind
+from sync.events.emg_responses import MIN_RESPONSES, Response, measure_responses
+from sync.fit.joint import JointFit, ResponseLatencies
+from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE
+from sync.fit.priors import BURST
+from sync.recording_types import CONTACT_KINDS, SensorRecord
+
+#: Answers this many standard deviations of their model's delay from those of at least so many alike are another's.
+_OUTLYING_SD, _SIBLINGS = 3.0, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contacts:
+    """Contacts of one kind on the host clock.
+
+    Attributes
+    ----------
+    host_s : ndarray, shape (E,)
+        Time of each contact.
+    pts_s : ndarray, shape (E,)
+        Its sound on the file's clock.
+    index : ndarray of int64, shape (E,)
+        Its number among all that was heard.
+    ci95_s : float
+        Half-width of what all of them share: the sound's map.
+    n_made : int
+        How many were made, as far as one knows: those asked for, or those heard where they are more.
+    """
+
+    host_s: FloatArray
+    pts_s: FloatArray
+    index: IntArray
+    ci95_s: float
+    n_made: int = 0
+
+    def refined(self, joint: JointFit) -> Contacts:
+        """Return them at the times that the final maps give."""
+        if joint.sound is None:
+            return self
+        width_s = float(joint.sound.half_width_s(self.pts_s).max())
+        return replace(self, host_s=joint.sound(self.pts_s) - joint.acoustic_s, ci95_s=width_s)
+
+
+def measure_limbs(
+    data: Mapping[str, SensorRecord], contacts: Mapping[ContactKind, Contacts]
+) -> dict[str, tuple[ContactKind, Response]]:
+    """Return for each channel which kind of contact it answers and how.
+
+    Arms answer claps and legs stomps; a channel on another place is tried with both. Responses that no sensor of their
+    model can have are marked.
+    """
+    results: dict[str, tuple[ContactKind, Response]] = {}
+    for kind, heard in contacts.items():
+        limb = levels_of_limb(data, kind)
+        for name, response in measure_responses(heard.host_s, limb).items():
+            if name not in results or response.contrast > results[name][1].contrast:
+                results[name] = (kind, response)
+    for name, d in data.items():
+        results.setdefault(name, (next(kind for kind in CONTACT_KINDS if d.responds_to(kind)), Response()))
+    return reject_outliers(data, results)
+
+
+def levels_of_limb(data: Mapping[str, SensorRecord], kind: ContactKind) -> Mapping[str, tuple[FloatArray, FloatArray]]:
+    """Return de-jittered arrivals and values of the sensors that may answer a kind of contact, made on demand."""
+    limb = [n for n, d in data.items() if d.responds_to(kind) and len(d.samples.value)]
+    return OnDemand(limb, lambda name: data[name].level)
+
+
+def trusted_answers(
+    data: Mapping[str, SensorRecord],
+    responses: Mapping[str, tuple[ContactKind, Response]],
+    contacts: Mapping[ContactKind, Contacts],
+) -> dict[str, ResponseLatencies]:
+    """Return what the joint fit may use: the answers of each sensor whose response can be trusted."""
+    answers: dict[str, ResponseLatencies] = {}
+    for name, (kind, response) in responses.items():
+        if why_unusable(response) or kind not in contacts:
+            continue
+        heard, epochs = contacts[kind], [e for e in data[name].clock.epochs if len(e.time_s)]
+        starts = np.array([e.time_s[0] for e in epochs])
+        at = heard.host_s[response.contact] + response.latency_s
+        answers[name] = ResponseLatencies(
+            pts_s=heard.pts_s[response.contact],
+            event=np.asarray(heard.index[response.contact]),
+            latency_s=response.latency_s,
+            epoch=np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(epochs) - 1).astype(np.int64),
+            n_epochs=len(epochs),
+            response_s=response.response_s,
+            each_sd_s=response.each_sd_s,
+            n_made=heard.n_made,
+        )
+    return answers
+
+
+def reject_outliers(
+    data: Mapping[str, SensorRecord], responses: Mapping[str, tuple[ContactKind, Response]]
+) -> dict[str, tuple[ContactKind, Response]]:
+    """Return the responses with those marked that no sensor of their model can have beside its siblings' of one limb.
+
+    A pairing of answers with the wrong contacts is wrong by the time between contacts, and its residuals are small.
+    """
+    groups: dict[tuple[ContactKind, str], list[str]] = {}
+    for name, (kind, response) in responses.items():
+        if not why_unusable(response):
+            groups.setdefault((kind, data[name].profile.kind), []).append(name)
+    result = dict(responses)
+    for (kind, _), names in groups.items():
+        alone = len(names) < _SIBLINGS
+        for name in names:
+            response, prior = responses[name][1], data[name].profile.delay
+            usual = (
+                BURST[kind].value_s + prior.prior_s
+                if alone
+                else float(np.median([responses[n][1].response_s for n in names]))
+            )
+            allowed = _OUTLYING_SD * math.hypot(prior.prior_sd_s, BURST[kind].sd_s if alone else 0.0)
+            off = response.response_s - usual
+            if abs(off) > allowed:
+                beside = "what its model has" if alone else "its siblings'"
+                why = f"its answers lie {1e3 * off:+.0f} ms from {beside} (allowed {1e3 * allowed:.0f} ms)"
+                result[name] = (kind, replace(response, disowned=why))
+    return result
+
+
+def why_unusable(response: Response) -> str:
+    """Return why a response cannot be used; empty where it can."""
+    if response.disowned:
+        return response.disowned
+    if response.n_contacts == 0:
+        return f"no clap or stomp fell where it delivered values ({MIN_RESPONSES} are needed)"
+    if len(response.latency_s) < MIN_RESPONSES or not math.isfinite(response.response_s):
+        return f"it answered {len(response.latency_s)} of {response.n_contacts} contacts; {MIN_RESPONSES} are needed"
+    rate = len(response.latency_s) / response.n_contacts
+    if rate < MIN_MATCH_RATE:
+        return f"it answered only {len(response.latency_s)} of {response.n_contacts} contacts (half are needed)"
+    if response.ambiguity_margin < MIN_MARGIN:
+        return (
+            f"its answers fit the contacts at another time nearly as well (margin {response.ambiguity_margin:.2f}, "
+            f"needed {MIN_MARGIN:.2f})"
+        )
+    return ""
