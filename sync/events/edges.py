@@ -62,19 +62,6 @@ class Edge:
     levels_s: FloatArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
-    """An edge and the opposite one that undoes it."""
-
-    start: Edge
-    stop: Edge
-
-    @property
-    def length_s(self) -> float:
-        """Time between the edges."""
-        return self.stop.time_s - self.start.time_s
-
-
 def detect_edges(time_s: FloatArray, value: FloatArray) -> tuple[Edge, ...]:
     """Return the edges of a channel in time order.
 
@@ -101,19 +88,6 @@ def detect_edges(time_s: FloatArray, value: FloatArray) -> tuple[Edge, ...]:
         return ()
     tall = max(e.height for e in edges)
     return tuple(e for e in edges if e.height >= _ALIKE * tall)
-
-
-def find_pulses(edges: tuple[Edge, ...]) -> tuple[Pulse, ...]:
-    """Return each edge that the next one undoes, with it."""
-    pulses: list[Pulse] = []
-    at = 0
-    while at + 1 < len(edges):
-        first, second = edges[at], edges[at + 1]
-        if first.rising != second.rising and 0.5 < second.height / first.height < 2.0:
-            pulses.append(Pulse(start=first, stop=second))
-            at += 1
-        at += 1
-    return tuple(pulses)
 
 
 def _places(x: FloatArray, widths: list[int], step_s: float) -> list[int]:
