@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from acquire.assignment import Assigned, Undecided
+from acquire.hardware import SETTLE_S
 from acquire.preflight.checks import BodyView
 from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import Recorder
@@ -61,7 +62,9 @@ def _no_alignment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def make_app(fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), **more: Any) -> tuple[CaptureApp, Any]:
+def make_app(
+    fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), settle_s: float = SETTLE_S, **more: Any
+) -> tuple[CaptureApp, Any]:
     """Return an app on fake hardware and the hardware of each take."""
     made: list[Any] = []
 
@@ -69,7 +72,8 @@ def make_app(fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), **mo
         sensors = fakes.sensors(n)
         for at in off:
             sensors[at].switched_on = False
-        made.append(fakes.hardware(sensors, camera=fakes.camera(30), microphone=fakes.microphone()))
+        parts = {"camera": fakes.camera(30), "microphone": fakes.microphone()}
+        made.append(fakes.hardware(sensors, settle_s=settle_s, **parts))
         subject = plan.subject
         take = Take(
             protocol=PLAN, out=plan.out, subject=subject.label, seed=3, protocol_toml=PLAN_TOML,
@@ -325,12 +329,9 @@ async def test_every_step_has_a_way_back(fakes: Any, tmp_path: Path) -> None:
     assert all(hardware.radio_open == 0 for hardware in made)
 
 
-async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_back(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
+async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_back(fakes: Any, tmp_path: Path) -> None:
     off: list[int] = []
-    app, made = make_app(fakes, tmp_path, n=2, off=off, patience_s=2.0)
+    app, made = make_app(fakes, tmp_path, n=2, off=off, settle_s=0.1, patience_s=2.0)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
@@ -364,11 +365,8 @@ async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_ba
     assert all(hardware.radio_open == 0 for hardware in made)
 
 
-async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
-    app, _ = make_app(fakes, tmp_path, n=2, off=[1], patience_s=1.0)
+async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=2, off=[1], settle_s=0.1, patience_s=1.0)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
@@ -401,11 +399,8 @@ async def test_quitting_while_recording_asks_and_saves(fakes: Any, tmp_path: Pat
         assert capture.closed
 
 
-async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
-    app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
+async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=3, off=(2,), settle_s=0.1)
     async with app.run_test() as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "2 of 3" in seen(app, CuePanel), "two of three")
