@@ -99,10 +99,9 @@ def test_level_of_silence_and_full_scale() -> None:
     assert abs(level_db(np.full(100, -32768, np.int16))) < 1e-9
 
 
-def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("acquire.media.microphone.SILENT_S", 0.1)
+def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any) -> None:
     source, event_log = fakes.microphone(), EventLog()
-    microphone = Microphone(source, event_log)
+    microphone = Microphone(source, event_log, silent_s=0.1)
     fakes.wait_until(lambda: microphone.status().blocks > 2)
 
     def rows_after_watching() -> int:
@@ -121,9 +120,7 @@ def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, mo
     assert rows == ["the microphone is silent: no block comes", "the microphone is back"]
 
 
-def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fakes: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("acquire.media.microphone.SILENT_S", 0.1)
-    monkeypatch.setattr("acquire.media.microphone.RETRY_S", 0.1)
+def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fakes: Any) -> None:
     tries: list[str] = []
     second = fakes.microphone()
 
@@ -136,7 +133,7 @@ def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fake
     rows, event_log = Rows(), EventLog()
     encoder, source = Encoder(), fakes.microphone()
     muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
-    microphone = Microphone(source, event_log, open_again)
+    microphone = Microphone(source, event_log, open_again, silent_s=0.1, retry_s=0.1)
     microphone.attach(muxer, rows)  # type: ignore[arg-type]
     muxer.frame(0, clock.now_ns(), np.zeros((4, 4, 3), np.uint8))
     fakes.wait_until(lambda: len(rows.blocks) > 5)

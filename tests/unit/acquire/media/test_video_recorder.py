@@ -135,10 +135,9 @@ def test_what_waits_has_a_bound_in_memory(size: tuple[int, int], n: int) -> None
     assert frames_that_may_wait(16384, 16384) >= 8
 
 
-def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.media.video_recorder.CAUGHT_UP_S", 0.5)
+def test_falling_behind_and_catching_up_are_said_once_with_the_count() -> None:
     rows, encoder, event_log = Rows(), SlowEncoder(), EventLog()
-    muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
+    muxer = VideoRecorder(encoder, rows, event_log, caught_up_s=0.5)  # type: ignore[arg-type]
     for k in range(MAX_WAITING_FRAMES + 10):
         muxer.frame(0, k * 33_000_000, IMAGE)
     n_dropped = muxer.n_dropped
