@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from dataset.session.types import ExerciseTable, Pose
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks, concatenate
+from dataset.support.disk_arrays import block_rows, concatenate
 from sync import resample
 from tests.present import present
 
@@ -73,7 +72,7 @@ def test_a_waveform_is_enveloped_before_it_is_sampled() -> None:
 
 @pytest.mark.parametrize("rate_hz", [10.0, 150.0, 1000.0])
 @pytest.mark.parametrize("block", [64, 1500])
-def test_the_level_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch, rate_hz: float, block: int) -> None:
+def test_the_level_is_the_same_in_blocks(rate_hz: float, block: int) -> None:
     """Runs of many blocks, of one, shorter than the filters' memory, too short to be told, and of a few values."""
     rng = np.random.default_rng(4)
     time_s = np.arange(0, 40, 1 / rate_hz) + rng.uniform(-0.2, 0.2, round(40 * rate_hz)) / rate_hz
@@ -82,8 +81,8 @@ def test_the_level_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch, rate_h
     time_s += run
     at = resample.grid_times(-3, 50)
     whole = resample.sensor_on_grid(at, time_s, value, run)
-    monkeypatch.setattr(resample, "blocks", partial(blocks, size=block))
-    in_blocks = resample.sensor_on_grid(at, time_s, value, run)
+    with block_rows(block):
+        in_blocks = resample.sensor_on_grid(at, time_s, value, run)
     assert np.isfinite(whole).sum() > 350
     assert np.array_equal(np.isnan(in_blocks), np.isnan(whole))
     there = np.isfinite(whole)

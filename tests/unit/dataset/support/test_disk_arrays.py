@@ -6,7 +6,6 @@ import gc
 import sys
 import tracemalloc
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 from dataset.support import disk_arrays
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import blocks, compacted, concatenate, decimate, full, mapped, run_bounds
+from dataset.support.disk_arrays import block_rows, blocks, compacted, concatenate, decimate, full, mapped, run_bounds
 
 
 def anonymous_bytes() -> int:
@@ -57,8 +56,7 @@ def test_blocks_cover_every_row_once(n: int) -> None:
 @given(lengths=st.lists(st.integers(1, 9), max_size=12), size=st.integers(1, 5))
 def test_runs_of_one_number_are_found_across_blocks(lengths: list[int], size: int) -> None:
     column = np.repeat(2 * np.arange(len(lengths)), lengths)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk_arrays, "blocks", partial(blocks, size=size))
+    with block_rows(size):
         bounds = run_bounds(column)
     assert bounds == list(pairwise([0, *np.cumsum(lengths).tolist()]))
 

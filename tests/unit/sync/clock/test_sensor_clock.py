@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.support.arrays import FloatArray, IntArray
-from dataset.support.disk_arrays import blocks
-from sync.clock import lower_envelope as envelope
-from sync.clock import packet_index
+from dataset.support.disk_arrays import block_rows
 from sync.clock import sensor_clock as arrivals
 from sync.clock.lower_envelope import lower_envelope
 from sync.clock.sensor_clock import sensor_clock
@@ -349,9 +346,7 @@ def test_in_small_blocks_it_is_the_same(seed: int, packet: int, modulo: int | No
     epoch = (np.arange(len(index)) >= rng.integers(1, n + 1)).astype(np.int64)
     counter = None if modulo is None else index % modulo if modulo else index
     whole = sensor_clock(arrival, epoch, 100.0, counter, modulo or 0)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (arrivals, envelope, packet_index):
-            patch.setattr(module, "blocks", partial(blocks, size=size))
+    with block_rows(size):
         cut = sensor_clock(arrival, epoch, 100.0, counter, modulo or 0)
     for one, other in zip(whole.epochs, cut.epochs, strict=True):
         np.testing.assert_array_equal(one.index, other.index)
