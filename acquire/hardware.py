@@ -16,6 +16,9 @@ from acquire.media.orientation import Orientation
 from acquire.protocol.schedule import Prompt
 from dataset.capture.types import Sensor
 
+SCAN_S = 4.0
+SETTLE_S = 1.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Radio:
@@ -27,11 +30,17 @@ class Radio:
     ----------
     disconnect_reason : callable, optional
         Returns the HCI code with which the last link to an address ended; bleak itself does not tell it.
+    scan_s : float
+        A scan that finds no sensor ends after this long.
+    settle_s : float
+        A scan that has found some sensors ends when no new one was found for this long.
     """
 
     client_backend: type[BaseBleakClient] | None = None
     scanner_backend: type[BaseBleakScanner] | None = None
     disconnect_reason: Callable[[str], int | None] | None = None
+    scan_s: float = SCAN_S
+    settle_s: float = SETTLE_S
 
 
 class FrameSource(Protocol):

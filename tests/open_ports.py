@@ -39,7 +39,7 @@ def open_ports(pid: int) -> list[str]:
         fields = line.split()
         if len(fields) > 7:  # it has a name
             inodes[fields[6]] = f"unix {fields[7]}"
-    found = set()
+    found: set[str] = set()
     for one in family_of(pid):
         with suppress(OSError):  # it has just ended
             for file in Path(f"/proc/{one}/fd").iterdir():

@@ -26,10 +26,7 @@ from acquire.event_log import EventLog
 from acquire.hardware import Radio
 from dataset.sensors.profile import Profile
 
-SCAN_S = 4.0
-#: A scan that has heard some sensors ends when no new one was heard for this long ...
-SETTLE_S = 1.5
-#: ... or for this long when one of them was lost in the middle of its stream.
+#: Used in place of :attr:`Radio.settle_s` when one of the sensors found was lost in the middle of its stream.
 HURRIED_SETTLE_S = 0.2
 #: A stack that hangs while it scans or connects must not hold up the other sensors for ever.
 START_TIMEOUT_S = 10.0
@@ -159,9 +156,9 @@ class Scanner:
 
     def _patience_s(self, found: dict[str, _Heard]) -> float:
         if not found:
-            return SCAN_S
+            return self._radio.scan_s
         hurried = any(slot.device is not None and slot.device.address in found for slot in self._asking)
-        return HURRIED_SETTLE_S if hurried else SETTLE_S
+        return HURRIED_SETTLE_S if hurried else self._radio.settle_s
 
     def _scanner(self, heard: Callable[[BLEDevice, AdvertisementData], None]) -> BleakScanner:
         options: dict[str, Any] = {}

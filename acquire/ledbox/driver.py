@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from acquire.event_log import EventLog
@@ -25,11 +26,8 @@ IDLE_PINGS_EVERY_S = 1.0
 PINGS_IN_A_BURST = 6
 #: So many at the beginning, and after a reset: their delays tell how well a flash can be dated.
 PINGS_AT_FIRST = 60
-REOPEN_EVERY_S = 1.0
 #: A box that was just greeted may still answer earlier greetings; later it says its name only where it began again.
 GREETING_S = 2.0
-#: A box that answers nothing for this long is said to be silent, once.
-SILENT_S = 2.0
 #: A reading this far from where the clock should be comes from a box that began again.
 RESET_US = 100_000
 #: Of what came back, this share of bytes that are not text means another speed.
@@ -40,9 +38,31 @@ TriggerCallback = Callable[[int, int], None]
 #: Called with every line of the box: host time of its arrival, and its bytes.
 LineCallback = Callable[[int, bytes], None]
 
+#: Returns the port of a box from what identifies it and its last port; see :func:`find_port`.
+FindPort = Callable[[tuple[int, int, str] | None, str], str]
+
 _ANSWER = re.compile(rb"(PONG|FLASH) (\d{1,10}) (\d{1,10})")
 _TRIGGER = re.compile(rb"TRIG (\d{1,10})")
 _BANNER = b"ID " + PROGRAM.encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedBoxWaits:
+    """How long an LED box may be silent, and how often it is asked and looked for.
+
+    Attributes
+    ----------
+    silent_s : float
+        A box that answers nothing for this long is reported silent, once.
+    pings_every_s : float
+        While no flash is asked for.
+    reopen_every_s : float
+        A box that is lost is looked for so often.
+    """
+
+    silent_s: float = 2.0
+    pings_every_s: float = IDLE_PINGS_EVERY_S
+    reopen_every_s: float = 1.0
 
 
 class LedBox:
@@ -57,6 +77,9 @@ class LedBox:
         Footswitch or TTL input.
     open_timeout_s : float, optional
         How long to wait for the box's first answer.
+    waits : LedBoxWaits
+    find : callable
+        Returns the port of a box that was lost from what identifies it and its last port.
 
     Raises
     ------
@@ -65,7 +88,7 @@ class LedBox:
 
     Notes
     -----
-    A box that is unplugged is looked for each second, also under another port's name, and greeted anew.
+    A box that is unplugged is looked for again and again, also under another port's name, and greeted anew.
     """
 
     source = BOX_SOURCE
@@ -77,7 +100,11 @@ class LedBox:
         *,
         on_trigger: TriggerCallback | None = None,
         open_timeout_s: float | None = None,
+        waits: LedBoxWaits = LedBoxWaits(),
+        find: FindPort = find_port,
     ) -> None:
+        self._waits, self._find = waits, find
+        self._open_timeout_s = OPEN_TIMEOUT_S if open_timeout_s is None else open_timeout_s
         self.port = port
         self._event_log = event_log
         self._on_trigger = on_trigger
@@ -92,7 +119,6 @@ class LedBox:
         self._silent = False
         self.failure: str = ""
         self._identity = port_identity(port)
-        self._open_timeout_s = OPEN_TIMEOUT_S if open_timeout_s is None else open_timeout_s
         self._lines = self._open(port)
         self._worker = threading.Thread(target=self._work, name="led-box", daemon=True)
         self._worker.start()
@@ -275,7 +301,7 @@ class LedBox:
                 self._find_again()
                 continue
             try:
-                duration_ms, done = self._wanted.get(timeout=IDLE_PINGS_EVERY_S / 4)
+                duration_ms, done = self._wanted.get(timeout=self._waits.pings_every_s / 4)
             except queue.Empty:
                 self._idle()
                 continue
@@ -284,9 +310,9 @@ class LedBox:
 
     def _idle(self) -> None:
         last_ns = self._exchanges[-1].received_ns if self._exchanges else 0
-        if clock.now_ns() - last_ns > IDLE_PINGS_EVERY_S * 1e9:
+        if clock.now_ns() - last_ns > self._waits.pings_every_s * 1e9:
             self._burst(PINGS_IN_A_BURST if self._exchanges else PINGS_AT_FIRST)
-        if not self._silent and time.monotonic() - self._answered_s > SILENT_S:
+        if not self._silent and time.monotonic() - self._answered_s > self._waits.silent_s:
             self._silent = True
             self._log("warning", "the LED box is silent; its flashes are lost")
 
@@ -297,10 +323,10 @@ class LedBox:
         self._lines.close()
         while not self._stop.is_set():
             self._refuse_waiting()
-            if self._stop.wait(REOPEN_EVERY_S):
+            if self._stop.wait(self._waits.reopen_every_s):
                 return
             try:
-                self._lines = self._open(find_port(self._identity, self.port))
+                self._lines = self._open(self._find(self._identity, self.port))
             except HardwareError:
                 continue
             self._refuse_waiting()

@@ -14,24 +14,41 @@ from numpy.typing import NDArray
 
 from acquire.event_log import EventLog
 from acquire.hardware import FrameSource
-from acquire.media.frame_rate import FrameRateMonitor, RateChange
+from acquire.media.frame_rate import JUDGE_EVERY_S, WINDOW_S, FrameRateMonitor, RateChange
 from acquire.media.video_recorder import VideoRecorder
 from dataset.support import clock
 from dataset.support.errors import HardwareError
 
-#: A camera without a frame, or with one and the same picture, for this long has failed; noticed within two seconds.
-SILENT_S = 1.5
 #: A slow camera may be silent for this many of its periods.
 SILENT_PERIODS = 5
-WATCH_EVERY_S = 0.1
-REOPEN_EVERY_S = 1.0
-#: Opening a camera up to its first frame takes seconds on some systems. Each attempt that hangs doubles it: a hung
-#: thread cannot be ended, and they must not pile up.
-OPEN_PATIENCE_S = 8.0
 LONGEST_PATIENCE_S = 300.0
 RATE_WINDOW_S = 2.0
 #: One row in so many tells a picture that stands still; a sensor's noise changes every row of every frame.
 _EVERY_ROW = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraWaits:
+    """How long a camera may be silent, and how often it is watched and opened again.
+
+    Attributes
+    ----------
+    silent_s : float
+        Without a frame, or with one and the same picture, for this long it has failed; noticed within two seconds.
+    watch_every_s, reopen_every_s : float
+    open_patience_s : float
+        Opening a camera up to its first frame takes seconds on some systems. Each attempt that hangs doubles it: a hung
+        thread cannot be ended, and they must not pile up.
+    rate_window_s, judge_rate_every_s : float
+        The rate is taken over this long, and so often.
+    """
+
+    silent_s: float = 1.5
+    watch_every_s: float = 0.1
+    reopen_every_s: float = 1.0
+    open_patience_s: float = 8.0
+    rate_window_s: float = WINDOW_S
+    judge_rate_every_s: float = JUDGE_EVERY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +124,23 @@ class Camera:
     reopen : callable
         Opens the camera again after it has failed; may hang.
     event_log : EventLog
+    waits : CameraWaits
 
     Notes
     -----
     Each connection is an epoch of its own, with a thread of its own. It is given up when a read fails, when no frame
-    comes for :data:`SILENT_S`, or when the same picture comes for as long, as some drivers give it after unplugging.
+    comes for ``silent_s``, or when the same picture comes for as long, as some drivers give it after unplugging.
     A picture that is still the same after the camera was opened again is what the camera sees.
     """
 
-    def __init__(self, source: FrameSource, reopen: Callable[[], FrameSource | None], event_log: EventLog) -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        reopen: Callable[[], FrameSource | None],
+        event_log: EventLog,
+        waits: CameraWaits = CameraWaits(),
+    ) -> None:
+        self._waits = waits
         self.width, self.height, self.nominal_hz = source.width, source.height, source.nominal_hz
         self.turn = source.turn
         self._reopen = reopen
@@ -127,13 +152,13 @@ class Camera:
         self._arrivals: deque[int] = deque(maxlen=600)
         self._picture: NDArray[np.uint8] | None = None
         self._cadences: dict[int, FrameRateMonitor] = {}
-        self._cadence = FrameRateMonitor()
+        self._cadence = self._new_monitor()
         self._stop = threading.Event()
-        self._patience_s = OPEN_PATIENCE_S
+        self._patience_s = self._waits.open_patience_s
         self._still: NDArray[np.uint8] | None = None
         self._next_try_s = 0.0
         self._lost = False
-        self._silent_s = max(SILENT_S, SILENT_PERIODS / self.nominal_hz if self.nominal_hz > 0 else 0.0)
+        self._silent_s = max(waits.silent_s, SILENT_PERIODS / self.nominal_hz if self.nominal_hz > 0 else 0.0)
         event_log.log(
             "info",
             "camera opened",
@@ -144,11 +169,14 @@ class Camera:
         self._watcher = threading.Thread(target=self._watch, name="camera-watch", daemon=True)
         self._watcher.start()
 
+    def _new_monitor(self) -> FrameRateMonitor:
+        return FrameRateMonitor(self._waits.rate_window_s, self._waits.judge_rate_every_s)
+
     def attach(self, muxer: VideoRecorder) -> None:
         """Record from the next frame on."""
         with self._lock:
             self._epoch = 0
-            self._cadences = {0: FrameRateMonitor()}
+            self._cadences = {0: self._new_monitor()}
             self._muxer = self._last_muxer = muxer
 
     def detach(self) -> None:
@@ -182,14 +210,14 @@ class Camera:
             if self._lost:
                 self._lost = False
                 self._epoch += 1
-                self._patience_s = OPEN_PATIENCE_S
-                self._cadence = FrameRateMonitor()
+                self._patience_s = self._waits.open_patience_s
+                self._cadence = self._new_monitor()
                 self._event_log.log("info", "the camera is back", {"epoch": self._epoch}, t_ns=arrival_ns)
             self._arrivals.append(arrival_ns)
             self._picture = image
             if self._muxer is not None:
                 self._muxer.frame(self._epoch, arrival_ns, image)
-                self._cadences.setdefault(self._epoch, FrameRateMonitor()).add(arrival_ns)
+                self._cadences.setdefault(self._epoch, self._new_monitor()).add(arrival_ns)
             change = self._cadence.add(arrival_ns)
             reader.note(image)
         if change is not None:
@@ -211,7 +239,7 @@ class Camera:
     # -- the watch ------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        while not self._stop.wait(WATCH_EVERY_S):
+        while not self._stop.wait(self._waits.watch_every_s):
             reader = self._reader
             if reader is None:
                 if time.monotonic() >= self._next_try_s:
@@ -219,7 +247,7 @@ class Camera:
             elif reader.ended.is_set():
                 if not self._lost:
                     self._lose(reader, "the camera delivers no frames; opening it again", {})
-                self._next_try_s = time.monotonic() + REOPEN_EVERY_S
+                self._next_try_s = time.monotonic() + self._waits.reopen_every_s
                 self._reader = None
             else:
                 self._judge(reader)
@@ -241,7 +269,9 @@ class Camera:
             # Asked once: a lens cap, or a still picture on purpose, looks the same after opening again.
             self._still = reader.rows
             self._lose(reader, "the picture does not change; opening it again", {"still_s": round(still_s, 2)})
-            self._next_try_s = now_s + REOPEN_EVERY_S  # this one's read returns, and lets go of the camera first
+            self._next_try_s = (
+                now_s + self._waits.reopen_every_s
+            )  # this one's read returns, and lets go of the camera first
             self._reader = None
 
     def _lose(self, reader: _Reader, what: str, detail: dict[str, Any]) -> None:

@@ -18,9 +18,8 @@ CHANGE = 0.15
 MISSED_FROM = 1.6
 #: Fewer intervals tell no median.
 _MIN_INTERVALS = 6
-_JUDGE_EVERY_S = 0.25
-
-
+#: So often it is asked whether the rate has changed.
+JUDGE_EVERY_S = 0.25
 #: Of a slower rate's latest intervals at most this part is as short as the faster one's.
 _OLD_RATE = 0.125
 
@@ -61,9 +60,18 @@ class CadenceSummary:
 
 
 class FrameRateMonitor:
-    """Follows the arrivals of one connection of a camera; used by one thread."""
+    """Follows the arrivals of one connection of a camera; used by one thread.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    window_s : float
+        The rate is taken over this long.
+    judge_every_s : float
+        So often it is asked whether the rate has changed.
+    """
+
+    def __init__(self, window_s: float = WINDOW_S, judge_every_s: float = JUDGE_EVERY_S) -> None:
+        self._window_s, self._judge_every_s = window_s, judge_every_s
         self._recent: deque[int] = deque()
         self._gaps: deque[tuple[int, int]] = deque()
         self._period_ns = 0.0
@@ -82,9 +90,9 @@ class FrameRateMonitor:
         self._last_ns = arrival_ns
         self._recent.append(arrival_ns)
         # Until a rate is known nothing is let go: what was lost before it is counted once it is.
-        while self._told_ns and arrival_ns - self._recent[0] > WINDOW_S * 1e9:
+        while self._told_ns and arrival_ns - self._recent[0] > self._window_s * 1e9:
             self._recent.popleft()
-        if arrival_ns - self._judged_ns < _JUDGE_EVERY_S * 1e9:
+        if arrival_ns - self._judged_ns < self._judge_every_s * 1e9:
             return None
         self._judged_ns = arrival_ns
         return self._judge()
@@ -101,7 +109,7 @@ class FrameRateMonitor:
 
     def _judge(self) -> RateChange | None:
         now_ns = self._recent[-1]
-        if len(self._recent) <= _MIN_INTERVALS or now_ns - self._recent[0] < 0.8 * WINDOW_S * 1e9:
+        if len(self._recent) <= _MIN_INTERVALS or now_ns - self._recent[0] < 0.8 * self._window_s * 1e9:
             return None
         before_ns, told_ns = self._period_ns, self._told_ns
         intervals_ns = np.diff(np.array(self._recent, dtype=np.float64))
@@ -116,7 +124,7 @@ class FrameRateMonitor:
         if alike and settled:
             self._period_ns = period_ns
         if told_ns and (alike or not settled):
-            while self._gaps and now_ns - self._gaps[0][0] > WINDOW_S * 1e9:
+            while self._gaps and now_ns - self._gaps[0][0] > self._window_s * 1e9:
                 self._gaps.popleft()
             return None
         # A slower camera is no camera that loses frames: what the window holds is counted anew, by the longer period.

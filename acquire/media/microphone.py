@@ -23,7 +23,7 @@ MAX_DRIFT_PPM = 200.0
 #: Arrivals that stay this much behind the line for a while mean that samples were lost.
 LOST_SAMPLES_S = 0.05
 LOST_AFTER_S = 2.0
-#: Without a block for this long the microphone is said to be silent.
+#: Without a block for this long the microphone is reported silent.
 SILENT_S = 2.0
 #: From there to the first try to open it again, and from one try to the next.
 RETRY_S = 3.0
@@ -87,11 +87,22 @@ class Microphone:
     event_log : EventLog
     open_again : callable, optional
         Opens the microphone anew after it went away; what comes then has an epoch of its own.
+    silent_s : float
+        Without a block for this long it is reported silent.
+    retry_s : float
+        From there to the first try to open it again, and from one try to the next.
     """
 
     def __init__(
-        self, source: SoundSource, event_log: EventLog, open_again: Callable[[], SoundSource | None] | None = None
+        self,
+        source: SoundSource,
+        event_log: EventLog,
+        open_again: Callable[[], SoundSource | None] | None = None,
+        *,
+        silent_s: float = SILENT_S,
+        retry_s: float = RETRY_S,
     ) -> None:
+        self._silent_s, self._retry_s = silent_s, retry_s
         self._source = source
         self._open_again = open_again
         self._opening: threading.Thread | None = None
@@ -159,13 +170,13 @@ class Microphone:
 
     def watch(self) -> None:
         """Log once when no block comes any more, and when they come again; called now and then."""
-        silent = clock.now_ns() - self._last_ns > SILENT_S * 1e9
+        silent = clock.now_ns() - self._last_ns > self._silent_s * 1e9
         if silent != self._silent:
             self._silent = silent
             what = "the microphone is silent: no block comes" if silent else "the microphone is back"
             self._event_log.log("warning" if silent else "info", what)
             # A process that stood still finds its blocks waiting: they would be dated wrongly by a new line.
-            self._next_try_ns = clock.now_ns() + round(RETRY_S * 1e9)
+            self._next_try_ns = clock.now_ns() + round(self._retry_s * 1e9)
         # Whoever calls here also gives the prompts: a sound library that hangs must not hold them up.
         opening = self._opening is not None and self._opening.is_alive()
         if silent and self._open_again is not None and not opening and clock.now_ns() >= self._next_try_ns:
@@ -194,7 +205,7 @@ class Microphone:
             if not self._said:  # the tries go on
                 self._event_log.log("warning", "the microphone does not open again", {"error": str(error)})
             self._said = True
-        self._next_try_ns = clock.now_ns() + round(RETRY_S * 1e9)
+        self._next_try_ns = clock.now_ns() + round(self._retry_s * 1e9)
 
     def status(self) -> SoundStatus:
         """Return the microphone's state now."""
@@ -205,7 +216,7 @@ class Microphone:
         with self._lock:
             self._closed = True
         if self._opening is not None:
-            self._opening.join(SILENT_S)
+            self._opening.join(self._silent_s)
         try:
             self._source.stop()
         except MiaError as error:  # one that was unplugged; what it gave is stored

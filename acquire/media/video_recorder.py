@@ -83,6 +83,8 @@ class VideoRecorder:
     event_log : EventLog
     max_waiting_frames : int
         More are dropped.
+    caught_up_s : float
+        Without a dropped frame for this long the encoder has caught up.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class VideoRecorder:
         event_log: EventLog,
         *,
         max_waiting_frames: int = MAX_WAITING_FRAMES,
+        caught_up_s: float = CAUGHT_UP_S,
     ) -> None:
+        self._caught_up_s = caught_up_s
         self._encoder = encoder
         self._writer = writer
         self._event_log = event_log
@@ -153,7 +157,7 @@ class VideoRecorder:
             if self._behind_since_ns is None:
                 self._behind_since_ns = arrival_ns
                 self._event_log.log("warning", "the encoder falls behind; frames are dropped", t_ns=arrival_ns)
-        elif self._behind_since_ns is not None and arrival_ns - self._behind_since_ns > CAUGHT_UP_S * 1e9:
+        elif self._behind_since_ns is not None and arrival_ns - self._behind_since_ns > self._caught_up_s * 1e9:
             detail = {"dropped": self._n_behind}
             self._event_log.log("info", "the encoder has caught up", detail, t_ns=arrival_ns)
             self._behind_since_ns, self._n_behind = None, 0

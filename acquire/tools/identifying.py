@@ -18,6 +18,7 @@ from dataset.capture.types import Sensor
 from dataset.sensors.profile import Identify
 from dataset.support.errors import HardwareError, InputError
 
+#: Long enough for every sensor that advertises once a second or oftener to be received.
 SCAN_S = 4.0
 
 
@@ -32,8 +33,17 @@ class Identified:
     shows: str
 
 
-async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Identified:
+async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int, *, scan_s: float = SCAN_S) -> Identified:
     """Let the sensor of ``slot`` show itself, and put it back as it was.
+
+    Parameters
+    ----------
+    radio : Radio
+    sensors : tuple of Sensor
+        The rig's.
+    slot : int
+    scan_s : float, optional
+        How long advertisements are collected where a sensor is known by its serial number.
 
     Raises
     ------
@@ -58,7 +68,7 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Iden
             "it has neither serial nor address",
             "write a rig file from the sensors that are there: mia-record rig init",
         )
-    device, serial = await find_sensor(radio, sensor)
+    device, serial = await find_sensor(radio, sensor, scan_s=scan_s)
     try:
         await _show(client(radio, device), how)
     except RADIO_ERRORS as error:
@@ -66,7 +76,7 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Iden
     return Identified(slot=slot, channel=sensor.channel, address=device.address, serial=serial, shows=how.shows)
 
 
-async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
+async def find_sensor(radio: Radio, sensor: Sensor, *, scan_s: float = SCAN_S) -> tuple[BLEDevice, str]:
     """Return the device a slot names, by address, else by asking every device of its kind for its serial."""
     if sensor.address and not sensor.serial:
         device, _ = await find_device(radio, sensor.address)
@@ -79,7 +89,7 @@ async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
             found[device.address] = device
 
     async with scanner(radio, heard, sensor.adapter):
-        await asyncio.sleep(SCAN_S)
+        await asyncio.sleep(scan_s)
     # The address is a cache of where the serial was last seen: asked first.
     for device in sorted(found.values(), key=lambda d: d.address.lower() != sensor.address.lower()):
         try:

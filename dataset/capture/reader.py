@@ -24,7 +24,7 @@ from dataset.support.text import path_from_text
 
 _MANIFEST_HINT = "take it from a backup, or remove it and run: mia-record recover"
 #: Notifications read at once.
-_NOTIFICATIONS = 8192
+NOTIFICATIONS_A_BLOCK = 8192
 
 
 class Capture:
@@ -196,10 +196,16 @@ class Capture:
             payload=tuple(chain.from_iterable(block.payload for block in found)),
         )
 
-    def notification_blocks(self, slot: int) -> Iterator[Notifications]:
-        """Yield what :meth:`notifications` returns piece by piece: a fast sensor's hours take gigabytes in memory.
+    def notification_blocks(self, slot: int, *, block: int = NOTIFICATIONS_A_BLOCK) -> Iterator[Notifications]:
+        """Yield what :meth:`notifications` returns in blocks: a fast sensor's hours take gigabytes in memory.
 
-        There is at least one piece, which may be empty.
+        There is at least one block, which may be empty.
+
+        Parameters
+        ----------
+        slot : int
+        block : int, optional
+            How many notifications each holds at most.
         """
         slot = self._source_slot(slot)
         known: dict[str, str] = {}
@@ -209,7 +215,7 @@ class Capture:
                 "ORDER BY host_seq",
                 (slot,),
             )
-            rows = cursor.fetchmany(_NOTIFICATIONS)
+            rows = cursor.fetchmany(block)
             while True:
                 epoch, host_seq, arrival_ns, characteristic, payload = zip(*rows, strict=True) if rows else [()] * 5
                 yield Notifications(
@@ -219,7 +225,7 @@ class Capture:
                     characteristic=tuple(known.setdefault(c, c) for c in characteristic),
                     payload=payload,
                 )
-                rows = cursor.fetchmany(_NOTIFICATIONS)
+                rows = cursor.fetchmany(block)
                 if not rows:
                     return
         except sqlite3.DatabaseError as error:

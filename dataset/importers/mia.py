@@ -82,6 +82,7 @@ def import_mia(
     *,
     progress: Callable[[float], None] | None = None,
     correct: Callable[[Session], Session] | None = None,
+    stamp: str | None = None,
 ) -> tuple[ImportedSession, ...]:
     """Write one session for each subject of a published Muscles in Action folder.
 
@@ -99,6 +100,8 @@ def import_mia(
         Called with 1 for each window read.
     correct : callable, optional
         Given each subject's session as published, returns the one to write.
+    stamp : str, optional
+        In the sessions' names; by default the time of the import.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def import_mia(
     """
     check_writable(out)
     read = {subject: _read_subject(folders, progress) for subject, folders in sorted(_window_folders(folder).items())}
-    stamp = clock.stamp()
+    stamp = stamp or clock.stamp()
     paths = {subject: out / f"sub-{subject}_ses-{stamp}.h5" for subject in read}
     for path in paths.values():
         if path.exists():

@@ -12,6 +12,7 @@ import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from io import BufferedRandom
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ T = TypeVar("T", bound=np.generic)
 _NUMBERS, _ROWS = 1 << 17, 1024
 #: Rows worked on at once where a column may be longer than memory.
 BLOCK = 1 << 16
+_block: ContextVar[int] = ContextVar("block", default=BLOCK)
 
 #: A file that may grow no further (EFBIG) is a full disk to the user.
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -108,8 +110,24 @@ def mapped(file: BufferedRandom, dtype: type[T], shape: tuple[int, ...]) -> NDAr
 # -- working on long arrays -------------------------------------------------------------------------------------------
 
 
-def blocks(column: NDArray[Any], *, size: int = BLOCK) -> Iterator[slice]:
-    """Yield the rows of a column, so many at a time."""
+@contextmanager
+def block_rows(rows: int) -> Iterator[None]:
+    """Work on long columns so many rows at a time inside this context, in place of :data:`BLOCK`."""
+    token = _block.set(rows)
+    try:
+        yield
+    finally:
+        _block.reset(token)
+
+
+def block_size() -> int:
+    """Return how many rows of a long column are worked on at once."""
+    return _block.get()
+
+
+def blocks(column: NDArray[Any], *, size: int | None = None) -> Iterator[slice]:
+    """Yield the rows of a column, so many at a time; :func:`block_size` where none is given."""
+    size = block_size() if size is None else size
     for first in range(0, len(column), size):
         yield slice(first, min(len(column), first + size))
 

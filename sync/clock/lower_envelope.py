@@ -30,12 +30,22 @@ _OF_VALUES = 8
 _FEW_POINTS, _BLOCK = 1000, 32
 
 
-def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float]:
+def lower_envelope(
+    index: IntArray, arrival_s: FloatArray, *, few_points: int = _FEW_POINTS, block: int = _BLOCK
+) -> tuple[float, float]:
     """Return ``(intercept_s, period_s)`` of the line below all arrivals that lies closest to them.
 
     That line is the edge of the lower convex hull over the mean index, the maximum-likelihood line where lateness
     is one-sided and exponential. A value that undercuts the others by far (a stamp gone wrong, an index one too
     high) is left out: it would tilt the line.
+
+    Parameters
+    ----------
+    index, arrival_s : ndarray, shape (N,)
+    few_points : int
+        So many points are gone through one by one.
+    block : int
+        Of more points, those that lie high in their blocks of so many are passed over first; the line is the same.
 
     Notes
     -----
@@ -51,10 +61,10 @@ def lower_envelope(index: IntArray, arrival_s: FloatArray) -> tuple[float, float
         keep = y - (slope * x + height) > -margin
         x, y = x[keep], y[keep]
         total, n = total + float(x.sum()), n + len(x)
-        x, y = _hull(x, y)
+        x, y = _hull(x, y, few_points, block)
         xs.append(x)
         ys.append(y)
-    x, y = _hull(np.concatenate(xs), np.concatenate(ys)) if len(xs) > 1 else (xs[0], ys[0])
+    x, y = _hull(np.concatenate(xs), np.concatenate(ys), few_points, block) if len(xs) > 1 else (xs[0], ys[0])
     right = min(max(1, int(np.searchsorted(x, total / n))), len(x) - 1)
     period_s = float((y[right] - y[right - 1]) / (x[right] - x[right - 1]))
     return float(y[right - 1] - period_s * x[right - 1]), period_s
@@ -99,13 +109,13 @@ def part_ends(n: int, n_parts: int) -> list[int]:
     return [i * size + min(i, longer) for i in range(n_parts + 1)]
 
 
-def _hull(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _hull(x: FloatArray, y: FloatArray, few_points: int, block: int) -> tuple[FloatArray, FloatArray]:
     """Return the corners of the points' lower hull from left to right."""
     if np.any(np.diff(x) <= 0):  # of those that share an index the earliest alone can touch the line
         order = np.lexsort((y, x))
         order = order[np.concatenate([[True], np.diff(x[order]) > 0])]
         x, y = x[order], y[order]
-    low = _low_enough(x, y)
+    low = _low_enough(x, y, few_points, block)
     x, y = x[low], y[low]
     hull: list[int] = []
     for i in range(len(x)):
@@ -118,14 +128,14 @@ def _hull(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     return x[hull], y[hull]
 
 
-def _low_enough(x: FloatArray, y: FloatArray) -> IntArray:
+def _low_enough(x: FloatArray, y: FloatArray, few_points: int, block: int) -> IntArray:
     """Return which points may be on the lower hull: none above the chords between the lowest of neighbouring blocks."""
     left = np.arange(len(x))
-    if len(left) <= _FEW_POINTS:
+    if len(left) <= few_points:
         return left
     flat = y - (y[-1] - y[0]) / (x[-1] - x[0]) * x
-    while len(left) > _FEW_POINTS:
-        lowest = np.array([block[flat[block].argmin()] for block in np.array_split(left, len(left) // _BLOCK)])
+    while len(left) > few_points:
+        lowest = np.array([part[flat[part].argmin()] for part in np.array_split(left, len(left) // block)])
         corners = np.unique(np.concatenate([left[:1], lowest, left[-1:]]))
         below = left[y[left] <= np.interp(x[left], x[corners], y[corners])]
         kept = np.union1d(below, corners)

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import BLOCK, blocks, concatenate
+from dataset.support.disk_arrays import block_size, blocks, concatenate
 from sync.events.burst_templates import BURST_TEMPLATES, BurstTemplate, variances_of
 from sync.events.filters import band, band_share
 from sync.events.perievent import WAVEFORM_HZ, cut_windows, typical_step
@@ -175,7 +175,7 @@ def _powers(contact_s: FloatArray, contact: IntArray, time_s: FloatArray, value:
     power = np.empty(n)
 
     def whole_bins() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for rows in blocks(time_s[: n * size], size=BLOCK // size * size):
+        for rows in blocks(time_s[: n * size], size=block_size() // size * size):
             bins = slice(rows.start // size, rows.stop // size)
             power[bins] = np.mean(band(value, rate_hz, rows).reshape(-1, size) ** 2, axis=1)
             times = time_s[rows].reshape(-1, size)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import BLOCK, blocks, full
+from dataset.support.disk_arrays import block_size, blocks, full
 from sync.clock.stamps import typical_interval
 from sync.events.filters import smoothed_power
 
@@ -143,7 +143,7 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
         return time_s, value
     step = max(1, int(rate_hz // 100))
     at, power = full((-(-len(value) // step),), 0.0), full((-(-len(value) // step),), 0.0)
-    for rows in blocks(time_s, size=BLOCK // step * step):
+    for rows in blocks(time_s, size=block_size() // step * step):
         here = slice(rows.start // step, -(-rows.stop // step))
         at[here] = time_s[rows][::step]
         power[here] = smoothed_power(value, rate_hz, _POWER_HZ, rows)[::step]

@@ -15,7 +15,7 @@ from acquire.maintenance.attach import attach_videos
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from acquire.virtual.simulate_options import SimulateOptions
-from dataset.capture.writer import seal
+from dataset.capture.closing import seal
 from dataset.support.files import sha256_of
 from sync.options import SyncOptions
 from sync.pipeline import run_capture

@@ -13,7 +13,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -27,6 +30,9 @@ from sync.cli import main
 from sync.options import BatchOptions, SyncOptions
 from tests.modes import modes
 from tests.open_ports import open_ports
+from tests.present import present
+
+Call = Callable[..., tuple[str | int | None, dict[str, Any]]]
 
 PROTOCOL = """
 name = "short"
@@ -42,7 +48,7 @@ seconds = 2.0
 
 
 @pytest.fixture(scope="module")
-def captures(tmp_path_factory):
+def captures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """A good capture, one whose flashes are another's, one cut off, and one that is none."""
     root = tmp_path_factory.mktemp("captures")
     good = simulate(
@@ -62,10 +68,10 @@ def captures(tmp_path_factory):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Run ``mia-sync`` with these words; returns its exit code and the object it prints."""
 
-    def run(*words):
+    def run(*words: str | Path) -> tuple[str | int | None, dict[str, Any]]:
         monkeypatch.setattr("sys.argv", ["mia-sync", *(str(w) for w in words), "--json"])
         with pytest.raises(SystemExit) as left:
             main()
@@ -74,11 +80,11 @@ def call(monkeypatch, capsys):
     return run
 
 
-def codes(rows):
+def codes(rows: list[dict[str, Any]]) -> list[int]:
     return [row["exit_code"] for row in rows]
 
 
-def test_two_jobs_try_all_captures_in_the_order_given(captures, tmp_path, call):
+def test_two_jobs_try_all_captures_in_the_order_given(captures: tuple[Path, ...], tmp_path: Path, call: Call) -> None:
     folders = [captures[0], captures[2], captures[3]]
     code, told = call("run", *folders, "--out", tmp_path, "--no-pose", "--jobs", "2")
     rows = told["sessions"]
@@ -103,16 +109,21 @@ def test_two_jobs_try_all_captures_in_the_order_given(captures, tmp_path, call):
 
 
 @pytest.fixture
-def distributed():
-    return pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+def distributed() -> ModuleType:
+    module = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    assert isinstance(module, ModuleType)
+    return module
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="/proc/net/tcp is Linux's")
-def test_jobs_open_no_port_and_need_no_dask(captures, tmp_path, call, monkeypatch):
+def test_jobs_open_no_port_and_need_no_dask(
+    captures: tuple[Path, ...], tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    before, seen, over = set(open_ports(os.getpid())), set(), threading.Event()
+    before, over = set(open_ports(os.getpid())), threading.Event()
+    seen: set[str] = set()
 
-    def look():
+    def look() -> None:
         while not over.wait(0.05):
             seen.update(open_ports(os.getpid()))
 
@@ -127,7 +138,9 @@ def test_jobs_open_no_port_and_need_no_dask(captures, tmp_path, call, monkeypatc
 
 
 @pytest.mark.slow
-def test_a_running_scheduler_does_the_same(captures, tmp_path, call, distributed):
+def test_a_running_scheduler_does_the_same(
+    captures: tuple[Path, ...], tmp_path: Path, call: Call, distributed: ModuleType
+) -> None:
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
     ) as cluster:
@@ -141,14 +154,18 @@ def test_a_running_scheduler_does_the_same(captures, tmp_path, call, distributed
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_does_not_answer_is_bad_input(captures, tmp_path, call, distributed):
+def test_a_scheduler_that_does_not_answer_is_bad_input(
+    captures: tuple[Path, ...], tmp_path: Path, call: Call, distributed: ModuleType
+) -> None:
     code, told = call("run", captures[0], "--out", tmp_path, "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert "no Dask scheduler answers" in told["error"]["what"]
     assert not list(tmp_path.iterdir())
 
 
-def test_two_captures_of_one_name_are_told_before_the_work(captures, tmp_path, call):
+def test_two_captures_of_one_name_are_told_before_the_work(
+    captures: tuple[Path, ...], tmp_path: Path, call: Call
+) -> None:
     other = tmp_path / "copy" / captures[0].parent.name / captures[0].name
     shutil.copytree(captures[0], other)
     code, told = call("run", captures[0], other, "--out", tmp_path / "out")
@@ -156,7 +173,9 @@ def test_two_captures_of_one_name_are_told_before_the_work(captures, tmp_path, c
     assert "would make the same session" in told["error"]["what"]
 
 
-def test_a_session_made_from_another_capture_is_not_taken_for_done(captures, tmp_path, call):
+def test_a_session_made_from_another_capture_is_not_taken_for_done(
+    captures: tuple[Path, ...], tmp_path: Path, call: Call
+) -> None:
     call("run", captures[0], "--out", tmp_path, "--no-pose")
     assert plan_run([captures[0]], tmp_path, resume=True).left == ()
     other = tmp_path / "copy" / captures[0].parent.name / captures[0].name
@@ -168,7 +187,9 @@ def test_a_session_made_from_another_capture_is_not_taken_for_done(captures, tmp
     assert plan_run([other], tmp_path, resume=True).left == (other,)
 
 
-def test_a_missing_extra_says_what_to_install(captures, tmp_path, call, monkeypatch):
+def test_a_missing_extra_says_what_to_install(
+    captures: tuple[Path, ...], tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     code, told = call("run", captures[0], "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
@@ -177,13 +198,13 @@ def test_a_missing_extra_says_what_to_install(captures, tmp_path, call, monkeypa
     assert not (tmp_path / "out").exists()
 
 
-def test_jobs_and_a_scheduler_exclude_each_other(captures, tmp_path, call):
+def test_jobs_and_a_scheduler_exclude_each_other(captures: tuple[Path, ...], tmp_path: Path, call: Call) -> None:
     code, told = call("run", captures[0], "--out", tmp_path, "--jobs", "2", "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert "exclude" in told["error"]["what"]
 
 
-def test_a_worker_that_does_not_see_a_folder_says_which(captures, tmp_path):
+def test_a_worker_that_does_not_see_a_folder_says_which(captures: tuple[Path, ...], tmp_path: Path) -> None:
     told = _at_work(str(captures[0]), str(tmp_path / "elsewhere"), SyncOptions(pose=False), "desk")
     assert told["exit_code"] == 2
     assert str(tmp_path / "elsewhere") in told["error"]["what"]
@@ -198,14 +219,14 @@ def test_a_worker_that_does_not_see_a_folder_says_which(captures, tmp_path):
         (ModuleNotFoundError("No module named 'sync'"), "could not run it"),
     ],
 )
-def test_what_befell_a_worker_is_told_for_its_capture(error, said, distributed):
+def test_what_befell_a_worker_is_told_for_its_capture(error: Exception, said: str, distributed: ModuleType) -> None:
     told = _result_of(befallen(error), "captures/x")
     assert (told["capture"], told["exit_code"], told["verdict"]) == ("captures/x", 2, "FAIL")
     assert said in told["error"]["why"]
     assert told["error"]["hint"]
 
 
-def copies(capture, root, subjects):
+def copies(capture: Path, root: Path, subjects: Sequence[str]) -> list[Path]:
     """The same recording under other subjects' names."""
     made = [root / f"sub-{subject}" / capture.name for subject in subjects]
     for folder in made:
@@ -216,12 +237,13 @@ def copies(capture, root, subjects):
 class Killer(threading.Thread):
     """Kills the worker that has a file of a folder open, at most so many times."""
 
-    def __init__(self, folder, times):
+    def __init__(self, folder: Path, times: int) -> None:
         super().__init__(daemon=True)
-        self.folder, self.times, self.killed = folder, times, []
+        self.folder, self.times = folder, times
+        self.killed: list[int] = []
         self.over = threading.Event()
 
-    def run(self):
+    def run(self) -> None:
         while not self.over.wait(0.02) and len(self.killed) < self.times:
             for worker in multiprocessing.active_children():
                 try:
@@ -229,13 +251,15 @@ class Killer(threading.Thread):
                 except OSError:
                     continue  # it has just closed one
                 if worker.pid not in self.killed and any(self.folder in path.parents for path in held):
-                    os.kill(worker.pid, signal.SIGKILL)
-                    self.killed.append(worker.pid)
+                    os.kill(present(worker.pid), signal.SIGKILL)
+                    self.killed.append(present(worker.pid))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 5])
-def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path, times):
+def test_a_worker_that_dies_at_work_costs_at_most_its_capture(
+    captures: tuple[Path, ...], tmp_path: Path, times: int
+) -> None:
     """One lost worker is replaced; a capture that kills its worker repeatedly is abandoned, and the other continues."""
     good, fatal = copies(captures[0], tmp_path / "captures", ["OK", "FATAL"])
     killer = Killer(fatal.resolve(), times)
@@ -257,7 +281,7 @@ def test_a_worker_that_dies_at_work_costs_at_most_its_capture(captures, tmp_path
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_ends_cleanly_and_is_resumed(captures, tmp_path, call):
+def test_an_interrupted_run_ends_cleanly_and_is_resumed(captures: tuple[Path, ...], tmp_path: Path, call: Call) -> None:
     folders, out = copies(captures[0], tmp_path / "captures", [f"I{k}" for k in range(8)]), tmp_path / "out"
     words = ["run", *map(str, folders), "--out", str(out), "--no-pose", "--jobs", "2"]
     # A group of its own, as a terminal gives one: Ctrl-C reaches the command and its workers.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,7 +18,11 @@ from acquire.virtual.simulate_options import SimulateOptions
 from dataset.session.file import check_sessions, read_session
 from sync.options import SyncOptions
 from sync.pipeline import run_capture
+from sync.result import SyncResult
 from sync.session_summary import session_as_dict, session_as_text
+from tests.present import present
+
+Made = tuple[SyncResult, dict[str, Any]]
 
 PROTOCOL = """
 name = "short"
@@ -32,7 +38,7 @@ seconds = 4.0
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A simulated recording whose exercise is marked as the legs' contraction, and its session."""
     root = tmp_path_factory.mktemp("calibration")
     capture = simulate(
@@ -55,16 +61,14 @@ def made(tmp_path_factory):
     return run_capture(capture, root / "sessions", SyncOptions(pose=False)), squat
 
 
-def test_they_are_what_the_stored_values_say(made):
+def test_they_are_what_the_stored_values_say(made: Made) -> None:
     result, squat = made
-    session = read_session(result.session_path)
+    session = read_session(present(result.session_path))
     zero = session.zero_host_ns
     start, stop = ((squat[k] - zero) * 1e-9 for k in ("start_host_ns", "stop_host_ns"))
-    legs = 0
+    legs, calibration = 0, present(session.calibration)
     for i, name in enumerate(session.channels.name):
-        stream, rest, maximum = session.emg[name], *(
-            a[i] for a in (session.calibration.rest_counts, session.calibration.mvc_counts)
-        )  # fmt: skip
+        stream, rest, maximum = session.emg[name], calibration.rest_counts[i], calibration.mvc_counts[i]
         during_rest = stream.value[(stream.time_s > stop + 0.9) & (stream.time_s < stop + 3.4)]
         assert rest == pytest.approx(np.median(during_rest), abs=0.2 * np.ptp(during_rest) + 1e-9)
         if "quadriceps" not in name:
@@ -77,26 +81,26 @@ def test_they_are_what_the_stored_values_say(made):
     assert legs == 2
 
 
-def test_the_counts_stay_as_received_and_the_file_is_valid(made):
+def test_the_counts_stay_as_received_and_the_file_is_valid(made: Made) -> None:
     result, _ = made
-    assert check_sessions([result.session_path]) == {str(result.session_path): []}
+    assert check_sessions([present(result.session_path)]) == {str(result.session_path): []}
     with h5py.File(result.session_path) as file:
         assert file["calibration/mvc_counts"].shape == file["channels/name"].shape
         assert file["calibration/rest_counts"].attrs["unit"] == "channel unit"
-    session = read_session(result.session_path)
+    session = read_session(present(result.session_path))
     top = max(stream.value.max() for stream in session.emg.values())
     assert top > 5.0  # counts, not shares of a maximum
     step = next(s for s in session.provenance if s["step"] == "calibration")
     assert (step["n_rests"], step["n_contractions"], step["n_marks_without_partner"]) == (1, 1, 0)
 
 
-def test_they_are_shown(made):
+def test_they_are_shown(made: Made) -> None:
     result, _ = made
-    session = read_session(result.session_path)
+    session = read_session(present(result.session_path))
     told = json.loads(json.dumps(session_as_dict(session)["calibration"], allow_nan=False))
     assert told["left_biceps"]["mvc_counts"] is None
     assert told["left_quadriceps"]["mvc_counts"] == pytest.approx(
-        session.calibration.mvc_counts[session.channels.name.index("left_quadriceps")]
+        present(session.calibration).mvc_counts[session.channels.name.index("left_quadriceps")]
     )
     assert "maximum not measured" in session_as_text(session)
     page = result.report_path.read_text()
@@ -107,7 +111,7 @@ def test_they_are_shown(made):
 SHORT = PROTOCOL.replace("squat", "twist") + "\n[calibration]\nrest_s = 2.5\ncontract_s = 1.6\n"
 
 
-def test_what_the_recorder_asks_for_is_written_muscle_by_muscle(tmp_path):
+def test_what_the_recorder_asks_for_is_written_muscle_by_muscle(tmp_path: Path) -> None:
     """Rest, contraction, rest of each muscle: its own maximum, far above what it shows while others are flexed."""
     capture = simulate(
         tmp_path / "captures",
@@ -121,8 +125,9 @@ def test_what_the_recorder_asks_for_is_written_muscle_by_muscle(tmp_path):
         ),
     )
     result = run_capture(capture, tmp_path / "sessions", SyncOptions(pose=False))
-    session = read_session(result.session_path)
-    rest, maximum = session.calibration.rest_counts, session.calibration.mvc_counts
+    session = read_session(present(result.session_path))
+    calibration = present(session.calibration)
+    rest, maximum = calibration.rest_counts, calibration.mvc_counts
     assert np.isfinite(rest).all() and np.isfinite(maximum).all()
     step = next(s for s in session.provenance if s["step"] == "calibration")
     assert (step["n_rests"], step["n_contractions"], step["n_marks_without_partner"]) == (16, 8, 0)

@@ -321,6 +321,13 @@ def drop_and(after: Callable[[VirtualSensors, int], None]) -> Callable[[VirtualS
 BACK_AGAIN = ("streaming", "lost", "reconnecting", "streaming")
 REJOIN = ("reconnecting", "found", "streaming")
 
+
+def spoil_both_ways(rig: VirtualSensors, slot: int) -> None:
+    """Two payloads that are too short, and two that are too long."""
+    rig.spoil(slot, "short", 2)
+    rig.spoil(slot, "long", 2)
+
+
 FAULTS = (
     Fault(
         name="a pause of 0.3 s",
@@ -373,7 +380,7 @@ FAULTS = (
     Fault(
         name="payloads of 1 and 3 bytes",
         slot=6,
-        order=lambda rig, slot: (rig.spoil(slot, "short", 2), rig.spoil(slot, "long", 2))[0],
+        order=spoil_both_ways,
         seconds=0.8,
         log=("malformed payloads",),
         states=("streaming",),
@@ -481,7 +488,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Session:
         made.windows["writer"] = (made.windows["six"][0], time.perf_counter_ns())
         until = time.monotonic() + STALL_S
         while time.monotonic() < until:  # a screen that computes and draws nothing
-            made.words = "".join(sorted(map(trouble, made.manager.statuses())))
+            "".join(sorted(map(trouble, made.manager.statuses())))
         made.windows["screen"] = (made.windows["writer"][1], time.perf_counter_ns())
         made.wait(lambda: made.streams(ABSENT))
         time.sleep(0.6)

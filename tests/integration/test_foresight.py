@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +17,17 @@ from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
 from dataset.media import video_pass
 from dataset.pose import extract_pose
+from dataset.session.types import Pose, Session
 from sync import build_session, read_capture
 from sync.fit import pose_frames
 from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
 from sync.pipeline import run_capture
+from tests.present import present
 from tests.short_protocol import PROTOCOL
 
 
 @pytest.fixture(scope="module")
-def capture(tmp_path_factory):
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulated recording."""
     return simulate(
         tmp_path_factory.mktemp("captures"),
@@ -31,7 +36,7 @@ def capture(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def as_in_a_long_recording():
+def as_in_a_long_recording() -> Iterator[None]:
     """Read in several stretches, and the flashes, which fill much of a short one, taken for a small part of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(video_pass, "STRETCH_S", 5.0)
@@ -41,11 +46,11 @@ def as_in_a_long_recording():
 
 
 @contextmanager
-def counting():
+def counting() -> Iterator[list[int]]:
     """Yield how many frames are looked at in a pass of their own, call by call."""
     counts = []
 
-    def counted(video, **how):
+    def counted(video: Path, **how: Any) -> Pose:
         counts.append(len(how["frame_indices"]))
         return extract_pose(video, **how)
 
@@ -55,17 +60,19 @@ def counting():
 
 
 @pytest.fixture(scope="module")
-def at_once(capture, as_in_a_long_recording, tmp_path_factory):
+def at_once(capture: Path, as_in_a_long_recording: None, tmp_path_factory: pytest.TempPathFactory) -> Session:
     """The session whose keypoints were found while the film was read for its flashes."""
     with counting() as looked_at_later:
         session = run_capture(capture, tmp_path_factory.mktemp("sessions")).session
-    assert sum(looked_at_later) < 0.03 * len(session.pose.frame_index)
+    assert sum(looked_at_later) < 0.03 * len(present(session.pose).frame_index)
     return session
 
 
 @pytest.mark.parametrize("wrong_by", [None, 1])
-def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, monkeypatch, wrong_by):
-    def blind(*args):
+def test_what_was_not_foreseen_is_looked_at_later(
+    capture: Path, tmp_path: Path, at_once: Session, monkeypatch: pytest.MonkeyPatch, wrong_by: int | None
+) -> None:
+    def blind(*args: Any) -> PoseFramePlan | None:
         ahead = predict_pose_frames(*args)
         assert ahead is not None
         return replace(ahead, frames=ahead.frames[:-1] + wrong_by) if wrong_by else None
@@ -73,20 +80,22 @@ def test_what_was_not_foreseen_is_looked_at_later(capture, tmp_path, at_once, mo
     monkeypatch.setattr(read_capture, "predict_pose_frames", blind)
     with counting() as looked_at_later:
         later = run_capture(capture, tmp_path).session
-    assert sum(looked_at_later) > 0.9 * len(later.pose.frame_index)
+    assert sum(looked_at_later) > 0.9 * len(present(later.pose).frame_index)
     # Of two frames about as near to a grid time the one seen already is taken.
-    other = later.pose.frame_index - at_once.pose.frame_index
+    other = present(later.pose).frame_index - present(at_once.pose).frame_index
     assert np.abs(other).max() <= 1
     assert np.mean(other != 0) < 0.05
     np.testing.assert_array_equal(later.aligned.frame_index, at_once.aligned.frame_index)
-    mine, theirs = (s.aligned.keypoints_2d for s in (at_once, later))
+    mine, theirs = (present(s.aligned.keypoints_2d) for s in (at_once, later))
     np.testing.assert_array_equal(np.isnan(mine), np.isnan(theirs))
     # The network's tracker began elsewhere.
     assert np.nanmedian(np.abs(mine - theirs)) < 0.5
 
 
-def test_a_damaged_frame_does_not_shift_what_was_foreseen(capture, tmp_path, at_once, monkeypatch):
-    def with_one_more(*args):
+def test_a_damaged_frame_does_not_shift_what_was_foreseen(
+    capture: Path, tmp_path: Path, at_once: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_one_more(*args: Any) -> PoseFramePlan:
         ahead = predict_pose_frames(*args)
         assert ahead is not None
         damaged = 100
@@ -99,17 +108,20 @@ def test_a_damaged_frame_does_not_shift_what_was_foreseen(capture, tmp_path, at_
     monkeypatch.setattr(read_capture, "predict_pose_frames", with_one_more)
     with counting() as looked_at_later:
         session = run_capture(capture, tmp_path).session
-    assert sum(looked_at_later) < 0.03 * len(session.pose.frame_index)
-    np.testing.assert_array_equal(session.pose.frame_index, at_once.pose.frame_index)
-    np.testing.assert_allclose(session.pose.keypoints_2d, at_once.pose.keypoints_2d, atol=1e-3)
+    assert sum(looked_at_later) < 0.03 * len(present(session.pose).frame_index)
+    np.testing.assert_array_equal(present(session.pose).frame_index, present(at_once.pose).frame_index)
+    mine, theirs = (present(present(s.pose).keypoints_2d) for s in (session, at_once))
+    np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
-def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture, as_in_a_long_recording, monkeypatch):
+def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(
+    capture: Path, as_in_a_long_recording: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Capture.open(capture) as opened:
         zero_ns, sensors = read_capture._read_sensors(opened)
-        stamps = read_capture._frame_stamps(opened, zero_ns)
+        stamps = present(read_capture._frame_stamps(opened, zero_ns))
         flashes = read_capture._host_flashes(opened, zero_ns)
-        video = opened.video_path
+        video = present(opened.video_path)
     none = np.zeros(0)
     assert predict_pose_frames(video, stamps, flashes, sensors, 1) is not None
     assert predict_pose_frames(video, stamps, replace(flashes, light_s=none, sd_s=none), sensors, 1) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from sync.read_capture import read_recording
 from tests.short_protocol import PROTOCOL
 
 
-def wait_until(condition, timeout_s: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -73,7 +74,7 @@ def test_other_makes_are_started_recorded_and_decoded_through_a_drop(tmp_path: P
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory):
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulated recording in which some frames are corrupt and some lost."""
     return simulate(
         tmp_path_factory.mktemp("captures"),
@@ -89,7 +90,7 @@ def mixed(tmp_path_factory):
     )
 
 
-def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed) -> None:
+def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed: Path) -> None:
     with Capture.open(mixed) as capture:
         assert capture.is_virtual
         _, recording = read_recording(capture, None)
@@ -106,7 +107,7 @@ def test_corrupt_frames_are_kept_not_decoded_and_their_gap_is_seen(mixed) -> Non
 
 
 @pytest.mark.slow  # aligning takes over ten seconds
-def test_other_makes_are_aligned_beside_the_m40s(mixed, tmp_path: Path) -> None:
+def test_other_makes_are_aligned_beside_the_m40s(mixed: Path, tmp_path: Path) -> None:
     result = run_capture(mixed, tmp_path, SyncOptions(pose=False))
     truth = json.loads((mixed / "truth.json").read_text())["emg"]
     assert result.verdict in ("PASS", "WARNING"), result.reasons

@@ -39,7 +39,12 @@ seconds = 6
 
 def test_lost_sensors_come_back_as_new_epochs_and_the_others_never_notice(tmp_path: Path) -> None:
     hardware = VirtualHardware(21, "S1", VirtualRigOptions(faults=Faults(pauses_per_minute=0.0)))
-    mischief = threading.Timer(2.0, lambda: (hardware.drop(2), hardware.silence(3, 3.0)))
+
+    def disturb() -> None:
+        hardware.drop(2)
+        hardware.silence(3, 3.0)
+
+    mischief = threading.Timer(2.0, disturb)
 
     def disturb_once(snapshot: Snapshot) -> None:
         if snapshot.phase == "recording" and mischief.ident is None:
@@ -72,7 +77,7 @@ def test_lost_sensors_come_back_as_new_epochs_and_the_others_never_notice(tmp_pa
 
 def test_a_box_that_sends_garbage_falls_silent_and_restarts_still_dates_its_flashes(tmp_path: Path) -> None:
     """All in the exercise; the closing sync sequence finds a box whose counter began again."""
-    hardware = VirtualHardware(22, "S1", faults=Faults(pauses_per_minute=0.0))
+    hardware = VirtualHardware(22, "S1", VirtualRigOptions(faults=Faults(pauses_per_minute=0.0)))
     faults = [
         threading.Timer(0.2, hardware.trigger),
         threading.Timer(0.7, hardware.garble_box, (1.0,)),

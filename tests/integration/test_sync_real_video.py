@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,13 +12,14 @@ from dataset.support.errors import OutputExistsError
 from sync.import_files import import_files
 from sync.options import ImportOptions, SyncOptions
 from sync.pipeline import run_capture
+from tests.present import present
 
 CHANNELS = ("left_biceps", "right_biceps", "left_triceps", "right_triceps",
             "left_quadriceps", "right_quadriceps", "left_hamstrings", "right_hamstrings")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def clip(shared_data, tmp_path_factory):
+def clip(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The squat clip with a made table of sEMG that has nothing to do with it."""
     folder = tmp_path_factory.mktemp("clip")
     rng = np.random.default_rng(0)
@@ -30,7 +33,7 @@ def clip(shared_data, tmp_path_factory):
 
 
 @pytest.mark.realdata
-def test_it_is_refused_in_words_and_no_session_is_written(clip, tmp_path):
+def test_it_is_refused_in_words_and_no_session_is_written(clip: Path, tmp_path: Path) -> None:
     result = run_capture(clip, tmp_path, SyncOptions(pose=False))
     assert result.exit_code == 3
     assert result.verdict == "FAIL"
@@ -42,15 +45,17 @@ def test_it_is_refused_in_words_and_no_session_is_written(clip, tmp_path):
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_it_is_written_marked_with_keypoints_on_the_grid(clip, tmp_path):
+def test_it_is_written_marked_with_keypoints_on_the_grid(clip: Path, tmp_path: Path) -> None:
     result = run_capture(clip, tmp_path, SyncOptions(allow_unverified=True))
-    session = read_session(result.session_path)
+    session = read_session(present(result.session_path))
     assert session.verdict == "FAIL"
-    assert np.isfinite(session.aligned.keypoints_2d).any(axis=(1, 2)).mean() >= 0.92
+    assert np.isfinite(present(session.aligned.keypoints_2d)).any(axis=(1, 2)).mean() >= 0.92
 
 
 @pytest.mark.realdata
-def test_a_refused_run_is_made_again_into_the_same_folder_and_a_session_never_overwritten(clip, tmp_path):
+def test_a_refused_run_is_made_again_into_the_same_folder_and_a_session_never_overwritten(
+    clip: Path, tmp_path: Path
+) -> None:
     refused = run_capture(clip, tmp_path, SyncOptions(pose=False))
     written = run_capture(clip, tmp_path, SyncOptions(pose=False, allow_unverified=True))
     assert written.report_path == refused.report_path

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +14,21 @@ import pytest
 from acquire.protocol.protocol import parse_protocol
 from acquire.virtual.simulate import simulate
 from acquire.virtual.simulate_options import SimulateOptions
+from dataset.capture.reader import Capture
+from dataset.capture.types import Event
 from dataset.session.file import read_session
 from dataset.support.errors import CaptureCutOffError, InputError, OutputExistsError
 from sync import read_capture
+from sync.events.contacts import detect_contacts
 from sync.options import SyncOptions
 from sync.pipeline import run_capture
+from sync.result import SyncResult
+from tests.present import present
 from tests.short_protocol import PROTOCOL
 
 
 @pytest.fixture(scope="module", params=[11, 12])
-def capture(request, tmp_path_factory):
+def capture(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short simulated recording; delays and leads are drawn anew with each seed."""
     return simulate(
         tmp_path_factory.mktemp("captures"),
@@ -34,20 +42,21 @@ def capture(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(capture, tmp_path_factory):
+def result(capture: Path, tmp_path_factory: pytest.TempPathFactory) -> SyncResult:
     """The same, synchronised without keypoints."""
     return run_capture(capture, tmp_path_factory.mktemp("sessions"), SyncOptions(pose=False))
 
 
 @pytest.fixture(scope="module")
-def truth(capture):
+def truth(capture: Path) -> dict[str, Any]:
     """What was simulated."""
-    return json.loads((capture / "truth.json").read_text())
+    drawn: dict[str, Any] = json.loads((capture / "truth.json").read_text())
+    return drawn
 
 
-def test_the_video_is_right_within_ten_milliseconds_at_every_frame(result, truth):
+def test_the_video_is_right_within_ten_milliseconds_at_every_frame(result: SyncResult, truth: dict[str, Any]) -> None:
     video = result.streams["video"]
-    frames = result.session.video.frame_time_s
+    frames = present(result.session.video).frame_time_s
     pts_s = (frames - video.offset_s) / (1 + video.rate_ppm * 1e-6)
     zero_s = (truth["video"]["host_ns_at_pts0"] - result.session.zero_host_ns) * 1e-9
     error = frames - (zero_s + (1 + truth["video"]["rate_ppm"] * 1e-6) * pts_s)
@@ -55,46 +64,47 @@ def test_the_video_is_right_within_ten_milliseconds_at_every_frame(result, truth
     assert video.error_ci95_s < 0.010
 
 
-def test_each_sensor_answers_when_it_truly_does(result, truth):
+def test_each_sensor_answers_when_it_truly_does(result: SyncResult, truth: dict[str, Any]) -> None:
     for channel, said in truth["emg"].items():
         constants = result.streams[channel].constants
         assert constants["delay_source"] == "measured"
         assert constants["response_s"] == pytest.approx(said["response_s"], abs=0.050)
         assert result.streams[channel].offset_s == pytest.approx(
-            -(constants["response_s"] - constants["burst_prior_s"]), abs=1e-9
+            -(float(constants["response_s"]) - float(constants["burst_prior_s"])), abs=1e-9
         )
 
 
-def test_each_offset_lies_within_its_own_interval(result, truth):
+def test_each_offset_lies_within_its_own_interval(result: SyncResult, truth: dict[str, Any]) -> None:
     for channel, said in truth["emg"].items():
         stream = result.streams[channel]
         assert abs(stream.offset_s + said["delay_s"]) <= stream.offset_ci95_s
         # What is assumed of the burst is in it, and the response's own interval is not widened by that.
-        assert stream.offset_ci95_s >= 1.96 * 0.9 * stream.constants["burst_prior_sd_s"] > stream.error_ci95_s
-        assert abs(stream.constants["response_s"] - said["response_s"]) <= stream.error_ci95_s
+        assert stream.offset_ci95_s >= 1.96 * 0.9 * float(stream.constants["burst_prior_sd_s"]) > stream.error_ci95_s
+        assert abs(float(stream.constants["response_s"]) - said["response_s"]) <= stream.error_ci95_s
     for side in ("left", "right"):
         stream, other = (result.streams[f"{s}_biceps"] for s in (side, "right"))
         gap_s = stream.offset_s - other.offset_s
         true_s = truth["emg"]["right_biceps"]["delay_s"] - truth["emg"][f"{side}_biceps"]["delay_s"]
-        assert abs(gap_s - true_s) <= stream.constants["left_right_ci95_s"]
+        assert abs(gap_s - true_s) <= float(stream.constants["left_right_ci95_s"])
 
 
-def test_a_silent_buzzer_costs_precision_but_not_truth(capture, truth, tmp_path, monkeypatch):
-    heard = read_capture.detect_contacts
+def test_a_silent_buzzer_costs_precision_but_not_truth(
+    capture: Path, truth: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
-        read_capture, "detect_contacts", lambda sound: tuple(c for c in heard(sound) if c.kind != "beep")
+        read_capture, "detect_contacts", lambda sound: tuple(c for c in detect_contacts(sound) if c.kind != "beep")
     )
     result = run_capture(capture, tmp_path, SyncOptions(pose=False))
     assert result.verdict == "WARNING"
     assert result.streams["sound"].method == "arrival"
     for channel, said in truth["emg"].items():
         stream = result.streams[channel]
-        assert abs(stream.constants["response_s"] - said["response_s"]) < stream.error_ci95_s
+        assert abs(float(stream.constants["response_s"]) - said["response_s"]) < stream.error_ci95_s
 
 
-def test_a_good_recording_passes_and_its_session_reads_back(result):
+def test_a_good_recording_passes_and_its_session_reads_back(result: SyncResult) -> None:
     assert result.verdict in ("PASS", "WARNING"), result.reasons
-    session = read_session(result.session_path)
+    session = read_session(present(result.session_path))
     assert session.verdict == result.verdict
     assert set(session.sync) == {"video", "sound", *session.channels.name}
     assert np.allclose(session.aligned.emg, result.session.aligned.emg, equal_nan=True)
@@ -103,14 +113,14 @@ def test_a_good_recording_passes_and_its_session_reads_back(result):
     assert result.report_path.is_file()
 
 
-def test_nothing_is_overwritten(capture, result):
+def test_nothing_is_overwritten(capture: Path, result: SyncResult) -> None:
     with pytest.raises(OutputExistsError):
         run_capture(capture, result.report_path.parent, SyncOptions(pose=False))
 
 
-def test_without_flashes_contacts_tie_the_video_and_warn(capture, result, tmp_path, monkeypatch):
-    from dataset.capture.reader import Capture
-
+def test_without_flashes_contacts_tie_the_video_and_warn(
+    capture: Path, result: SyncResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events = Capture.events
     monkeypatch.setattr(
         Capture, "events", lambda self, *kinds: tuple(e for e in events(self, *kinds) if e.kind != "flash")
@@ -122,21 +132,19 @@ def test_without_flashes_contacts_tie_the_video_and_warn(capture, result, tmp_pa
     assert abs(error) < blind.streams["video"].error_ci95_s
     # Up to one constant, all sensors stay where they are against each other.
     shifts = [
-        (blind.streams[c].constants["response_s"] - result.streams[c].constants["response_s"])
+        float(blind.streams[c].constants["response_s"]) - float(result.streams[c].constants["response_s"])
         for c in result.session.channels.name
     ]
     assert np.ptp(shifts) < 0.04
 
 
-def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, tmp_path, monkeypatch):
-    from dataclasses import replace
-
-    from dataset.capture.reader import Capture
-
+def test_flashes_of_another_seed_are_refused_and_no_session_is_written(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events = Capture.events
     rng = np.random.default_rng(0)
 
-    def shuffled(self, *kinds):
+    def shuffled(self: Capture, *kinds: str) -> tuple[Event, ...]:
         return tuple(
             sorted(
                 (
@@ -156,15 +164,13 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, 
     assert refused.session_path is None
     assert [p.suffix for p in tmp_path.iterdir()] == [".html"]
     written = run_capture(capture, tmp_path / "marked", SyncOptions(pose=False, allow_unverified=True))
-    assert read_session(written.session_path).verdict == "FAIL"
+    assert read_session(present(written.session_path)).verdict == "FAIL"
 
 
 @pytest.mark.parametrize(("shift_s", "why"), [(-1.5, "two routes disagree"), (0.2, "")])
-def test_flashes_that_pair_but_have_wrong_times_are_refused(shift_s, why, capture, tmp_path, monkeypatch):
-    from dataclasses import replace
-
-    from dataset.capture.reader import Capture
-
+def test_flashes_that_pair_but_have_wrong_times_are_refused(
+    shift_s: float, why: str, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     events = Capture.events
     moved = round(shift_s * 1e9)
     monkeypatch.setattr(
@@ -180,7 +186,7 @@ def test_flashes_that_pair_but_have_wrong_times_are_refused(shift_s, why, captur
     assert why in refused.streams["video"].reason
 
 
-def test_a_capture_cut_off_is_named_so(capture, tmp_path):
+def test_a_capture_cut_off_is_named_so(capture: Path, tmp_path: Path) -> None:
     copy = tmp_path / "sub-X" / "ses-20260101T000000"
     shutil.copytree(capture, copy)
     (copy / "manifest.json").unlink()
@@ -188,14 +194,16 @@ def test_a_capture_cut_off_is_named_so(capture, tmp_path):
         run_capture(copy, tmp_path / "out", SyncOptions(pose=False))
 
 
-def test_a_pose_network_that_is_not_there_is_told_before_anything_is_read(capture, tmp_path, monkeypatch):
+def test_a_pose_network_that_is_not_there_is_told_before_anything_is_read(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sync.pipeline.read_recording", lambda *_, **__: pytest.fail("the film was read first"))
     with pytest.raises(InputError, match=r"no pose model at .*none\.task"):
         run_capture(capture, tmp_path, SyncOptions(pose_model=tmp_path / "none.task"))
     assert not list(tmp_path.iterdir())
 
 
-def test_losses_bangs_hidden_flashes_and_a_dead_sensor_are_borne(tmp_path):
+def test_losses_bangs_hidden_flashes_and_a_dead_sensor_are_borne(tmp_path: Path) -> None:
     from acquire.virtual.faults import Faults, Outage
 
     faults = Faults(

@@ -26,6 +26,7 @@ from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 from dataset.capture.writer import CaptureWriter
 from dataset.sensors.profile import find_profile
 from dataset.support import clock
+from tests.present import present
 
 M40 = find_profile("anr-m40")
 
@@ -114,7 +115,7 @@ def test_frames_keep_their_order_when_the_reader_is_slow(rig: VirtualHardware) -
 
 async def test_sensors_stream_drop_and_return_while_the_person_moves(rig: VirtualHardware) -> None:
     radio = await rig.open_radio()
-    found = await BleakScanner.discover(timeout=0.5, return_adv=True, backend=radio.scanner_backend)
+    found = await BleakScanner.discover(timeout=0.5, return_adv=True, backend=present(radio.scanner_backend))
     assert {seen.local_name for _, seen in found.values()} == {"ANR Corp M40"}
     assert set(found) == {sensor.address for sensor in rig.sensors}
     moving = next(s for s in rig.sensors if s.channel == "left_quadriceps")
@@ -153,7 +154,7 @@ async def test_sensors_stream_drop_and_return_while_the_person_moves(rig: Virtua
 
 def test_the_truth_is_written_and_nothing_is_left_behind(tmp_path: Path) -> None:
     before = descriptors()
-    rig = VirtualHardware(12, VirtualRigOptions(faults=Faults(dropped_frame_share=0.0)))
+    rig = VirtualHardware(12, options=VirtualRigOptions(faults=Faults(dropped_frame_share=0.0)))
     camera = rig.open_camera()
     folder = tmp_path / "sub-T" / "ses-20260101T000000"
     folder.mkdir(parents=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from tests.present import present
+
 SOUND_HZ = 48_000
 
 
@@ -55,6 +57,7 @@ def film(
     """
     with av.open(str(path), "w", container_options=options or {}) as container:
         video = container.add_stream(codec, rate=30)
+        assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
         if codec == "libx265":
@@ -96,4 +99,5 @@ def turn_quarter(path: Path, quarters: int = 1) -> None:
 def pyav_times_ns(path: Path) -> list[int]:
     """Return each decoded frame's time as PyAV has it."""
     with av.open(str(path)) as container:
-        return [round(f.pts * f.time_base * 1_000_000_000) for f in container.decode(video=0) if f.pts is not None]
+        frames = [f for f in container.decode(video=0) if f.pts is not None]
+        return [round(present(f.pts) * present(f.time_base) * 1_000_000_000) for f in frames]

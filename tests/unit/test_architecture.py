@@ -28,11 +28,12 @@ def modules(room: str) -> Iterator[tuple[Path, ast.Module]]:
 
 def imported_rooms(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names = [node.module]
+        else:
+            continue
         for name in names:
             top = name.partition(".")[0]
             if top in ROOMS:

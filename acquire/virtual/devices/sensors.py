@@ -115,6 +115,10 @@ class VirtualSensors(SensorOrders):
         """There is none."""
         return None
 
+    def open_cues(self) -> str:
+        """Nothing to do: the virtual person is told by :meth:`prompt`."""
+        return ""
+
     def box_port(self) -> str | None:
         """There is none."""
         return None

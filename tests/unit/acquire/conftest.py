@@ -11,7 +11,7 @@ import time
 import tty
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,7 @@ from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakError
 from numpy.typing import NDArray
 
-from acquire.hardware import Radio
+from acquire.hardware import SCAN_S, SETTLE_S, Radio
 from acquire.media.orientation import UPRIGHT
 from acquire.protocol.schedule import Prompt
 from dataset.capture.types import Sensor
@@ -287,8 +287,11 @@ class FakeHardware:
         camera: FakeCamera | None = None,
         microphone: FakeMicrophone | None = None,
         port: str | None = None,
+        scan_s: float = SCAN_S,
+        settle_s: float = SETTLE_S,
     ) -> None:
         self.air = FakeAir(sensors)
+        self.scan_s, self.settle_s = scan_s, settle_s
         self.sensors = slots or slots_of(len(sensors))
         self.camera, self.microphone, self.port = camera, microphone, port
         self.prompts: list[tuple[Prompt, int]] = []
@@ -297,7 +300,7 @@ class FakeHardware:
 
     async def open_radio(self) -> Radio:
         self.radio_open += 1
-        return self.air.radio()
+        return replace(self.air.radio(), scan_s=self.scan_s, settle_s=self.settle_s)
 
     async def close_radio(self) -> None:
         self.radio_open -= 1

@@ -54,7 +54,7 @@ def test_every_parameter_of_each_network_receives_a_gradient(windows: Windows) -
         x = torch.from_numpy(network.features(windows))
         subject = torch.from_numpy(network.subject_index(windows.subject.tolist()))
         emg, valid = torch.from_numpy(windows.emg).float(), torch.from_numpy(windows.valid)
-        network.loss(x, subject, emg, valid).backward()
+        torch.autograd.backward(network.loss(x, subject, emg, valid))
         dead = [key for key, p in network.named_parameters() if p.grad is None]
         assert not dead, name
 

@@ -15,7 +15,9 @@ CHANNELS = tuple((side, muscle) for muscle in ("biceps", "quadriceps") for side 
 _FINE_HZ, _MARGIN_S = 100.0, 4.0
 
 
-def bending(duration_s: float, period_s: float, rng: np.random.Generator, *, strict: bool) -> tuple[FloatArray, ...]:
+def bending(
+    duration_s: float, period_s: float, rng: np.random.Generator, *, strict: bool
+) -> tuple[FloatArray, FloatArray]:
     """Return times and the bend of a joint (0 to 1), from before the session to after it."""
     n = int((duration_s + 2 * _MARGIN_S) * _FINE_HZ)
     time_s = np.arange(n) / _FINE_HZ - _MARGIN_S

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,14 +12,23 @@ import pytest
 from scipy import signal
 
 from dataset.importers.channels import Channel, read_channel, read_channels
+from dataset.support.arrays import FloatArray
 from dataset.support.errors import InputError
 from sync.align_channels import align_channels
 from sync.cli import main
 
 
 def seen(
-    start_s, edges_s, *, seconds=60.0, rate_hz=1000.0, drift_ppm=0.0, seed=0, settle_s=0.004, levels=(1000.0, 9000.0)
-):
+    start_s: float,
+    edges_s: Iterable[float],
+    *,
+    seconds: float = 60.0,
+    rate_hz: float = 1000.0,
+    drift_ppm: float = 0.0,
+    seed: int = 0,
+    settle_s: float = 0.004,
+    levels: tuple[float, float] = (1000.0, 9000.0),
+) -> Channel:
     """What a light sensor logs that starts at ``start_s`` of common time; the light toggles at each edge."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
@@ -33,7 +44,7 @@ def seen(
     return Channel(name=f"light {seed}", time_s=time_s, value=np.round(value))
 
 
-def test_one_edge_aligns_with_a_warning_that_says_so():
+def test_one_edge_aligns_with_a_warning_that_says_so() -> None:
     found = align_channels(seen(0.0, [31.25], seed=1), seen(12.3456, [31.25], seed=2, levels=(4000.0, 15000.0)))
     assert found.offset_s == pytest.approx(12.3456, abs=0.0015)
     assert abs(found.offset_s - 12.3456) <= found.half_width_s
@@ -41,7 +52,7 @@ def test_one_edge_aligns_with_a_warning_that_says_so():
     assert "one edge" in found.reason
 
 
-def test_trains_give_offset_and_rate_and_pass():
+def test_trains_give_offset_and_rate_and_pass() -> None:
     edges = np.cumsum(np.random.default_rng(3).uniform(1.0, 5.0, 60))
     found = align_channels(
         seen(2.0, edges, seed=4, seconds=150.0), seen(21.5, edges, seed=5, seconds=120.0, drift_ppm=60.0)
@@ -52,7 +63,7 @@ def test_trains_give_offset_and_rate_and_pass():
     assert found.offset_s == pytest.approx(19.5, abs=0.002)
 
 
-def test_an_offset_of_hours_is_no_harder():
+def test_an_offset_of_hours_is_no_harder() -> None:
     edges = 9000.0 + np.cumsum(np.random.default_rng(6).uniform(1.0, 5.0, 30))
     first = seen(8990.0, edges, seed=7)
     second = seen(9003.0, edges, seed=8)
@@ -68,7 +79,7 @@ def test_an_offset_of_hours_is_no_harder():
         ([20.0 + 4 * k for k in range(10)], [20.0 + 4 * k for k in range(10)]),  # a uniform train fits at every period
     ],
 )
-def test_what_cannot_be_told_is_refused(ours, theirs):
+def test_what_cannot_be_told_is_refused(ours: list[float], theirs: list[float]) -> None:
     found = align_channels(seen(0.0, ours, seed=9, seconds=70), seen(2.0, theirs, seed=10, seconds=70))
     if ours == theirs:
         # All in view of both, the uniform train has one fullest pairing; with two lost at an end it has none.
@@ -78,7 +89,7 @@ def test_what_cannot_be_told_is_refused(ours, theirs):
     assert found.reason
 
 
-def test_a_channel_without_an_edge_is_refused_by_name():
+def test_a_channel_without_an_edge_is_refused_by_name() -> None:
     flat = Channel(name="flat", time_s=np.arange(5000) / 1000, value=np.random.default_rng(0).normal(0, 1, 5000))
     found = align_channels(seen(0.0, [20.0]), flat)
     assert found.verdict == "FAIL"
@@ -93,7 +104,7 @@ def correlated_s(one: Channel, other: Channel) -> float:
 
 
 @pytest.mark.realdata
-def test_the_real_light_pair_aligns_where_cross_correlation_fails(shared_data):
+def test_the_real_light_pair_aligns_where_cross_correlation_fails(shared_data: Path) -> None:
     folder = shared_data / "sync" / "biosignalsnotebooks"
     one, other = (read_channel(str(folder / f"sync_light_{k}.h5")) for k in (1, 2))
     found = align_channels(one, other)
@@ -104,14 +115,14 @@ def test_the_real_light_pair_aligns_where_cross_correlation_fails(shared_data):
 
 
 @pytest.mark.realdata
-def test_the_real_cable_pair_lies_on_itself_within_a_sample(shared_data):
+def test_the_real_cable_pair_lies_on_itself_within_a_sample(shared_data: Path) -> None:
     one, other = read_channels(shared_data / "sync" / "biosignalsnotebooks" / "sync_cable_light.h5")
     found = align_channels(one, other)
     assert abs(found.offset_s) <= 0.001
     assert abs(found.offset_s) <= found.half_width_s
 
 
-def _write_signals(path, channels):
+def _write_signals(path: Path, channels: dict[str, list[FloatArray]]) -> None:
     with h5py.File(path, "w") as out:
         for device, values in channels.items():
             group = out.create_group(device)
@@ -120,7 +131,7 @@ def _write_signals(path, channels):
                 group.create_dataset(f"raw/channel_{k}", data=value.astype(np.uint16)[:, None])
 
 
-def test_files_are_read_by_channel_and_what_is_open_is_asked_for(tmp_path):
+def test_files_are_read_by_channel_and_what_is_open_is_asked_for(tmp_path: Path) -> None:
     light = seen(0.0, [20.0], seed=11)
     _write_signals(tmp_path / "two.h5", {"00:07:80": [light.value, np.zeros(len(light.value))], "00:09": [light.value]})
     assert len(read_channels(tmp_path / "two.h5")) == 3
@@ -135,14 +146,16 @@ def test_files_are_read_by_channel_and_what_is_open_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n2,3\n", "time_s,a\n1,x\n", "time_s,a\n2,1\n1,1\n", "time_s\n1\n", ""])
-def test_a_table_that_is_none_is_refused(tmp_path, text):
+def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(InputError):
         read_channels(path)
 
 
-def test_the_command_aligns_a_table_with_a_recording(tmp_path, monkeypatch, capsys):
+def test_the_command_aligns_a_table_with_a_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     one, other = seen(0.0, [20.0], seed=12), seen(7.25, [20.0], seed=13)
     _write_signals(tmp_path / "a.h5", {"dev": [one.value]})
     table = "\n".join(f"{t:.3f},{v:.0f}" for t, v in zip(other.time_s, other.value, strict=True))

@@ -25,6 +25,7 @@ from dataset.session.types import Aligned, ChannelTable, EmgStream, EventTable, 
 from dataset.support.errors import InputError
 from sync import cli
 from sync.calibration import names as label_names
+from sync.events.contacts import ContactKind
 from sync.import_files import import_files
 from sync.options import ImportOptions
 from sync.report import figures
@@ -235,7 +236,9 @@ def test_text_in_a_marker_column_is_no_fault(film: Path, tmp_path: Path) -> None
 )
 def test_figures_take_any_name(channels: Sequence[str]) -> None:
     t = np.linspace(-0.5, 1.0, 16)
-    contact = ContactEvidence(kind="clap", time_s=1.0, pts_s=1.0, uncertainty_s=0.01, sound_time_s=t, sound=np.abs(t))
+    contact = ContactEvidence(
+        kind=ContactKind.CLAP, time_s=1.0, pts_s=1.0, uncertainty_s=0.01, sound_time_s=t, sound=np.abs(t)
+    )
     drawn = (
         figures.contact_figure([(contact, [(c, t, t**2, 0.1) for c in channels])]),
         figures.response_figure([(c, [(t, t**2)], 0.1, 0.01, "note") for c in channels]),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from dataset.session.file import write_session
+from dataset.session.types import Session
 from sync import cli
 
 
-def call(monkeypatch, capsys, *arguments):
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str | Path
+) -> tuple[str | int | None, str, str]:
     """Run ``mia-sync`` and return its exit code, stdout and stderr."""
     monkeypatch.setattr(sys, "argv", ["mia-sync", *map(str, arguments)])
     with pytest.raises(SystemExit) as left:
@@ -25,21 +30,27 @@ def call(monkeypatch, capsys, *arguments):
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["-h"], ["run", "--help"], ["import", "files", "--help"], ["show", "--help"]]
 )
-def test_help_is_complete(monkeypatch, capsys, arguments):
+def test_help_is_complete(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
     code, out, _ = call(monkeypatch, capsys, *arguments)
     assert code == 0
     assert "Usage" in out
 
 
 @pytest.mark.parametrize("arguments", [[], ["import"]])
-def test_no_command_is_answered_with_the_help_and_one_line(monkeypatch, capsys, arguments):
+def test_no_command_is_answered_with_the_help_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
     code, out, err = call(monkeypatch, capsys, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("Usage:")
     assert "error: no command was given" in err
 
 
-def test_no_such_capture_is_one_clear_line(monkeypatch, capsys, tmp_path):
+def test_no_such_capture_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     code, out, err = call(monkeypatch, capsys, "run", tmp_path / "none", "--out", tmp_path / "S")
     assert code == 2
     assert out == ""
@@ -47,7 +58,9 @@ def test_no_such_capture_is_one_clear_line(monkeypatch, capsys, tmp_path):
     assert not (tmp_path / "S").exists()
 
 
-def test_every_bad_input_is_told_in_the_one_object(monkeypatch, capsys, tmp_path):
+def test_every_bad_input_is_told_in_the_one_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     code, out, _ = call(monkeypatch, capsys, "run", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "S", "--json")
     assert code == 2
     told = json.loads(out)["sessions"]
@@ -55,14 +68,18 @@ def test_every_bad_input_is_told_in_the_one_object(monkeypatch, capsys, tmp_path
     assert all(t["error"]["code"] == "bad-capture" and t["session"] is None for t in told)
 
 
-def test_a_file_that_is_no_session_is_refused(monkeypatch, capsys, tmp_path):
+def test_a_file_that_is_no_session_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     path = tmp_path / "x.h5"
     path.write_bytes(b"nothing")
     assert call(monkeypatch, capsys, "show", path)[0] == 2
     assert call(monkeypatch, capsys, "check", path)[0] == 2
 
 
-def test_a_newer_session_is_refused_in_words(monkeypatch, capsys, tmp_path):
+def test_a_newer_session_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     path = tmp_path / "new.h5"
     with h5py.File(path, "w") as file:
         file.attrs["format"] = "mia-session"
@@ -73,14 +90,18 @@ def test_a_newer_session_is_refused_in_words(monkeypatch, capsys, tmp_path):
     assert "hint: update" in err
 
 
-def test_every_session_is_checked_though_one_is_missing(monkeypatch, capsys, tmp_path):
+def test_every_session_is_checked_though_one_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (tmp_path / "x.h5").write_bytes(b"nothing")
     code, out, _ = call(monkeypatch, capsys, "check", tmp_path / "none.h5", tmp_path / "x.h5", "--json")
     assert code == 2
     assert ["no such file" in told["problems"][0] for told in json.loads(out)["sessions"]] == [True, False]
 
 
-def test_an_output_that_is_a_file_is_told_before_the_work(monkeypatch, capsys, tmp_path):
+def test_an_output_that_is_a_file_is_told_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     from dataset.capture.types import Sensor
     from dataset.capture.writer import CaptureWriter, new_capture_folder
 
@@ -92,7 +113,9 @@ def test_an_output_that_is_a_file_is_told_before_the_work(monkeypatch, capsys, t
     assert "not a folder" in json.loads(out)["sessions"][0]["error"]["why"]
 
 
-def test_text_in_a_table_is_named_by_row_and_column(monkeypatch, capsys, tmp_path):
+def test_text_in_a_table_is_named_by_row_and_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     table = tmp_path / "e.csv"
     table.write_text("time_s,a\n0,1\n0.1,x\n")
     video = tmp_path / "v.avi"
@@ -109,7 +132,12 @@ def test_text_in_a_table_is_named_by_row_and_column(monkeypatch, capsys, tmp_pat
     assert "row 3" in json.loads(out)["error"]["why"]
 
 
-def test_lag_tells_every_session_in_files_and_folders(monkeypatch, capsys, tmp_path, moving_session):
+def test_lag_tells_every_session_in_files_and_folders(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    moving_session: Callable[..., Session],
+) -> None:
     write_session(tmp_path / "late.h5", moving_session(0.6))
     (tmp_path / "more").mkdir()
     write_session(tmp_path / "more" / "noise.h5", moving_session(0.0, unrelated=True))
@@ -132,7 +160,9 @@ def test_lag_tells_every_session_in_files_and_folders(monkeypatch, capsys, tmp_p
 
 
 @pytest.mark.parametrize("bad", ["none.h5", "empty", "text.h5"])
-def test_lag_refuses_what_is_no_session(monkeypatch, capsys, tmp_path, bad):
+def test_lag_refuses_what_is_no_session(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, bad: str
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.h5").write_text("no session")
     code, out, err = call(monkeypatch, capsys, "lag", tmp_path / bad)
@@ -142,7 +172,9 @@ def test_lag_refuses_what_is_no_session(monkeypatch, capsys, tmp_path, bad):
 
 
 @pytest.mark.realdata
-def test_fix_lag_tells_what_it_removed_of_each_subject(monkeypatch, capsys, tmp_path, shared_data):
+def test_fix_lag_tells_what_it_removed_of_each_subject(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, shared_data: Path
+) -> None:
     folder = shared_data / "mia_squat" / "MIADatasetOfficial"
     code, out, _ = call(monkeypatch, capsys, "import", "mia", folder, "--out", tmp_path / "S", "--fix-lag", "--json")
     assert code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
+from pathlib import Path
 
 import av
 import numpy as np
@@ -21,7 +23,7 @@ from sync.time_unit import TimeUnit
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory):
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small grey clip."""
     path = tmp_path_factory.mktemp("video") / "clip.mp4"
     with av.open(str(path), "w") as container:
@@ -34,13 +36,13 @@ def video(tmp_path_factory):
     return path
 
 
-def table(folder, text, name="e.csv"):
+def table(folder: Path, text: str, name: str = "e.csv") -> Path:
     path = folder / name
     path.write_text(text)
     return path
 
 
-def test_values_times_blanks_and_events_are_kept(tmp_path, video):
+def test_values_times_blanks_and_events_are_kept(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,left_biceps,right_quadriceps\n0.5,10,20\n0.6,,21\n0.7,12,22.5\n")
     flashes = table(tmp_path, "time_s\n0.65\n0.55\n", "f.csv")
     exercises = table(tmp_path, "name,start_s,stop_s\nHook Punch,0.5,0.6\n", "x.csv")
@@ -82,7 +84,9 @@ def test_values_times_blanks_and_events_are_kept(tmp_path, video):
         ("time_s,a\n-1e300,1\n0,2\n", ("row 2", "out of range")),
     ],
 )
-def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(tmp_path, video, text, said):
+def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(
+    tmp_path: Path, video: Path, text: str, said: tuple[str, ...]
+) -> None:
     emg = table(tmp_path, text)
     with pytest.raises(InputError) as caught:
         import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
@@ -94,25 +98,26 @@ def test_a_bad_table_is_refused_naming_row_and_column_and_leaves_nothing(tmp_pat
 @pytest.mark.parametrize(
     ("option", "text"), [("flashes", "time_s\n1e10\n"), ("exercises", "name,start_s,stop_s\nsquat,1,1e300\n")]
 )
-def test_times_that_no_clock_holds_are_refused_in_tables_of_events(tmp_path, video, option, text):
-    emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
+def test_times_that_no_clock_holds_are_refused_in_tables_of_events(
+    tmp_path: Path, video: Path, option: str, text: str
+) -> None:
+    emg, bad = table(tmp_path, "time_s,a\n0,1\n0.1,1\n"), table(tmp_path, text, "bad.csv")
+    flashes, exercises = (bad, None) if option == "flashes" else (None, bad)
     with pytest.raises(InputError, match=r"row 2.*1e"):
-        import_files(
-            tmp_path / "cap", ImportOptions(video=video, emg=emg, **{option: table(tmp_path, text, "bad.csv")})
-        )
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises))
     assert not (tmp_path / "cap").exists()
 
 
 @pytest.mark.parametrize("name", ["f", "x"])
-def test_bad_tables_of_events_are_refused(tmp_path, video, name):
+def test_bad_tables_of_events_are_refused(tmp_path: Path, video: Path, name: str) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     bad = table(tmp_path, "time_s,name,start_s,stop_s\n1,squat,3,x\n" if name == "x" else "time_s\nsoon\n", "bad.csv")
-    given = {"exercises": bad} if name == "x" else {"flashes": bad}
+    flashes, exercises = (None, bad) if name == "x" else (bad, None)
     with pytest.raises(InputError, match="row 2"):
-        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, **given))
+        import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg, flashes=flashes, exercises=exercises))
 
 
-def test_missing_and_undecodable_inputs_are_refused(tmp_path, video):
+def test_missing_and_undecodable_inputs_are_refused(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     broken = table(tmp_path, "this is no video", "v.mp4")
     with pytest.raises(VideoError):
@@ -124,19 +129,19 @@ def test_missing_and_undecodable_inputs_are_refused(tmp_path, video):
     assert not (tmp_path / "cap").exists()
 
 
-def test_an_existing_capture_is_never_overwritten(tmp_path, video):
+def test_an_existing_capture_is_never_overwritten(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0.1,1\n")
     import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
     with pytest.raises(OutputExistsError):
         import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
 
 
-def test_blank_cells_are_not_a_number(tmp_path):
+def test_blank_cells_are_not_a_number(tmp_path: Path) -> None:
     read = read_emg(table(tmp_path, "time_s,a,b\n0,1,\n0.1, ,2\n\n"))
     assert np.isnan(read.value).tolist() == [[False, True], [True, False]]
 
 
-def test_equal_stamps_are_packets_and_are_taken(tmp_path, video):
+def test_equal_stamps_are_packets_and_are_taken(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, "time_s,a\n0,1\n0,2\n0.01,3\n0.01,4\n0.02,5\n0.02,6\n")
     with Capture.open(import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))) as capture:
         samples = decode(find_profile("float64-le"), capture.notifications(1))
@@ -144,13 +149,15 @@ def test_equal_stamps_are_packets_and_are_taken(tmp_path, video):
     assert samples.value.tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def rows_of(times, fmt="{:.6f}"):
+def rows_of(times: Iterable[float], fmt: str = "{:.6f}") -> str:
     return "time_s,a\n" + "".join(f"{fmt.format(t)},{k % 7}\n" for k, t in enumerate(times))
 
 
 @pytest.mark.parametrize("rate_hz", [10.0, 100.0, 1000.0, 2000.0])
 @pytest.mark.parametrize("unit", [TimeUnit.MS, TimeUnit.US])
-def test_times_in_another_unit_are_refused_by_its_name(tmp_path, video, rate_hz, unit):
+def test_times_in_another_unit_are_refused_by_its_name(
+    tmp_path: Path, video: Path, rate_hz: float, unit: TimeUnit
+) -> None:
     """The film of two seconds tells which, where the rate would allow either."""
     time_s = 35.9 + np.arange(round(2 * rate_hz)) / rate_hz
     emg = table(tmp_path, rows_of(time_s * unit.per_second))
@@ -164,7 +171,7 @@ def test_times_in_another_unit_are_refused_by_its_name(tmp_path, video, rate_hz,
 
 
 @pytest.mark.parametrize("rate_hz", [5.0, 10.0, 1000.0])
-def test_seconds_are_seconds(tmp_path, rate_hz):
+def test_seconds_are_seconds(tmp_path: Path, rate_hz: float) -> None:
     """Also where the table is much longer than the film."""
     read = read_emg(table(tmp_path, rows_of(np.arange(3000) / rate_hz)), film_s=2.0)
     np.testing.assert_allclose(read.time_s, np.arange(3000) / rate_hz, atol=1e-6)
@@ -172,7 +179,7 @@ def test_seconds_are_seconds(tmp_path, rate_hz):
     assert read_emg(slow, time_unit=TimeUnit.S).time_s[-1] == 98.0
 
 
-def test_flashes_and_exercises_have_the_tables_unit(tmp_path, video):
+def test_flashes_and_exercises_have_the_tables_unit(tmp_path: Path, video: Path) -> None:
     emg = table(tmp_path, rows_of(1456704054000000 + 10_000 * np.arange(50), "{:.0f}"))
     flashes = table(tmp_path, "time_s\n1456704054100000\n", "f.csv")
     exercises = table(tmp_path, "name,start_s,stop_s\nsquat,1456704054100000,1456704054200000\n", "x.csv")
@@ -195,7 +202,9 @@ def test_flashes_and_exercises_have_the_tables_unit(tmp_path, video):
         ([3.2e7, *np.arange(30) / 10], 3, 2),
     ],
 )
-def test_a_clock_that_was_set_is_refused_by_row_and_can_be_cut(tmp_path, video, times, row, longest):
+def test_a_clock_that_was_set_is_refused_by_row_and_can_be_cut(
+    tmp_path: Path, video: Path, times: list[float], row: int, longest: int
+) -> None:
     emg = table(tmp_path, rows_of(times))
     with pytest.raises(InputError, match=f"row {row}, column 'time_s'") as caught:
         import_files(tmp_path / "cap", ImportOptions(video=video, emg=emg))
@@ -210,13 +219,13 @@ def test_a_clock_that_was_set_is_refused_by_row_and_can_be_cut(tmp_path, video, 
         read_emg(emg, epoch=9)
 
 
-def test_a_table_of_days_is_refused_before_anything_is_laid_out_over_it(tmp_path):
+def test_a_table_of_days_is_refused_before_anything_is_laid_out_over_it(tmp_path: Path) -> None:
     emg = table(tmp_path, rows_of(np.arange(40) * 8000.0))
     with pytest.raises(InputError, match=r"span 3\.6 days"):
         read_emg(emg, time_unit=TimeUnit.S)
 
 
-def test_a_capture_that_spans_a_year_is_refused_before_memory_is_taken(tmp_path):
+def test_a_capture_that_spans_a_year_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left", profile=find_profile("float64-le"))
     writer = CaptureWriter(
         tmp_path, subject="S01", sensors=[sensor], header=CaptureHeader(host_clock="file", clock_resolution_ns=1)
@@ -229,7 +238,7 @@ def test_a_capture_that_spans_a_year_is_refused_before_memory_is_taken(tmp_path)
 
 
 @pytest.mark.parametrize("pattern", ["rate change", "gaps", "rows missing"])
-def test_exact_times_reach_the_recording(tmp_path, video, pattern):
+def test_exact_times_reach_the_recording(tmp_path: Path, video: Path, pattern: str) -> None:
     """A rate that halves was half a second off, twenty gaps 204 ms, one row of twenty missing 25 ms."""
     rng = np.random.default_rng(1)
     time_s = 35.619925 + np.concatenate([np.arange(3000) / 1000, 3 + np.arange(1500) / 500])

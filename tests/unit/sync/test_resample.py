@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.session.types import ExerciseTable, Pose
-from dataset.support.disk_arrays import blocks, concatenate
+from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.disk_arrays import block_rows, concatenate
 from sync import resample
+from tests.present import present
 
 
-def pose_of(frame_time_s, missing=()):
+def pose_of(frame_time_s: FloatArray, missing: Sequence[int] = ()) -> Pose:
     """Keypoints that move on a line, found in all frames but some."""
     x = 100.0 + 30.0 * np.asarray(frame_time_s)
     flat = np.repeat(np.stack([x, 2 * x], axis=1)[:, None], 25, axis=1)
@@ -28,13 +30,13 @@ def pose_of(frame_time_s, missing=()):
     )  # fmt: skip
 
 
-def test_grid_times_are_multiples_of_a_tenth_inside_the_span():
+def test_grid_times_are_multiples_of_a_tenth_inside_the_span() -> None:
     assert resample.grid_times(0.05, 0.42) == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert resample.grid_times(-0.1, 0.1) == pytest.approx([-0.1, 0.0, 0.1])
     assert len(resample.grid_times(3.0, 1.0)) == 0
 
 
-def test_a_cubic_keeps_the_variance_that_a_line_loses():
+def test_a_cubic_keeps_the_variance_that_a_line_loses() -> None:
     rng = np.random.default_rng(0)
     fine = np.arange(0, 60, 0.01)
     smooth = np.convolve(rng.normal(0, 1, len(fine)), np.hanning(35), "same")
@@ -49,7 +51,7 @@ def test_a_cubic_keeps_the_variance_that_a_line_loses():
     assert abs(lost_by_cubic) < 0.4 * lost_by_line
 
 
-def test_gaps_stay_empty():
+def test_gaps_stay_empty() -> None:
     time_s = np.concatenate([np.arange(0, 2, 0.1), np.arange(3.0, 5, 0.1)])
     run = np.repeat([0, 1], 20)
     level = resample.sensor_on_grid(resample.grid_times(0, 5), time_s, time_s**2, run)
@@ -59,9 +61,9 @@ def test_gaps_stay_empty():
     assert np.isfinite(level[(at <= 1.9) | ((at >= 3.0) & (at <= 4.9))]).all()
 
 
-def test_a_waveform_is_enveloped_before_it_is_sampled():
+def test_a_waveform_is_enveloped_before_it_is_sampled() -> None:
     time_s = np.arange(0, 10, 1e-3)
-    wave = (1 + (time_s > 5)) * np.sin(2 * np.pi * 130 * time_s)
+    wave = np.where(time_s > 5, 2.0, 1.0) * np.sin(2 * np.pi * 130 * time_s)
     at = resample.grid_times(1, 9)
     level = resample.sensor_on_grid(at, time_s, wave, np.zeros(len(time_s), dtype=np.int64))
     assert level[at < 4] == pytest.approx(2 / np.pi, abs=0.03)
@@ -70,7 +72,7 @@ def test_a_waveform_is_enveloped_before_it_is_sampled():
 
 @pytest.mark.parametrize("rate_hz", [10.0, 150.0, 1000.0])
 @pytest.mark.parametrize("block", [64, 1500])
-def test_the_level_is_the_same_in_blocks(monkeypatch, rate_hz, block):
+def test_the_level_is_the_same_in_blocks(rate_hz: float, block: int) -> None:
     """Runs of many blocks, of one, shorter than the filters' memory, too short to be told, and of a few values."""
     rng = np.random.default_rng(4)
     time_s = np.arange(0, 40, 1 / rate_hz) + rng.uniform(-0.2, 0.2, round(40 * rate_hz)) / rate_hz
@@ -79,16 +81,16 @@ def test_the_level_is_the_same_in_blocks(monkeypatch, rate_hz, block):
     time_s += run
     at = resample.grid_times(-3, 50)
     whole = resample.sensor_on_grid(at, time_s, value, run)
-    monkeypatch.setattr(resample, "blocks", partial(blocks, size=block))
-    in_blocks = resample.sensor_on_grid(at, time_s, value, run)
+    with block_rows(block):
+        in_blocks = resample.sensor_on_grid(at, time_s, value, run)
     assert np.isfinite(whole).sum() > 350
     assert np.array_equal(np.isnan(in_blocks), np.isnan(whole))
     there = np.isfinite(whole)
     assert in_blocks[there] == pytest.approx(whole[there], rel=1e-10)
 
 
-def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid():
-    def minutes():
+def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid() -> None:
+    def minutes() -> Iterator[tuple[FloatArray, FloatArray, IntArray]]:
         t = np.arange(0, 60, 1e-3)
         for k in range(30):
             yield t + 60 * k, (1 + k) * np.sin(2 * np.pi * 130 * t), np.full(len(t), k // 20)
@@ -104,7 +106,7 @@ def test_half_an_hour_of_a_waveform_takes_little_memory_on_its_way_to_the_grid()
 
 
 @pytest.mark.parametrize("rate_hz", [10.0, 1000.0])
-def test_a_value_that_came_twice_has_one_time(rate_hz):
+def test_a_value_that_came_twice_has_one_time(rate_hz: float) -> None:
     time_s = np.repeat(np.arange(0, 20, 1 / rate_hz), 1 + (np.arange(20 * rate_hz) % 30 == 7))
     run = np.zeros(len(time_s), dtype=np.int64)
     at = resample.grid_times(1, 19)
@@ -117,14 +119,14 @@ def test_a_value_that_came_twice_has_one_time(rate_hz):
     assert np.isnan(resample.sensor_on_grid(at, np.full(5, 2.0), np.ones(5), np.zeros(5, dtype=np.int64))).all()
 
 
-def test_a_failed_channel_is_all_empty():
+def test_a_failed_channel_is_all_empty() -> None:
     at = resample.grid_times(0, 1)
     emg = resample.emg_on_grid(at, {"a": None, "b": (at, at, np.zeros(len(at), dtype=np.int64))})
     assert np.isnan(emg[:, 0]).all()
     assert emg[:, 1] == pytest.approx(at)
 
 
-def test_keypoints_are_taken_between_the_frames_at_their_own_times():
+def test_keypoints_are_taken_between_the_frames_at_their_own_times() -> None:
     frames = np.sort(np.random.default_rng(1).uniform(0, 5, 150))
     at = resample.grid_times(frames[0], frames[-1])
     found = resample.pose_on_grid(at, frames, pose_of(frames))["keypoints_2d"]
@@ -133,7 +135,7 @@ def test_keypoints_are_taken_between_the_frames_at_their_own_times():
     assert found[good, 0, 0] == pytest.approx(100 + 30 * at[good], abs=30 * np.median(np.diff(frames)))
 
 
-def test_a_regular_movement_is_exact_between_regular_frames():
+def test_a_regular_movement_is_exact_between_regular_frames() -> None:
     frames = np.arange(0.013, 4, 1 / 30)
     at = resample.grid_times(0.1, 3.8)
     found = resample.pose_on_grid(at, frames, pose_of(frames))
@@ -141,7 +143,7 @@ def test_a_regular_movement_is_exact_between_regular_frames():
     assert found["confidence"] == pytest.approx(1.0)
 
 
-def test_one_found_neighbour_counts_only_within_half_a_frame():
+def test_one_found_neighbour_counts_only_within_half_a_frame() -> None:
     frames = np.arange(0, 2, 1 / 30)
     near, far = 0.1 + 0.2 / 30, 0.1 + 0.8 / 30
     found = resample.pose_on_grid(np.array([near, far]), frames, pose_of(frames, missing=[4]))["keypoints_2d"]
@@ -149,14 +151,14 @@ def test_one_found_neighbour_counts_only_within_half_a_frame():
     assert np.isnan(found[1]).all()
 
 
-def test_nothing_is_bridged_over_dropped_frames():
+def test_nothing_is_bridged_over_dropped_frames() -> None:
     frames = np.concatenate([np.arange(0, 1, 1 / 30), np.arange(1.5, 2.5, 1 / 30)])
     found = resample.pose_on_grid(np.array([1.2, 1.3]), frames, pose_of(frames))["keypoints_2d"]
     assert np.isnan(found).all()
     assert resample.nearest_frame(np.array([1.2, 1.52]), frames).tolist()[0] == -1
 
 
-def test_the_nearest_frame_of_each_grid_time_is_asked_for():
+def test_the_nearest_frame_of_each_grid_time_is_asked_for() -> None:
     frames = np.arange(0.004, 10, 1 / 30)
     at = resample.grid_times(0.05, 9.9)
     wanted = resample.frames_to_look_at(at, frames)
@@ -164,7 +166,7 @@ def test_the_nearest_frame_of_each_grid_time_is_asked_for():
     assert set(resample.nearest_frame(at, frames)) == set(wanted.tolist())
 
 
-def test_of_two_near_frames_the_one_seen_already_is_taken():
+def test_of_two_near_frames_the_one_seen_already_is_taken() -> None:
     frames = np.arange(0, 3, 1 / 30)
     at = np.array([1.0 + 0.48 / 30, 2.0 + 0.3 / 30])
     assert resample.frames_to_look_at(at, frames).tolist() == [30, 60]
@@ -173,7 +175,7 @@ def test_of_two_near_frames_the_one_seen_already_is_taken():
     assert resample.frames_to_look_at(at, frames, np.zeros(0, dtype=np.int64)).tolist() == [30, 60]
 
 
-def test_a_slow_or_a_lost_frame_is_made_up_for_by_both_neighbours():
+def test_a_slow_or_a_lost_frame_is_made_up_for_by_both_neighbours() -> None:
     at = np.array([1.0])
     slow = np.arange(0.967, 3, 1 / 12)
     assert resample.frames_to_look_at(np.array([1.01]), slow).tolist() == [0, 1]
@@ -185,16 +187,17 @@ def test_a_slow_or_a_lost_frame_is_made_up_for_by_both_neighbours():
 
 
 @given(seed=st.integers(0, 10_000), spacing_s=st.sampled_from([1 / 60, 1 / 30, 1 / 24, 1 / 12]), lost=st.floats(0, 0.3))
-def test_what_is_asked_for_is_enough(seed, spacing_s, lost):
+def test_what_is_asked_for_is_enough(seed: int, spacing_s: float, lost: float) -> None:
     """Keypoints from the frames asked for alone are there wherever those from all frames are."""
     rng = np.random.default_rng(seed)
     frames = np.arange(0, 5, spacing_s)
     frames = (frames + rng.uniform(-0.3, 0.3, len(frames)) * spacing_s)[rng.random(len(frames)) >= lost]
     at = resample.grid_times(frames[0], frames[-1])
     everything = pose_of(frames)
+    keypoints = present(everything.keypoints_2d)
     wanted = resample.frames_to_look_at(at, frames)
     some = Pose(
-        keypoints_2d=everything.keypoints_2d[wanted], keypoints_3d=None, confidence=everything.confidence[wanted],
+        keypoints_2d=keypoints[wanted], keypoints_3d=None, confidence=everything.confidence[wanted],
         frame_index=wanted, backend="test", model_sha256="",
     )  # fmt: skip
     of_all, of_some = (resample.pose_on_grid(at, frames, p)["keypoints_2d"][:, 0, 0] for p in (everything, some))
@@ -204,7 +207,7 @@ def test_what_is_asked_for_is_enough(seed, spacing_s, lost):
     assert of_some[there] == pytest.approx(100 + 30 * at[there], abs=30 * max(0.6 * spacing_s, 0.025) + 1e-6)
 
 
-def test_a_cubic_through_nearest_frames_is_no_worse_than_a_line_between_neighbours():
+def test_a_cubic_through_nearest_frames_is_no_worse_than_a_line_between_neighbours() -> None:
     frames = np.arange(0.0, 60, 1 / 29.97)
     at = resample.grid_times(1, 59)
     wave = 100.0 * np.sin(2 * np.pi * 1.2 * frames)
@@ -221,7 +224,7 @@ def test_a_cubic_through_nearest_frames_is_no_worse_than_a_line_between_neighbou
     assert by_cubic < by_line < 1.0
 
 
-def test_confidence_stays_within_its_bounds():
+def test_confidence_stays_within_its_bounds() -> None:
     frames = np.arange(0, 4, 1 / 30)
     pose = pose_of(frames)
     confidence = np.where(np.arange(len(frames)) % 6 < 3, 1.0, 0.0)[:, None].repeat(25, axis=1)
@@ -234,7 +237,7 @@ def test_confidence_stays_within_its_bounds():
     assert found.max() <= 1.0
 
 
-def test_half_an_hours_keypoints_take_little_memory_on_their_way_to_the_grid():
+def test_half_an_hours_keypoints_take_little_memory_on_their_way_to_the_grid() -> None:
     frames = np.arange(0, 1800, 1 / 10)
     pose = pose_of(frames, missing=[500])
     at = resample.grid_times(1, 1799)
@@ -247,7 +250,7 @@ def test_half_an_hours_keypoints_take_little_memory_on_their_way_to_the_grid():
 
 
 @given(usable=st.lists(st.booleans(), max_size=40))
-def test_runs_are_numbered_in_order_and_breaks_are_minus_one(usable):
+def test_runs_are_numbered_in_order_and_breaks_are_minus_one(usable: list[bool]) -> None:
     number = resample.number_runs(np.array(usable, dtype=bool))
     assert len(number) == len(usable)
     for i, flag in enumerate(usable):
@@ -258,7 +261,7 @@ def test_runs_are_numbered_in_order_and_breaks_are_minus_one(usable):
     assert starts == list(range(len(starts)))
 
 
-def test_each_row_is_labelled_with_the_exercise_of_its_time():
+def test_each_row_is_labelled_with_the_exercise_of_its_time() -> None:
     table = ExerciseTable(name=("squat", "lunge"), start_s=np.array([0.2, 0.6]), stop_s=np.array([0.4, 0.7]))
     assert resample.exercise_at(resample.grid_times(0, 0.8), table) == (
         "",

@@ -13,6 +13,7 @@ import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
+from bumble.transport.common import StreamPacketSink
 
 from acquire.bluetooth.bumble_backend import make_radio
 from acquire.bluetooth.bumble_host import Central
@@ -21,6 +22,7 @@ from acquire.virtual.devices.m40 import M40Identity, Spoil, VirtualM40
 from acquire.virtual.devices.simulated_link import SUPERVISION_TIMEOUT_S, SimulatedLink, serve_controller
 from dataset.sensors.profile import find_profile
 from dataset.support.clock import now_ns
+from tests.present import present
 
 M40 = find_profile("anr-m40")
 ANALOG = M40.stream.characteristic
@@ -80,7 +82,7 @@ async def rig(n: int = 8, period_ns: int = 100_000_000, **identity: object) -> A
             air,
             M40Identity(channel=f"c{i}", address=f"C0:00:00:00:00:{i:02X}", serial=f"S{i:03d}", **identity),  # type: ignore[arg-type]
             Metronome(period_ns),
-            lambda *_, i=i: struct.pack("<H", 100 + i),  # type: ignore[misc]
+            lambda *_, i=i: struct.pack("<H", 100 + i),
         )
         for i in range(n)
     ]
@@ -105,9 +107,11 @@ async def test_eight_sensors_of_one_name_stream_at_ten_hertz() -> None:
         for client in clients:
             serial = (await client.read_gatt_char(M40.identity.serial)).decode()
             values = received.setdefault(serial, [])
-            await client.start_notify(
-                ANALOG, lambda _, data, values=values: values.append(struct.unpack(M40.stream.format, data)[0])
-            )
+
+            def keep(_: object, data: bytearray, values: list[int] = values) -> None:
+                values.append(struct.unpack(M40.stream.format, data)[0])
+
+            await client.start_notify(ANALOG, keep)
         await asyncio.sleep(1.5)
         assert sorted(received) == [f"S{i:03d}" for i in range(8)]
         for serial, values in received.items():
@@ -118,13 +122,14 @@ async def test_eight_sensors_of_one_name_stream_at_ten_hertz() -> None:
 
 
 async def test_battery_may_be_absent_and_the_led_pattern_is_checked() -> None:
+    led = present(M40.identify).characteristic
     async with rig(1, battery_percent=None) as r, r.client("C0:00:00:00:00:00") as client:
         assert client.services.get_characteristic(M40.identity.battery) is None
         assert client.mtu_size == 247
-        await client.write_gatt_char(M40.identify.characteristic, b"\x07", response=True)
-        assert await client.read_gatt_char(M40.identify.characteristic) == b"\x07"
+        await client.write_gatt_char(led, b"\x07", response=True)
+        assert await client.read_gatt_char(led) == b"\x07"
         with pytest.raises(BleakGATTProtocolError):
-            await client.write_gatt_char(M40.identify.characteristic, b"\x19", response=True)
+            await client.write_gatt_char(led, b"\x19", response=True)
         assert r.sensors[0].led_pattern == 7
 
 
@@ -283,6 +288,8 @@ async def test_a_vanished_controller_ends_every_connection() -> None:
         await client.connect()
         link = r.sensors[0]._air
         central = next(c for c in link.controllers if c.name == "central")
+        assert isinstance(central.host, StreamPacketSink)
+        assert isinstance(central.host.transport, asyncio.WriteTransport)
         central.host.transport.abort()
         await asyncio.wait_for(lost.wait(), 1)
         with pytest.raises(BleakError):

@@ -99,15 +99,11 @@ def test_slots_bind_to_the_serial_whatever_the_order_of_discovery(fakes: Any) ->
     assert [s.address[-2:] for s in manager.sensors] == ["04", "03", "02", "01"]
 
 
-def test_a_refused_and_a_late_sensor_come_in_while_the_others_stream(
-    fakes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
-    monkeypatch.setattr("acquire.bluetooth.scanner.SCAN_S", 0.3)
+def test_a_refused_and_a_late_sensor_come_in_while_the_others_stream(fakes: Any) -> None:
     sensors = fakes.sensors(3)
     sensors[0].refusals = 2
     sensors[2].switched_on = False
-    manager = SensorManager(fakes.hardware(sensors), EventLog())
+    manager = SensorManager(fakes.hardware(sensors, scan_s=0.3, settle_s=0.1), EventLog())
     manager.start()
     fakes.wait_until(lambda: sum(s.state == "streaming" for s in manager.statuses()) == 2, 12)
     sensors[2].switched_on = True
@@ -159,7 +155,7 @@ def test_a_lost_client_has_been_disconnected_before_its_sensor_is_connected_agai
         for n in range(1, 4):
             fakes.wait_until(lambda: all_stream(manager))
             sensors[0].drop()
-            fakes.wait_until(lambda n=n: any(s.reconnects == n for s in manager.statuses()))  # type: ignore[misc]
+            fakes.wait_until(lambda n=n: any(s.reconnects == n for s in manager.statuses()))
     done = [what for what, address in hardware.air.history if address == sensors[0].address]
     assert done == ["connected", "disconnected"] * 4
 
@@ -199,12 +195,10 @@ def test_a_serial_that_could_not_be_read_is_asked_for_again(fakes: Any) -> None:
     assert "sensor without a slot" not in what(event_log)
 
 
-def test_a_sensor_of_no_slot_is_let_go_told_once_and_left_alone(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.05)
-    monkeypatch.setattr("acquire.bluetooth.scanner.SCAN_S", 0.1)
+def test_a_sensor_of_no_slot_is_let_go_told_once_and_left_alone(fakes: Any) -> None:
     sensors = fakes.sensors(2)
     sensors[0].serial = ""  # it does not tell; and the rig names its slots by serial
-    event_log, hardware = EventLog(), fakes.hardware(sensors)
+    event_log, hardware = EventLog(), fakes.hardware(sensors, scan_s=0.1, settle_s=0.05)
     hardware.sensors = tuple(replace(s, serial=f"SN{s.slot:03}") for s in fakes.slots(2))
     with running(hardware, event_log) as manager:
         fakes.wait_until(lambda: manager.statuses()[1].state == "streaming" and what(event_log).count("not found") >= 2)
@@ -213,17 +207,14 @@ def test_a_sensor_of_no_slot_is_let_go_told_once_and_left_alone(fakes: Any, monk
     assert what(event_log).count("sensor without a slot") == 1
 
 
-def test_a_sensor_whose_slot_waits_before_its_next_try_is_no_stranger(
-    fakes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.02)
-    monkeypatch.setattr("acquire.bluetooth.scanner.SCAN_S", 0.05)
+def test_a_sensor_whose_slot_waits_before_its_next_try_is_no_stranger(fakes: Any) -> None:
     sensors = fakes.sensors(2)
     sensors[0].unsubscribable = 3
     sensors[1].switched_on = False  # so that somebody scans all the time
     event_log = EventLog()
     slots = tuple(replace(s, serial=f"SN{s.slot:03}") for s in fakes.slots(2))
-    with running(fakes.hardware(sensors, slots=slots), event_log) as manager:
+    hardware = fakes.hardware(sensors, slots=slots, scan_s=0.05, settle_s=0.02)
+    with running(hardware, event_log) as manager:
         fakes.wait_until(lambda: manager.statuses()[0].state == "streaming", 10)
     assert "sensor without a slot" not in what(event_log)
 
@@ -290,7 +281,7 @@ def test_a_blocked_loop_is_told_and_no_sensor_is_blamed(fakes: Any) -> None:
 
 
 def test_no_bluetooth_is_one_clear_error(fakes: Any) -> None:
-    class Deaf(fakes.hardware):  # type: ignore[name-defined,misc]
+    class Deaf(fakes.hardware):  # type: ignore[misc]
         async def open_radio(self) -> Any:
             raise OSError("no such device")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from typing import Any
 
 import pytest
 from bleak import BleakClient, BleakScanner
@@ -16,6 +17,7 @@ from acquire.rig.real import RealHardware
 from acquire.virtual.devices.m40 import M40Identity, VirtualM40
 from acquire.virtual.devices.simulated_link import SimulatedLink, VirtualController
 from dataset.support.errors import HardwareError, InputError
+from tests.present import present
 
 
 class Metronome:
@@ -41,13 +43,15 @@ async def test_a_controller_at_a_transport_carries_a_sensors_values() -> None:
     )
     await sensor.start()
     listening = socket.create_server(("127.0.0.1", 0))
-    server = await open_tcp_server_transport_with_socket(listening)
+    server: Any = await open_tcp_server_transport_with_socket(listening)  # of a class inside that function
     controller: Controller = VirtualController("dongle", host_source=server.source, host_sink=server.sink, link=air)
     hardware = RealHardware(parse_rig("", "rig.toml"), f"tcp-client:127.0.0.1:{listening.getsockname()[1]}")
     radio = await hardware.open_radio()
     values: list[bytes] = []
     try:
-        device = await BleakScanner.find_device_by_name("ANR Corp M40", timeout=5, backend=radio.scanner_backend)
+        device = await BleakScanner.find_device_by_name(
+            "ANR Corp M40", timeout=5, backend=present(radio.scanner_backend)
+        )
         assert device is not None
         async with BleakClient(device, backend=radio.client_backend) as client:
             await client.start_notify("2a58", lambda _, value: values.append(bytes(value)))

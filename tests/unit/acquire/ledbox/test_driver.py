@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acquire.event_log import EventLog
-from acquire.ledbox.driver import LedBox
+from acquire.ledbox.driver import LedBox, LedBoxWaits
 from acquire.recording.row_writer import RowWriter
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
@@ -137,14 +137,12 @@ def test_a_wrong_speed_is_named_as_such_and_does_not_hang(box_twin: Callable[...
     assert "115200" in caught.value.hint
 
 
-def test_an_unplugged_box_is_lost_found_and_dated_again(
-    box_twin: Callable[..., Any], fakes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.ledbox.driver.REOPEN_EVERY_S", 0.1)
+def test_an_unplugged_box_is_lost_found_and_dated_again(box_twin: Callable[..., Any], fakes: Any) -> None:
     first, second, event_log = box_twin(), box_twin(start_us=77), EventLog()
-    box = LedBox(first.port, event_log)
     # The system gives it another name when it is plugged in again.
-    monkeypatch.setattr("acquire.ledbox.driver.find_port", lambda _identity, _port: second.port)
+    box = LedBox(
+        first.port, event_log, waits=LedBoxWaits(reopen_every_s=0.1), find=lambda _identity, _port: second.port
+    )
     box.flash(50)
     first.unplug()
     fakes.wait_until(lambda: bool(box.failure), 5)
@@ -161,12 +159,10 @@ def test_an_unplugged_box_is_lost_found_and_dated_again(
 
 
 def test_a_box_whose_program_hangs_is_said_once_and_when_it_answers_again(
-    box_twin: Callable[..., Any], fakes: Any, monkeypatch: pytest.MonkeyPatch
+    box_twin: Callable[..., Any], fakes: Any
 ) -> None:
-    monkeypatch.setattr("acquire.ledbox.driver.SILENT_S", 0.3)
-    monkeypatch.setattr("acquire.ledbox.driver.IDLE_PINGS_EVERY_S", 0.1)
     twin, event_log = box_twin(), EventLog()
-    box = LedBox(twin.port, event_log)
+    box = LedBox(twin.port, event_log, waits=LedBoxWaits(silent_s=0.3, pings_every_s=0.1))
     twin.mute = True
     fakes.wait_until(lambda: len(event_log.recent(9)) == 1, 5)
     time.sleep(0.7)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from acquire.event_log import EventLog
 from acquire.ledbox.driver import PROGRAM, LedBox
+from acquire.ledbox.flasher import Flash
 from acquire.virtual.devices.box import answer
 
 SKETCH = Path(__file__).resolve().parents[4] / "docs/hardware/mia_led_box/mia_led_box.ino"
@@ -78,7 +79,7 @@ def board(program: Path) -> Iterator[Board]:
 
 def test_the_recorder_drives_it_and_dates_its_light(board: Board) -> None:
     box = LedBox(board.port, EventLog())
-    flashes = []
+    flashes: list[Flash] = []
     while len(flashes) < 20 or (flashes[-1].detail["box_us"] <= 1 << 32 and len(flashes) < 200):
         flashes.append(box.flash(20))
         time.sleep(0.03)

@@ -133,7 +133,10 @@ def test_a_video_without_a_whole_header_is_said_and_the_rest_is_kept(fakes: Any,
 
 
 def test_every_kind_of_mismatch_is_found(fakes: Any, tmp_path: Path) -> None:
-    folder = recorded(fakes, tmp_path, lambda w: (w.folder / "video.mkv").write_bytes(b"v") and None, close=True)
+    def film(writer: CaptureWriter) -> None:
+        (writer.folder / "video.mkv").write_bytes(b"v")
+
+    folder = recorded(fakes, tmp_path, film, close=True)
     assert verify(folder) == ()
     (folder / "truth.json").write_text("{}")
     assert verify(folder) == (), "the truth of a virtual rig is no part of the capture"

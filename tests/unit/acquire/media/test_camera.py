@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from acquire.event_log import EventLog
-from acquire.media.camera import Camera
+from acquire.media.camera import Camera, CameraWaits
 from acquire.media.orientation import UPRIGHT
 
 
@@ -35,7 +36,7 @@ class Misbehaving:
 
     def __init__(self, what: str = "", n: int = 20, *, picture: int | None = None) -> None:
         self.what, self.n, self.picture = what, n, picture
-        self.asked: dict[str, Any] = {}
+        self.asked: Mapping[str, Any] = {}
         self.n_read = 0
         self.let_go = threading.Event()
         self.released = False
@@ -59,11 +60,7 @@ class Misbehaving:
         self.released = True
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.media.camera.REOPEN_EVERY_S", 0.05)
-    monkeypatch.setattr("acquire.media.camera.SILENT_S", 0.3)
-    monkeypatch.setattr("acquire.media.camera.WATCH_EVERY_S", 0.02)
+HURRIED = CameraWaits(silent_s=0.3, watch_every_s=0.02, reopen_every_s=0.05)
 
 
 def said(event_log: EventLog) -> list[str]:
@@ -84,7 +81,7 @@ def test_whatever_fails_the_camera_is_opened_again_under_a_new_epoch(
 ) -> None:
     first, second, event_log, taken = Misbehaving(what), Misbehaving(), EventLog(), Taken()
     request.addfinalizer(first.let_go.set)
-    camera = Camera(first, lambda: second, event_log)
+    camera = Camera(first, lambda: second, event_log, HURRIED)
     camera.attach(taken)  # type: ignore[arg-type]
     fakes.wait_until(lambda: second.n_read > 10, 5)
     assert camera.status().state == "running"
@@ -103,7 +100,7 @@ def test_whatever_fails_the_camera_is_opened_again_under_a_new_epoch(
 
 def test_a_hung_read_that_returns_late_delivers_nothing_and_lets_go_of_its_camera(fakes: Any) -> None:
     first, second, taken = Misbehaving("hang"), Misbehaving(picture=7), Taken()
-    camera = Camera(first, lambda: second, EventLog())
+    camera = Camera(first, lambda: second, EventLog(), HURRIED)
     camera.attach(taken)  # type: ignore[arg-type]
     fakes.wait_until(lambda: any(epoch == 1 for epoch, _ in taken.frames), 5)
     n_first = sum(epoch == 0 for epoch, _ in taken.frames)
@@ -113,8 +110,7 @@ def test_a_hung_read_that_returns_late_delivers_nothing_and_lets_go_of_its_camer
     assert sum(epoch == 0 for epoch, _ in taken.frames) == n_first == 20
 
 
-def test_opening_that_hangs_is_given_up_with_growing_patience(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.media.camera.OPEN_PATIENCE_S", 0.1)
+def test_opening_that_hangs_is_given_up_with_growing_patience(fakes: Any) -> None:
     opened_s: list[float] = []
     let_go = threading.Event()
 
@@ -123,7 +119,7 @@ def test_opening_that_hangs_is_given_up_with_growing_patience(fakes: Any, monkey
         let_go.wait()
 
     event_log = EventLog()
-    camera = Camera(Misbehaving("fail"), open_hangs, event_log)
+    camera = Camera(Misbehaving("fail"), open_hangs, event_log, replace(HURRIED, open_patience_s=0.1))
     fakes.wait_until(lambda: len(opened_s) == 3, 5)
     waits_s = np.diff(opened_s)
     assert waits_s[1] > 1.5 * waits_s[0]
@@ -141,7 +137,7 @@ def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_se
         return opened[-1]
 
     event_log = EventLog()
-    camera = Camera(Misbehaving(picture=0), reopen, event_log)
+    camera = Camera(Misbehaving(picture=0), reopen, event_log, HURRIED)
     fakes.wait_until(lambda: bool(opened) and opened[-1].n_read > 100, 10)
     assert camera.status().state == "running"
     camera.close()
@@ -151,10 +147,10 @@ def test_a_picture_that_stays_the_same_after_opening_again_is_what_the_camera_se
 
 def test_a_camera_that_comes_back_with_another_size_is_refused_and_said(fakes: Any) -> None:
     other = Misbehaving()
-    other.width = 32  # type: ignore[misc]
+    other.width = 32
     event_log = EventLog()
     sources = iter([other, Misbehaving()])
-    camera = Camera(Misbehaving("fail"), lambda: next(sources, None), event_log)
+    camera = Camera(Misbehaving("fail"), lambda: next(sources, None), event_log, HURRIED)
     fakes.wait_until(lambda: "the camera is back" in said(event_log), 5)
     camera.close()
     assert other.released
@@ -164,7 +160,7 @@ def test_a_camera_that_comes_back_with_another_size_is_refused_and_said(fakes: A
 def test_closing_does_not_wait_for_a_read_that_hangs(fakes: Any, request: pytest.FixtureRequest) -> None:
     source, event_log = Misbehaving("hang", n=3), EventLog()
     request.addfinalizer(source.let_go.set)
-    camera = Camera(source, lambda: None, event_log)
+    camera = Camera(source, lambda: None, event_log, HURRIED)
     fakes.wait_until(lambda: source.n_read > 3, 5)
     began = time.monotonic()
     camera.close()
@@ -172,13 +168,12 @@ def test_closing_does_not_wait_for_a_read_that_hangs(fakes: Any, request: pytest
     assert said(event_log)[-1] == "the camera's read hangs; leaving it"
 
 
-def test_what_was_asked_and_what_is_given_are_logged(fakes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.media.frame_rate.WINDOW_S", 0.4)
-    monkeypatch.setattr("acquire.media.frame_rate._JUDGE_EVERY_S", 0.05)
+def test_what_was_asked_and_what_is_given_are_logged(fakes: Any) -> None:
     source = fakes.camera(50.0)
     source.asked = {"asked": {"width": 1280}, "codec": "MJPG"}
     event_log = EventLog()
-    camera = Camera(source, lambda: None, event_log)
+    waits = replace(HURRIED, rate_window_s=0.4, judge_rate_every_s=0.05)
+    camera = Camera(source, lambda: None, event_log, waits)
     measured: Callable[[], Any] = lambda: [r for r in event_log.recent(9) if r.what == "the camera's rate"]  # noqa: E731
     fakes.wait_until(lambda: bool(measured()), 5)
     camera.close()

@@ -99,26 +99,28 @@ def test_level_of_silence_and_full_scale() -> None:
     assert abs(level_db(np.full(100, -32768, np.int16))) < 1e-9
 
 
-def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("acquire.media.microphone.SILENT_S", 0.1)
+def test_a_microphone_that_stops_is_said_once_and_when_it_is_back(fakes: Any) -> None:
     source, event_log = fakes.microphone(), EventLog()
-    microphone = Microphone(source, event_log)
+    microphone = Microphone(source, event_log, silent_s=0.1)
     fakes.wait_until(lambda: microphone.status().blocks > 2)
+
+    def rows_after_watching() -> int:
+        microphone.watch()
+        return len(event_log.recent(9))
+
     microphone.watch()
     source.stop()
-    fakes.wait_until(lambda: [microphone.watch(), len(event_log.recent(9))][1] == 1)
+    fakes.wait_until(lambda: rows_after_watching() == 1)
     microphone.watch()
     source._stop.clear()
     source.start(microphone._on_block)
-    fakes.wait_until(lambda: [microphone.watch(), len(event_log.recent(9))][1] == 2)
+    fakes.wait_until(lambda: rows_after_watching() == 2)
     microphone.close()
     rows = [row.what for row in event_log.recent(9)]
     assert rows == ["the microphone is silent: no block comes", "the microphone is back"]
 
 
-def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fakes: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("acquire.media.microphone.SILENT_S", 0.1)
-    monkeypatch.setattr("acquire.media.microphone.RETRY_S", 0.1)
+def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fakes: Any) -> None:
     tries: list[str] = []
     second = fakes.microphone()
 
@@ -131,13 +133,18 @@ def test_a_microphone_that_went_away_is_opened_again_as_an_epoch_of_its_own(fake
     rows, event_log = Rows(), EventLog()
     encoder, source = Encoder(), fakes.microphone()
     muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
-    microphone = Microphone(source, event_log, open_again)
+    microphone = Microphone(source, event_log, open_again, silent_s=0.1, retry_s=0.1)
     microphone.attach(muxer, rows)  # type: ignore[arg-type]
     muxer.frame(0, clock.now_ns(), np.zeros((4, 4, 3), np.uint8))
     fakes.wait_until(lambda: len(rows.blocks) > 5)
     source.stop()
     gone_ns, n_before = clock.now_ns(), len(rows.blocks)
-    fakes.wait_until(lambda: [microphone.watch(), len(rows.blocks)][1] > n_before + 10)
+
+    def blocks_after_watching() -> int:
+        microphone.watch()
+        return len(rows.blocks)
+
+    fakes.wait_until(lambda: blocks_after_watching() > n_before + 10)
     microphone.close()
     muxer.close()
     assert {epoch for epoch, _, _, _ in rows.blocks[:n_before]} == {0}

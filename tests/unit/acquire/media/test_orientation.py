@@ -67,4 +67,4 @@ def test_any_view_is_turned_like_its_copy_and_without_gaps(
                 writer.write_frame(image, 0)
             with av.open(str(path)) as container:
                 content.append(next(container.decode(video=0)).to_ndarray(format="bgr24"))
-        np.testing.assert_array_equal(*content)
+        np.testing.assert_array_equal(content[0], content[1])

@@ -17,6 +17,7 @@ from acquire.media.camera import Camera
 from acquire.media.video_recorder import MAX_WAITING_BLOCKS, MAX_WAITING_FRAMES, VideoRecorder, frames_that_may_wait
 from dataset.capture.reader import Capture
 from dataset.capture.writer import CaptureWriter
+from tests.present import present
 
 IMAGE = np.zeros((4, 4, 3), dtype=np.uint8)
 
@@ -121,7 +122,7 @@ def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) ->
     with Capture.open(tmp_path) as capture, av.open(str(path)) as file:
         frames = capture.frames()
         stored_ms = frames.pts_ns[frames.pts_ns >= 0] // 1_000_000
-        base = file.streams.video[0].time_base
+        base = present(file.streams.video[0].time_base)
         in_file_ms = [round(f.pts * base * 1000) for f in file.decode(video=0) if f.pts is not None]
     np.testing.assert_array_equal(stored_ms, in_file_ms)
     agreement_ns = np.abs(frames.pts_ns - (frames.arrival_ns - frames.arrival_ns[0]))
@@ -134,10 +135,9 @@ def test_what_waits_has_a_bound_in_memory(size: tuple[int, int], n: int) -> None
     assert frames_that_may_wait(16384, 16384) >= 8
 
 
-def test_falling_behind_and_catching_up_are_said_once_with_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acquire.media.video_recorder.CAUGHT_UP_S", 0.5)
+def test_falling_behind_and_catching_up_are_said_once_with_the_count() -> None:
     rows, encoder, event_log = Rows(), SlowEncoder(), EventLog()
-    muxer = VideoRecorder(encoder, rows, event_log)  # type: ignore[arg-type]
+    muxer = VideoRecorder(encoder, rows, event_log, caught_up_s=0.5)  # type: ignore[arg-type]
     for k in range(MAX_WAITING_FRAMES + 10):
         muxer.frame(0, k * 33_000_000, IMAGE)
     n_dropped = muxer.n_dropped

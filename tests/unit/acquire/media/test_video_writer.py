@@ -9,9 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.subtitles.subtitle import SubtitleSet
 
 from acquire.media.video_writer import VideoFormat, VideoWriter
 from dataset.support.errors import HardwareError
+from tests.present import present
 
 
 def _writer(path: Path, sound_rate_hz: int | None = 16000) -> VideoWriter:
@@ -23,7 +25,8 @@ def _writer(path: Path, sound_rate_hz: int | None = 16000) -> VideoWriter:
 def _times_s(path: Path, kind: str) -> list[float]:
     with av.open(str(path)) as container:
         stream = next(s for s in container.streams if s.type == kind)
-        return [float(frame.pts * frame.time_base) for frame in container.decode(stream)]
+        frames = [frame for frame in container.decode(stream) if not isinstance(frame, SubtitleSet)]
+        return [float(present(frame.pts) * present(frame.time_base)) for frame in frames]
 
 
 def _picture(level: int) -> np.ndarray:

@@ -23,7 +23,7 @@ def test_it_runs_with_the_clock() -> None:
 def test_a_pause_takes_no_time_and_ends_after_its_countdown() -> None:
     head = Playhead(0)
     head.pause(4 * S)
-    assert head.paused and head.position_s(100 * S) == 4.0 and math.isinf(head.stands_s(100 * S))
+    assert (head.paused, head.position_s(100 * S)) == (True, 4.0) and math.isinf(head.stands_s(100 * S))
     head.resume(100 * S, 3.0)
     assert not head.paused and head.stands_s(101 * S) == 2.0 and head.position_s(102 * S) == 4.0
     assert head.position_s(104 * S) == 5.0 and head.stands_s(104 * S) == 0.0

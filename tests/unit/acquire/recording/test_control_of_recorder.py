@@ -48,7 +48,7 @@ def make(fakes: Any, tmp_path: Path) -> Iterator[Callable[..., Recorder]]:
     made: list[Recorder] = []
 
     def make(n: int = 2, **fields: Any) -> Recorder:
-        take = Take(**({"protocol": PLAN, "out": tmp_path, "subject": "S1", "seed": 1} | fields))
+        take = replace(Take(protocol=PLAN, out=tmp_path, subject="S1", seed=1), **fields)
         made.append(Recorder(fakes.hardware(fakes.sensors(n)), take))
         return made[-1]
 

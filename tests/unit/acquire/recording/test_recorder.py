@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ PLAN = parse_protocol(SHORT, "short")
 
 def take(out: Path, **fields: Any) -> Take:
     """Return what the tests record."""
-    return Take(**({"protocol": PLAN, "out": out, "subject": "S1", "seed": 1} | fields))
+    return replace(Take(protocol=PLAN, out=out, subject="S1", seed=1), **fields)
 
 
 def test_a_whole_recording_ends_in_a_closed_capture(
@@ -104,13 +105,10 @@ def test_cut_short_in_an_exercise_it_still_closes_and_says_so(fakes: Any, tmp_pa
         assert any(what.startswith("no LED box") for _, _, what, _ in capture.log())
 
 
-def test_a_missing_sensor_is_named_and_nothing_is_written(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
+def test_a_missing_sensor_is_named_and_nothing_is_written(fakes: Any, tmp_path: Path) -> None:
     sensors = fakes.sensors(2)
     sensors[1].switched_on = False
-    hardware = fakes.hardware(sensors)
+    hardware = fakes.hardware(sensors, settle_s=0.1)
     with pytest.raises(HardwareError, match="1 of 2 sensors do not stream") as caught:
         record(hardware, take(tmp_path), ready_timeout_s=0.8)
     assert "slot 2 right_biceps" in caught.value.why

@@ -18,6 +18,7 @@ from acquire.recording.recorder import record
 from acquire.recording.row_writer import RowWriter
 from acquire.recording.take import Take
 from acquire.virtual.simulate import simulate
+from acquire.virtual.simulate_options import SimulateOptions
 from dataset.capture.reader import Capture
 from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter
@@ -63,7 +64,7 @@ def test_a_recorded_and_a_simulated_capture_have_rows_of_the_same_shapes(
     recording = record(hardware, take, stop=stop, on_progress=stop_after_the_exercise)
     assert recording is not None
     simulated = simulate(
-        tmp_path / "simulated", subject="S1", minutes=None, seed=1, protocol=plan, protocol_text="", film=None
+        tmp_path / "simulated", SimulateOptions(subject="S1", minutes=None, seed=1, protocol=(plan, ""), film=None)
     )
     with Capture.open(recording.folder) as real, Capture.open(simulated) as virtual:
         wanted, found = shapes(real), shapes(virtual)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -22,10 +22,12 @@ class Webcam:
     """A webcam that gives 640x480 whatever it is asked for."""
 
     opened = True
+    made: ClassVar[list[Webcam]] = []
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.asked: list[tuple[int, float]] = []
+        self.made.append(self)
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
         return self.opened
@@ -48,9 +50,11 @@ class Webcam:
 
 def test_the_codec_is_asked_for_first_and_what_is_given_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, "VideoCapture", Webcam)
+    Webcam.made.clear()
     part = CameraPart(index=2, width=1280, height=720, rate_hz=30, codec="MJPG", rotation_deg=90, mirrored=True)
     camera = OpenCvCamera(part)
-    keys = [key for key, _ in camera._capture.asked]
+    (webcam,) = Webcam.made
+    keys = [key for key, _ in webcam.asked]
     assert keys[0] == cv2.CAP_PROP_FOURCC and set(keys[1:]) == {
         cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS
     }  # fmt: skip

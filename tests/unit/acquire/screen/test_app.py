@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from acquire.assignment import Assigned, Undecided
-from acquire.preflight.body_in_view import BodyView
+from acquire.hardware import SETTLE_S
+from acquire.preflight.checks import BodyView
 from acquire.protocol.protocol import parse_protocol
 from acquire.recording.recorder import Recorder
 from acquire.recording.subject import Subject
@@ -61,7 +62,9 @@ def _no_alignment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def make_app(fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), **more: Any) -> tuple[CaptureApp, Any]:
+def make_app(
+    fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), settle_s: float = SETTLE_S, **more: Any
+) -> tuple[CaptureApp, Any]:
     """Return an app on fake hardware and the hardware of each take."""
     made: list[Any] = []
 
@@ -69,7 +72,8 @@ def make_app(fakes: Any, out: Path, *, n: int = 8, off: Sequence[int] = (), **mo
         sensors = fakes.sensors(n)
         for at in off:
             sensors[at].switched_on = False
-        made.append(fakes.hardware(sensors, camera=fakes.camera(30), microphone=fakes.microphone()))
+        parts = {"camera": fakes.camera(30), "microphone": fakes.microphone()}
+        made.append(fakes.hardware(sensors, settle_s=settle_s, **parts))
         subject = plan.subject
         take = Take(
             protocol=PLAN, out=plan.out, subject=subject.label, seed=3, protocol_toml=PLAN_TOML,
@@ -93,6 +97,10 @@ async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
 def step_of(pilot: Pilot[int]) -> str:
     assert isinstance(pilot.app, CaptureApp)
     return type(pilot.app.step).__name__
+
+
+def shows(app: CaptureApp, kind: type[LeaveScreen | HelpScreen]) -> bool:
+    return isinstance(app.screen, kind)
 
 
 def phase(pilot: Pilot[int]) -> str:
@@ -321,12 +329,9 @@ async def test_every_step_has_a_way_back(fakes: Any, tmp_path: Path) -> None:
     assert all(hardware.radio_open == 0 for hardware in made)
 
 
-async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_back(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
+async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_back(fakes: Any, tmp_path: Path) -> None:
     off: list[int] = []
-    app, made = make_app(fakes, tmp_path, n=2, off=off, patience_s=2.0)
+    app, made = make_app(fakes, tmp_path, n=2, off=off, settle_s=0.1, patience_s=2.0)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
@@ -360,11 +365,8 @@ async def test_a_further_take_that_does_not_find_its_sensors_says_so_and_goes_ba
     assert all(hardware.radio_open == 0 for hardware in made)
 
 
-async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
-    app, _ = make_app(fakes, tmp_path, n=2, off=[1], patience_s=1.0)
+async def test_a_take_that_begins_by_itself_does_not_wait_for_ever(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=2, off=[1], settle_s=0.1, patience_s=1.0)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: isinstance(app.step, CheckScreen), "checking")
@@ -387,21 +389,18 @@ async def test_quitting_while_recording_asks_and_saves(fakes: Any, tmp_path: Pat
         await until(pilot, lambda: phase(pilot) == "recording", "recording")
         await pilot.press("ctrl+q")
         await pilot.pause(0.1)
-        assert isinstance(app.screen, LeaveScreen)
+        assert shows(app, LeaveScreen)
         await pilot.press("n")
         await pilot.pause(0.1)
-        assert phase(pilot) == "recording" and not isinstance(app.screen, LeaveScreen)
+        assert phase(pilot) == "recording" and not shows(app, LeaveScreen)
         await pilot.press("ctrl+q", "y")
         await pilot.pause(0.5)
     with Capture.open(app.recordings[0].folder) as capture:
         assert capture.closed
 
 
-async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(
-    fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("acquire.bluetooth.scanner.SETTLE_S", 0.1)
-    app, _ = make_app(fakes, tmp_path, n=3, off=(2,))
+async def test_a_missing_sensor_is_shown_and_recording_waits_for_it(fakes: Any, tmp_path: Path) -> None:
+    app, _ = make_app(fakes, tmp_path, n=3, off=(2,), settle_s=0.1)
     async with app.run_test() as pilot:
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "2 of 3" in seen(app, CuePanel), "two of three")
@@ -457,9 +456,9 @@ async def test_help_opens_and_any_key_closes_it(fakes: Any, tmp_path: Path) -> N
     app, _ = make_app(fakes, tmp_path, n=1)
     async with app.run_test() as pilot:
         await pilot.press("f1")
-        assert isinstance(app.screen, HelpScreen)
+        assert shows(app, HelpScreen)
         await pilot.press("x")
-        assert not isinstance(app.screen, HelpScreen)
+        assert not shows(app, HelpScreen)
         await pilot.press("ctrl+q")
         await pilot.pause(0.2)
 
@@ -559,5 +558,7 @@ def test_the_preview_reads_what_the_synchroniser_prints() -> None:
     error = json.dumps({"error": {"code": "x", "what": "no", "why": "because", "hint": ""}})
     assert read_preview(error) == Preview(verdict="", reasons=("no: because",), streams={})
     assert read_preview("Traceback\nValueError: x").reasons == ("ValueError: x",)
-    found = {"sessions": [{"verdict": "PASS", "reasons": [], "error": None, "streams": {"video": {"verdict": "PASS"}}}]}
+    found: dict[str, Any] = {
+        "sessions": [{"verdict": "PASS", "reasons": [], "error": None, "streams": {"video": {"verdict": "PASS"}}}]
+    }
     assert read_preview(json.dumps(found)) == Preview(verdict="PASS", reasons=(), streams={"video": "PASS"})

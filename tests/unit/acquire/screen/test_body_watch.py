@@ -52,15 +52,19 @@ def test_no_picture_is_taken_that_nobody_shows() -> None:
 async def test_one_picture_is_looked_at_at_a_time_and_shown_once() -> None:
     finder: Any = Finder()
     camera, watch = Camera(), BodyWatch(finder)
-    assert watch.next_picture(camera, PictureKind.KEYPOINTS, 1) is None and watch.body is None
+
+    def found() -> BodyView | None:
+        return watch.body
+
+    assert watch.next_picture(camera, PictureKind.KEYPOINTS, 1) is None and not found()
     while not finder.seen:
         await asyncio.sleep(0.01)
     assert watch.next_picture(camera, PictureKind.KEYPOINTS, 1) is None, "the first look goes on"
     finder.release.set()
-    while watch.body is None:
+    while found() is None:
         await asyncio.sleep(0.01)
     shown = watch.next_picture(camera, PictureKind.KEYPOINTS, 100)
     assert shown is not None and shown[0, 0, 0] == 1 and watch.body == BodyView(nobody=True)
     assert watch.next_picture(camera, PictureKind.KEYPOINTS, 100) is None and finder.seen == [1]
     watch.begin()
-    assert watch.body is None, "another step looks for itself"
+    assert found() is None, "another step looks for itself"

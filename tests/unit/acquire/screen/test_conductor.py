@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from acquire.bluetooth.status import SensorStatus
+from acquire.recording.phase import Phase
 from acquire.recording.subject import Subject
 from acquire.recording.take import Recording
 from acquire.screen.conductor import Conductor
@@ -31,7 +32,7 @@ class Recorder(frozen.FrozenRecorder):
 
     def open(self) -> None:
         super().open()
-        self.now = replace(self.now, phase="waiting" if self.lacks else "ready")
+        self.now = replace(self.now, phase=Phase.WAITING if self.lacks else Phase.READY)
 
     def start(self) -> None:
         super().start()
@@ -40,7 +41,7 @@ class Recorder(frozen.FrozenRecorder):
     def close(self) -> Recording | None:  # type: ignore[override]
         super().close()
         recorded = self.now.phase == "recording"
-        self.now = replace(self.now, phase="done")
+        self.now = replace(self.now, phase=Phase.DONE)
         return frozen.recording() if recorded else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.geometry import Region
+from textual.pilot import Pilot
+from textual.strip import Strip
 
 from acquire.screen.lines import ELLIPSIS, TextLines
 
@@ -22,7 +24,7 @@ class Words(TextLines):
     def render(self) -> Text:
         return Text(self.words)
 
-    def render_line(self, y: int):
+    def render_line(self, y: int) -> Strip:
         self.painted.append(y)
         return super().render_line(y)
 
@@ -32,7 +34,7 @@ class Shown(App[None]):
         yield Words()
 
 
-async def painted(pilot, words: Words) -> list[int]:
+async def painted(pilot: Pilot[None], words: Words) -> list[int]:
     words.painted.clear()
     await pilot.pause(0.1)
     return sorted(set(words.painted))

@@ -13,7 +13,7 @@ import pytest
 from textual.widgets import Input
 
 from acquire.assignment import Answer, Assigned, Undecided
-from acquire.preflight.body_in_view import BodyView
+from acquire.preflight.checks import BodyView
 from acquire.screen.app import CaptureApp
 from acquire.screen.assign import AssignScreen
 from acquire.screen.check import CheckScreen

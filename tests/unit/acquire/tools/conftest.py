@@ -65,11 +65,12 @@ async def nearby() -> AsyncIterator[Nearby]:
     bitalino = VirtualOther(
         air, device, lambda index: device.values(world, index), lambda i, v: device.payload(Faults(), i, v)
     )
-    for one in (*m40s, bitalino):
+    devices: list[VirtualM40 | VirtualOther] = [*m40s, bitalino]
+    for one in devices:
         await one.start()
     central = await Central.open(here)
     yield Nearby(make_radio(central), m40s, bitalino)
     await central.close()
-    for one in (*m40s, bitalino):
+    for one in devices:
         await one.stop()
     transport.close()

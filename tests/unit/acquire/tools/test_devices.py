@@ -10,15 +10,20 @@ from acquire.tools.listening import listen, listen_text
 from acquire.tools.rig_init import rig_text
 from acquire.tools.scanning import scan, scan_text
 from dataset.capture.types import Sensor
-from dataset.sensors.profile import find_profile
-from dataset.support.errors import HardwareError, InputError
+from dataset.sensors.profile import Profile, find_profile
+from dataset.support.errors import HardwareError, InputError, MiaError
+from tests.unit.acquire.tools.conftest import Nearby
+
+M40 = find_profile("anr-m40")
 
 
-def slot(number: int, **fields: str) -> Sensor:
-    return Sensor(slot=number, channel=f"c{number}", muscle="biceps", side="left", **fields)
+def slot(number: int, *, serial: str = "", address: str = "", profile: Profile = M40) -> Sensor:
+    return Sensor(
+        slot=number, channel=f"c{number}", muscle="biceps", side="left", serial=serial, address=address, profile=profile
+    )
 
 
-async def test_scan_tells_which_profile_fits_and_asks_without_writing(nearby) -> None:
+async def test_scan_tells_which_profile_fits_and_asks_without_writing(nearby: Nearby) -> None:
     found = {f.address: f for f in await scan(nearby.radio, 0.5, ask=True)}
     one, two = (found[m.identity.address] for m in nearby.m40s)
     assert one.profiles == two.profiles == ("anr-m40",) and one.company_ids == (0x05DA,)
@@ -33,7 +38,7 @@ async def test_scan_tells_which_profile_fits_and_asks_without_writing(nearby) ->
     assert "nothing advertises" in scan_text(())
 
 
-async def test_inspect_reads_everything_that_can_be_read(nearby) -> None:
+async def test_inspect_reads_everything_that_can_be_read(nearby: Nearby) -> None:
     found = await inspect(nearby.radio, "f0:00:00:00:40:01")
     values = {c["uuid"][4:8]: c for s in found["services"] for c in s["characteristics"]}
     assert found["profiles"] == ["anr-m40"] and found["manufacturer_data"] == {"0x05DA": "2801"}
@@ -44,7 +49,7 @@ async def test_inspect_reads_everything_that_can_be_read(nearby) -> None:
     assert "Automation IO" in inspect_text(found) and "'SN-1'" in inspect_text(found)
 
 
-async def test_a_device_that_is_not_there_is_told_with_a_hint(nearby) -> None:
+async def test_a_device_that_is_not_there_is_told_with_a_hint(nearby: Nearby) -> None:
     from acquire.tools.radio import find_device
 
     with pytest.raises(HardwareError, match="not heard") as raised:
@@ -52,7 +57,7 @@ async def test_a_device_that_is_not_there_is_told_with_a_hint(nearby) -> None:
     assert "phone" in raised.value.hint
 
 
-async def test_listen_tells_rate_and_meaning_of_what_comes(nearby) -> None:
+async def test_listen_tells_rate_and_meaning_of_what_comes(nearby: Nearby) -> None:
     (heard,) = await listen(nearby.radio, "F0:00:00:00:40:01", 1.0)
     assert heard.characteristic.startswith("00002a58")
     assert heard.n > 30 and heard.rate_hz == pytest.approx(50, rel=0.1) and set(heard.sizes) == {2}
@@ -60,7 +65,7 @@ async def test_listen_tells_rate_and_meaning_of_what_comes(nearby) -> None:
     assert "u16le" in listen_text("x", (heard,)) and heard.first_hex[0].endswith("01")
 
 
-async def test_listen_starts_a_sensor_only_where_its_profile_is_named(nearby) -> None:
+async def test_listen_starts_a_sensor_only_where_its_profile_is_named(nearby: Nearby) -> None:
     address = nearby.bitalino.what.address
     assert await listen(nearby.radio, address, 0.3) == ()
     assert nearby.bitalino.commands == []
@@ -75,20 +80,19 @@ async def test_listen_starts_a_sensor_only_where_its_profile_is_named(nearby) ->
         await listen(nearby.radio, address, 0.1, characteristic="zz")
 
 
-async def test_identify_blinks_the_sensor_of_the_slot_and_puts_it_back(nearby, monkeypatch) -> None:
-    monkeypatch.setattr("acquire.tools.identifying.SCAN_S", 0.4)
+async def test_identify_blinks_the_sensor_of_the_slot_and_puts_it_back(nearby: Nearby) -> None:
     first, second = nearby.m40s
     first.led_pattern = 5
     seen: list[int] = []
     first.__class__ = _watched(first.__class__, seen)
-    shown = await identify(nearby.radio, (slot(1, address="F0:00:00:00:40:02"), slot(2, serial="SN-1")), 2)
+    shown = await identify(nearby.radio, (slot(1, address="F0:00:00:00:40:02"), slot(2, serial="SN-1")), 2, scan_s=0.4)
     assert (shown.address, shown.serial) == ("F0:00:00:00:40:01", "SN-1")
     assert len(set(seen)) == 3 and seen[-1] == 5 == first.led_pattern, "two patterns in turn, then its own again"
     assert second.led_pattern == 1
 
 
 def _watched(kind: type, seen: list[int]) -> type:
-    class Watched(kind):  # type: ignore[misc, valid-type]
+    class Watched(kind):  # type: ignore[misc]
         def __setattr__(self, name: str, value: object) -> None:
             if name == "led_pattern":
                 seen.append(int(str(value)))
@@ -106,13 +110,14 @@ def _watched(kind: type, seen: list[int]) -> type:
         (slot(1, serial="SN-9"), 1, HardwareError, "2 of its kind advertise"),
     ],
 )
-async def test_identify_refuses_what_it_cannot_know(nearby, sensor, number, error, why, monkeypatch) -> None:
-    monkeypatch.setattr("acquire.tools.identifying.SCAN_S", 0.4)
+async def test_identify_refuses_what_it_cannot_know(
+    nearby: Nearby, sensor: Sensor, number: int, error: type[MiaError], why: str
+) -> None:
     with pytest.raises(error, match=why):
-        await identify(nearby.radio, (sensor,), number)
+        await identify(nearby.radio, (sensor,), number, scan_s=0.4)
 
 
-async def test_a_rig_file_is_written_from_what_is_there(nearby) -> None:
+async def test_a_rig_file_is_written_from_what_is_there(nearby: Nearby) -> None:
     from acquire.rig.config import parse_rig
 
     text = rig_text(await scan(nearby.radio, 0.5, ask=True))

@@ -58,7 +58,8 @@ def test_a_counter_is_found_wherever_it_is(width: tuple[int, str], step: int, fi
 def test_a_counter_in_half_a_byte_of_several_frames_a_payload_is_found(sizes: tuple[int, ...]) -> None:
     rng = random.Random(1)
     frames = [bytes([rng.randrange(256), (k % 16) << 4 | rng.randrange(16)]) for k in range(400)]
-    payloads, at = [], 0
+    payloads: list[bytes] = []
+    at = 0
     while at < 380:
         n = sizes[len(payloads) % len(sizes)]
         payloads.append(b"".join(frames[at : at + n]))

@@ -25,6 +25,7 @@ from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.sensors.decode import decode
 from dataset.sensors.profile import find_profile
 from dataset.support.errors import InputError, OutputExistsError
+from tests.present import present
 from tests.unit.native import refuse_strided
 
 M40 = find_profile("anr-m40")
@@ -35,7 +36,7 @@ def _frames(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     times, rows = [], []
     with av.open(str(folder / "video.mkv")) as container:
         for frame in container.decode(video=0):
-            times.append(float(frame.pts * frame.time_base))
+            times.append(float(present(frame.pts) * present(frame.time_base)))
             rows.append(frame.to_ndarray(format="gray")[:, 4:60].mean(axis=1))
     return np.array(times), np.array(rows)
 

@@ -89,7 +89,8 @@ def test_bands_are_lit_when_their_rows_are_exposed_to_the_light(rolling: Synthet
 
 def test_a_response_has_its_centroid_where_the_truth_says() -> None:
     none = np.zeros(0)
-    contact_s = {"clap": 4.0 + 2.5 * np.arange(80), "stomp": 5.2 + 2.5 * np.arange(80)}
+    every_s = 2.5 * np.arange(80.0)
+    contact_s = {"clap": 4.0 + every_s, "stomp": 5.2 + every_s}
     script = Script(
         length_s=210.0, source="led box", log_s=none, log_uncertainty_s=none, light_s=none, light_length_s=none,
         visible=none.astype(bool), stray_s=none, stray_length_s=none, beeps=False,

@@ -56,7 +56,7 @@ def test_what_was_sent_and_is_not_stored_is_lost(
 ) -> None:
     folder = killed(tmp_path, n_values=n_values, n_frames=n_frames, prompt_ms=1600)
     loss = measure_loss(folder, tmp_path / "sent", BEGAN_NS, KILLED_NS)
-    assert loss.sensors_s == (pytest.approx(sensor_s, abs=1e-9),)
+    assert loss.sensors_s == pytest.approx((sensor_s,), abs=1e-9)
     assert loss.picture_s == pytest.approx(picture_s, abs=1e-9) == loss.frame_rows_s
     assert (loss.holes, loss.events_lost, loss.integrity, loss.closed, loss.mismatches) == (0, 0, "ok", False, 0)
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.capture import reader as capture_module
 from dataset.capture import schema
 from dataset.capture import writer as capture_writer
+from dataset.capture.closing import seal
 from dataset.capture.reader import Capture, find_captures
 from dataset.capture.types import Sensor
-from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject, new_capture_folder, seal
+from dataset.capture.writer import CaptureHeader, CaptureWriter, check_subject, new_capture_folder
 from dataset.support.errors import CaptureCutOffError, CaptureError, InputError, OutputExistsError
 from dataset.support.files import sha256_of
 from dataset.support.text import clean_text
@@ -103,7 +103,7 @@ def test_a_closed_database_has_left_wal_mode(tmp_path: Path) -> None:
     db.close()
 
 
-def test_rows_from_many_threads_keep_their_slot_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_from_many_threads_keep_their_slot_order(tmp_path: Path) -> None:
     folder = new_capture_folder(tmp_path, "S01")
     writer = CaptureWriter(folder, subject="S01", sensors=[BICEPS, TRICEPS])
 
@@ -117,13 +117,12 @@ def test_rows_from_many_threads_keep_their_slot_order(tmp_path: Path, monkeypatc
     for thread in threads:
         thread.join()
     writer.close()
-    monkeypatch.setattr(capture_module, "_NOTIFICATIONS", 120)
     with Capture.open(folder) as capture:
         for slot in (1, 2):
             rows = capture.notifications(slot)
             assert rows.host_seq.tolist() == list(range(500))
             assert rows.arrival_ns.tolist() == list(range(500))
-            pieces = list(capture.notification_blocks(slot))
+            pieces = list(capture.notification_blocks(slot, block=120))
             assert [len(piece.payload) for piece in pieces] == [120, 120, 120, 120, 20]
             assert [p for piece in pieces for p in piece.payload] == list(rows.payload)
             assert np.concatenate([piece.host_seq for piece in pieces]).tolist() == list(range(500))

@@ -147,15 +147,12 @@ def test_folders_without_windows_are_refused(tmp_path: Path) -> None:
         import_mia(tmp_path / "M", tmp_path / "S")
 
 
-def test_a_taken_name_is_refused_before_anything_is_written(
-    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dataset.support.clock.stamp", lambda: "20260101T000000")
+def test_a_taken_name_is_refused_before_anything_is_written(published: Path, tmp_path: Path) -> None:
     out = tmp_path / "S"
     out.mkdir()
     (out / "sub-2_ses-20260101T000000.h5").touch()
     with pytest.raises(OutputExistsError):
-        import_mia(published, out)
+        import_mia(published, out, stamp="20260101T000000")
     assert [f.name for f in out.iterdir()] == ["sub-2_ses-20260101T000000.h5"]
 
 

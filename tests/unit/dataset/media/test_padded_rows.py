@@ -60,6 +60,7 @@ def film(
     """Write one frame to a file, turned by quarters clockwise."""
     with av.open(str(path), "w", container_options=options or {}) as container:
         stream = container.add_stream(codec, rate=30, options={"preset": "ultrafast"} if codec == "libx264" else {})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, frame.format.name
         frame.pts, frame.time_base = 0, Fraction(1, 30)
         container.mux(stream.encode(frame))
@@ -150,7 +151,9 @@ def test_any_frame_gives_its_own_pixels_also_from_the_bottom_up(
                          graph.add("buffersink")).configure()  # fmt: skip
         frame.pts, frame.time_base = 0, Fraction(1, 30)
         graph.push(frame)
-        frame = graph.pull()
+        flipped = graph.pull()
+        assert isinstance(flipped, av.VideoFrame)
+        frame = flipped
         assert frame.planes[0].line_size < 0
     image = DecodedFrame(frame, 0).picture()
     assert image.flags.c_contiguous

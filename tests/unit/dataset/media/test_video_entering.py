@@ -43,6 +43,7 @@ def write(
     options = {"bf": str(b_frames), "crf": "4", "sc_threshold": "0"} if codec == "libx264" else {}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixels
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         stream.codec_context.gop_size = gop
@@ -57,7 +58,7 @@ def write(
 
 
 def irregular_ms(n: int, seed: int = 0) -> list[int]:
-    return (np.cumsum(np.random.default_rng(seed).integers(20, 160, n)) - 20).tolist()
+    return [int(ms) for ms in np.cumsum(np.random.default_rng(seed).integers(20, 160, n)) - 20]
 
 
 def turn_quarter(path: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_turned_video_is_upright_as_pictures_and_as_stored_in_its_luma(tmp_pat
 @pytest.fixture(params=[("v.mkv", 12, 0), ("v.mp4", 12, 3), ("v.mkv", 300, 0), ("v.mp4", 40, 2)], ids=str)
 def long_file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     name, gop, b_frames = request.param
-    path = tmp_path / name
+    path: Path = tmp_path / name
     write(path, irregular_ms(240, seed=gop), gop=gop, b_frames=b_frames)
     return path
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.capture.types import Notifications
-from dataset.sensors.decode import LiveReader, decode
+from dataset.sensors.decode import LiveReader, Samples, decode
 from dataset.sensors.profile import (
     builtin_profiles,
     column_number,
@@ -43,7 +43,7 @@ def notifications(
     )
 
 
-def decoded(spec: str, payloads: list[bytes], characteristics: list[str] | None = None):
+def decoded(spec: str, payloads: list[bytes], characteristics: list[str] | None = None) -> Samples:
     profile = find_profile(spec)
     return decode(profile, notifications(payloads, characteristics or profile.stream.characteristic))
 

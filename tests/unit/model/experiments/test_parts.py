@@ -42,7 +42,11 @@ def sets_of_windows(draw: st.DrawFn) -> Windows:
         for number in range(draw(st.integers(1, 5))):
             what = draw(st.sampled_from(EXERCISES))
             for _ in range(draw(st.integers(1, 9))):
-                subject.append(who), exercise.append(what), recording.append(r), run.append(number), start.append(at)
+                subject.append(who)
+                exercise.append(what)
+                recording.append(r)
+                run.append(number)
+                start.append(at)
                 at += stride
             at += LENGTH + draw(st.integers(0, 50))
     n = len(start)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,8 @@ from model import cli
 from model.experiments import budget
 from model.experiments import run as bench
 from model.experiments.qualitative import figure_path
-from model.options import ExperimentOptions, load_windows
+from model.experiments.runner import load_windows
+from model.options import ExperimentOptions
 from model.training import resume_file
 
 Maker = Callable[..., Path]
@@ -144,9 +144,10 @@ def test_stopped_between_and_within_runs_it_ends_the_same(
 ) -> None:
     options = ExperimentOptions(stride=16)
     bench.run_experiments("exercises", [sessions], tmp_path / "whole", options, save_every_s=0.0)
-    save, saved = resume_file.save, []
+    save: Callable[..., None] = resume_file.save
+    saved: list[int] = []
 
-    def stop_after_save(*given: Any) -> None:
+    def stop_after_save(*given: object) -> None:
         save(*given)
         saved.append(1)
         if len(saved) in (3, 12, 20):

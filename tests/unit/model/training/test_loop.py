@@ -14,6 +14,7 @@ from dataset.session.file import read_session
 from dataset.support.errors import InputError
 from dataset.windows import Windows, windows_from_sessions
 from model import networks
+from model.networks.base import Network
 from model.training import loop
 from model.training.loop import TrainingSettings, train, train_steps
 
@@ -29,7 +30,7 @@ class CutError(Exception):
     pass
 
 
-def fresh(name: str, windows: Windows) -> networks.Network:
+def fresh(name: str, windows: Windows) -> Network:
     torch.manual_seed(5)
     return networks.build(name, windows)
 

@@ -30,12 +30,8 @@ def test_passing_points_over_leaves_the_hull_as_it_is(seed: int, n: int, step: i
         "bent": 1e-4 * np.arange(n) ** 2 * 0.001,
     }[shape]
     arrival_s = 5.0 + 0.1 * index + late_s
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(envelope, "_FEW_POINTS", 10**9)
-        all_points = lower_envelope(index, arrival_s)
-        patch.setattr(envelope, "_FEW_POINTS", 8)
-        patch.setattr(envelope, "_BLOCK", 4)
-        few_points = lower_envelope(index, arrival_s)
+    all_points = lower_envelope(index, arrival_s, few_points=10**9)
+    few_points = lower_envelope(index, arrival_s, few_points=8, block=4)
     assert few_points == pytest.approx(all_points, rel=1e-12, abs=1e-9)
     slope, height, margin = envelope._least_credible(index, arrival_s)
     kept = arrival_s - slope * index - height > -margin

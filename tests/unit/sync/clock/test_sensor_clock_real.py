@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dataset.support.arrays import FloatArray, IntArray
 from sync.clock.lower_envelope import lower_envelope
 
 
-def read_log(path):
+def read_log(path: Path) -> tuple[FloatArray, IntArray]:
     """Host arrival (s) and device clock (ticks of 256 kHz) of each notification."""
     arrival, ticks = [], []
     for line in path.read_text().splitlines():
@@ -24,7 +26,7 @@ def read_log(path):
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", ["data_p20.txt", "data_p1041.txt", "test_accgyro.txt"])
-def test_fits_on_either_half_of_a_real_log_agree_at_its_end(shared_data, name):
+def test_fits_on_either_half_of_a_real_log_agree_at_its_end(shared_data: Path, name: str) -> None:
     arrival_s, ticks = read_log(shared_data / "ble" / "openmuse" / name)
     half = len(ticks) // 2
     ends = []

@@ -33,7 +33,9 @@ def gap_lengths(clock: SensorClock) -> np.ndarray:
     start_s=st.sampled_from([0.0, 35.619925, 6559.166931, -12.5, 1.5e9]),
 )
 @settings(max_examples=50, deadline=None)
-def test_exact_stamps_stay_as_they_are(seed, rates, missing, n_gaps, jitter, nominal_hz, start_s):
+def test_exact_stamps_stay_as_they_are(
+    seed: int, rates: list[float], missing: float, n_gaps: int, jitter: float, nominal_hz: float, start_s: float
+) -> None:
     """Whatever rows are missing, however the rate changes, and however the stamps wander."""
     rng = np.random.default_rng(seed)
     steps = np.concatenate([np.full(rng.integers(50, 1500), 1 / rate) for rate in rates])
@@ -58,18 +60,20 @@ def test_exact_stamps_stay_as_they_are(seed, rates, missing, n_gaps, jitter, nom
     exact=st.booleans(),
 )
 @settings(max_examples=30, deadline=None)
-def test_no_level_is_further_than_one_interval_from_a_value(seed, rate_hz, kind, n_gaps, exact):
+def test_no_level_is_further_than_one_interval_from_a_value(
+    seed: int, rate_hz: float, kind: str, n_gaps: int, exact: bool
+) -> None:
     """Whatever the stamps, the gaps and the route; nor does a slow level leave the range of the values."""
     rng = np.random.default_rng(seed)
     n = round(20 * rate_hz)
     period_s = 1 / rate_hz
-    time_s = np.arange(n) * period_s
+    time_s = period_s * np.arange(float(n))
     if kind == "jitter":
         time_s = np.sort(time_s + period_s * rng.normal(0, 0.25, n))
     elif kind == "random":
         time_s = np.cumsum(rng.exponential(period_s, n))
     elif kind == "bursts":
-        time_s = np.arange(n) // 3 * 3 * period_s + np.arange(n) % 3 * 0.01 * period_s
+        time_s = period_s * (np.arange(float(n)) // 3 * 3 + 0.01 * (np.arange(float(n)) % 3))
     elif kind == "rows missing":
         time_s = time_s[rng.random(n) > 0.05]
     for at in rng.integers(1, len(time_s), n_gaps):
@@ -90,7 +94,7 @@ def test_no_level_is_further_than_one_interval_from_a_value(seed, rate_hz, kind,
         assert np.all((level[valid] > low - 25) & (level[valid] < high + 25))
 
 
-def test_a_hole_in_irregular_stamps_is_a_gap():
+def test_a_hole_in_irregular_stamps_is_a_gap() -> None:
     """Stamps of a link's turns, several values in each, with a hole in the middle."""
     rng = np.random.default_rng(0)
     time_s = np.cumsum(rng.choice([0.0015, 0.015, 0.03, 0.06, 0.09, 0.105, 0.12, 0.135], 3000))
@@ -108,7 +112,7 @@ def test_a_hole_in_irregular_stamps_is_a_gap():
 
 
 @pytest.mark.parametrize("size", [2, 3, 20])
-def test_bursty_stamps_are_counted(size):
+def test_bursty_stamps_are_counted(size: int) -> None:
     """Sixty microseconds within a burst are no rate of 16,667 values a second."""
     k = np.arange(1200)
     time_s = k // size * size * 0.1 + k % size * 6e-5
@@ -122,7 +126,7 @@ def test_bursty_stamps_are_counted(size):
 
 
 @pytest.mark.parametrize(("size", "rate_hz"), [(2, 200.0), (5, 500.0), (20, 1000.0)])
-def test_values_of_one_packet_share_a_stamp_and_are_laid_before_it(size, rate_hz):
+def test_values_of_one_packet_share_a_stamp_and_are_laid_before_it(size: int, rate_hz: float) -> None:
     k = np.arange(2000)
     stamp_s = (k // size * size + size - 1) / rate_hz
     clock = as_stamped(stamp_s)
@@ -133,12 +137,12 @@ def test_values_of_one_packet_share_a_stamp_and_are_laid_before_it(size, rate_hz
     np.testing.assert_array_equal(clock.time_s[size - 1 :: size], stamp_s[size - 1 :: size])
 
 
-def test_stamps_of_a_coarse_clock_tell_the_rate():
+def test_stamps_of_a_coarse_clock_tell_the_rate() -> None:
     assert typical_interval(np.round(np.arange(60_000) / 1481.48, 3)) == pytest.approx(1 / 1481.48, rel=1e-3)
 
 
 @pytest.mark.parametrize(("before_hz", "after_hz"), [(1000.0, 500.0), (10.0, 5.0), (1000.0, 10.0), (10.0, 2000.0)])
-def test_a_change_of_rate_is_no_gap(before_hz, after_hz):
+def test_a_change_of_rate_is_no_gap(before_hz: float, after_hz: float) -> None:
     time_s = np.concatenate([np.arange(0, 30, 1 / before_hz), np.arange(30, 60, 1 / after_hz)])
     clock = as_stamped(time_s)
     assert clock.run[-1] == 0
@@ -147,7 +151,7 @@ def test_a_change_of_rate_is_no_gap(before_hz, after_hz):
     assert np.isfinite(level).all()
 
 
-def test_each_section_of_a_rate_is_enveloped_at_its_own():
+def test_each_section_of_a_rate_is_enveloped_at_its_own() -> None:
     time_s = np.concatenate([np.arange(0, 30, 1 / 1000), np.arange(30, 60, 1 / 500)])
     (first, stop), (again, end) = rate_sections(time_s)
     assert (first, end) == (0, len(time_s)) and again + 1 == stop and abs(again - 30_000) <= 1
@@ -158,19 +162,19 @@ def test_each_section_of_a_rate_is_enveloped_at_its_own():
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.2])
-def test_an_even_run_is_one_section(lost):
+def test_an_even_run_is_one_section(lost: float) -> None:
     rng = np.random.default_rng(3)
     time_s = np.arange(20_000) / 1000
     assert rate_sections(time_s[rng.random(20_000) >= lost])[1:] == []
 
 
-def test_the_interval_follows_the_rate():
+def test_the_interval_follows_the_rate() -> None:
     time_s = np.concatenate([np.arange(0, 30, 0.001), np.arange(30, 60, 0.1)])
     rows = np.array([1, 20_000, 29_999, 30_001, 30_005, 30_299])
     assert interval_at(time_s, rows) == pytest.approx([0.001, 0.001, 0.001, 0.1, 0.1, 0.1])
 
 
-def test_two_values_far_apart_are_not_joined():
+def test_two_values_far_apart_are_not_joined() -> None:
     for exact in (True, False):
         clock = sensor_clock(np.array([0.0, 80.0]), np.zeros(2, dtype=np.int64), 10.0, exact=exact)
         assert exact or clock.run.tolist() == [0, 1]

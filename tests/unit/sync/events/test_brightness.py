@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import av
 import numpy as np
@@ -27,7 +30,7 @@ from sync.events.flashes import (
 
 
 @pytest.fixture
-def film(tmp_path):
+def film(tmp_path: Path) -> Path:
     """Twelve seconds at irregular times, each frame's brightness its own, key frames a second apart."""
     path = tmp_path / "v.mkv"
     pts_ms = np.cumsum(np.random.default_rng(3).integers(20, 60, 300)) - 20
@@ -44,7 +47,7 @@ def film(tmp_path):
     return path
 
 
-def read_brightness(video, **how):
+def read_brightness(video: Path, **how: Any) -> Brightness:
     """Return the brightness of every frame of a film."""
     with BrightnessCollector() as collector:
         run_video_pass(video, [collector], **how)
@@ -52,9 +55,9 @@ def read_brightness(video, **how):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_any_number_of_workers_reads_the_same(film, workers):
+def test_any_number_of_workers_reads_the_same(film: Path, workers: int) -> None:
     alone = read_brightness(film, workers=1)
-    reported = []
+    reported: list[float] = []
     together = read_brightness(film, progress=reported.append, workers=workers, stretch_s=1.7)
     assert together.pts_s == pytest.approx(frame_pts_ns(film) * 1e-9, abs=1e-12)
     assert together.tiles.shape == (300, N_BANDS, N_TILES)
@@ -64,17 +67,17 @@ def test_any_number_of_workers_reads_the_same(film, workers):
     assert sum(reported) == 300
 
 
-def test_a_file_that_cannot_be_entered_is_read_from_its_beginning(film, monkeypatch):
+def test_a_file_that_cannot_be_entered_is_read_from_its_beginning(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = read_brightness(film, workers=1)
 
-    def refuse(*_):
+    def refuse(*_: object) -> NoReturn:
         raise CannotEnterError("no index")
 
     monkeypatch.setattr(video_module, "_enter", refuse)
     np.testing.assert_array_equal(read_brightness(film, workers=3, stretch_s=1.7).tiles, alone.tiles)
 
 
-def test_a_file_that_breaks_off_gives_what_it_has(film):
+def test_a_file_that_breaks_off_gives_what_it_has(film: Path) -> None:
     content = film.read_bytes()
     film.write_bytes(content[: len(content) // 2])
     alone = read_brightness(film, workers=1)
@@ -82,7 +85,7 @@ def test_a_file_that_breaks_off_gives_what_it_has(film):
     np.testing.assert_array_equal(read_brightness(film, workers=3, stretch_s=1.7).pts_s, alone.pts_s)
 
 
-def test_brightness_about_some_times_is_that_of_the_whole_film(film):
+def test_brightness_about_some_times_is_that_of_the_whole_film(film: Path) -> None:
     whole = read_brightness(film, workers=1)
     spans_s = [(float(whole.pts_s[40]), float(whole.pts_s[60])), (float(whole.pts_s[200]), float(whole.pts_s[230]))]
     some = read_brightness_about(film, spans_s, workers=2)
@@ -92,13 +95,15 @@ def test_brightness_about_some_times_is_that_of_the_whole_film(film):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(film, monkeypatch, workers):
+def test_a_long_film_takes_no_memory_and_shows_what_it_would_in_memory(
+    film: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     n, fps = 60_000, 30
     rng = np.random.default_rng(6)
     tiles = rng.normal(90, 1, (n, N_BANDS, N_TILES)).astype(np.float32)
     tiles[:, 2, 3] += np.where(np.arange(n) % 800 < 6, 25, 0)  # a lamp in the corner
 
-    def frames(_video, *, start_ns, stop_ns, threads):
+    def frames(_video: Path, *, start_ns: int | None, stop_ns: int | None, threads: int) -> Iterator[SimpleNamespace]:
         first, stop = (None if t is None else round(t * 1e-9 * fps) for t in (start_ns, stop_ns))
         for k in range(first or 0, n if stop is None else stop):
             yield SimpleNamespace(pts_ns=round(k / fps * 1e9), luma=lambda *_, k=k: tiles[k])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -9,16 +13,17 @@ from scipy import signal
 from benchmarks.detectors import soundscape
 from benchmarks.detectors.soundscape import Setting
 from dataset.media.sound import Sound, read_sound
-from sync.events.contacts import detect_contacts
+from dataset.support.arrays import FloatArray
+from sync.events.contacts import Contact, detect_contacts
 
 
-def heard(found, at_s, within_s=0.03):
+def heard(found: Iterable[Contact], at_s: float, within_s: float = 0.03) -> Contact | None:
     """Kind and error of the contact nearest to a time; None where there is none."""
     near = [c for c in found if abs(c.time_s - at_s) < within_s]
     return min(near, key=lambda c: abs(c.time_s - at_s)) if near else None
 
 
-def tally(setting, seeds):
+def tally(setting: Setting, seeds: Iterable[int]) -> tuple[dict[tuple[str, str], int], float, FloatArray]:
     """Count what each kind was heard as, and the claps and stomps that nobody made."""
     counts: dict[tuple[str, str], int] = {}
     invented, seconds = 0, 0.0
@@ -40,13 +45,13 @@ def tally(setting, seeds):
     return counts, invented / seconds, np.array(errors)
 
 
-def share(counts, kind, as_kind):
+def share(counts: dict[tuple[str, str], int], kind: str, as_kind: str) -> float:
     total = sum(n for (k, _), n in counts.items() if k == kind)
     return counts.get((kind, as_kind), 0) / total
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
-def test_four_kinds_in_a_quiet_place_are_told_apart(rate_hz):
+def test_four_kinds_in_a_quiet_place_are_told_apart(rate_hz: int) -> None:
     counts, invented_hz, errors = tally(Setting(rate_hz=rate_hz), range(4))
     assert share(counts, "clap", "clap") > 0.85
     assert share(counts, "clap", "missed") == 0.0
@@ -68,7 +73,7 @@ def test_four_kinds_in_a_quiet_place_are_told_apart(rate_hz):
     ],
     ids=lambda s: f"{s.background}-{s.channel}",
 )
-def test_claps_are_found_under_what_else_sounds(setting):
+def test_claps_are_found_under_what_else_sounds(setting: Setting) -> None:
     counts, invented_hz, _ = tally(setting, range(30, 34))
     assert share(counts, "clap", "missed") < 0.1
     assert share(counts, "clap", "clap") > 0.8
@@ -77,21 +82,21 @@ def test_claps_are_found_under_what_else_sounds(setting):
     assert invented_hz < 0.05
 
 
-def test_a_room_costs_few_claps():
+def test_a_room_costs_few_claps() -> None:
     counts, invented_hz, _ = tally(Setting(reverberant=True), range(20, 24))
     assert share(counts, "clap", "clap") > 0.8
     assert share(counts, "door", "clap") < 0.1
     assert invented_hz < 0.05
 
 
-def test_speech_alone_gives_hardly_any_contact():
+def test_speech_alone_gives_hardly_any_contact() -> None:
     rng = np.random.default_rng(5)
     voice = 0.2 * soundscape.speech(rng, 60 * soundscape.RATE_HZ) + rng.normal(0, 1e-4, 60 * soundscape.RATE_HZ)
     found = detect_contacts(Sound(samples=voice.astype(np.float32), rate_hz=soundscape.RATE_HZ, start_s=0.0))
     assert sum(c.kind in ("clap", "stomp") for c in found) <= 5
 
 
-def test_noise_makes_an_onset_less_certain():
+def test_noise_makes_an_onset_less_certain() -> None:
     widths = []
     for noise in (1e-4, 0.08):
         rng = np.random.default_rng(1)
@@ -105,7 +110,7 @@ def test_noise_makes_an_onset_less_certain():
 
 
 @pytest.mark.realdata
-def test_the_real_snap_is_a_snap(shared_data):
+def test_the_real_snap_is_a_snap(shared_data: Path) -> None:
     (found,) = detect_contacts(_real(shared_data, "finger_snap.wav"))
     assert found.kind == "snap"
     assert found.time_s == pytest.approx(0.01, abs=0.005)
@@ -114,7 +119,9 @@ def test_the_real_snap_is_a_snap(shared_data):
 @pytest.mark.realdata
 @pytest.mark.parametrize("rate_hz", [16000, 44100])
 @pytest.mark.parametrize("speech_level", [0.0, 0.1])
-def test_real_claps_and_snaps_mixed_into_one_train_with_slams_keep_their_kind(shared_data, rate_hz, speech_level):
+def test_real_claps_and_snaps_mixed_into_one_train_with_slams_keep_their_kind(
+    shared_data: Path, rate_hz: int, speech_level: float
+) -> None:
     rng = np.random.default_rng([rate_hz, round(10 * speech_level)])
     waves = {
         ("clap", 0): _cut(shared_data, "kooBH_clap.wav", 1.357, 1.6, rate_hz),
@@ -145,13 +152,13 @@ def test_real_claps_and_snaps_mixed_into_one_train_with_slams_keep_their_kind(sh
     assert len(invented) <= 1, invented
 
 
-def _real(shared_data, name):
+def _real(shared_data: Path, name: str) -> Sound:
     sound = read_sound(shared_data / "audio" / name)
     assert sound is not None
     return sound
 
 
-def _cut(shared_data, name, first_s, stop_s, rate_hz):
+def _cut(shared_data: Path, name: str, first_s: float, stop_s: float, rate_hz: int) -> FloatArray:
     sound = _real(shared_data, name)
     wave = np.asarray(sound.samples, dtype=np.float64)[round(first_s * sound.rate_hz) : round(stop_s * sound.rate_hz)]
     edge = round(0.004 * sound.rate_hz)
@@ -161,6 +168,6 @@ def _cut(shared_data, name, first_s, stop_s, rate_hz):
     return _resampled(wave, sound.rate_hz, rate_hz)
 
 
-def _resampled(wave, from_hz, to_hz):
-    common = np.gcd(from_hz, to_hz)
-    return signal.resample_poly(wave, to_hz // common, from_hz // common)
+def _resampled(wave: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
+    common = math.gcd(from_hz, to_hz)
+    return np.asarray(signal.resample_poly(wave, to_hz // common, from_hz // common), dtype=np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from dataset.media.sound import Sound, read_sound
 from sync.events.contacts import detect_contacts
 
 
-def track(seed: int, rate_hz: int, noise: float):
+def track(seed: int, rate_hz: int, noise: float) -> tuple[Sound, list[tuple[str, float]]]:
     """A track with events of all three kinds at known times."""
     rng = np.random.default_rng(seed)
     samples = rng.normal(0, noise, 15 * rate_hz)
@@ -33,7 +35,7 @@ def track(seed: int, rate_hz: int, noise: float):
 
 
 @pytest.mark.parametrize(("seed", "rate_hz", "noise"), [(0, 48000, 1e-4), (1, 44100, 3e-3), (2, 16000, 1e-3)])
-def test_every_event_is_found_with_its_kind_and_time_and_none_invented(seed, rate_hz, noise):
+def test_every_event_is_found_with_its_kind_and_time_and_none_invented(seed: int, rate_hz: int, noise: float) -> None:
     sound, truth = track(seed, rate_hz, noise)
     found = detect_contacts(sound)
     assert [c.kind for c in found] == [kind for kind, _ in truth]
@@ -41,7 +43,7 @@ def test_every_event_is_found_with_its_kind_and_time_and_none_invented(seed, rat
     assert np.max(np.abs(error)) < 0.003
 
 
-def test_events_at_block_borders_are_found_once():
+def test_events_at_block_borders_are_found_once() -> None:
     rate_hz = 8000
     rng = np.random.default_rng(3)
     samples = rng.normal(0, 1e-4, 130 * rate_hz)
@@ -52,7 +54,7 @@ def test_events_at_block_borders_are_found_once():
     assert [c.time_s for c in found] == pytest.approx([59.99, 60.52, 119.999], abs=0.003)
 
 
-def test_voice_like_sound_is_no_contact():
+def test_voice_like_sound_is_no_contact() -> None:
     rate_hz = 16000
     t = np.arange(20 * rate_hz) / rate_hz
     swell = np.clip(np.sin(2 * np.pi * 1.7 * t), 0, None) ** 2
@@ -62,12 +64,12 @@ def test_voice_like_sound_is_no_contact():
 
 
 @pytest.mark.parametrize("n", [0, 10, 4000])
-def test_silence_of_any_length_holds_nothing(n):
+def test_silence_of_any_length_holds_nothing(n: int) -> None:
     assert detect_contacts(Sound(samples=np.zeros(n, dtype=np.float32), rate_hz=48000, start_s=0.0)) == ()
 
 
 @pytest.mark.realdata
-def test_real_claps_are_found_among_speech(shared_data):
+def test_real_claps_are_found_among_speech(shared_data: Path) -> None:
     sound = read_sound(shared_data / "audio" / "claps_with_speech.wav")
     assert sound is not None
     found = detect_contacts(sound)
@@ -76,7 +78,7 @@ def test_real_claps_are_found_among_speech(shared_data):
 
 
 @pytest.mark.realdata
-def test_the_same_real_clap_cut_twice_keeps_its_shift(shared_data):
+def test_the_same_real_clap_cut_twice_keeps_its_shift(shared_data: Path) -> None:
     times = []
     for name in ("kooBH_clap.wav", "kooBH_clap_early.wav"):
         sound = read_sound(shared_data / "audio" / name)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset.support.arrays import FloatArray
 from sync.events.edges import detect_edges
 
 
-def channel(seed, *, rate_hz=1000, length_s=0.3, seconds=60.0, rise_s=0.0, scale=1.0):
+def channel(
+    seed: int,
+    *,
+    rate_hz: float = 1000,
+    length_s: float = 0.3,
+    seconds: float = 60.0,
+    rise_s: float = 0.0,
+    scale: float = 1.0,
+) -> tuple[np.random.Generator, FloatArray, FloatArray, FloatArray]:
     """Pulses at irregular times; each rises in a straight line, half of it at its true time."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
@@ -24,8 +35,8 @@ def channel(seed, *, rate_hz=1000, length_s=0.3, seconds=60.0, rise_s=0.0, scale
     return rng, time_s, scale * value, up
 
 
-DISTURBED = {
-    "nothing": lambda rng, t: 0.0,
+DISTURBED: dict[str, Callable[[np.random.Generator, FloatArray], FloatArray]] = {
+    "nothing": lambda rng, t: np.zeros(len(t)),
     "noise": lambda rng, t: rng.normal(0, 0.05, len(t)),
     "hum": lambda rng, t: 0.3 * np.sin(2 * np.pi * 50.0 * t + 1) + rng.normal(0, 0.01, len(t)),
     "hum of 60 Hz": lambda rng, t: 0.3 * np.sin(2 * np.pi * 60.02 * t) + rng.normal(0, 0.01, len(t)),
@@ -35,7 +46,7 @@ DISTURBED = {
 
 
 @pytest.mark.parametrize("name", list(DISTURBED))
-def test_every_edge_is_found_between_samples_and_none_invented(name):
+def test_every_edge_is_found_between_samples_and_none_invented(name: str) -> None:
     rng, time_s, value, up = channel(3)
     edges = detect_edges(time_s, value + DISTURBED[name](rng, time_s))
     rising = [e for e in edges if e.rising]
@@ -48,7 +59,7 @@ def test_every_edge_is_found_between_samples_and_none_invented(name):
 
 
 @pytest.mark.parametrize(("rate_hz", "rise_s"), [(1000, 0.006), (1000, 0.04), (200, 0.05), (10000, 0.002)])
-def test_a_sloping_edge_is_timed_finer_than_a_sample(rate_hz, rise_s):
+def test_a_sloping_edge_is_timed_finer_than_a_sample(rate_hz: int, rise_s: float) -> None:
     rng, time_s, value, up = channel(4, rate_hz=rate_hz, rise_s=rise_s, seconds=30.0)
     edges = [e for e in detect_edges(time_s, value + rng.normal(0, 0.005, len(value))) if e.rising]
     error = np.array([e.time_s - at for e, at in zip(edges, up, strict=True)])
@@ -56,7 +67,7 @@ def test_a_sloping_edge_is_timed_finer_than_a_sample(rate_hz, rise_s):
     assert np.mean(np.abs(error) <= [e.uncertainty_s for e in edges]) >= 0.8
 
 
-def test_a_contact_that_bounces_closes_once_and_when_it_first_touches():
+def test_a_contact_that_bounces_closes_once_and_when_it_first_touches() -> None:
     rng, time_s, value, up = channel(5)
     for at in up:
         for bounce in (0.003, 0.009):
@@ -66,14 +77,14 @@ def test_a_contact_that_bounces_closes_once_and_when_it_first_touches():
     assert [e.time_s for e in edges if e.rising] == pytest.approx(up, abs=0.001)
 
 
-def test_short_pulses_are_two_edges_each():
+def test_short_pulses_are_two_edges_each() -> None:
     rng, time_s, value, up = channel(6, length_s=0.004)
     edges = detect_edges(time_s, value + rng.normal(0, 0.01, len(value)))
     assert len(edges) == 2 * len(up)
     assert [e.rising for e in edges] == [True, False] * len(up)
 
 
-def test_a_slow_logger_has_edges_as_wide_as_its_samples():
+def test_a_slow_logger_has_edges_as_wide_as_its_samples() -> None:
     _, time_s, value, up = channel(7, rate_hz=10, length_s=0.6)
     rising = [e for e in detect_edges(time_s, value) if e.rising]
     # Six samples a pulse hardly tell a habit from an event: some pulses are missed, none is misdated or invented.
@@ -83,7 +94,7 @@ def test_a_slow_logger_has_edges_as_wide_as_its_samples():
 
 
 @pytest.mark.parametrize("kind", ["constant", "noise", "walk", "muscle", "hum"])
-def test_a_channel_without_edges_has_none(kind):
+def test_a_channel_without_edges_has_none(kind: str) -> None:
     rng = np.random.default_rng(8)
     t = np.arange(40_000) / 1000
     value = {
@@ -98,7 +109,7 @@ def test_a_channel_without_edges_has_none(kind):
 
 @given(scale=st.floats(1e-6, 1e6), offset=st.floats(-1e6, 1e6), start=st.floats(-1e4, 1e4))
 @settings(max_examples=15, deadline=None)
-def test_unit_zero_and_clock_do_not_matter(scale, offset, start):
+def test_unit_zero_and_clock_do_not_matter(scale: float, offset: float, start: float) -> None:
     _, time_s, value, up = channel(9, seconds=20.0, scale=scale)
     # A level that swallows the step's digits is no channel.
     level = offset if abs(offset) < 1e6 * scale else 0.0
@@ -107,5 +118,5 @@ def test_unit_zero_and_clock_do_not_matter(scale, offset, start):
 
 
 @pytest.mark.parametrize("n", [0, 1, 5, 12])
-def test_hardly_any_values_have_no_edge(n):
-    assert detect_edges(np.arange(n) * 0.1, np.zeros(n)) == ()
+def test_hardly_any_values_have_no_edge(n: int) -> None:
+    assert detect_edges(0.1 * np.arange(float(n)), np.zeros(n)) == ()

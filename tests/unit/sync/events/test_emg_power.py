@@ -9,6 +9,7 @@ import pytest
 from scipy import signal
 
 from dataset.support.arrays import FloatArray, IntArray
+from dataset.support.disk_arrays import block_rows
 from sync.events import emg_power
 from sync.events.emg_power import PowerFit, fit_gamma_power
 
@@ -123,13 +124,13 @@ def test_a_movement_that_falls_into_one_answer_leaves_the_sensor_s_shape_as_it_i
     assert found["moved"].centroid_s == pytest.approx(found["one"].centroid_s, abs=0.003)
 
 
-def test_the_powers_are_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_powers_are_the_same_in_blocks() -> None:
     contacts, t, value = raw(5, 6.0)
     there = np.abs(t - contacts[4] - 0.3) > 0.04
     stream = t[there][:-3], value[there][:-3]
     whole = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
-    monkeypatch.setattr(emg_power, "BLOCK", 1003)
-    blocks = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+    with block_rows(1003):
+        blocks = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
     assert 4 not in whole.contact
     np.testing.assert_array_equal(blocks.contact, whole.contact)
     np.testing.assert_allclose(blocks.t, whole.t, rtol=0.0, atol=1e-12)

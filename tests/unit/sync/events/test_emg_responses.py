@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from dataset.support.arrays import FloatArray
 from sync.events.emg_responses import explained_alone, measure_responses
 from sync.events.filters import envelope
 from sync.events.perievent import level_of
@@ -14,7 +15,9 @@ from sync.events.perievent import level_of
 FINE_S = 0.001
 
 
-def limb(seed: int, n_sensors: int = 4, n_contacts: int = 8, noise: float = 0.05):
+def limb(
+    seed: int, n_sensors: int = 4, n_contacts: int = 8, noise: float = 0.05
+) -> tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]], dict[str, float]]:
     """Contacts, 10 Hz sensors that answer them, and each one's true centroid after the contact's sound."""
     rng = np.random.default_rng(seed)
     half = n_contacts // 2
@@ -44,7 +47,7 @@ def limb(seed: int, n_sensors: int = 4, n_contacts: int = 8, noise: float = 0.05
     return contacts, streams, truth
 
 
-def test_centroids_are_measured_to_a_quarter_of_the_sensors_interval():
+def test_centroids_are_measured_to_a_quarter_of_the_sensors_interval() -> None:
     errors, covered = [], []
     for seed in range(6):
         contacts, streams, truth = limb(seed)
@@ -57,7 +60,7 @@ def test_centroids_are_measured_to_a_quarter_of_the_sensors_interval():
     assert np.mean(covered) > 0.9
 
 
-def test_a_sensor_that_does_not_answer_says_so():
+def test_a_sensor_that_does_not_answer_says_so() -> None:
     contacts, streams, _ = limb(3)
     rng = np.random.default_rng(0)
     time_s, value = streams["s0"]
@@ -66,14 +69,14 @@ def test_a_sensor_that_does_not_answer_says_so():
     assert math.isnan(response.response_s) or response.ambiguity_margin < 0.25
 
 
-def test_answers_to_other_contacts_do_not_pass():
+def test_answers_to_other_contacts_do_not_pass() -> None:
     contacts, streams, _ = limb(4)
     shifted = contacts + np.random.default_rng(1).uniform(-0.6, 0.6, len(contacts))
     for response in measure_responses(np.sort(shifted), streams).values():
         assert math.isnan(response.response_s) or response.ambiguity_margin < 0.5 or response.ci95_s > 0.02
 
 
-def test_a_gap_where_the_answer_should_be_leaves_that_contact_out():
+def test_a_gap_where_the_answer_should_be_leaves_that_contact_out() -> None:
     contacts, streams, truth = limb(5)
     time_s, value = streams["s1"]
     keep = (time_s < contacts[2] - 0.2) | (time_s > contacts[2] + 0.7)
@@ -84,7 +87,7 @@ def test_a_gap_where_the_answer_should_be_leaves_that_contact_out():
     assert response.response_s == pytest.approx(truth["s1"], abs=0.025)
 
 
-def test_raw_semg_is_measured_by_its_envelope():
+def test_raw_semg_is_measured_by_its_envelope() -> None:
     rng = np.random.default_rng(8)
     t = np.arange(0, 30, 1e-3)
     contacts = 3 + np.cumsum(rng.uniform(1.0, 2.0, 8))
@@ -93,12 +96,12 @@ def test_raw_semg_is_measured_by_its_envelope():
     assert response.response_s == pytest.approx(0.06, abs=0.010)
 
 
-def test_no_contact_gives_no_response():
+def test_no_contact_gives_no_response() -> None:
     _, streams, _ = limb(6)
     assert all(math.isnan(r.response_s) for r in measure_responses(np.zeros(0), streams).values())
 
 
-def test_a_slow_stream_is_its_own_level_and_a_waveform_is_enveloped():
+def test_a_slow_stream_is_its_own_level_and_a_waveform_is_enveloped() -> None:
     t = np.arange(0, 10, 0.1)
     same_t, same = level_of(t, np.sin(t))
     assert same_t is t
@@ -110,7 +113,7 @@ def test_a_slow_stream_is_its_own_level_and_a_waveform_is_enveloped():
     assert abs(level[1000]) < 0.02
 
 
-def test_movement_that_makes_one_sensors_shape_strange_widens_its_interval():
+def test_movement_that_makes_one_sensors_shape_strange_widens_its_interval() -> None:
     wider = []
     for seed in range(4):
         contacts, streams, truth = limb(seed)
@@ -123,7 +126,7 @@ def test_movement_that_makes_one_sensors_shape_strange_widens_its_interval():
     assert np.median(wider) > 1.5
 
 
-def test_a_sensor_whose_values_begin_late_after_a_contact_tells_nothing_of_it():
+def test_a_sensor_whose_values_begin_late_after_a_contact_tells_nothing_of_it() -> None:
     time_s = 5.85 + np.arange(0.0, 3.0, 0.01)
     share = explained_alone(np.array([5.0]), (time_s, np.sin(time_s)), np.array([0.1, 0.2]))
     assert np.all(np.isnan(share))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def raw(n: int, seed: int = 0) -> FloatArray:
 
 @pytest.mark.parametrize("work", FILTERS.values(), ids=FILTERS)
 @pytest.mark.parametrize("rate_hz", [100.0, 250.0, 1000.0, 2148.0])
-def test_rows_come_out_as_in_the_whole(work, rate_hz):
+def test_rows_come_out_as_in_the_whole(work: Callable[..., FloatArray], rate_hz: float) -> None:
     value = raw(round(30 * rate_hz))
     whole = work(value, rate_hz)
     edges = [0, 1, 7, 50, 1000, len(value) // 2, len(value) - 5, len(value)]
@@ -34,26 +36,26 @@ def test_rows_come_out_as_in_the_whole(work, rate_hz):
 
 
 @pytest.mark.parametrize("work", FILTERS.values(), ids=FILTERS)
-def test_all_rows_are_the_whole_bit_for_bit(work):
+def test_all_rows_are_the_whole_bit_for_bit(work: Callable[..., FloatArray]) -> None:
     value = raw(5000)
     assert np.array_equal(work(value, 1000.0, slice(0, 5000)), work(value, 1000.0))
 
 
 @pytest.mark.parametrize("work", FILTERS.values(), ids=FILTERS)
-def test_a_stream_shorter_than_the_filters_memory_is_padded_at_both_ends(work):
+def test_a_stream_shorter_than_the_filters_memory_is_padded_at_both_ends(work: Callable[..., FloatArray]) -> None:
     value = raw(300)
     assert np.array_equal(work(value, 1000.0, slice(100, 180)), work(value, 1000.0)[100:180])
 
 
 @pytest.mark.parametrize("work", FILTERS.values(), ids=FILTERS)
-def test_what_lies_far_off_is_not_looked_at(work):
+def test_what_lies_far_off_is_not_looked_at(work: Callable[..., FloatArray]) -> None:
     value = raw(40_000)
     far = np.abs(np.arange(len(value)) - 20_000) > 5000
     part = work(np.where(far, np.nan, value), 1000.0, slice(19_000, 21_000))
     assert part == pytest.approx(work(value, 1000.0)[19_000:21_000], rel=1e-9, abs=1e-9)
 
 
-def test_a_constant_leaves_nothing():
+def test_a_constant_leaves_nothing() -> None:
     t = np.arange(0, 5, 1e-3)
     assert band(np.full(len(t), 700.0), 1000.0) == pytest.approx(0.0, abs=1e-9)
     ramp = 1e5 + np.sin(2 * np.pi * 120 * t)
@@ -61,6 +63,6 @@ def test_a_constant_leaves_nothing():
     assert smoothed_power(ramp, 1000.0, 20.0, slice(2000, 3000)) == pytest.approx(0.5, abs=0.01)
 
 
-def test_the_band_s_share_of_what_the_rate_allows():
+def test_the_band_s_share_of_what_the_rate_allows() -> None:
     assert band_share(1000.0) == pytest.approx(430 / 500)
     assert band_share(100.0) == pytest.approx((45 - 18) / 50)

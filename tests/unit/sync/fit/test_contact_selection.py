@@ -109,7 +109,7 @@ def test_without_cues_a_snap_needs_a_clear_answer() -> None:
 def test_a_door_is_no_clap_and_what_is_badly_dated_is_no_contact() -> None:
     known = list(range(8))
     data = arms(np.append(ASKED_S, UNASKED_S))
-    for other in (sound(UNASKED_S, kind="door"), sound(UNASKED_S, kind=SNAP, uncertainty_s=0.012)):
+    for other in (sound(UNASKED_S, kind=ContactKind.DOOR), sound(UNASKED_S, kind=SNAP, uncertainty_s=0.012)):
         contacts = (*(sound(at) for at in ASKED_S), other)
         assert emg_confirmed_contacts(CLAP, NO_CUES, known, contacts, times(contacts), data) == []
 

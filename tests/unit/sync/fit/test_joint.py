@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dataset.support.arrays import FloatArray
 from sync.fit.clock_map import ClockMap
 from sync.fit.joint import ResponseLatencies, fit_jointly, shared_sd_s
 from sync.fit.priors import ACOUSTIC, ACOUSTIC_BEYOND_BOX
 from sync.fit.sound_fit import SoundFit
+from tests.present import present
 
 SPAN_S = 600.0
 
 
-def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: int = 1):
+def draw(
+    seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: int = 1
+) -> tuple[
+    ClockMap,
+    SoundFit,
+    dict[str, ResponseLatencies],
+    Callable[[FloatArray], FloatArray],
+    Callable[[FloatArray], FloatArray],
+    dict[str, tuple[float, FloatArray]],
+]:
     """First maps, answers of four sensors, and the truth."""
     rng = np.random.default_rng(seed)
     offset, rate = 1e4 * rng.uniform(-1, 1), 1e-6 * rng.uniform(-100, 100)
@@ -33,10 +45,10 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
         reference_s=middle, offset_sd_s=height_sd, rate_sd=rate_sd,
     )  # fmt: skip
 
-    def video(p):
+    def video(p: FloatArray) -> FloatArray:
         return (1 + rate) * p + offset
 
-    def sound(p):
+    def sound(p: FloatArray) -> FloatArray:
         return video(p) - skew + sound_rate * (p - SPAN_S / 2)
 
     beeps = np.sort(rng.uniform(10, 50 if one_end else SPAN_S - 10, 10))
@@ -64,14 +76,15 @@ def draw(seed: int, *, one_end: bool = False, method: str = "beeps", n_epochs: i
     return first, first_sound, answers, video, sound, truth
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     video_in, sound_in, response_in = [], [], []
     for seed in range(150):
         first, first_sound, answers, video, sound, truth = draw(seed)
         fit = fit_jointly(first, 0.0005, first_sound, answers)
+        fitted = present(fit.sound)
         for at in (np.array([0.0]), np.array([SPAN_S])):
             video_in.append(abs(fit.video(at) - video(at))[0] <= fit.video.half_width_s(at)[0])
-            sound_in.append(abs(fit.sound(at) - sound(at))[0] <= fit.sound.half_width_s(at)[0])
+            sound_in.append(abs(fitted(at) - sound(at))[0] <= fitted.half_width_s(at)[0])
         for name, (constant, _) in truth.items():
             found = fit.constants[name]
             response_in.append(abs(found.response_s - constant) <= 1.96 * found.sd_s)
@@ -80,7 +93,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert 0.91 <= np.mean(response_in) <= 0.995
 
 
-def test_answers_at_both_ends_hold_the_rate_where_flashes_stand_at_one_end_only():
+def test_answers_at_both_ends_hold_the_rate_where_flashes_stand_at_one_end_only() -> None:
     alone, together = [], []
     far = np.array([SPAN_S])
     for seed in range(40):
@@ -92,7 +105,7 @@ def test_answers_at_both_ends_hold_the_rate_where_flashes_stand_at_one_end_only(
     assert np.median(together) < 0.6 * np.median(alone)
 
 
-def test_each_epoch_has_a_constant_of_its_own():
+def test_each_epoch_has_a_constant_of_its_own() -> None:
     errors, pooled = [], []
     for seed in range(60):
         first, first_sound, answers, _, _, truth = draw(seed, n_epochs=2)
@@ -103,7 +116,7 @@ def test_each_epoch_has_a_constant_of_its_own():
     assert np.std(errors) < 0.85 * np.std(pooled)
 
 
-def test_an_epoch_without_a_contact_takes_the_others_constant_and_says_it_knows_less():
+def test_an_epoch_without_a_contact_takes_the_others_constant_and_says_it_knows_less() -> None:
     first, first_sound, answers, *_ = draw(1)
     more = {name: ResponseLatencies(
         pts_s=a.pts_s, event=a.event, latency_s=a.latency_s, epoch=a.epoch, n_epochs=2, response_s=a.response_s
@@ -114,7 +127,7 @@ def test_an_epoch_without_a_contact_takes_the_others_constant_and_says_it_knows_
         assert constant.epoch_sd_s[1] > constant.epoch_sd_s[0]
 
 
-def test_one_clap_far_off_does_not_pull():
+def test_one_clap_far_off_does_not_pull() -> None:
     first, first_sound, answers, _, _, truth = draw(4)
     spoiled = {}
     for name, a in answers.items():
@@ -128,12 +141,12 @@ def test_one_clap_far_off_does_not_pull():
         assert abs(fit.constants[name].response_s - clean.constants[name].response_s) < 0.008
 
 
-def test_what_sensors_share_of_a_contact_is_told_from_their_own_noise():
+def test_what_sensors_share_of_a_contact_is_told_from_their_own_noise() -> None:
     found = [shared_sd_s(draw(seed)[2]) for seed in range(30)]
     assert np.median(found) == pytest.approx(0.012, abs=0.004)
 
 
-def test_without_sound_the_lights_latency_widens_the_video_and_nothing_else_changes():
+def test_without_sound_the_lights_latency_widens_the_video_and_nothing_else_changes() -> None:
     first, *_ = draw(2)
     fit = fit_jointly(first, 0.020, None, {})
     assert fit.sound is None
@@ -141,11 +154,11 @@ def test_without_sound_the_lights_latency_widens_the_video_and_nothing_else_chan
     assert fit.video.offset_sd_s == pytest.approx(math.hypot(first.offset_sd_s, 0.020), rel=1e-6)
 
 
-def test_contacts_that_were_missed_make_a_response_less_certain_and_those_measured_do_not():
+def test_contacts_that_were_missed_make_a_response_less_certain_and_those_measured_do_not() -> None:
     first, first_sound, answers, *_ = draw(11)
     sure = {name: replace(a, each_sd_s=0.001) for name, a in answers.items()}
 
-    def sd_s(given):
+    def sd_s(given: dict[str, ResponseLatencies]) -> float:
         return fit_jointly(first, 0.0005, first_sound, given).constants["s0"].sd_s
 
     missed = {name: replace(a, n_made=36) for name, a in sure.items()}

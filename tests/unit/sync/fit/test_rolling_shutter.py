@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dataset.support.arrays import FloatArray
 from sync.events.flash_regions import find_regions
 from sync.events.flashes import N_BANDS, N_TILES, Brightness, Flash, detect_flashes
 from sync.fit.flash_fit import fit_flashes
 from sync.fit.rolling_shutter import _onset_curve, _Shutter
 from sync.recording_types import FlashLog, FlashSource
+from tests.present import present
 
 ROWS = 64
 
@@ -24,7 +26,7 @@ def camera(
     region: bool = False,
     gain: float = 45.0,
     jitter: float = 0.0,
-):
+) -> tuple[Brightness, FloatArray, float, float]:
     """Brightness as a rolling shutter takes it, and the flashes' host times; readout, exposure, jitter in frames."""
     rng = np.random.default_rng(seed)
     frame = 1.0 / hz
@@ -55,7 +57,7 @@ def camera(
     return Brightness(pts_s=pts, tiles=tiles.astype(np.float32)), host, rate, offset
 
 
-def known(host_s):
+def known(host_s: FloatArray) -> FlashLog:
     return FlashLog(
         light_s=host_s, sd_s=np.full(len(host_s), 5e-4), latency_s=0.0, latency_sd_s=5e-4, source=FlashSource.BOX
     )
@@ -65,7 +67,9 @@ def known(host_s):
     ("seed", "hz", "readout", "exposure"),
     [(0, 30, 0.6, 0.3), (1, 30, 0.9, 0.05), (2, 24, 0.0, 0.9), (3, 60, 0.5, 0.5), (4, 30, -0.7, 0.4)],
 )
-def test_the_video_is_tied_within_three_milliseconds_at_every_frame(seed, hz, readout, exposure):
+def test_the_video_is_tied_within_three_milliseconds_at_every_frame(
+    seed: int, hz: int, readout: float, exposure: float
+) -> None:
     brightness, host, rate, offset = camera(seed, hz=hz, readout=readout, exposure=exposure)
     fit = fit_flashes(brightness, known(host))
     assert fit.line is not None, fit.pairing.reason
@@ -74,7 +78,7 @@ def test_the_video_is_tied_within_three_milliseconds_at_every_frame(seed, hz, re
     assert np.max(np.abs(error)) < 2.0 * np.max(fit.line.half_width_s(brightness.pts_s))
 
 
-def test_whole_frames_alone_narrow_the_offset_by_their_intervals():
+def test_whole_frames_alone_narrow_the_offset_by_their_intervals() -> None:
     # A global shutter with a very short exposure: no frame is ever partly lit.
     brightness, host, rate, offset = camera(9, readout=0.0, exposure=0.02)
     fit = fit_flashes(brightness, known(host))
@@ -87,7 +91,7 @@ def test_whole_frames_alone_narrow_the_offset_by_their_intervals():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_frames_that_a_busy_machine_stamps_late_do_not_move_the_map(seed):
+def test_frames_that_a_busy_machine_stamps_late_do_not_move_the_map(seed: int) -> None:
     brightness, host, rate, offset = camera(20 + seed)
     rng = np.random.default_rng(seed)
     n = len(brightness.pts_s)
@@ -102,7 +106,7 @@ def test_frames_that_a_busy_machine_stamps_late_do_not_move_the_map(seed):
 
 
 @pytest.mark.parametrize("seed", [129, 135, 136, 138])
-def test_frames_of_a_variable_rate_are_believed(seed):
+def test_frames_of_a_variable_rate_are_believed(seed: int) -> None:
     # Most flashes agree with an even beat by chance: taken for one, these were mapped up to 16 ms off.
     brightness, host, rate, offset = camera(seed, readout=0.0, exposure=0.05, jitter=0.03)
     fit = fit_flashes(brightness, known(host))
@@ -112,7 +116,7 @@ def test_frames_of_a_variable_rate_are_believed(seed):
     assert np.max(np.abs(error)) < 1.5 * np.max(fit.line.half_width_s(brightness.pts_s))
 
 
-def test_a_small_light_is_found_where_it_is():
+def test_a_small_light_is_found_where_it_is() -> None:
     brightness, host, rate, offset = camera(5, region=True, gain=14.0)
     region = find_regions(brightness)[0]
     assert region is not None
@@ -124,7 +128,7 @@ def test_a_small_light_is_found_where_it_is():
     assert np.max(np.abs(error)) < 0.005
 
 
-def test_lamps_and_exposure_drift_are_no_flashes():
+def test_lamps_and_exposure_drift_are_no_flashes() -> None:
     rng = np.random.default_rng(0)
     pts = np.arange(0, 40, 1 / 30)
     level = 90 + 20 * np.sin(0.3 * pts) + 30 * (pts > 13) - 25 * (pts > 22)
@@ -132,7 +136,7 @@ def test_lamps_and_exposure_drift_are_no_flashes():
     assert detect_flashes(Brightness(pts_s=pts, tiles=tiles.astype(np.float32))) == ()
 
 
-def test_flashes_of_another_recording_are_refused():
+def test_flashes_of_another_recording_are_refused() -> None:
     brightness, _, _, _ = camera(1)
     _, other, _, _ = camera(2)
     fit = fit_flashes(brightness, known(other))
@@ -141,19 +145,19 @@ def test_flashes_of_another_recording_are_refused():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_end_of_a_short_flash_says_nothing_of_its_beginning(seed):
+def test_the_end_of_a_short_flash_says_nothing_of_its_beginning(seed: int) -> None:
     # At 25 frames a second a flash of 60 ms is over in the second frame.
     brightness, host, rate, offset = camera(seed, hz=25, readout=0.5, exposure=0.1, flash_ms=60)
     fit = fit_flashes(brightness, known(host))
     assert fit.line is not None, fit.pairing.reason
-    assert np.percentile(np.abs(fit.shutter.residual_s), 90) < 0.005
+    assert np.percentile(np.abs(present(fit.shutter).residual_s), 90) < 0.005
     error = fit.line(brightness.pts_s) - ((1 + rate) * brightness.pts_s + offset)
     assert np.max(np.abs(error)) < 0.004
     assert np.max(fit.line.half_width_s(brightness.pts_s)) < 0.008
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_rows_say_of_an_onset_is_what_each_says_for_itself(seed):
+def test_what_rows_say_of_an_onset_is_what_each_says_for_itself(seed: int) -> None:
     rng = np.random.default_rng(seed)
     frame_s, n_frames = 1 / rng.choice([24.0, 30.0, 60.0]), 6
     lit = np.clip(rng.normal(0.5, 0.5, (n_frames, N_BANDS)), -0.2, 1.2)

@@ -45,7 +45,9 @@ def judged(verdict: Verdict) -> Judgement:
         (math.nan, VIDEO_GATE_S, WARNING),
     ],
 )
-def test_a_known_pairing_with_poor_precision_is_a_warning(error_s, gate, verdict):
+def test_a_known_pairing_with_poor_precision_is_a_warning(
+    error_s: float, gate: tuple[float, float], verdict: Verdict
+) -> None:
     assert judge_precision(error_s, gate, 0.0, 0.033, "the video's clock").verdict == verdict
 
 
@@ -57,11 +59,11 @@ def test_the_worst_of_several_verdicts_is_their_maximum(verdicts: tuple[Verdict,
     assert all((a < b) == (b > a) == (not a >= b) == (not b <= a) for a in verdicts for b in verdicts)
 
 
-def test_residuals_beyond_a_frame_are_a_warning():
+def test_residuals_beyond_a_frame_are_a_warning() -> None:
     assert judge_precision(0.002, VIDEO_GATE_S, 0.05, 0.033, "x").verdict == WARNING
 
 
-def test_fast_sensors_are_held_to_the_video_s_gate():
+def test_fast_sensors_are_held_to_the_video_s_gate() -> None:
     assert sensor_gate_s(1000.0) == VIDEO_GATE_S
     assert sensor_gate_s(10.0) == SLOW_SENSOR_GATE_S
 
@@ -80,18 +82,20 @@ def test_fast_sensors_are_held_to_the_video_s_gate():
         (PASS, [PASS, FAIL], FAIL),
     ],
 )
-def test_the_whole_follows_the_video_and_the_sensors_that_remain(video, sensors, verdict):
+def test_the_whole_follows_the_video_and_the_sensors_that_remain(
+    video: Verdict, sensors: list[Verdict], verdict: Verdict
+) -> None:
     found, reasons = judge_whole(judged(video), {f"s{i}": judged(v) for i, v in enumerate(sensors)})
     assert found == verdict
     assert bool(reasons) == (verdict != PASS)
 
 
-def test_routes_close_only_within_their_joint_interval():
+def test_routes_close_only_within_their_joint_interval() -> None:
     assert Closure(gap_s=-0.1, allowed_s=0.16).closes
     assert not Closure(gap_s=0.3, allowed_s=0.16).closes
 
 
-def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_siblings_and_alone():
+def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_siblings_and_alone() -> None:
     data = {
         f"s{k}": SensorRecord(
             sensor=Sensor(slot=k + 1, channel=f"s{k}", muscle="biceps", side="left"),
@@ -106,7 +110,7 @@ def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_sibli
         for k in range(4)
     }  # fmt: skip
 
-    def answers(*response_s):
+    def answers(*response_s: float) -> dict[str, tuple[ContactKind, Response]]:
         each = np.zeros(6)
         return {
             f"s{k}": (ContactKind.CLAP, Response(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from sync.quality.lag_probe import fix_lag, lag_as_text, probe_lag
 RATE_HZ = 10.0
 
 
-def squatter(lag_s: float, *, seed: int = 0, noise: float = 0.3, seconds: float = 90.0, period_s: float = 2.7):
+def squatter(
+    lag_s: float, *, seed: int = 0, noise: float = 0.3, seconds: float = 90.0, period_s: float = 2.7
+) -> Session:
     """A session of somebody who squats unevenly, whose quadriceps follow the knees by ``lag_s``."""
     rng = np.random.default_rng(seed)
     t = np.arange(0.0, seconds, 1 / RATE_HZ)
@@ -66,7 +69,7 @@ def squatter(lag_s: float, *, seed: int = 0, noise: float = 0.3, seconds: float 
 
 
 @pytest.mark.parametrize("lag_s", [-0.7, -0.2, 0.0, 0.15, 0.43, 0.9, 1.2])
-def test_a_drawn_lag_is_found_within_a_tenth_of_a_second(lag_s):
+def test_a_drawn_lag_is_found_within_a_tenth_of_a_second(lag_s: float) -> None:
     probe = probe_lag(squatter(lag_s, seed=round(100 * lag_s + 200)))
     assert probe.lag_s == pytest.approx(lag_s, abs=0.1)
     assert probe.muscle in ("quadriceps", "hamstrings")
@@ -76,7 +79,7 @@ def test_a_drawn_lag_is_found_within_a_tenth_of_a_second(lag_s):
     assert np.nanmedian(windows) == pytest.approx(lag_s, abs=0.15)
 
 
-def test_movement_that_repeats_has_aliases_a_period_away_and_they_are_weaker():
+def test_movement_that_repeats_has_aliases_a_period_away_and_they_are_weaker() -> None:
     probe = probe_lag(squatter(0.3, seed=5, period_s=1.6))
     away = [p for p in probe.aliases if 1.0 < abs(p.lag_s - probe.lag_s) < 2.2]
     assert away
@@ -84,7 +87,7 @@ def test_movement_that_repeats_has_aliases_a_period_away_and_they_are_weaker():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_noise_tells_no_lag_and_says_so(seed):
+def test_noise_tells_no_lag_and_says_so(seed: int) -> None:
     session = squatter(0.3, seed=seed)
     rng = np.random.default_rng(seed)
     noise = 100 + 20 * rng.normal(0, 1, session.aligned.emg.shape)
@@ -94,13 +97,13 @@ def test_noise_tells_no_lag_and_says_so(seed):
     assert "no lag can be told" in lag_as_text("x.h5", probe)
 
 
-def test_a_session_without_keypoints_says_so():
+def test_a_session_without_keypoints_says_so() -> None:
     session = squatter(0.0)
     probe = probe_lag(replace(session, aligned=replace(session.aligned, keypoints_3d=None)))
     assert probe.reason == "the session has no keypoints"
 
 
-def test_fixing_leaves_the_prior_marks_it_relative_and_masks_what_has_no_value():
+def test_fixing_leaves_the_prior_marks_it_relative_and_masks_what_has_no_value() -> None:
     session = squatter(0.83, seed=9)
     fixed, probe = fix_lag(session)
     step = fixed.provenance[-1]
@@ -114,7 +117,7 @@ def test_fixing_leaves_the_prior_marks_it_relative_and_masks_what_has_no_value()
     assert probe_lag(fixed).lag_s == pytest.approx(MOTION_LAG.value_s, abs=0.1)
 
 
-def test_the_command_prints_what_the_contract_says(tmp_path):
+def test_the_command_prints_what_the_contract_says(tmp_path: Path) -> None:
     path = tmp_path / "sub-T_ses-20260101T000000.h5"
     write_session(path, squatter(0.4, seed=3))
     (tmp_path / "notes.txt").write_text("not a session")
@@ -127,7 +130,7 @@ def test_the_command_prints_what_the_contract_says(tmp_path):
 
 
 @pytest.mark.realdata
-def test_the_published_windows_have_the_lags_that_were_measured(shared_data, tmp_path):
+def test_the_published_windows_have_the_lags_that_were_measured(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "mia_squat" / "MIADatasetOfficial"
     known = {"0": (0.4, 0.4), "1": (1.0, 1.0), "2": (0.8, 0.8), "3": (0.8, 0.9)}
     for made in import_mia(folder, tmp_path / "as published"):

@@ -18,6 +18,7 @@ from dataset.session.types import Session
 from dataset.windows import windows_from_sessions
 from sync.quality.lag_probe import correction_of, fix_lag, lag_as_dict, lag_as_text, probe_lag
 from sync.report.lag import lag_section
+from tests.present import present
 
 Make = Callable[..., Session]
 
@@ -116,7 +117,7 @@ def test_windows_stored_twice_make_nothing_surer(moving_session: Make) -> None:
         aligned=replace(
             aligned, time_s=aligned.time_s[twice], emg=aligned.emg[twice], emg_valid=aligned.emg_valid[twice],
             segment=np.repeat(np.arange(len(twice) // 30), 30), exercise=("",) * len(twice),
-            keypoints_3d=aligned.keypoints_3d[twice],
+            keypoints_3d=present(aligned.keypoints_3d)[twice],
         ),
     )  # fmt: skip
     one, four = probe_lag(session), probe_lag(copy)

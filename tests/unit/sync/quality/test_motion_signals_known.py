@@ -10,6 +10,7 @@ import pytest
 
 from dataset.session.types import Session
 from sync.quality.motion_signals import motion_signals
+from tests.present import present
 
 Make = Callable[..., Session]
 
@@ -36,7 +37,7 @@ def test_flexion_is_the_angle_and_speed_its_change(session: Session, bent: Make)
 def test_energy_is_the_square_of_the_speed_against_the_hips(session: Session, bent: Make) -> None:
     knee = 0.2 + 0.05 * np.arange(len(session.aligned.time_s)) / 10
     still = bent(knee)
-    walking = still.aligned.keypoints_3d + np.arange(len(knee))[:, None, None] * 0.03
+    walking = present(still.aligned.keypoints_3d) + np.arange(len(knee))[:, None, None] * 0.03
     walked = replace(still, aligned=replace(still.aligned, keypoints_3d=walking))
     one, other = (motion_signals(s, "quadriceps", "left")["ankle energy"] for s in (still, walked))
     np.testing.assert_allclose(one[1:-1], (0.9 * np.sin(knee / 2) * 0.5 * 0.05)[1:-1] ** 2, rtol=1e-3)
@@ -52,7 +53,7 @@ def test_nothing_is_differenced_across_segments(session: Session) -> None:
 
 
 def test_a_side_is_the_channels_own_and_none_is_both(session: Session) -> None:
-    lost = session.aligned.keypoints_3d.copy()
+    lost = present(session.aligned.keypoints_3d).copy()
     lost[:, 13] = np.nan  # left knee
     half = replace(session, aligned=replace(session.aligned, keypoints_3d=lost))
     assert np.isnan(motion_signals(half, "quadriceps", "left")["knee flexion"]).all()

@@ -20,5 +20,5 @@ from sync.quality import sensor_entry
         ([2.0, np.nan, 3.0], True),
     ],
 )
-def test_a_value_changes_where_two_numbers_differ(value, changes):
+def test_a_value_changes_where_two_numbers_differ(value: list[float], changes: bool) -> None:
     assert sensor_entry._changes(np.array(value)) == changes

@@ -19,6 +19,9 @@ from dataset.session.types import (
     Session,
     StreamSync,
 )
+from dataset.support.arrays import FloatArray
+from sync.events.contacts import ContactKind
+from sync.quality.gates import Verdict
 from sync.report import write_report
 from sync.report.figures import frame_uri
 from sync.report.page import render
@@ -29,10 +32,10 @@ from tests.unit.native import refuse_strided
 CHANNELS = ("left_biceps", "right_quadriceps")
 
 
-def sensor_evidence(kind: str) -> SensorEvidence:
+def sensor_evidence(kind: ContactKind) -> SensorEvidence:
     time_s = np.linspace(-0.5, 1, 16)
     return SensorEvidence(
-        arrival_s=np.arange(50) * 0.1,
+        arrival_s=0.1 * np.arange(50.0),
         lateness_s=np.linspace(0, 0.03, 50),
         gaps_s=np.array([[1.0, 1.7]]),
         rate_hz=10.01,
@@ -93,10 +96,13 @@ def result(tmp_path: Path) -> SyncResult:
         flash_host_s=np.array([1.0, 2.0]),
         flash_pairs=np.array([[0, 0], [1, 1]]),
         contacts=(
-            ContactEvidence(kind="clap", time_s=1.2, pts_s=1.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
-            ContactEvidence(kind="stomp", time_s=2.2, pts_s=2.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
+            ContactEvidence(kind=ContactKind.CLAP, time_s=1.2, pts_s=1.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
+            ContactEvidence(kind=ContactKind.STOMP, time_s=2.2, pts_s=2.2, sound_time_s=np.zeros(3), sound=np.zeros(3)),
         ),
-        sensors={"left_biceps": sensor_evidence("clap"), "right_quadriceps": sensor_evidence("stomp")},
+        sensors={
+            "left_biceps": sensor_evidence(ContactKind.CLAP),
+            "right_quadriceps": sensor_evidence(ContactKind.STOMP),
+        },
         readout_s=0.02,
         exposure_s=0.01,
         closure_s=0.01,
@@ -109,7 +115,7 @@ def result(tmp_path: Path) -> SyncResult:
         session_path=tmp_path / "sub-S01_ses-1.h5",
         report_path=tmp_path / "sub-S01_ses-1.html",
         video_path=None,
-        verdict="WARNING",
+        verdict=Verdict.WARNING,
         reasons=("right_quadriceps failed", "& another"),
         streams={"left_biceps": stream, "right_quadriceps": failed},
         evidence=evidence,
@@ -155,8 +161,8 @@ def test_a_refused_capture_without_video_still_has_a_report(result: SyncResult) 
         subject_info={},
     )  # fmt: skip
     refused = replace(
-        result, evidence=empty, session=session, verdict="FAIL", reasons=("there is no video",), session_path=None,
-        streams={},
+        result, evidence=empty, session=session, verdict=Verdict.FAIL, reasons=("there is no video",),
+        session_path=None, streams={},
     )  # fmt: skip
     write_report(refused.report_path, refused)
     page = refused.report_path.read_text(encoding="utf-8")
@@ -166,7 +172,7 @@ def test_a_refused_capture_without_video_still_has_a_report(result: SyncResult) 
 
 
 def test_an_unverified_session_says_that_it_was_written_all_the_same(result: SyncResult) -> None:
-    assert "--allow-unverified" in render(replace(result, verdict="FAIL"))
+    assert "--allow-unverified" in render(replace(result, verdict=Verdict.FAIL))
 
 
 def test_each_event_is_shown_matched_or_not(result: SyncResult) -> None:
@@ -190,13 +196,13 @@ def test_each_event_is_shown_matched_or_not(result: SyncResult) -> None:
 
 def test_a_refused_pairing_shows_no_residual(result: SyncResult) -> None:
     refused = replace(result.streams["left_biceps"], method="assumed", verdict="FAIL", n_matched=0)
-    page = render(replace(result, streams={"video": refused}, verdict="FAIL", session_path=None))
+    page = render(replace(result, streams={"video": refused}, verdict=Verdict.FAIL, session_path=None))
     assert "could not be matched with certainty" in page
     assert "Residuals of all events" not in page
 
 
 def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None:
-    page = render(replace(result, streams={}, verdict="FAIL", session_path=None))
+    page = render(replace(result, streams={}, verdict=Verdict.FAIL, session_path=None))
     assert "What to do" in page
     assert "Name the video of this recording with --video." in page
 
@@ -204,7 +210,7 @@ def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None
 def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_means_for_muscles(
     result: SyncResult,
 ) -> None:
-    known = {
+    known: dict[str, float | str] = {
         "delay_source": "measured", "response_s": 0.062, "burst_prior_s": -0.038, "burst_prior_sd_s": 0.03,
         "left_right_ci95_s": 0.024, "between_sensors_ci95_s": 0.083,
     }  # fmt: skip
@@ -242,7 +248,7 @@ def test_a_long_session_stays_small(result: SyncResult) -> None:
     frames = np.arange(0, 1800, 1 / 30)
     sensors = {
         f"left_{muscle}": replace(
-            sensor_evidence("clap"), arrival_s=t, lateness_s=rng.exponential(0.02, len(t)),
+            sensor_evidence(ContactKind.CLAP), arrival_s=t, lateness_s=rng.exponential(0.02, len(t)),
             gaps_s=np.column_stack([t[:900:9], t[5:905:9]]),
         )
         for muscle in ("biceps", "triceps", "quadriceps", "hamstrings")
@@ -271,7 +277,9 @@ def test_a_long_session_stays_small(result: SyncResult) -> None:
 
 
 @pytest.mark.parametrize("keypoints", [None, np.linspace((20, 20), (90, 90), 25)])
-def test_any_view_of_a_frame_is_shown_like_its_copy(monkeypatch: pytest.MonkeyPatch, keypoints) -> None:
+def test_any_view_of_a_frame_is_shown_like_its_copy(
+    monkeypatch: pytest.MonkeyPatch, keypoints: FloatArray | None
+) -> None:
     refuse_strided(monkeypatch)
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     for view in (noise[:, 3:367], noise[::-1], noise[:, ::-1], noise.transpose(1, 0, 2), noise[..., ::-1]):

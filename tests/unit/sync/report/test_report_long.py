@@ -17,13 +17,13 @@ NAMES = tuple(c.name for c in PAPER_CHANNELS)
 NO_EXERCISES = ExerciseTable(name=(), start_s=np.zeros(0), stop_s=np.zeros(0))
 
 
-def test_a_short_line_is_drawn_as_it_is():
+def test_a_short_line_is_drawn_as_it_is() -> None:
     time_s, values = np.arange(9000.0), np.arange(9000.0) % 7
     assert figures._outline(time_s, values) == (time_s, values)
 
 
 @pytest.mark.parametrize("n", [12_000, 50_001, 400_007])
-def test_a_long_line_keeps_its_extremes_and_its_gaps(n):
+def test_a_long_line_keeps_its_extremes_and_its_gaps(n: int) -> None:
     rng = np.random.default_rng(n)
     time_s, values = np.arange(n) / 10, rng.normal(size=n)
     values[n // 2 : n // 2 + 300] = np.nan
@@ -44,7 +44,7 @@ def test_a_long_line_keeps_its_extremes_and_its_gaps(n):
             assert np.ptp(shown) > 0.8 * min(np.ptp(values[column]), 8.0)
 
 
-def test_eight_hours_of_grid_are_drawn_in_the_memory_of_one():
+def test_eight_hours_of_grid_are_drawn_in_the_memory_of_one() -> None:
     peaks = []
     for n in (18_000, 36_000, 288_000):
         emg = np.random.default_rng(n).uniform(0, 100, (n, 8))
@@ -59,7 +59,7 @@ def test_eight_hours_of_grid_are_drawn_in_the_memory_of_one():
     assert peaks[2] < 1.6 * max(peaks[:2])
 
 
-def test_frames_of_the_report_lie_in_a_file():
+def test_frames_of_the_report_lie_in_a_file() -> None:
     rng = np.random.default_rng(5)
     images = {k: rng.integers(0, 256, (720 + k, 1280, 3), dtype=np.uint8) for k in (3, 1, 8)}
     tracemalloc.start()

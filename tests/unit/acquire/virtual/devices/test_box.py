@@ -186,7 +186,8 @@ def test_the_driver_lives_through_all_of_it_on_the_real_process(port: Port) -> N
             time.sleep(0.1)
             with contextlib.suppress(HardwareError):
                 flash()  # its answer may be spoilt
-            truths.clear(), flashes.clear()
+            truths.clear()
+            flashes.clear()
             time.sleep(1.5)
             with contextlib.suppress(BlockingIOError):
                 os.set_blocking(port.flashes_fd, False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acquire.virtual.devices.others import bitalino_frame, drawn_others, mixed_sensors
+from acquire.virtual.devices.others import OtherDevice, bitalino_frame, drawn_others, mixed_sensors
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
 from dataset.capture.types import Notifications
@@ -24,7 +24,7 @@ def test_frames_are_those_derived_by_hand() -> None:
 
 
 @pytest.mark.parametrize("device", [BITALINO, BOARD])
-def test_every_sample_goes_out_in_exactly_one_turn_and_never_before_it_is_taken(device) -> None:
+def test_every_sample_goes_out_in_exactly_one_turn_and_never_before_it_is_taken(device: OtherDevice) -> None:
     turns = np.arange(1000, 1200)
     firsts = np.array([device.first_index(int(t)) for t in turns])
     index = np.arange(firsts[0], firsts[-1])

@@ -142,7 +142,7 @@ class _Pose(Performance):
         return T0_NS
 
     def working_pose(self, host_ns: IntArray) -> FloatArray:
-        into = minimum_jerk((host_ns - T0_NS) * 1e-9)
+        into = minimum_jerk(np.asarray((host_ns - T0_NS) * 1e-9, dtype=np.float64))
         return np.asarray(pose_vector(STAND) + into[:, None] * self._change)
 
 
@@ -200,4 +200,4 @@ def _swing(length_m: float) -> FloatArray:
             break
         if step % 1000 == 0:
             course.append(angle)
-    return np.degrees(np.array(course))
+    return np.asarray(np.degrees(course), dtype=np.float64)
