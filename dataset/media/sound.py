@@ -73,11 +73,17 @@ class Sound:
         return self.start_s + np.arange(len(self.samples)) / self.rate_hz
 
 
-def read_sound(path: Path) -> Sound | None:
+def read_sound(path: Path, *, block: int = _BLOCK) -> Sound | None:
     """Read the first sound track as mono; None where there is none.
 
     Each decoded block is laid where its own time stamp says, so a track with holes or with drift against the
     picture keeps its times. Memory does not grow with the track's length.
+
+    Parameters
+    ----------
+    path : Path
+    block : int
+        Samples written to the temporary file at once.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def read_sound(path: Path) -> Sound | None:
                 stream = container.streams.audio[0]
                 for at_s, samples in _blocks(container, stream):
                     if track is None:
-                        track = _Track(file, int(stream.rate), 0.0 if at_s is None else at_s)
+                        track = _Track(file, int(stream.rate), 0.0 if at_s is None else at_s, block)
                     track.add(at_s, samples)
         except av.error.FFmpegError as error:
             if track is None:
@@ -118,8 +124,9 @@ def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, NDArray
 class _Track:
     """Lays blocks at their own times; small disagreements (rounded stamps) are joined, holes stay silent."""
 
-    def __init__(self, file: BufferedRandom, rate_hz: int, start_s: float) -> None:
+    def __init__(self, file: BufferedRandom, rate_hz: int, start_s: float, block: int) -> None:
         self._file = file
+        self._block = block
         self._rate_hz = rate_hz
         self._start_s = start_s
         self._tolerance = round(_ROUNDING_S * rate_hz)
@@ -136,7 +143,7 @@ class _Track:
         self._waiting.append(samples)
         self._position += len(samples)
         self._n_waiting += len(samples)
-        if self._n_waiting >= _BLOCK:
+        if self._n_waiting >= self._block:
             self._write()
 
     def sound(self) -> Sound:

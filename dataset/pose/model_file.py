@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,15 @@ def cache_folder() -> Path:
     return Path(base) / "muscles-in-action"
 
 
-def pose_model(given: Path | None = None) -> Path:
+def pose_model(given: Path | None = None, build: Callable[[Path], None] | None = None) -> Path:
     """Return the ``.task`` file of the pose network, building it the first time.
 
     Parameters
     ----------
     given : Path, optional
         Use this file in place of the built one.
+    build : callable, optional
+        Writes the network to a path; by default it is fetched and prepared.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def pose_model(given: Path | None = None) -> Path:
     if not path.is_file():
         with_mask = cache_folder() / "pose_landmarker_full.task"
         try:
-            _build(path)
+            (build or _build)(path)
         except MissingDependencyError:
             # Kept by an earlier version, which did not take the mask out: it finds the same and is slower.
             if not with_mask.is_file():

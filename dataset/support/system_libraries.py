@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 #: Shared library to load, and the Debian package that holds it.
 LIBRARIES = {
@@ -15,27 +16,28 @@ LIBRARIES = {
 }
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages whose library cannot be loaded; empty off Linux, where wheels bring their own."""
-    if not sys.platform.startswith("linux"):
-        return []
-    return [package for library, package in LIBRARIES.items() if not _loads(library)]
-
-
-def advice() -> str:
-    """Return one line that says what is missing and how to install it."""
-    missing = missing_packages()
-    if not missing:
-        return "system libraries: all there"
-    return f"system libraries missing: {' '.join(missing)} - install with: sudo apt install {' '.join(missing)}"
-
-
-def _loads(library: str) -> bool:
+def loads(library: str) -> bool:
+    """Return whether a shared library can be loaded."""
     try:
         ctypes.CDLL(library)
     except OSError:
         return False
     return True
+
+
+def missing_packages(loads: Callable[[str], bool] = loads) -> list[str]:
+    """Return the Debian packages whose library cannot be loaded; empty off Linux, where wheels bring their own."""
+    if not sys.platform.startswith("linux"):
+        return []
+    return [package for library, package in LIBRARIES.items() if not loads(library)]
+
+
+def advice(loads: Callable[[str], bool] = loads) -> str:
+    """Return one line that says what is missing and how to install it."""
+    missing = missing_packages(loads)
+    if not missing:
+        return "system libraries: all there"
+    return f"system libraries missing: {' '.join(missing)} - install with: sudo apt install {' '.join(missing)}"
 
 
 if __name__ == "__main__":

@@ -24,8 +24,21 @@ from sync.recording_types import FlashLog, FrameStamps, SensorRecord
 
 #: A flash is looked for from so long before its frames should have come until so long after.
 _BEFORE_S, _AFTER_S = 1.2, 1.8
-#: A shorter film, or one that the flashes fill to more than this, is as soon decoded twice.
-_SHORTEST_S, _MOST = 120.0, 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorthPredicting:
+    """Which films are worth it: others are as soon decoded twice.
+
+    Attributes
+    ----------
+    shortest_s : float
+    most : float
+        Of the film, as a share, that the flashes fill.
+    """
+
+    shortest_s: float = 120.0
+    most: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +58,12 @@ class PoseFramePlan:
 
 
 def predict_pose_frames(
-    video: Path, stamps: FrameStamps, flashes: FlashLog, sensors: Mapping[str, SensorRecord], workers: int
+    video: Path,
+    stamps: FrameStamps,
+    flashes: FlashLog,
+    sensors: Mapping[str, SensorRecord],
+    workers: int,
+    worth: WorthPredicting = WorthPredicting(),
 ) -> PoseFramePlan | None:
     """Return the frames that will be wanted, None where that cannot be foreseen.
 
@@ -59,13 +77,14 @@ def predict_pose_frames(
     sensors : mapping of channel to SensorRecord
     workers : int
         Threads.
+    worth : WorthPredicting
     """
-    if not stamps.dated_by_arrival or len(flashes.light_s) == 0 or probe_video(video).duration_s <= _SHORTEST_S:
+    if not stamps.dated_by_arrival or len(flashes.light_s) == 0 or probe_video(video).duration_s <= worth.shortest_s:
         return None
     file_pts_ns = frame_pts_ns(video)
     pts_s, written = file_pts_ns.astype(np.float64) * 1e-9, stamps.written
     spans = _spans(flashes.light_s - float(np.median(written.arrival_s - written.pts_s)), pts_s)
-    if not spans or sum(stop - start for start, stop in spans) > _MOST * float(pts_s[-1] - pts_s[0]):
+    if not spans or sum(stop - start for start, stop in spans) > worth.most * float(pts_s[-1] - pts_s[0]):
         return None
     try:
         brightness = read_brightness_about(video, spans, workers=workers)

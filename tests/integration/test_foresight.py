@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from dataset.media import video_pass
 from dataset.pose import extract_pose
 from dataset.session.types import Pose, Session
 from sync import build_session, read_capture
-from sync.fit import pose_frames
-from sync.fit.pose_frames import PoseFramePlan, predict_pose_frames
+from sync.fit.pose_frames import PoseFramePlan, WorthPredicting, predict_pose_frames
 from sync.pipeline import run_capture
 from tests.present import present
 from tests.short_protocol import PROTOCOL
@@ -35,13 +35,16 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+LONG = WorthPredicting(shortest_s=10.0, most=1.0)
+predict = partial(predict_pose_frames, worth=LONG)
+
+
 @pytest.fixture(scope="module")
 def as_in_a_long_recording() -> Iterator[None]:
     """Read in several stretches, and the flashes, which fill much of a short one, taken for a small part of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(video_pass, "STRETCH_S", 5.0)
-        patch.setattr(pose_frames, "_SHORTEST_S", 10.0)
-        patch.setattr(pose_frames, "_MOST", 1.0)
+        patch.setattr(read_capture, "predict_pose_frames", predict)
         yield
 
 
@@ -73,7 +76,7 @@ def test_what_was_not_foreseen_is_looked_at_later(
     capture: Path, tmp_path: Path, at_once: Session, monkeypatch: pytest.MonkeyPatch, wrong_by: int | None
 ) -> None:
     def blind(*args: Any) -> PoseFramePlan | None:
-        ahead = predict_pose_frames(*args)
+        ahead = predict(*args)
         assert ahead is not None
         return replace(ahead, frames=ahead.frames[:-1] + wrong_by) if wrong_by else None
 
@@ -96,7 +99,7 @@ def test_a_damaged_frame_does_not_shift_what_was_foreseen(
     capture: Path, tmp_path: Path, at_once: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def with_one_more(*args: Any) -> PoseFramePlan:
-        ahead = predict_pose_frames(*args)
+        ahead = predict(*args)
         assert ahead is not None
         damaged = 100
         extra_ns = (ahead.file_pts_ns[damaged - 1] + ahead.file_pts_ns[damaged]) // 2
@@ -114,27 +117,22 @@ def test_a_damaged_frame_does_not_shift_what_was_foreseen(
     np.testing.assert_allclose(mine, theirs, atol=1e-3)
 
 
-def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(
-    capture: Path, as_in_a_long_recording: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_foreseen_without_flashes_or_where_they_are_elsewhere(capture: Path) -> None:
     with Capture.open(capture) as opened:
         zero_ns, sensors = read_capture._read_sensors(opened)
         stamps = present(read_capture._frame_stamps(opened, zero_ns))
         flashes = read_capture._host_flashes(opened, zero_ns)
         video = present(opened.video_path)
     none = np.zeros(0)
-    assert predict_pose_frames(video, stamps, flashes, sensors, 1) is not None
-    assert predict_pose_frames(video, stamps, replace(flashes, light_s=none, sd_s=none), sensors, 1) is None
-    assert predict_pose_frames(video, stamps, replace(flashes, light_s=flashes.light_s + 1e4), sensors, 1) is None
+    assert predict(video, stamps, flashes, sensors, 1) is not None
+    assert predict(video, stamps, replace(flashes, light_s=none, sd_s=none), sensors, 1) is None
+    assert predict(video, stamps, replace(flashes, light_s=flashes.light_s + 1e4), sensors, 1) is None
     rng = np.random.default_rng(0)
     random = np.sort(flashes.light_s + rng.uniform(-1, 1, len(flashes.light_s)))
-    assert predict_pose_frames(video, stamps, replace(flashes, light_s=random), sensors, 1) is None
+    assert predict(video, stamps, replace(flashes, light_s=random), sensors, 1) is None
     # A phone's frames are dated by the phone.
     phone = replace(stamps, pts_s=stamps.pts_s * 1.001 + 5.0)
-    assert predict_pose_frames(video, phone, flashes, sensors, 1) is None
+    assert predict(video, phone, flashes, sensors, 1) is None
     # Where the flashes fill the film, or it is short, nothing would be gained.
-    with monkeypatch.context() as patch:
-        patch.setattr(pose_frames, "_SHORTEST_S", 120.0)
-        assert predict_pose_frames(video, stamps, flashes, sensors, 1) is None
-    monkeypatch.setattr(pose_frames, "_MOST", 0.1)
-    assert predict_pose_frames(video, stamps, flashes, sensors, 1) is None
+    for worth in (replace(LONG, shortest_s=120.0), replace(LONG, most=0.1)):
+        assert predict_pose_frames(video, stamps, flashes, sensors, 1, worth) is None

@@ -9,7 +9,6 @@ import av
 import numpy as np
 import pytest
 
-from dataset.media import sound as sound_module
 from dataset.media.sound import SampleFile, read_sound
 from dataset.media.video import decode_frames, frame_pts_ns, iter_frames, probe_video
 from dataset.support.errors import VideoError
@@ -86,13 +85,12 @@ def test_sound_blocks_lie_where_their_stamps_say(tmp_path: Path) -> None:
     assert sound.time_s[-800] == pytest.approx(0.110, abs=0.0015)
 
 
-def test_a_track_of_many_blocks_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sound_module, "_BLOCK", 1000)
+def test_a_track_of_many_blocks_is_read_piece_by_piece(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     track = rng.integers(-32768, 32767, 20 * 480, dtype=np.int16)
     path = tmp_path / "s.mkv"
     make_video(path, [0, 33, 66], sound_blocks=[(at, track[at : at + 480]) for at in range(0, len(track), 480)])
-    sound = read_sound(path)
+    sound = read_sound(path, block=1000)
     assert sound is not None
     assert isinstance(sound.samples, SampleFile)
     assert len(sound.samples) == len(track)

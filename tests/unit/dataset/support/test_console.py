@@ -96,9 +96,10 @@ def test_progress_counts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_missing_system_libraries_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataset.support.system_libraries._loads", lambda library: library != "libGL.so.1")
+    def loads(library: str) -> bool:
+        return library != "libGL.so.1"
+
     monkeypatch.setattr(sys, "platform", "linux")
-    assert missing_packages() == [LIBRARIES["libGL.so.1"]]
-    assert "sudo apt install libgl1" in advice()
-    monkeypatch.setattr("dataset.support.system_libraries._loads", lambda library: True)
-    assert advice() == "system libraries: all there"
+    assert missing_packages(loads) == [LIBRARIES["libGL.so.1"]]
+    assert "sudo apt install libgl1" in advice(loads)
+    assert advice(lambda library: True) == "system libraries: all there"
