@@ -85,7 +85,7 @@ class Edge:
 
 
 def detect_edges(time_s: FloatArray, value: FloatArray, *, settings: EdgeSettings = EdgeSettings()) -> tuple[Edge, ...]:
-    """Return the edges of a channel in time order, by differences of medians and interpolated half heights.
+    """Return the edges of a channel in time order, by differences of local means and interpolated half heights.
 
     Parameters
     ----------
