@@ -1,8 +1,8 @@
 """Edges and pulses in any channel: a light sensor, a trigger line, a footswitch, a force.
 
-An edge is where the level before and the level after differ by far more than the channel does by itself, and the
-way from one to the other is short. What the channel does by itself - noise, hum, drift - is measured on the channel,
-at the same time scale, so there is nothing to tune.
+An edge is where the levels before and after differ by far more than the channel varies by itself, and the transition
+is short. The channel's own variation - noise, hum, drift - is measured on the channel at the same time scale, so no
+threshold depends on the channel's unit.
 """
 
 from __future__ import annotations
@@ -15,26 +15,48 @@ import numpy as np
 from dataset.support.arrays import BoolArray, FloatArray
 from sync.robust import mad_sd
 
-#: Levels before and after are compared over windows of these lengths.
-_SCALES_S = (0.004, 0.02, 0.1)
-_FEWEST_SAMPLES = 3
-#: Difference of levels over its own usual spread from which it is looked at.
-_STANDS_OUT = 8.0
-#: Height over the spread of the levels on either side.
-_CONTRAST = 4.0
-#: A quarter to three quarters of the height are passed within this time (or three samples).
-_LONGEST_RISE_S = 0.08
-#: A channel's local habits are looked at so far on either side.
-_AROUND_S = 0.5
-#: Share of the height by which a level may drift on either side: beyond it, the whole is a slow rise.
-_DRIFT = 0.4
-#: Contacts bounce within this time; edges nearer than it that leave the level where it was are a short pulse.
-_BOUNCE_S = 0.03
-#: Levels are taken over at most this long on either side.
-_LEVEL_S = 0.1
-#: The edges of one source are alike: far lower ones are something else.
-_ALIKE = 0.25
+#: The parts of an edge's height at which its shape is measured.
 _LEVELS = np.linspace(0.25, 0.75, 11)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings:
+    """Tuned numbers of the edge detector, all chosen by hand.
+
+    Attributes
+    ----------
+    scales_s : tuple of float
+        Levels before and after are compared over windows of these lengths: a trigger line is fast, a lamp slow.
+    fewest_samples : int
+        Least length of such a window: a median of fewer follows single outliers.
+    stands_out_sd : float
+        A difference of levels is examined from this many times its own usual spread.
+    least_contrast_sd : float
+        Height over the spread of the levels on either side that an edge needs.
+    longest_rise_s : float
+        A quarter to three quarters of the height are passed within this time (or three samples): slower is no edge.
+    around_s : float
+        The channel's local variation is measured this far on either side.
+    most_drift_share : float
+        Share of the height by which a level may drift on either side: beyond it, the whole is a slow rise.
+    bounce_s : float
+        Contacts bounce within this time; edges closer than it that leave the level unchanged are a short pulse.
+    level_s : float
+        Levels are measured over at most this long on either side.
+    alike_share : float
+        The edges of one source are alike: those lower than this share of the highest come from something else.
+    """
+
+    scales_s: tuple[float, ...] = (0.004, 0.02, 0.1)
+    fewest_samples: int = 3
+    stands_out_sd: float = 8.0
+    least_contrast_sd: float = 4.0
+    longest_rise_s: float = 0.08
+    around_s: float = 0.5
+    most_drift_share: float = 0.4
+    bounce_s: float = 0.03
+    level_s: float = 0.1
+    alike_share: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +84,8 @@ class Edge:
     levels_s: FloatArray
 
 
-def detect_edges(time_s: FloatArray, value: FloatArray) -> tuple[Edge, ...]:
-    """Return the edges of a channel in time order.
+def detect_edges(time_s: FloatArray, value: FloatArray, *, settings: EdgeSettings = EdgeSettings()) -> tuple[Edge, ...]:
+    """Return the edges of a channel in time order, by differences of local means and interpolated half heights.
 
     Parameters
     ----------
@@ -71,65 +93,68 @@ def detect_edges(time_s: FloatArray, value: FloatArray) -> tuple[Edge, ...]:
         Ascending, about evenly spaced.
     value : ndarray, shape (N,)
         Any unit; not finite where there is none.
+    settings : EdgeSettings, optional
     """
     good = np.isfinite(value) & np.isfinite(time_s)
     t, x = np.asarray(time_s[good], dtype=np.float64), np.asarray(value[good], dtype=np.float64)
-    if len(t) < 4 * _FEWEST_SAMPLES or not np.any(np.diff(x)):
+    if len(t) < 4 * settings.fewest_samples or not np.any(np.diff(x)):
         return ()
     step_s = float(np.median(np.diff(t)))
     if not step_s > 0:
         return ()
-    scales = sorted({max(_FEWEST_SAMPLES, round(s / step_s)) for s in _SCALES_S})
+    scales = sorted({max(settings.fewest_samples, round(s / step_s)) for s in settings.scales_s})
     x = _without_hum(x, step_s)
-    places = _places(x, [w for w in scales if 4 * w <= len(x)], step_s)
-    edges = [e for e in (_measure(t, x, at, places, step_s) for at in places) if e is not None]
+    places = _places(x, [w for w in scales if 4 * w <= len(x)], step_s, settings)
+    edges = [e for e in (_measure(t, x, at, places, step_s, settings) for at in places) if e is not None]
     edges = _distinct(edges, step_s)
     if not edges:
         return ()
     tall = max(e.height for e in edges)
-    return tuple(e for e in edges if e.height >= _ALIKE * tall)
+    return tuple(e for e in edges if e.height >= settings.alike_share * tall)
 
 
-def _places(x: FloatArray, widths: list[int], step_s: float) -> list[int]:
+def _places(x: FloatArray, widths: list[int], step_s: float, settings: EdgeSettings) -> list[int]:
     """Return the samples at which the level changes far more than it usually does, at one scale or another."""
     found: dict[int, float] = {}  # signed change at each place
     for w in widths:
-        around = max(12 * w, round(_AROUND_S / step_s))
+        around = max(12 * w, round(settings.around_s / step_s))
         total = np.concatenate([[0.0], np.cumsum(x - x[0])])
         mean = (total[w:] - total[:-w]) / w
         # change[i] is the mean of the w samples from i on, less that of the w before.
         change = np.zeros(len(x))
         change[w : len(x) - w + 1] = mean[w:] - mean[:-w]
         size = np.abs(change)
-        # A channel that stands still but for its edges has no usual change: then any is one.
+        # A channel that is constant apart from its edges has no usual change: then any change is one.
         usual = max(mad_sd(change), 0.01 * float(size.max()), 1e-12)
         for sign in (1.0, -1.0):
-            for first, stop in _runs(sign * change > _STANDS_OUT * usual, w):
+            for first, stop in _runs(sign * change > settings.stands_out_sd * usual, w):
                 at = first + int(np.argmax(size[first:stop]))
                 local = np.concatenate([size[max(0, at - around) : max(0, at - 2 * w)], size[at + 2 * w : at + around]])
-                # A burst of a muscle's signal is no edge: beside it are others as large.
-                if len(local) and size[at] < _STANDS_OUT * float(np.percentile(local, 60)):
+                # A burst of sEMG is no edge: there are others as large beside it.
+                if len(local) and size[at] < settings.stands_out_sd * float(np.percentile(local, 60)):
                     continue
                 if not any(abs(p - at) <= w and c * sign > 0 for p, c in found.items()):
                     found[at] = float(change[at])
     tall = max((abs(c) for c in found.values()), default=0.0)
-    return _settled(x, {at: c for at, c in sorted(found.items()) if abs(c) >= _ALIKE * tall}, step_s)
+    return _settled(
+        x, {at: c for at, c in sorted(found.items()) if abs(c) >= settings.alike_share * tall}, step_s, settings
+    )
 
 
-def _settled(x: FloatArray, changes: dict[int, float], step_s: float) -> list[int]:
-    """Return the places with each bouncing contact's made one, its first, where the level stays changed."""
+def _settled(x: FloatArray, changes: dict[int, float], step_s: float, settings: EdgeSettings) -> list[int]:
+    """Return the places with those of a bouncing contact merged into its first, where the level stays changed."""
     places = list(changes)
     result: list[int] = []
     at = 0
     while at < len(places):
         stop = at + 1
-        while stop < len(places) and (places[stop] - places[stop - 1]) * step_s < _BOUNCE_S:
+        while stop < len(places) and (places[stop] - places[stop - 1]) * step_s < settings.bounce_s:
             stop += 1
         group = places[at:stop]
         before = x[max(0, group[0] - 10) : max(1, group[0] - 1)]
         after = x[group[-1] + 2 : group[-1] + 11]
         net = float(np.median(after) - np.median(before)) if len(before) and len(after) else 0.0
-        brief = (group[-1] - group[0]) * step_s < 3 * _BOUNCE_S
+        brief = (group[-1] - group[0]) * step_s < 3 * settings.bounce_s
         if len(group) > 1 and brief and abs(net) > 0.5 * max(abs(changes[p]) for p in group):
             group = [next((p for p in group if changes[p] * net > 0), group[0])]
         result.extend(group)
@@ -160,7 +185,7 @@ def _without_hum(x: FloatArray, step_s: float) -> FloatArray:
 
 
 def _runs(mask: BoolArray, longest: int) -> list[tuple[int, int]]:
-    """Return the stretches of True, those of a train of edges cut where they are longer than one edge makes them."""
+    """Return the runs of True; runs longer than one edge makes are cut, since a train of edges made them."""
     padded = np.concatenate([[False], mask, [False]])
     bounds = np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
     pieces: list[tuple[int, int]] = []
@@ -171,10 +196,12 @@ def _runs(mask: BoolArray, longest: int) -> list[tuple[int, int]]:
     return pieces
 
 
-def _measure(t: FloatArray, x: FloatArray, at: int, places: list[int], step_s: float) -> Edge | None:
+def _measure(
+    t: FloatArray, x: FloatArray, at: int, places: list[int], step_s: float, settings: EdgeSettings
+) -> Edge | None:
     """Return the edge at a sample: levels on either side up to the next edges, then the crossings between them."""
     here = places.index(at)
-    reach = max(2 * _FEWEST_SAMPLES, round(_LEVEL_S / step_s))
+    reach = max(2 * settings.fewest_samples, round(settings.level_s / step_s))
     before_stop, after_start = at, at + 1
     low_limit = max(0, at - reach, places[here - 1] + 1 if here else 0)
     high_limit = min(len(x), at + reach, places[here + 1] if here + 1 < len(places) else len(x))
@@ -186,7 +213,11 @@ def _measure(t: FloatArray, x: FloatArray, at: int, places: list[int], step_s: f
     low, high = float(np.median(before)), float(np.median(after))
     height = abs(high - low)
     spread = max(_spread(before), _spread(after))
-    if height <= 0 or height < _CONTRAST * spread or max(_drift(before), _drift(after)) > _DRIFT * height:
+    if (
+        height <= 0
+        or height < settings.least_contrast_sd * spread
+        or max(_drift(before), _drift(after)) > settings.most_drift_share * height
+    ):
         return None
     scaled = (x[low_limit:high_limit] - low) / (high - low)
     near = t[low_limit:high_limit]
@@ -196,7 +227,7 @@ def _measure(t: FloatArray, x: FloatArray, at: int, places: list[int], step_s: f
     index, _ = half
     levels = np.array([_level_time(near, scaled, level, index) for level in _LEVELS])
     rise_s = float(levels[-1] - levels[0])
-    if not np.isfinite(rise_s) or rise_s > max(_LONGEST_RISE_S, 3 * step_s):
+    if not np.isfinite(rise_s) or rise_s > max(settings.longest_rise_s, 3 * step_s):
         return None
     time_s = float(levels[len(levels) // 2])
     noise = min(spread / height, 0.5)

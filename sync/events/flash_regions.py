@@ -1,8 +1,8 @@
-"""Where a flash may be seen: in the whole picture, in the part that shows short rises, or in one spot of it.
+"""Where a flash may be visible: in the whole picture, in the part that shows short rises, or in one spot of it.
 
-A lamp, a cut, mains flicker and a camera's own exposure change whole rows alike, so a spot is also looked at against
-the rest of its rows, where all of those are gone. What is left - a screen in the background, a white sleeve - lies
-elsewhere than the light, so several places are offered and the log of flashes decides.
+A lamp, a cut, mains flicker and automatic exposure change whole rows alike, so a spot is also compared with the rest of
+its rows, which removes all of those. What remains - a screen in the background, a white sleeve - lies elsewhere than
+the light, so several regions are offered and the log of flashes decides.
 """
 
 from __future__ import annotations
@@ -17,74 +17,104 @@ from scipy import ndimage
 
 from dataset.support.arrays import FloatArray
 from dataset.support.disk_arrays import blocks, concatenate
-from sync.events.flashes import LONGEST_FLASH_S, N_BANDS, N_TILES, Brightness
+from sync.events.flashes import N_BANDS, N_TILES, Brightness, FlashSettings
 from sync.robust import mad_sd
 
-#: A place is offered where short rises stand so far out of the noise; it holds what stands out half as far as its best.
-_STANDS_OUT_SD = 6.0
-_SHARE = 0.5
-#: Rises of fewer frames than this are one or two odd events: a flash that counts comes three times at least.
-_RISES = 5
-#: Places and single tiles offered of one film.
-_PLACES, _SINGLES = 3, 6
-_FEWEST_FRAMES = 30
-#: Below this luma a ratio is all noise.
-_DARK = 4.0
+#: Frames in a block.
 _BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSettings:
+    """Tuned numbers of the search for regions, chosen by hand; ``python -m benchmarks.detectors`` scores them.
+
+    Attributes
+    ----------
+    longest_flash_s : float
+        A rise is over by then.
+    stands_out_sd : float
+        A region is offered where short rises exceed the tile's noise by this factor.
+    share_of_best : float
+        A region holds the neighbouring tiles whose score is at least this share of its best tile's.
+    n_rises : int
+        The score is the height of this rise from the top: fewer are odd events, flashes that count come at least
+        three times.
+    least_noise_luma : float
+        Added to the measured noise: a still tile's is 0.
+    most_regions, most_tiles : int
+        Regions and single tiles offered of one film: each costs a detection.
+    fewest_frames : int
+        In fewer frames nothing is searched for.
+    darkest_luma : float
+        A row darker than this counts as this bright: below it a ratio is all noise.
+    """
+
+    longest_flash_s: float = FlashSettings().longest_flash_s
+    stands_out_sd: float = 6.0
+    share_of_best: float = 0.5
+    n_rises: int = 5
+    least_noise_luma: float = 0.2
+    most_regions: int = 3
+    most_tiles: int = 6
+    fewest_frames: int = 30
+    darkest_luma: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A film, or the film against its rows, and the tiles to look at; all where ``mask`` is None."""
+    """A film, or the film divided by its rows, and the tiles to use; all where ``mask`` is None."""
 
     brightness: Brightness
     mask: NDArray[np.bool_] | None
 
 
-def candidate_regions(brightness: Brightness) -> Iterator[Look]:
+def candidate_regions(brightness: Brightness, *, settings: RegionSettings = RegionSettings()) -> Iterator[Look]:
     """Yield where to look for flashes, the likeliest first; later ones cost more and are made only when asked for."""
     yield Look(brightness, None)
     for film in (brightness, None):
-        # Made here and not before: most recordings show their flashes in the first look.
-        film = film or against_rows(brightness)
-        for mask in find_regions(film):
+        # Computed only now: most recordings show their flashes in the first look.
+        film = film or against_rows(brightness, settings=settings)
+        for mask in find_regions(film, settings=settings):
             yield Look(film, mask)
 
 
-def find_regions(brightness: Brightness) -> tuple[NDArray[np.bool_], ...]:
+def find_regions(
+    brightness: Brightness, *, settings: RegionSettings = RegionSettings()
+) -> tuple[NDArray[np.bool_], ...]:
     """Return the parts of the picture in which short, abrupt rises stand out, best first, then single tiles.
 
     Parameters
     ----------
     brightness : Brightness
+    settings : RegionSettings, optional
 
     Returns
     -------
     tuple of ndarray of bool, shape (N_BANDS, N_TILES)
         Empty where nothing stands out.
     """
-    if len(brightness.tiles) < _FEWEST_FRAMES:
+    if len(brightness.tiles) < settings.fewest_frames:
         return ()
-    score = _abruptness(brightness)
+    score = _abruptness(brightness, settings)
     masks: list[NDArray[np.bool_]] = []
     left = score.copy()
-    for _ in range(_PLACES):
+    for _ in range(settings.most_regions):
         best = float(left.max())
-        if best <= _STANDS_OUT_SD:
+        if best <= settings.stands_out_sd:
             break
-        labels, _ = ndimage.label(left > _SHARE * best, structure=np.ones((3, 3)))
+        labels, _ = ndimage.label(left > settings.share_of_best * best, structure=np.ones((3, 3)))
         mask = np.asarray(labels == labels[np.unravel_index(int(left.argmax()), left.shape)])
         masks.append(mask)
         left = np.where(mask, 0.0, left)
-    for place in np.argsort(-score, axis=None)[:_SINGLES]:
-        if score.flat[place] > _STANDS_OUT_SD:
+    for place in np.argsort(-score, axis=None)[: settings.most_tiles]:
+        if score.flat[place] > settings.stands_out_sd:
             single = np.zeros(score.shape, dtype=bool)
             single.flat[place] = True
             masks.append(single)
     return tuple({mask.tobytes(): mask for mask in masks}.values())
 
 
-def against_rows(brightness: Brightness) -> Brightness:
+def against_rows(brightness: Brightness, *, settings: RegionSettings = RegionSettings()) -> Brightness:
     """Return the film with each tile divided by its row's median, at the film's usual level."""
     every = max(1, len(brightness.tiles) // _BLOCK)
     usual = np.median(np.median(brightness.tiles[::every], axis=2), axis=0)[:, None]
@@ -92,24 +122,24 @@ def against_rows(brightness: Brightness) -> Brightness:
     def divided() -> Iterator[tuple[NDArray[Any]]]:
         for rows in blocks(brightness.tiles, size=_BLOCK):
             row = np.median(brightness.tiles[rows], axis=2, keepdims=True)
-            yield (brightness.tiles[rows] * (usual / np.maximum(row, _DARK)),)
+            yield (brightness.tiles[rows] * (usual / np.maximum(row, settings.darkest_luma)),)
 
     (tiles,) = concatenate(divided(), (brightness.tiles.dtype.type,))
     return Brightness(pts_s=brightness.pts_s, tiles=tiles)
 
 
-def _abruptness(brightness: Brightness) -> FloatArray:
+def _abruptness(brightness: Brightness, settings: RegionSettings) -> FloatArray:
     """Return, for each tile, how far its rises that come within two frames and end soon stand out of its noise."""
-    longest = max(2, round(LONGEST_FLASH_S / brightness.frame_s))
-    score = np.empty((N_BANDS, N_TILES))
+    longest = max(2, round(settings.longest_flash_s / brightness.frame_s))
+    score, nth = np.empty((N_BANDS, N_TILES)), settings.n_rises
     for (band, tile), level in _levels(brightness):
         two_ago = np.concatenate([level[:2], level[:-2]])
         # The lowest level of the time in which a flash is over; a window that looks ahead only.
         soon = ndimage.minimum_filter1d(level, longest, origin=-(longest // 2), mode="nearest")
         rise = level - np.maximum(two_ago, soon)
         change = level - two_ago
-        noise = mad_sd(change) / np.sqrt(2.0) + 0.2
-        score[band, tile] = np.partition(rise, -_RISES)[-_RISES] / noise
+        noise = mad_sd(change) / np.sqrt(2.0) + settings.least_noise_luma
+        score[band, tile] = np.partition(rise, -nth)[-nth] / noise
     return score
 
 

@@ -1,7 +1,7 @@
 """Flashes in a video: short rises of brightness, and how far each sensor row was lit when one began.
 
-A camera reads its rows one after another and each row collects light for a while, so the frame in which a flash
-begins is lit only in part. Which part tells the onset to a fraction of a frame;
+A rolling shutter reads the rows one after another and each row is exposed for a while, so the frame in which a flash
+begins is lit only in part. Which part gives the onset to a fraction of a frame;
 :mod:`sync.fit.rolling_shutter` uses it.
 """
 
@@ -24,24 +24,55 @@ from dataset.support.arrays import FloatArray, IntArray, true_runs
 from dataset.support.disk_arrays import append, blocks, closing_quietly, mapped, temporary_file
 from sync.robust import mad_sd, mad_sds
 
-#: Brightness is kept as so many bands along the readout, and as many tiles across.
+#: Brightness is kept in this many bands along the sensor's readout, and this many tiles across.
 N_BANDS = 16
 N_TILES = 8
-#: Frames kept in one piece while a film is read, and worked on at once.
+#: Frames in a block, while a film is read and while it is worked on.
 _BLOCK = 600
-#: Longer than any flash, and shorter than the time between two.
-_BACKGROUND_S = 0.9
-LONGEST_FLASH_S = 0.4
-_THRESHOLD_SD = 6.0
-#: A light is on within this; a screen's takes longest.
-_ONSET_S = 0.05
-#: What lies below this part of a flash's height is its foot, or something slower that it stands on.
-_FOOT = 0.3
-#: Share of its height from which a band counts as lit throughout.
-_FULLY_LIT = 0.9
 
 #: Presentation times in nanoseconds, and tiles, of successive frames.
 _Block = tuple[IntArray, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashSettings:
+    """Tuned numbers of the flash detector, chosen by hand; ``python -m benchmarks.detectors`` scores them.
+
+    Attributes
+    ----------
+    background_s : float
+        Length of the running median: longer than twice a flash, shorter than the time between two.
+    longest_flash_s : float
+        A longer rise is something else, such as a lamp switched on.
+    threshold_sd : float
+        Height over the noise of the brightness that a flash needs.
+    least_noise_luma, least_band_noise_luma : float
+        Added to the measured noise of the picture and of one band: a still picture's noise is 0.
+    onset_s : float
+        A light is fully on within this time; a screen's takes longest.
+    foot_share : float
+        What lies below this share of a flash's height is its foot, or a slower change below it.
+    sudden_share : float
+        Share of its height by which the level itself rises at once, and falls back afterwards.
+    alike_share : float
+        The flashes of one source are alike: those below this share of the median are something else (a white shirt).
+    shows_sd : float
+        Height over a band's noise from which the flash is visible in that band.
+    fully_lit_share : float
+        Share of its height from which a band counts as lit throughout.
+    """
+
+    background_s: float = 0.9
+    longest_flash_s: float = 0.4
+    threshold_sd: float = 6.0
+    least_noise_luma: float = 0.05
+    least_band_noise_luma: float = 0.3
+    onset_s: float = 0.05
+    foot_share: float = 0.3
+    sudden_share: float = 0.5
+    alike_share: float = 0.35
+    shows_sd: float = 6.0
+    fully_lit_share: float = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +111,7 @@ class Flash:
     time_s, uncertainty_s : float
         Onset on the video's clock from whole frames, and half its width.
     frame : int
-        First frame that is lit at least in part.
+        First frame that is lit, at least in part.
     contrast : float
         Height over the noise of the brightness.
     frame_time_s : ndarray, shape (K,)
@@ -193,35 +224,38 @@ def read_brightness_about(video: Path, spans_s: Sequence[tuple[float, float]], *
         return collector.brightness()
 
 
-def detect_flashes(brightness: Brightness, region: NDArray[np.bool_] | None = None) -> tuple[Flash, ...]:
-    """Return the flashes: rises that stand out from the picture's own changes and end again soon.
+def detect_flashes(
+    brightness: Brightness, region: NDArray[np.bool_] | None = None, *, settings: FlashSettings = FlashSettings()
+) -> tuple[Flash, ...]:
+    """Return the flashes: short rises above a running median that stand out of the picture's own noise.
 
     Parameters
     ----------
     brightness : Brightness
     region : ndarray of bool, shape (N_BANDS, N_TILES), optional
-        Tiles to look at; all where it is None.
+        Tiles to use; all where it is None.
+    settings : FlashSettings, optional
 
     Notes
     -----
-    A running median is the background, so that a slow change of exposure is followed and a lamp switched on,
-    a step that stays, is no flash.
+    The running median follows a slow change of exposure. A lamp switched on is a step that stays, so no flash.
     """
     mask = np.ones((N_BANDS, N_TILES), dtype=bool) if region is None else region
     level = _mean_level(brightness.tiles, mask)
     if len(level) < 10:
         return ()
-    above = level - _background(level, brightness.frame_s)
-    noise = _robust_sd(above)
-    peaks = _pulses(above, _THRESHOLD_SD * noise, max(2, round(LONGEST_FLASH_S / brightness.frame_s)))
-    peaks = [(a, b) for a, b in peaks if _is_sudden(level, above, a, b, brightness.frame_s)]
+    frame_s = brightness.frame_s
+    above = level - _background(level, settings.background_s / frame_s)
+    noise = mad_sd(above) + settings.least_noise_luma
+    peaks = _pulses(above, noise, frame_s, settings)
+    peaks = [(a, b) for a, b in peaks if _is_sudden(level, above, (a, b), frame_s, settings)]
     if not peaks:
         return ()
     heights = np.array([above[a:b].max() for a, b in peaks])
-    # The flashes of one source are alike; far weaker rises are somebody in a white shirt.
-    strong = heights > 0.35 * np.median(heights[heights >= 0.5 * heights.max()])
+    strong = heights > settings.alike_share * np.median(heights[heights >= 0.5 * heights.max()])
+    lit_by = _LitFractions(brightness, mask, settings)
     return tuple(
-        _describe(brightness, mask, above, noise, a, float(h))
+        _describe(lit_by, above, noise, a, float(h))
         for (a, _), h, good in zip(peaks, heights, strong, strict=True)
         if good
     )
@@ -233,72 +267,84 @@ def _mean_level(tiles: NDArray[np.float32], mask: NDArray[np.bool_]) -> FloatArr
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _background(level: FloatArray, frame_s: float) -> FloatArray:
-    return np.asarray(median_filter(level, size=_odd(_BACKGROUND_S / frame_s), mode="nearest"), dtype=np.float64)
+def _background(level: FloatArray, n_frames: float) -> FloatArray:
+    return np.asarray(median_filter(level, size=_odd(n_frames), mode="nearest"), dtype=np.float64)
 
 
 def _odd(n: float) -> int:
     return 2 * round(n / 2) + 1
 
 
-def _robust_sd(values: FloatArray) -> float:
-    return mad_sd(values) + 0.05
-
-
-def _pulses(above: FloatArray, threshold: float, longest: int) -> list[tuple[int, int]]:
+def _pulses(above: FloatArray, noise: float, frame_s: float, settings: FlashSettings) -> list[tuple[int, int]]:
     """Return ``(first, stop)`` of the peaks above the threshold that are short enough."""
-    cores = (_core(above, int(a), int(b)) for a, b in true_runs(above > threshold))
+    longest = max(2, round(settings.longest_flash_s / frame_s))
+    runs = true_runs(above > settings.threshold_sd * noise)
+    cores = (_core(above, int(a), int(b), settings.foot_share) for a, b in runs)
     return [(a, b) for a, b in cores if b - a <= longest and a >= 2]
 
 
-def _core(above: FloatArray, first: int, stop: int) -> tuple[int, int]:
-    """Return the part of a stretch about its peak: a flash may ride on a slow change that began before it."""
+def _core(above: FloatArray, first: int, stop: int, foot_share: float) -> tuple[int, int]:
+    """Return the part of a run about its peak: a flash may come during a slow change that began before it."""
     peak = first + int(np.argmax(above[first:stop]))
-    low = np.flatnonzero(above[first:stop] < _FOOT * above[peak]) + first
+    low = np.flatnonzero(above[first:stop] < foot_share * above[peak]) + first
     before, after = low[low < peak], low[low > peak]
     return int(before[-1]) + 1 if len(before) else first, int(after[0]) if len(after) else stop
 
 
-def _is_sudden(level: FloatArray, above: FloatArray, first: int, stop: int, frame_s: float) -> bool:
-    """Return whether the level itself rises at once and falls back: beside a lamp's step the background is wrong."""
+def _is_sudden(
+    level: FloatArray, above: FloatArray, run: tuple[int, int], frame_s: float, settings: FlashSettings
+) -> bool:
+    """Return whether the level itself rises at once and falls back: near a lamp's step the background is wrong."""
+    (first, stop), share = run, settings.sudden_share
     before = float(np.median(level[max(0, first - 6) : max(1, first - 1)]))
     after = float(np.median(level[stop + 1 : stop + 6])) if stop + 1 < len(level) else before
     rise = float(level[first:stop].max()) - before
-    at_once = float(level[first : first + max(3, round(_ONSET_S / frame_s))].max() - level[first - 2])
-    return rise > 0.5 * float(above[first:stop].max()) and at_once > 0.5 * rise and after - before < 0.5 * rise
+    at_once = float(level[first : first + max(3, round(settings.onset_s / frame_s))].max() - level[first - 2])
+    return rise > share * float(above[first:stop].max()) and at_once > share * rise and after - before < share * rise
 
 
-def _describe(
-    brightness: Brightness, mask: NDArray[np.bool_], above: FloatArray, noise: float, first: int, height: float
-) -> Flash:
-    # A first frame lit by a hair may lie below the threshold: lit fractions look one frame further back.
+@dataclass(frozen=True, slots=True)
+class _LitFractions:
+    """How far each band of some tiles of a film is lit about an onset."""
+
+    brightness: Brightness
+    mask: NDArray[np.bool_]
+    settings: FlashSettings
+
+    def about(self, first: int, rows: slice) -> tuple[FloatArray, float]:
+        """Return the fraction lit of each frame and band, and its noise; ``first`` is the first lit frame."""
+        before = slice(max(0, first - 7), max(1, first - 1))
+        weights = self.mask.astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            earlier, about = (
+                (self.brightness.tiles[piece] * weights).sum(axis=2) / weights.sum(axis=1) for piece in (before, rows)
+            )
+            dark = np.median(earlier, axis=0)
+            jitter = mad_sds(earlier, dark) + self.settings.least_band_noise_luma
+            rise = about - dark
+            full = rise.max(axis=0)
+            shows = full > self.settings.shows_sd * jitter
+            lit = np.where(shows, rise / full, np.nan)
+            # Frames after a band's first fully lit one show the end of the flash and say nothing of its onset.
+            reached = np.argmax(lit >= self.settings.fully_lit_share, axis=0)
+            lit[np.arange(len(lit))[:, None] > reached[None, :]] = np.nan
+        return lit, float(np.median(jitter[shows] / full[shows])) if shows.any() else 1.0
+
+
+def _describe(lit_by: _LitFractions, above: FloatArray, noise: float, first: int, height: float) -> Flash:
+    # A first frame that is hardly lit may lie below the threshold: lit fractions start one frame earlier.
     start, stop = max(0, first - 2), min(len(above), first + 4)
-    rows = np.arange(start, stop)
-    before = slice(max(0, first - 7), max(1, first - 1))
-    weights = mask.astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        earlier, about = (
-            (brightness.tiles[piece] * weights).sum(axis=2) / weights.sum(axis=1)
-            for piece in (before, slice(start, stop))
-        )
-        dark = np.median(earlier, axis=0)
-        jitter = mad_sds(earlier, dark) + 0.3
-        rise = about - dark
-        full = rise.max(axis=0)
-        shows = full > 6 * jitter
-        lit = np.where(shows, rise / full, np.nan)
-        # What follows a band's first fully lit frame is the flash's end, which tells nothing of its beginning.
-        reached = np.argmax(lit >= _FULLY_LIT, axis=0)
-        lit[np.arange(len(lit))[:, None] > reached[None, :]] = np.nan
-    # Whole frames: lit half of the full height counts as the first lit one.
+    lit, lit_noise = lit_by.about(first, slice(start, stop))
+    # Whole frames: the first one lit to half of the full height.
     crossing = first + int(np.argmax(above[first:stop] > 0.5 * height))
-    before_s = float(brightness.pts_s[crossing - 1])
+    pts_s = lit_by.brightness.pts_s
+    before_s = float(pts_s[crossing - 1])
     return Flash(
-        time_s=0.5 * (before_s + float(brightness.pts_s[crossing])),
-        uncertainty_s=0.5 * (float(brightness.pts_s[crossing]) - before_s),
+        time_s=0.5 * (before_s + float(pts_s[crossing])),
+        uncertainty_s=0.5 * (float(pts_s[crossing]) - before_s),
         frame=first,
         contrast=height / noise,
-        frame_time_s=brightness.pts_s[rows],
+        frame_time_s=pts_s[np.arange(start, stop)],
         lit=np.clip(lit, -0.2, 1.2),
-        noise=float(np.median(jitter[shows] / full[shows])) if shows.any() else 1.0,
+        noise=lit_noise,
     )
