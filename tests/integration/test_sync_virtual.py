@@ -159,7 +159,7 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(capture, 
     assert read_session(written.session_path).verdict == "FAIL"
 
 
-@pytest.mark.parametrize(("shift_s", "why"), [(-1.5, "two routes disagree"), (0.2, "")])
+@pytest.mark.parametrize(("shift_s", "why"), [(-1.5, "two methods disagree"), (0.2, "")])
 def test_flashes_that_pair_but_have_wrong_times_are_refused(shift_s, why, capture, tmp_path, monkeypatch):
     from dataclasses import replace
 
