@@ -27,7 +27,7 @@ class Cause(StrEnum):
 
     NO_VIDEO = "no video"
     NO_OVERLAP = "no overlap in time"
-    ROUTES_DISAGREE = "routes disagree"
+    ROUTES_DISAGREE = "methods disagree"
     FLASHES_MISDATED = "wrong flash times"
     NO_FLASH_LOG = "no flash log"
     FEW_FLASHES_SENT = "few flashes sent"

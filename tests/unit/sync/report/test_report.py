@@ -198,7 +198,7 @@ def test_a_refused_pairing_shows_no_residual(result: SyncResult) -> None:
 def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None:
     page = render(replace(result, streams={}, verdict="FAIL", session_path=None))
     assert "What to do" in page
-    assert "Name the video of this recording with --video." in page
+    assert "Give the video of this recording with --video." in page
 
 
 def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_means_for_muscles(
