@@ -65,7 +65,7 @@ class SensorRecord:
             return columns
 
         def kept() -> Iterator[list[NDArray[Any]]]:
-            for rows in blocks(self.samples.value, *columns):
+            for rows in blocks(self.samples.value):
                 credible = self.credible(rows)
                 yield [column[rows][credible] for column in columns]
 
