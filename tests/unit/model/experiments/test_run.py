@@ -16,7 +16,8 @@ from model import cli
 from model.experiments import budget
 from model.experiments import run as bench
 from model.experiments.qualitative import figure_path
-from model.options import ExperimentOptions, load_windows
+from model.experiments.runner import load_windows
+from model.options import ExperimentOptions
 from model.training import resume_file
 
 Maker = Callable[..., Path]
