@@ -1,6 +1,6 @@
 """Baselines that a model must beat: a random window, channel means, and the nearest neighbour by skeleton.
 
-``random`` and ``nn`` are the paper's. Baselines are computed on the same windows as the model and judged the same way.
+``random`` and ``nn`` are the paper's. Baselines are computed on the same windows as the model, with the same metrics.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _ROWS_AT_ONCE = 512
 def predict_baselines(train: Windows, test: Windows, *, seed: int = 0) -> dict[str, FloatArray]:
     """Return each baseline's prediction for the test windows, shape (N, L, C) each.
 
-    ``random``: the sEMG of a random training window of the same exercise (of any where there is none). ``mean``:
-    the training mean of each channel. ``subject_mean``: that of the same subject (the mean where the subject is
-    new). ``nn``: the sEMG of the training window whose skeleton has the lowest mean squared error over the whole
-    window. ``nn_subject``: the same among the windows of the subject (among all where the subject is new). A value
-    that the chosen window lacks is taken from the mean.
+    ``random``: the sEMG of a random training window of the same exercise (of any exercise if there is none).
+    ``mean``: the training mean of each channel. ``subject_mean``: the training mean of the same subject (``mean`` for
+    a new subject). ``nn``: the sEMG of the training window whose skeleton has the lowest mean squared error over the
+    whole window. ``nn_subject``: the same among the subject's windows (among all for a new subject). Values missing in
+    the chosen window are taken from the mean.
     """
     mean = channel_means(train.emg)
     by_subject = {name: channel_means(train.emg[train.subject == name], mean) for name in np.unique(train.subject)}
@@ -47,11 +47,11 @@ def predict_baselines(train: Windows, test: Windows, *, seed: int = 0) -> dict[s
 
 
 def nearest_windows(train: Windows, test: Windows, candidates: IntArray, queries: IntArray) -> IntArray:
-    """Return for each query the candidate with the nearest skeleton; indices into ``train``.
+    """Return for each query the candidate with the nearest skeleton, by mean squared error; indices into ``train``.
 
-    3D joints are compared as they are: pose networks give them about the body's own centre. 2D keypoints are
-    compared relative to the mid-hip, since where the body stands in the picture is not its pose. Missing keypoints
-    are left out of the mean on either side; shape (len(queries),).
+    3D joints are compared directly: pose networks give them relative to the body's centre. 2D keypoints are compared
+    relative to the mid-hip, since the position in the picture is not part of the pose. Keypoints missing in either are
+    left out of the mean; shape (len(queries),).
     """
     a, a_there = _flat(train, candidates)
     out = np.empty(len(queries), dtype=np.int64)
@@ -67,7 +67,7 @@ def nearest_windows(train: Windows, test: Windows, candidates: IntArray, queries
 
 
 def _flat(windows: Windows, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return coordinates with 0 for what is missing, and 1 for what is there; shape (N, L*25*D)."""
+    """Return coordinates with 0 for missing ones, and a mask that is 1 for present ones; shape (N, L*25*D)."""
     joints = windows.keypoints[rows].astype(np.float64)
     if joints.shape[-1] == 2:
         joints = joints - joints[:, :, JOINT["mid_hip"], None]

@@ -1,4 +1,4 @@
-"""A run's weights and training windows as safetensors, its settings as JSON; nothing in it can run code."""
+"""Storage of a run: weights and training windows as safetensors, settings as JSON; loading cannot execute code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 REFERENCE = "training_windows.safetensors"
 
-#: Training windows kept for the baselines of later evaluations; of more, as many are kept, evenly spaced.
+#: Most training windows stored for the baselines of later evaluations; of more, evenly spaced ones are stored.
 MOST_KEPT = 5000
 
 
@@ -53,7 +53,7 @@ def load_config(folder: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        It is no run, or one of a newer version.
+        The folder is not a run, or is one of a newer version.
     """
     path = own_file(folder, CONFIG)
     hint = "give the folder that mia-train fit wrote"
@@ -64,12 +64,12 @@ def load_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read", str(error), hint) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise InputError(f"{folder} is not a run", f"{CONFIG} does not say format {FORMAT!r}", hint)
+        raise InputError(f"{folder} is not a run", f"{CONFIG} does not state the format {FORMAT!r}", hint)
     if config.get("format_version") != FORMAT_VERSION:
         raise InputError(
             f"{folder} has format_version {config.get('format_version')!r}",
             f"this program reads {FORMAT_VERSION!r}",
-            "update muscles-in-action, or fit again",
+            "update muscles-in-action, or train again",
         )
     return config
 
@@ -80,19 +80,19 @@ def load_network(folder: Path, config: dict[str, Any]) -> Network:
     Raises
     ------
     InputError
-        The weights are missing, damaged, or not those of this network.
+        The weights are missing, damaged, or of another network.
     """
     weights = own_file(folder, WEIGHTS)
     try:
         network = networks.rebuild(config["model"], config["network"])
         network.load_state_dict(load_torch_file(weights))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
-        raise InputError(f"the weights of {folder} cannot be read", str(error), "fit again") from error
+        raise InputError(f"the weights of {folder} cannot be read", str(error), "train again") from error
     return network.eval()
 
 
 def load_training_windows(folder: Path, config: dict[str, Any]) -> Windows:
-    """Return the training windows kept with a run.
+    """Return the training windows stored with a run.
 
     Raises
     ------
@@ -102,11 +102,11 @@ def load_training_windows(folder: Path, config: dict[str, Any]) -> Windows:
     try:
         return _unpacked(load_file(own_file(folder, REFERENCE)), config["training_windows"])
     except (OSError, SafetensorError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"the training windows of {folder} cannot be read", str(error), "fit again") from error
+        raise InputError(f"the training windows of {folder} cannot be read", str(error), "train again") from error
 
 
 def _packed(windows: Windows) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return arrays of numbers, and everything else: texts as numbers into a list."""
+    """Split windows into numeric arrays and the rest, with texts as indices into a list."""
     arrays: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for f in fields(windows):

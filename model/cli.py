@@ -34,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 @app.callback()
 def _root() -> None:
-    """Keep the commands' names even where there is one."""
+    """Keep subcommands even if there is only one."""
 
 
 @app.command()
@@ -57,7 +57,7 @@ def fit(
 def evaluate(
     run: RunFolder, sessions: Sessions, allow_unverified: AllowUnverified = False, as_json: AsJson = False
 ) -> None:
-    """Evaluate RUN on sessions; of those it was trained on, only the test part is used."""
+    """Evaluate RUN on sessions; of sessions it was trained on, only the test part is used."""
     from model import checkpoint, runs
 
     model = checkpoint.load_config(run)["model"]
@@ -76,7 +76,7 @@ def experiment(
     options: ExperimentOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Run the paper's experiments on sessions: honest splits, all systems beside the baselines, intervals, figures."""
+    """Run the paper's experiments on sessions: splits without leakage, all systems, baselines, intervals, figures."""
     from model.experiments.run import run_experiments
 
     if options.jobs is not None and options.scheduler is not None:
@@ -101,7 +101,7 @@ def show(run: RunFolder, as_json: AsJson = False) -> None:
     config = checkpoint.load_config(run)
     metrics = runs.load_metrics(run)
     words = [
-        f"{config['model']}, {metrics['parameters']:,} parameters, fitted {config['created_utc']}",
+        f"{config['model']}, {metrics['parameters']:,} parameters, trained {config['created_utc']}",
         f"{config['steps']} steps in {metrics['seconds']:.0f} s on {config['device']}",
         f"{metrics['n_train']} training and {metrics['n_test']} test windows of {config['length']} frames, "
         f"--split {metrics['split']['name']}, seed {metrics['split']['seed']}",
@@ -184,7 +184,7 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
 
 
 def _overview(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the mean over exercises of every system in every comparison: one table."""
+    """Print one table: the mean over exercises of every system in every comparison."""
     from rich.table import Table
 
     table = Table(title="RMSE, mean of exercises", title_justify="left")

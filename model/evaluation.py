@@ -1,4 +1,4 @@
-"""Errors of predictions, aggregated: RMSE and R2 of ``metrics.json``, and the sums that the experiments draw from."""
+"""Errors of predictions: RMSE and R2 of ``metrics.json``, and the sums that the experiments' bootstrap uses."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from model.baselines import predict_baselines
 class ErrorSums:
     """Sums over windows and frames, each of shape (R, E, C): recordings, exercises, channels.
 
-    All figures of the experiments and their intervals come from these.
+    All results of the experiments and their intervals are computed from these.
 
     Attributes
     ----------
-    n : values that were measured
+    n : number of measured values
     sse : squared error, counts squared
-    sse_z : the same in units of the subject's own spread in the known windows, or in the test part for a new subject
-    sse_shape : squared difference of truth and prediction, each brought to mean 0 and spread 1 within the subject
-    total, square : measured values, and their squares
+    sse_z : squared error in units of the subject's standard deviation in the known windows (new subject: test part)
+    sse_shape : squared difference of truth and prediction, each standardised within the subject
+    total, square : sums of the measured values and of their squares
     """
 
     n: FloatArray
@@ -47,7 +47,7 @@ class Errors:
     Parameters
     ----------
     known : Windows
-        What was learned from: each subject's spread comes from it.
+        Training windows; each subject's standard deviation is computed from them.
     test : Windows
     predicted : ndarray, shape (N, T, C)
         In the channels' unit.
@@ -61,16 +61,16 @@ class Errors:
 
     @cached_property
     def z(self) -> FloatArray:
-        """Errors in standard deviations of the subject and channel, shape (N, T, C); NaN where there is none."""
+        """Errors in standard deviations of the subject and channel, shape (N, T, C); NaN where undefined."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.raw / subject_spread(self._known, self.test)[:, None])
 
     def rmse(self) -> float | None:
-        """Return the root of the mean square over windows, frames and channels."""
+        """Return the RMSE over windows, frames and channels."""
         return rms(self.raw)
 
     def rmse_z(self) -> float | None:
-        """Return the same in standard deviations of the subject and channel."""
+        """Return the RMSE in standard deviations of the subject and channel."""
         return rms(self.z)
 
     def rmse_by_exercise(self) -> dict[str, float | None]:
@@ -106,7 +106,7 @@ class Errors:
         )
 
     def _shape(self) -> FloatArray:
-        """Return predictions less truth, each with mean 0 and spread 1 within the subject and channel."""
+        """Return predictions minus truth, both standardised within the subject and channel."""
         shape = np.zeros_like(self.raw)
         for name in np.unique(self.test.subject):
             mine = self.test.subject == name
@@ -116,26 +116,26 @@ class Errors:
 
 
 def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int = 0) -> dict[str, Any]:
-    """Return the errors of predictions for the test windows, and those of the baselines.
+    """Return RMSE and R2 of predictions for the test windows, and the RMSE of the baselines.
 
     Parameters
     ----------
     train : Windows
-        What was learned from: the baselines and the within-subject spread come from it.
+        Training windows; baselines and within-subject standard deviations are computed from them.
     test : Windows
     predicted : ndarray, shape (N, T, C)
         In the channels' unit.
     seed : int
-        Of the ``random`` baseline.
+        Seed of the ``random`` baseline.
 
     Returns
     -------
     dict
-        ``rmse``: root of the mean square over windows, frames and channels, in the channels' unit.
+        ``rmse``: root mean square error over windows, frames and channels, in the channels' unit.
         ``rmse_per_exercise``, ``rmse_per_channel``: the same within each; ``rmse_mean_exercises``: the mean of the
-        former. ``rmse_normalised``: the error in standard deviations of the same subject and channel in training (in
-        the test part where the subject is new). ``r2``: by channel, against the test part's own mean. ``floors``:
-        ``rmse`` of each. Values that were not measured are ignored; a number that does not exist is None.
+        former. ``rmse_normalised``: the RMSE in standard deviations of the same subject and channel in training (of
+        the test part for a new subject). ``r2``: by channel, relative to the test part's own mean. ``floors``:
+        ``rmse`` of each baseline. Values that were not measured are ignored; undefined numbers are None.
     """
     errors = Errors(train, test, predicted)
     exercises = errors.rmse_by_exercise()
@@ -155,7 +155,7 @@ def measure(train: Windows, test: Windows, predicted: FloatArray, *, seed: int =
 
 
 def rms(error: FloatArray) -> float | None:
-    """Return the root of the mean square of the finite values; None where there are none."""
+    """Return the root mean square of the finite values; None if there are none."""
     there = error[np.isfinite(error)]
     return math.sqrt(float(np.mean(there**2))) if there.size else None
 
@@ -169,7 +169,7 @@ def _r2(error: FloatArray, truth: FloatArray) -> float | None:
 
 
 def subject_spread(train: Windows, test: Windows) -> FloatArray:
-    """Return each test window's within-subject standard deviations, shape (N, C); NaN where there is none."""
+    """Return each test window's within-subject standard deviations, shape (N, C); NaN where undefined."""
     spread = np.full((len(test), len(test.channels)), np.nan)
     for name in np.unique(test.subject):
         mine = test.subject == name
@@ -183,7 +183,7 @@ def subject_spread(train: Windows, test: Windows) -> FloatArray:
 
 
 def _standard(values: FloatArray, valid: BoolArray) -> FloatArray:
-    """Return values with mean 0 and spread 1 in each channel; 0 where they do not vary."""
+    """Return values standardised per channel (mean 0, standard deviation 1); 0 where they do not vary."""
     count = np.maximum(valid.sum((0, 1)), 1)
     mean = np.where(valid, values, 0.0).sum((0, 1)) / count
     sd = np.sqrt((np.where(valid, values - mean, 0.0) ** 2).sum((0, 1)) / count)

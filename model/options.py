@@ -1,4 +1,4 @@
-"""Settings of a training and of the experiments, from the command line down to the functions that use them."""
+"""Settings of training and experiments, defined once with their command line options."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Annotated
 
 import typer
 
-AllowUnverified = Annotated[bool, typer.Option("--allow-unverified", help="Also take sessions whose verdict is FAIL.")]
+AllowUnverified = Annotated[bool, typer.Option("--allow-unverified", help="Also use sessions whose verdict is FAIL.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
-    """What is trained, on which part of the sessions, and for how long.
+    """Settings of a training: model, split and duration.
 
     Attributes
     ----------
     model : str
         ``mia``, ``transformer-paper`` or ``cnn-paper``.
     split : str
-        What is held out: ``time``, ``recording``, ``exercise``, ``subject`` or ``pass``.
+        What is held out for testing: ``time``, ``recording``, ``exercise``, ``subject`` or ``pass``.
     held_out : tuple of str
         The recordings, exercises or subjects that are held out.
     seed : int
-        Of the weights, the order of the windows and the split.
+        Seed of the weights, the order of the windows and the split.
     epochs : int or None
-        None: the model's own recipe.
+        None: the model's default.
     stride : int or None
         Frames between windows. None: 1 where the sessions are shorter than 10 minutes, else 5.
     allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
+        Also use sessions whose verdict is FAIL.
     """
 
     model: Annotated[str, typer.Option("--model", help="Model: mia, transformer-paper or cnn-paper.")] = "mia"
@@ -53,24 +53,24 @@ class FitOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentOptions:
-    """How many trainings the experiments make, how long each is, and where they run.
+    """Settings of the experiments: number and length of the trainings, and where they run.
 
     Attributes
     ----------
     tier : str
         ``quick``, a stated subset, or ``full``.
     seeds, steps : int or None
-        Trainings of each kind, and steps of 32 windows in each; None: the tier's.
+        Number of trainings of each kind, and of steps (32 windows each); None: set by the tier.
     stride : int or None
         Frames between windows, as in :class:`FitOptions`.
     jobs : int or None
-        Runs at a time, each in a process of its own; None: one.
+        Runs in parallel, each in its own process; None: one.
     scheduler : str or None
-        Address of a running Dask scheduler, in place of processes here.
+        Address of a running Dask scheduler, used instead of processes on this machine.
     resume : bool
-        Continue where an earlier run was stopped.
+        Continue an earlier run that was stopped.
     allow_unverified : bool
-        Also take sessions whose verdict is FAIL.
+        Also use sessions whose verdict is FAIL.
     """
 
     tier: Annotated[str, typer.Option("--tier", help="Size of the experiments: quick (a stated subset) or full.")] = (

@@ -1,4 +1,4 @@
-"""Pictures of predictions: truth dotted, prediction solid, one panel a muscle."""
+"""Plots of predictions over time: truth dotted, prediction solid, one panel per muscle."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dataset.muscles import channel_from_name
 from dataset.support.arrays import FloatArray
 from dataset.windows import Windows
 
-#: Seconds shown at most; stretches are chosen so that every subject and exercise comes before any comes twice.
+#: Most seconds shown; segments are chosen so that every subject and exercise is shown before any is shown twice.
 MOST_SECONDS = 36.0
 PAUSE_S = 0.6
-#: Signs of a channel's name beside its panel.
+#: Most characters of a channel's name beside its panel.
 _MOST_SIGNS = 22
-#: Names of exercises that have room beside one another.
+#: Most exercise names that fit beside one another.
 MOST_UPRIGHT = 5
 
 _TRUTH, _PREDICTION = "#333333", "#d1495b"
@@ -113,7 +113,7 @@ def _joined(test: Windows, predicted: FloatArray, frames: NDArray[np.int64], gro
 
 
 def _chosen(every: tuple[Stretch, ...], rate_hz: float) -> list[Stretch]:
-    """Return stretches that fill the picture, each kind once before any comes twice, in the order of time."""
+    """Return segments that fill the plot, each kind once before any is repeated, in order of time."""
     rounds: dict[tuple[str, str], int] = {}
     ranked = []
     for i, stretch in enumerate(every):
@@ -145,7 +145,7 @@ def _offsets(shown: list[Stretch], rate_hz: float) -> list[float]:
 
 
 def _paired(channels: tuple[str, ...]) -> list[int]:
-    """Return the channels' order on the page: each muscle a row, left beside right."""
+    """Return the channels' order on the page: one row per muscle, left beside right."""
     muscles = list(dict.fromkeys(channel_from_name(name).muscle for name in channels))
 
     def place(i: int) -> tuple[int, str]:
@@ -182,7 +182,7 @@ def _draw_channel(axes: Axes, shown: list[Stretch], c: int, test: Windows) -> No
 
 
 def _name_exercises(axes: Axes, shown: list[Stretch], rate_hz: float) -> None:
-    """Write each exercise once above its stretches, with the subject where there are several."""
+    """Write each exercise once above its segments, with the subject if there are several."""
     many = len({s.subject for s in shown}) > 1
     groups: list[tuple[str, float, float]] = []
     for stretch, start in zip(shown, _offsets(shown, rate_hz), strict=True):
@@ -193,7 +193,7 @@ def _name_exercises(axes: Axes, shown: list[Stretch], rate_hz: float) -> None:
             groups[-1] = (label, groups[-1][1], stop)
         else:
             groups.append((label, start, stop))
-    slanted = len(groups) > MOST_UPRIGHT  # upright names of many would run into one another
+    slanted = len(groups) > MOST_UPRIGHT  # many horizontal names would overlap
     for label, start, stop in groups:
         axes.annotate(
             label.replace("\n", ", ") if slanted else label,

@@ -1,4 +1,4 @@
-"""A run: read sessions, split, train, measure and draw into one folder; and evaluate it on other sessions later."""
+"""A run: read sessions, split, train, evaluate and plot into one folder; evaluate it later on other sessions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PLOT = "prediction.png"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a run's fit or evaluation found.
+    """Result of training or evaluating a run.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Result:
         As in ``metrics.json``.
     metrics_path, plot_path : Path
     notes : tuple of str
-        What a person should know: windows left out, sessions without verdict.
+        Notes for the user: windows left out, sessions that did not pass.
     """
 
     run: Path
@@ -68,10 +68,10 @@ def fit(
     sessions : sequence of Path
         Files, or folders of files that end in ``.h5``.
     out : Path
-        Does not exist; written beside itself and renamed when whole.
+        Must not exist; written to a temporary folder and renamed when complete.
     options : FitOptions
     progress : callable, optional
-        Called with the epochs done and their number.
+        Called with the epochs done and their total.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     chosen = windows_not_trained_on(windows, _fitted_on(config, read, hashes))
     if not len(chosen):
         raise InputError(
-            "no window to judge the run by", "it was trained on all of these sessions", "give sessions it has not seen"
+            "no window to evaluate the run on", "it was trained on all of these sessions", "give other sessions"
         )
     test_part = windows.take(chosen)
     predicted = predict(network, test_part)
@@ -178,7 +178,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
         )
     _write_json(path, metrics)
     left_out = len(windows) - len(chosen)
-    notes = [f"{left_out} windows the run was trained on, or next to them, are left out"] if left_out else []
+    notes = [f"{left_out} windows used in training, or next to such windows, are left out"] if left_out else []
     return Result(run=run, metrics=metrics, metrics_path=path, plot_path=plot, notes=tuple(notes))
 
 
@@ -188,15 +188,15 @@ def load_metrics(run: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        The folder is no run, or the file is damaged.
+        The folder is not a run, or the file is damaged.
     """
     load_config(run)
     try:
         metrics = json.loads(own_file(run, METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{run / METRICS} cannot be read", str(error), "fit again") from error
+        raise InputError(f"{run / METRICS} cannot be read", str(error), "train again") from error
     if not isinstance(metrics, dict):
-        raise InputError(f"{run / METRICS} holds no metrics", "it is no JSON object", "fit again")
+        raise InputError(f"{run / METRICS} has no metrics", "it is not a JSON object", "train again")
     return metrics
 
 
@@ -207,7 +207,7 @@ def read_verified(paths: Sequence[Path], *, allow_unverified: bool) -> list[Sess
     ------
     InputError
     RefusedError
-        A session's verdict is FAIL, and that is not allowed.
+        A session's verdict is FAIL, and such sessions are not allowed.
     """
     sessions = [read_session(path) for path in find_sessions(list(paths))]
     failed = [s for s in sessions if s.verdict == "FAIL"]
@@ -216,7 +216,7 @@ def read_verified(paths: Sequence[Path], *, allow_unverified: bool) -> list[Sess
         raise RefusedError(
             f"{names} {'has' if len(failed) == 1 else 'have'} verdict FAIL",
             failed[0].verdict_reason,
-            "train on sessions that were aligned, or say --allow-unverified",
+            "train on sessions that were aligned, or give --allow-unverified",
         )
     return sessions
 
@@ -266,7 +266,7 @@ def _settings(
 
 
 def _fitted_on(config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str]) -> list[TrainedOn]:
-    """Return which of the sessions the run was fitted on, by file or identity, and what it tested with."""
+    """Return which of the sessions the run was trained on, by file or identity, and its test windows."""
     return [
         TrainedOn(recording=i, test_rows=seen["test_rows"])
         for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True))
@@ -282,7 +282,7 @@ def _check_fits(config: dict[str, Any], windows: Windows) -> None:
         ("rate_hz", windows.rate_hz, config["rate_hz"]),
     ):
         if mine != theirs:
-            raise InputError("the sessions do not fit the run", f"their {what}: {mine}; the run's: {theirs}")
+            raise InputError("the sessions do not match the run", f"their {what}: {mine}; the run's: {theirs}")
 
 
 def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple[str, ...]:
@@ -294,7 +294,7 @@ def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple
     if split.held_out:
         notes.append(f"held out: {', '.join(split.held_out)}")
     if split.n_dropped:
-        notes.append(f"{split.n_dropped} windows between the parts belong to neither")
+        notes.append(f"{split.n_dropped} windows that span two parts are left out")
     return tuple(notes)
 
 
@@ -308,7 +308,7 @@ def _title(of: str, metrics: dict[str, Any], sessions: Sequence[Session], unit: 
 
 def _sha256(session: Session) -> str:
     if session.path is None:
-        raise InputError(f"{session.name} was never stored")
+        raise InputError(f"{session.name} was not saved to a file")
     return sha256_of(session.path)
 
 
@@ -324,7 +324,7 @@ def _free_name(run: Path) -> Path:
 
 
 def _share(folder: Path) -> None:
-    """Give a private temporary folder the permissions that new files and folders of this person have."""
+    """Give a private temporary folder the user's default permissions for new files and folders."""
     mask = current_umask()
     folder.chmod(0o777 & ~mask)
     for file in folder.iterdir():

@@ -87,7 +87,7 @@ async def screens(out: Path) -> dict[str, str]:
             deadline_s = time.monotonic() + WAIT_S
             while not condition():
                 if time.monotonic() > deadline_s:
-                    sys.exit(f"the screen did not go on after {list(made)}")
+                    sys.exit(f"the screen did not continue after {list(made)}")
                 await pilot.pause(0.1)
 
         await pilot.pause(0.5)

@@ -87,7 +87,7 @@ def record_all(captures: Path, wanted: tuple[Take, ...], *, jobs: int, minutes: 
     missing = [take for take in wanted if not is_made(take.folder(captures))]
 
     def make(take: Take) -> None:
-        # What an interrupted run left open is made anew: it is the same recording.
+        # A recording left open by an interrupted run is made again: it is the same recording.
         shutil.rmtree(take.folder(captures), ignore_errors=True)
         subprocess.run(take.command(captures, minutes), check=True, capture_output=True, text=True)
         each()

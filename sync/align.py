@@ -1,4 +1,4 @@
-"""From a recording's evidence to maps and verdicts: a pure function, the same for a capture and for a simulation."""
+"""Align a recording: clock maps and verdicts from its evidence, as a pure function, for captures and simulations."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from sync.quality.stream_alignment import StreamAlignment
 from sync.quality.video_entry import judge_video, video_streams
 from sync.recording_types import FrameStamps, Recording
 
-#: One or two of eight sensors answer anything by chance.
+#: Up to this share of the sensors (two of eight) may respond by chance.
 _BY_CHANCE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alignment:
-    """What was made of a recording.
+    """Result of aligning a recording: each stream's map, the evidence and the verdicts.
 
     Attributes
     ----------
     verdict : Verdict
     reasons : tuple of str
     streams : mapping of str to StreamAlignment
-        ``video`` and ``sound`` where there are, and every channel.
+        ``video`` and ``sound`` where present, and every channel.
     video : VideoMapped or None
     contacts : mapping of ContactKind to Contacts
-        Those that count, on the host clock.
+        The selected contacts, on the host clock.
     responses : mapping of channel to (kind, Response)
     closure : Closure or None
     span_s : (float, float)
-        What video and sensors share.
+        Time span that video and sensors share.
     """
 
     verdict: Verdict
@@ -54,7 +54,11 @@ class Alignment:
 
 
 def align(recording: Recording) -> Alignment:
-    """Map every stream of a recording onto the host clock and judge how well that is known."""
+    """Map every stream onto the host clock by flashes, claps and stomps in one joint fit, and judge each map's error.
+
+    The video is mapped by its flashes, else by contacts; the sensors' responses to contacts then refine all maps in
+    one weighted least-squares fit (:mod:`sync.fit.joint`), and the gates judge each stream and the session.
+    """
     sensors = recording.sensors
     mapped = map_video(recording, recording.video) if recording.video else None
     contacts = choose_contacts(recording, mapped.sound if mapped else None)
@@ -82,7 +86,7 @@ def align(recording: Recording) -> Alignment:
     verdict, reasons = judge_whole(of_video, judged)
     return Alignment(
         verdict=verdict,
-        reasons=tuple(reasons or ["every stream is within its bounds"]),
+        reasons=tuple(reasons or ["all streams are aligned within the limits"]),
         streams=streams,
         video=mapped,
         contacts=contacts,
@@ -93,7 +97,7 @@ def align(recording: Recording) -> Alignment:
 
 
 def _shared_span_s(recording: Recording, mapped: VideoMapped | None) -> tuple[float, float]:
-    """Return the time that video and sensors share, in session seconds."""
+    """Return the time span that video and sensors share, in session seconds."""
     with_values = [d for d in recording.sensors.values() if len(d.clock.time_s) > 1]
     start = float(np.median([d.clock.time_s[0] for d in with_values])) if with_values else 0.0
     stop = float(np.median([d.clock.time_s[-1] for d in with_values])) if with_values else 0.0
@@ -104,7 +108,7 @@ def _shared_span_s(recording: Recording, mapped: VideoMapped | None) -> tuple[fl
 
 
 def _least_lateness_s(frames: FrameStamps | None, mapped: VideoMapped | None) -> float | None:
-    """Return how long after their exposure nearly all frames arrived, by the map; None where no arrival is known."""
+    """Return the 5th percentile of the delay from exposure to arrival under the map; None without arrivals."""
     if mapped is None or frames is None:
         return None
     written = frames.written

@@ -1,4 +1,4 @@
-"""Alignment of two devices' recordings by one channel each that recorded the same light, trigger or tap."""
+"""Alignment of two devices' recordings by matching edges in one channel each, of a shared light, trigger or tap."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from sync.events.edges import Edge, detect_edges
 from sync.fit.match import MAX_RATE_PPM, MIN_MATCHES, match_events
 from sync.quality.gates import Verdict
 
-#: Shapes of two edges are laid over each other in this stretch about them.
+#: Edge shapes are cross-correlated within this time around the edges.
 _SHAPE_S = (-0.05, 0.15)
-#: With few edges, their spacings must agree this well beside their own uncertainty.
+#: With few edges, their spacings must agree within this, in addition to their own uncertainty.
 _SPACING_S = 0.002
-#: Half-width up to which a pairing of many edges passes.
+#: Largest half-width at which a pairing of many edges passes.
 _PASS_S = 0.010
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelAlignment:
-    """Where one recording lies on the clock of another.
+    """Map of one recording's clock onto another's, with its verdict.
 
     Attributes
     ----------
     verdict : Verdict
-        Never PASS where the pairing rests on fewer than three edges; FAIL is a refusal and has no offset.
+        Never PASS with fewer than three edges; FAIL is a refusal and has no offset.
     reason : str
     method : {"trains", "few edges", "none"}
     offset_s, half_width_s : float
         ``reference_s = (1 + rate_ppm * 1e-6) * target_s + offset_s`` and the half-width of its 95 % interval, at
         the matched edges; NaN where it is refused.
     rate_ppm : float
-        NaN where too few edges tell it; the map then holds with 0.
+        NaN where there are too few edges to measure it; the map then uses 0.
     pairs_s : ndarray, shape (M, 2)
-        Times of the matched edges on either clock.
+        Times of the matched edges on each clock.
     n_reference, n_target : int
-        Edges found in either channel.
+        Number of edges detected in each channel.
     """
 
     verdict: Verdict
@@ -59,13 +59,12 @@ class ChannelAlignment:
 
 
 def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
-    """Return the map of ``target``'s clock onto ``reference``'s.
+    """Map ``target``'s clock onto ``reference``'s by matching edges and fitting a robust line.
 
     Notes
     -----
-    Edges are matched, never the channels' whole courses: a cross-correlation of values as recorded is drawn to
-    wherever two levels are both high, which for a light that stays on is the recordings' overlap and not the switch;
-    and it tells nothing of how wrong it is.
+    Edges are matched, not whole signals: the cross-correlation of the recorded values peaks wherever both levels are
+    high, which for a light that stays on is the recordings' overlap and not the switch, and it gives no error.
     """
     ours = detect_edges(reference.time_s, reference.value)
     theirs = detect_edges(target.time_s, target.value)
@@ -82,7 +81,7 @@ def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
 def _by_trains(
     reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]
 ) -> ChannelAlignment | None:
-    """Return the alignment by three or more edges of a kind; None where there are fewer."""
+    """Return the alignment by three or more edges of one direction; None where there are fewer."""
     refusal = ""
     best: ChannelAlignment | None = None
     for rising in (True, False):
@@ -106,7 +105,7 @@ def _by_trains(
         good = half_width_s <= _PASS_S
         best = ChannelAlignment(
             verdict=Verdict.PASS if good else Verdict.WARNING,
-            reason=what if good else f"{what}, but only within {1e3 * half_width_s:.0f} ms",
+            reason=what if good else f"{what}, but only within ±{1e3 * half_width_s:.0f} ms",
             method="trains", offset_s=height, half_width_s=half_width_s, rate_ppm=slope * 1e6,
             pairs_s=np.column_stack([y, x]), n_reference=len(ours), n_target=len(theirs),
         )  # fmt: skip
@@ -116,8 +115,8 @@ def _by_trains(
 
 
 def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
-    """Return the alignment by one or two edges where only one pairing is possible; else a refusal."""
-    # A recording that ended before the light went off lacks that edge only.
+    """Return the alignment by one or two edges if only one pairing is possible; else a refusal."""
+    # A recording that ended before the light was switched off lacks only that edge.
     alike = [
         rising for rising in (True, False)
         if sum(e.rising == rising for e in ours) == sum(e.rising == rising for e in theirs) > 0
@@ -157,10 +156,10 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
 
 
 def _one(reference: Channel, target: Channel, ours: Edge, theirs: Edge) -> tuple[float, float]:
-    """Return offset and half-width by one edge: from its level crossings, and from cross-correlating its shape."""
+    """Return offset and half-width from one edge, by its level crossings and by cross-correlation of its shape."""
     by_level = ours.levels_s - theirs.levels_s
     crossing_s = float(np.median(by_level))
-    # Where two sensors bend the same light differently, its levels are passed at different lags: that is the doubt.
+    # If the sensors respond differently to the light, its levels are crossed at different lags: this is the error.
     doubt_s = float(np.ptp(by_level)) / 2
     own_s = math.hypot(*_widths(ours, theirs))
     shape_s = _shape_lag_s(reference, target, ours.time_s, theirs.time_s)
@@ -170,9 +169,9 @@ def _one(reference: Channel, target: Channel, ours: Edge, theirs: Edge) -> tuple
 
 
 def _shape_lag_s(reference: Channel, target: Channel, ours_s: float, theirs_s: float) -> float:
-    """Return the offset at which the target's edge, scaled, lies best over the reference's; NaN where too few values.
+    """Return the offset that maximises the cross-correlation of the two edges; NaN with too few values.
 
-    A short stretch holds the edge and next to nothing else, so that here, unlike over the whole, correlating is safe.
+    A short section contains only the edge, so unlike for the whole signals cross-correlation is safe here.
     """
     step_s = float(np.median(np.diff(reference.time_s)))
     grid = np.arange(_SHAPE_S[0], _SHAPE_S[1], step_s)
@@ -235,7 +234,7 @@ def alignment_as_dict(found: ChannelAlignment) -> dict[str, object]:
 
 
 def alignment_as_text(found: ChannelAlignment) -> str:
-    """Return the alignment for a person."""
+    """Return the alignment as text for the terminal."""
     lines = [f"{found.verdict}  {found.reason}"]
     if found.verdict != Verdict.FAIL:
         rate = f", rate {found.rate_ppm:+.1f} ppm" if math.isfinite(found.rate_ppm) else ""

@@ -1,7 +1,7 @@
-"""Batches of captures: planning, and running them in worker processes here or on a Dask cluster, by one function.
+"""Batches of captures, run in worker processes on this machine or on a Dask cluster.
 
-A capture is one task: its path is sent, and the plain object that ``--json`` prints comes back. Neither a bad capture
-nor a worker that dies stops the rest.
+A capture is one task: its path is sent, and the object that ``--json`` prints is returned. Neither a bad capture nor a
+worker that dies stops the others.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ EXIT_BUG = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run has to do.
+    """Captures of a run, and those that are done already.
 
     Attributes
     ----------
     captures : tuple of Path
         In the order given.
     done : mapping of Path to dict
-        Captures whose session exists already, with what it says.
+        Captures whose session exists already, with its result.
     """
 
     captures: tuple[Path, ...]
@@ -43,12 +43,12 @@ class Plan:
 
     @property
     def left(self) -> tuple[Path, ...]:
-        """Captures that are still to be synchronised."""
+        """Captures that still have to be synchronised."""
         return tuple(c for c in self.captures if c not in self.done)
 
 
 def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
-    """Return which captures are to be synchronised.
+    """Determine which captures have to be synchronised.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
     out : Path
         Folder of sessions.
     resume : bool
-        Leave out captures whose session is in ``out`` already, made from this very capture. A refused capture has no
-        session and is tried again.
+        Skip captures whose session, made from the same capture, is in ``out`` already. A refused capture has no
+        session and is processed again.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def plan_run(captures: Sequence[Path], out: Path, *, resume: bool) -> Plan:
 
 
 def _as_done(folder: Path, session_path: Path, identity: str) -> dict[str, Any] | None:
-    """Return what an existing session says, if it was made from this capture; None where it was not."""
+    """Return the result of an existing session if it was made from this capture, else None."""
     try:
         session = read_session(session_path)
     except MiaError:
@@ -106,7 +106,7 @@ def _as_done(folder: Path, session_path: Path, identity: str) -> dict[str, Any] 
 
 
 def sync_one(capture: str, out: str, options: SyncOptions, progress: Progress | None = None) -> dict[str, Any]:
-    """Synchronise one capture and return what ``--json`` prints for it; what went wrong is in it, not raised."""
+    """Synchronise one capture and return what ``--json`` prints for it; errors are included, not raised."""
     try:
         result = run_capture(Path(capture), Path(out), options, progress)
     except MiaError as error:
@@ -119,8 +119,8 @@ def sync_one(capture: str, out: str, options: SyncOptions, progress: Progress | 
 def _at_work(capture: str, out: str, options: SyncOptions, sent_from: str | None) -> dict[str, Any]:
     """Synchronise one capture in a worker.
 
-    ``sent_from`` is the machine that sees the capture, and so should the worker; None where that does not either, and
-    the capture itself says so.
+    ``sent_from`` is the machine that can access the capture, as the worker should; None if it cannot either, and
+    reading the capture reports the error.
     """
     unseen = [folder for folder in (capture, out) if not Path(folder).is_dir()]
     if unseen and sent_from is not None:
@@ -162,18 +162,18 @@ def run_many(
     batch : BatchOptions
         Its worker processes, or its scheduler.
     each : callable
-        Given each result as it comes.
+        Called with each result when it is ready.
 
     Raises
     ------
     MissingDependencyError
         A scheduler is named, and ``dask[distributed]`` is not installed.
     UsageError
-        The scheduler does not answer.
+        The scheduler does not respond.
     InputError
-        ``out`` cannot be made.
+        ``out`` cannot be created.
     MiaError
-        No worker could be started here.
+        No worker process could be started on this machine.
     """
     sent_from = socket.gethostname()
     tasks = [

@@ -1,4 +1,4 @@
-"""From clock maps to a session: sensors and keypoints on the grid, tables of events, and provenance."""
+"""Build a session from clock maps: sEMG and keypoints resampled to the grid, tables of events, and provenance."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def build_session(
     options: SyncOptions,
     progress: Progress | None,
 ) -> Session:
-    """Return the session; see :func:`sync.pipeline.run_capture`."""
+    """Build the session of an aligned recording; see :func:`sync.pipeline.run_capture`."""
     sensors, streams = recording.sensors, alignment.streams
     picture, mapped, span = recording.video, alignment.video, alignment.span_s
     times = {n: session_times(d, streams[n]) for n, d in sensors.items()}
     usable = {n: streams[n].verdict != Verdict.FAIL for n in sensors}
     start, stop = span
     if any(usable.values()):
-        # A value's time lies before its arrival, by the sensor's delay: the grid ends where the values do.
+        # A value's time is its arrival minus the sensor's delay: the grid ends where the values end.
         stop = min(stop, max(float(times[n][-1]) for n in sensors if usable[n]))
     grid_s = resample.grid_times(start, stop)
     emg = resample.emg_on_grid(grid_s, OnDemand(sensors, lambda n: _runs(sensors[n], times[n]) if usable[n] else None))
@@ -69,9 +69,9 @@ def build_session(
     used = [n for n in sensors if usable[n]]
     measured = calibrate(events, list(sensors), OnDemand(used, lambda n: _runs(sensors[n], times[n])))
     seen = _look(grid_s, picture, mapped, options, progress)
-    # A segment goes on while any sensor is measured and the camera sees the person: one sensor's gap is in the mask,
-    # and breaking at each of eight sensors' losses would leave no whole window of a long recording.
-    # Nor does a moment without any: a table lacks a row in all of its columns.
+    # A segment continues while any sensor has values and the person is visible: one sensor's gap is in the mask, and
+    # breaking at every sensor's losses would leave no whole window of a long recording. A moment without any value
+    # does not break it either: a table may lack a row in all of its columns.
     rows = resample.close_short_gaps(np.asarray(np.isfinite(emg).any(axis=1), dtype=bool)) & seen.rows
     aligned = Aligned(
         time_s=grid_s,
@@ -113,15 +113,15 @@ def build_session(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """The camera's side of the session.
+    """Video data of the session: keypoints on the grid and where the person is visible.
 
     Attributes
     ----------
     rows : ndarray of bool, shape (T,)
-        Where the person is seen, or out of sight for a moment only; True everywhere where there is no video.
+        Where the person is visible, or hidden only for a moment; True everywhere if there is no video.
     frame_index : ndarray of int64, shape (T,), or None
     keypoints : dict of ndarray
-        On the grid; empty where nobody was looked for.
+        On the grid; empty without pose detection.
     """
 
     rows: BoolArray
@@ -174,7 +174,7 @@ def _subject_info(capture: Capture) -> dict[str, str | float]:
 
 
 def _runs(d: SensorRecord, time_s: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Return a sensor's credible values with their runs; a value out of range leaves a gap like a lost one."""
+    """Return a sensor's credible values with their runs; a value out of range leaves a gap, as a lost one does."""
     if d.all_credible:
         return time_s, d.samples.value, d.clock.run
 
@@ -191,7 +191,7 @@ def _runs(d: SensorRecord, time_s: FloatArray) -> tuple[FloatArray, FloatArray, 
 
 
 def _find_pose(picture: VideoRecord, wanted: IntArray, options: SyncOptions, progress: Progress | None) -> Pose:
-    """Return the keypoints of the frames wanted: those found while the video was decoded, and the rest, found now."""
+    """Return the keypoints of the needed frames: those detected while the video was decoded; the rest, detected now."""
     found = [picture.pose] if picture.pose else []
     missing = np.setdiff1d(wanted, picture.pose.frame_index) if picture.pose else wanted
     if len(missing) or not found:
@@ -207,8 +207,8 @@ def _find_pose(picture: VideoRecord, wanted: IntArray, options: SyncOptions, pro
     if pose.keypoints_2d is None or not np.isfinite(pose.keypoints_2d).any():
         raise VideoError(
             f"no person was found in {picture.path}",
-            f"none of {len(wanted)} frames shows one",
-            "show the whole body, or leave keypoints out with --no-pose",
+            f"none of {len(wanted)} frames shows a person",
+            "film the whole body, or turn off keypoints with --no-pose",
         )
     return pose
 
@@ -238,7 +238,7 @@ def _event_table(events: tuple[Event, ...], zero_ns: int) -> EventTable:
 
 
 def _exercises(capture: Capture, zero_ns: int) -> ExerciseTable:
-    """Pair each start with the stop that follows it; a start without one ends where the next begins or is left out."""
+    """Pair each start with the stop that follows; without one it ends at the next start, or is left out if last."""
     found: list[tuple[str, float, float]] = []
     begun: Event | None = None
     for event in capture.events("exercise_start", "exercise_stop"):

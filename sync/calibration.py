@@ -1,6 +1,6 @@
-"""Each channel's level at rest and at maximum, from the intervals that were marked while recording.
+"""Each channel's level at rest and at maximum voluntary contraction, from intervals marked while recording.
 
-They are parameters beside the counts: nothing is ever divided by them here.
+They are stored in addition to the counts: nothing is normalised by them here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from sync.events.filters import envelope
 from sync.events.perievent import WAVEFORM_HZ, typical_step
 from sync.resample import ENVELOPE_CUTOFF_HZ
 
-#: Left out at either end of a rest, and about a contraction inside one: a person reacts, and a level settles.
+#: Margin left out at each end of a rest, and around a contraction within one: reaction time and settling of the level.
 MARGIN_S = 0.5
-#: Rest is not told from less than this.
+#: Shortest time from which the level at rest is computed.
 LEAST_REST_S = 1.0
-#: The maximum is the highest mean over this long.
+#: The maximum is the highest mean over this time.
 MAXIMUM_OVER_S = 0.5
-#: A waveform's filters need this long to settle.
+#: A waveform's filters need this time to settle.
 _SETTLES_S = 1.0
 #: Labels that mean every channel.
 _ALL = ("", "all")
@@ -34,14 +34,14 @@ _ALL = ("", "all")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Calibration of one recording and how it was had.
+    """Calibration of one recording and its provenance.
 
     Attributes
     ----------
     calibration : Calibration or None
         None where no channel was measured.
     provenance : mapping or None
-        The step for ``/provenance/log``; None where nothing was marked.
+        The step for ``/provenance/log``; None if no interval was marked.
     """
 
     calibration: Calibration | None = None
@@ -62,28 +62,28 @@ def calibrate(
     channels: Sequence[str],
     streams: Mapping[str, tuple[FloatArray, FloatArray, IntArray]],
 ) -> Measured:
-    """Return each channel's level at rest and at maximum voluntary contraction.
+    """Return each channel's level at rest (median) and at maximum voluntary contraction (highest mean over 0.5 s).
 
     Parameters
     ----------
     events : EventTable
-        Of the session. ``rest_start`` and ``rest_stop``, ``contract_start`` and ``contract_stop`` are paired by label;
-        a label names a channel, a muscle or a side, and an empty one means all.
+        Events of the session. ``rest_start`` and ``rest_stop``, ``contract_start`` and ``contract_stop`` are paired by
+        label; a label names a channel, a muscle or a side, and an empty one means all channels.
     channels : sequence of str, length C
         In the session's order.
     streams : mapping of channel to (time_s, value, run)
-        Session times, credible values, and the number of the run without a gap that each belongs to, which never falls,
-        shape (N,) each. A channel that is missing is not measured.
+        Session times, credible values, and the number of each value's run without a gap, which never decreases;
+        shape (N,) each. A missing channel is not measured.
 
     Notes
     -----
-    The level is the value itself, or for a waveform the linear envelope that the grid has, so that both parameters
-    compare with ``/aligned/emg``. Rest is the median of the level over all rests of the channel, without their
+    The level is the value itself, or for a waveform the same linear envelope as on the grid, so that both parameters
+    are comparable with ``/aligned/emg``. Rest is the median of the level over all rests of the channel, without their
     margins and without its contractions. The maximum is the highest mean over 0.5 s of any of its contractions, the
-    common reference for normalising amplitudes: one value may be an artefact, and the whole contraction's mean is
-    less than the maximum (reviewed by Halaki & Ginn 2012, *Normalization of EMG signals: to normalize or not to
-    normalize and what to normalize to?*; Besomi et al. 2020, *CEDE project: amplitude normalization matrix*).
-    Neither reaches over a gap.
+    common reference for normalising amplitudes: a single value may be an artefact, and the mean over the whole
+    contraction is below the maximum (reviewed by Halaki & Ginn 2012, *Normalization of EMG signals: to normalize or not
+    to normalize and what to normalize to?*; Besomi et al. 2020, *CEDE project: amplitude normalization matrix*).
+    Neither spans a gap.
     """
     rests, unpaired_rests = pair_intervals(events, "rest")
     contractions, unpaired_contractions = pair_intervals(events, "contract")
@@ -120,10 +120,10 @@ def pair_intervals(events: EventTable, kind: str) -> tuple[list[Interval], int]:
     Returns
     -------
     intervals : list of Interval
-        By their starts. A stop without a label ends whatever is begun.
+        In order of their starts. A stop without a label ends every open interval.
     unpaired : int
-        Starts that were not stopped (before the next start of their label) and stops of what had not begun. They are
-        not guessed at: what lies beyond such a mark may be anything.
+        Starts without a stop (before the next start of their label) and stops without a start. They are ignored: what
+        happened after or before such a mark is unknown.
     """
     begun: dict[str, float] = {}
     found: list[Interval] = []
@@ -158,7 +158,7 @@ def _rest_and_maximum(
     rests: Sequence[Interval],
     contractions: Sequence[Interval],
 ) -> tuple[float, float]:
-    """Return both levels of one channel, NaN where not told; only what was marked is made a level."""
+    """Return both levels of one channel, NaN where not measured; levels are computed only in marked intervals."""
     if len(time_s) < 2:
         return math.nan, math.nan
     step_s = typical_step(time_s)
@@ -171,7 +171,7 @@ def _rest_and_maximum(
 def _levels(
     time_s: FloatArray, value: FloatArray, bounds: Sequence[tuple[int, int]], spans: Sequence[tuple[float, float]]
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield times and levels of each run within each span; a waveform's run too short for its filters is left out."""
+    """Yield times and levels of each run within each span; waveform runs too short for the filters are left out."""
     for first, stop in bounds:
         t, y = time_s[first:stop], value[first:stop]
         length_s = float(t[-1] - t[0])
@@ -186,7 +186,7 @@ def _levels(
 
 
 def _joined(intervals: Sequence[Interval], margin_s: float) -> list[tuple[float, float]]:
-    """Return the spans of time in any of the intervals, less a margin at either end of each; none of them overlap."""
+    """Return the union of the intervals, each shortened by a margin at both ends, as spans that do not overlap."""
     spans: list[tuple[float, float]] = []
     for x in sorted(intervals, key=lambda x: x.start_s):
         start_s, stop_s = x.start_s + margin_s, x.stop_s - margin_s

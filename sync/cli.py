@@ -1,4 +1,4 @@
-"""The command line ``mia-sync``: thin; every command calls a function that a script could call."""
+"""The command line ``mia-sync``; each command calls one function of the library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="mia-sync",
-    help="Align sensors and video on one clock, and write a session with the error stated, or refuse.",
+    help="Align sensors and video on one clock, and write a session that states its error, or refuse.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -59,7 +59,7 @@ def run(
             "--jobs and --scheduler exclude each other", "a cluster has its own workers", "give only one of them"
         )
     plan = plan_run(folders, out, resume=batch.resume)
-    options = replace(  # workers run in a folder of their own
+    options = replace(  # workers run in another folder
         options, video=tuple(path.resolve() for path in options.video),
         pose_model=None if options.pose_model is None else options.pose_model.resolve(),
         workers=1 if batch.parallel else None,
@@ -87,7 +87,7 @@ def run(
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:
-    """Print the result of one capture for a person."""
+    """Print the result of one capture as text."""
     if as_json:
         return
     error = result["error"]
@@ -98,13 +98,13 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     lines += _to_do(result)
     written = result["session"] or "none: refused (see the report; --allow-unverified writes it, marked FAIL)"
     again = " (written earlier)" if result.get("resumed") else ""
-    lines += [f"  video: {result['video']}"] if result.get("video") else []  # a capture may name any that was attached
+    lines += [f"  video: {result['video']}"] if result.get("video") else []  # any attached path may occur in a capture
     lines += [f"  session: {written}{again}", f"  report: {result['report']}"]
     console.print_result({}, as_json=False, text="\n".join(lines))
 
 
 def _to_do(result: dict[str, Any]) -> list[str]:
-    """Return one line of advice each, with the streams it helps; only the video's where the video failed."""
+    """Return one line per advice, with its streams; only the video's if the video failed."""
     advice = {name: one["text"] for name, one in result.get("advice", {}).items() if one["text"] and name != "sound"}
     if result["verdict"] == "PASS":
         return []

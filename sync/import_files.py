@@ -1,4 +1,4 @@
-"""Other apps' files as a capture: a video, a table of sEMG, and, where there are, tables of flashes and exercises."""
+"""Import other apps' files as a capture: a video, a CSV table of sEMG, and optional tables of flashes and exercises."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FloatArray = NDArray[np.float64]
 PROFILE = "float64-le"
 _TIME_COLUMN = "time_s"
 
-#: The largest time whose nanoseconds a capture can hold (64 bit), 292 years.
+#: The largest time (s) that a capture can store as 64-bit nanoseconds, 292 years.
 _LATEST_S = 2**63 * 1e-9
 
 
@@ -43,7 +43,7 @@ class EmgTable:
     Attributes
     ----------
     channels : tuple of str
-        Names of the columns beside the time, as they are in the table.
+        Names of the columns other than the time, as in the table.
     time_s : ndarray, shape (N,)
     value : ndarray, shape (N, C)
         NaN where the table is blank.
@@ -56,7 +56,7 @@ class EmgTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tables:
-    """What the tables of another app hold, in seconds of the logger's clock."""
+    """Contents of another app's tables, in seconds of the logger's clock."""
 
     emg: EmgTable
     columns: EmgColumns
@@ -65,16 +65,16 @@ class _Tables:
 
 
 def import_files(out: Path, options: ImportOptions, report: Callable[[EmgColumns], None] | None = None) -> Path:
-    """Make a capture of files that another app recorded.
+    """Import files recorded by another app as a capture.
 
     Parameters
     ----------
     out : Path
-        The capture's own folder; it must not exist.
+        Folder of the new capture; it must not exist.
     options : ImportOptions
-        The files, and how their tables are to be read.
+        The files, and how their tables are read.
     report : callable, optional
-        Gets the columns that are taken and those that are left out.
+        Called with the columns that are imported and those that are left out.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def import_files(out: Path, options: ImportOptions, report: Callable[[EmgColumns
     Raises
     ------
     InputError
-        A file is missing, or something in a table is not what it should be; the message names row and column.
+        A file is missing, or a table is malformed; the message names row and column.
     VideoError
         The video cannot be decoded.
     OutputExistsError
@@ -96,13 +96,13 @@ def import_files(out: Path, options: ImportOptions, report: Callable[[EmgColumns
     tables = _read_tables(options)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        # Built beside its place and renamed, so that a failure leaves nothing behind.
+        # Built in a temporary folder and renamed, so that a failure leaves nothing behind.
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
         raise cannot_write(out.parent, error) from error
     try:
         _write(folder, tables, options)
-        folder.chmod(0o777 & ~current_umask())  # a temporary folder is its owner's alone
+        folder.chmod(0o777 & ~current_umask())  # temporary folders are private to their owner
         folder.rename(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -166,57 +166,58 @@ def read_emg(
     epoch: int | None = None,
     film_s: float = math.nan,
 ) -> EmgTable:
-    """Read a table of sEMG; see :func:`import_files`. ``film_s`` is the film's length, which may show a wrong unit.
+    """Read a table of sEMG; see :func:`import_files`. ``film_s`` is the video's length, which may reveal a wrong unit.
 
-    Text is refused but in columns that are no sEMG by their name and are not among those ``given`` a channel.
+    Text is refused, except in columns whose names are not sEMG and which are not ``given`` a channel.
 
     Raises
     ------
     InputError
-        Naming row and column of what is wrong.
+        The message names row and column.
     """
     header, rows = _read_rows(path)
     if header[0] != _TIME_COLUMN:
         raise InputError(
-            f"{path} is no table of sEMG",
+            f"{path} is not a table of sEMG",
             f"its first column is {header[0]!r}, not {_TIME_COLUMN!r}",
-            f"name the column of the logger's seconds {_TIME_COLUMN}",
+            f"name the column with the logger's time in seconds {_TIME_COLUMN}",
         )
     channels = tuple(name.strip() for name in header[1:])
     if not channels:
-        raise InputError(f"{path} is no table of sEMG", "it has no column beside time_s")
+        raise InputError(f"{path} is not a table of sEMG", "it has no column except time_s")
     other = [n not in given and bool(not_emg_by_name(n)) for n in channels]
     of_column = [_number, *(_number_or_blank if o else _number for o in other)]
     numbers = np.array(
         [[read(path, i, n, t) for read, n, t in zip(of_column, header, row, strict=True)] for i, row in rows]
     )
     if len(numbers) < 2:
-        raise InputError(f"{path} holds too little", f"it has {len(numbers)} row(s) of values")
+        raise InputError(f"{path} is too short", f"it has {len(numbers)} row(s) of values")
     missing = np.flatnonzero(np.isnan(numbers[:, 0]))
     if len(missing):
         raise InputError(f"{path} lacks a time", f"row {rows[missing[0]][0]}, column {_TIME_COLUMN!r} is blank")
     if np.isnan(numbers[:, 1:]).all():
-        raise InputError(f"{path} holds no value", "every cell beside time_s is blank")
+        raise InputError(f"{path} has no values", "every cell except those of time_s is blank")
     per_second = _per_second(time_unit)
     for (i, row), at in zip(rows, numbers[:, 0], strict=True):
         _check_time(path, i, _TIME_COLUMN, row[0], at / per_second)
     if not np.any(np.diff(numbers[:, 0]) > 0):
         raise InputError(
-            f"the times of {path} do not rise", f"row {rows[1][0]}, column {_TIME_COLUMN!r} is not later, nor is any"
+            f"the times of {path} do not increase",
+            f"from row {rows[1][0]} on, column {_TIME_COLUMN!r} is never later than in the row before",
         )
     time_s = times_in_seconds(path, numbers[:, 0], time_unit, film_s)
     kept = one_epoch(path, [i for i, _ in rows], _TIME_COLUMN, time_s, epoch)
     time_s, value = time_s[kept], numbers[kept, 1:]
     if len(time_s) < 2 or np.isnan(value).all():
-        raise InputError(f"{path} holds too little", f"epoch {epoch} has {len(time_s)} row(s)")
+        raise InputError(f"{path} is too short", f"epoch {epoch} has {len(time_s)} row(s)")
     return EmgTable(channels=channels, time_s=time_s, value=value)
 
 
 def read_flashes(path: Path, time_unit: TimeUnit | None = None) -> FloatArray:
-    """Read a table of flashes; returns their times in order, in seconds."""
+    """Read a table of flashes; return their times in ascending order, in seconds."""
     header, rows = _read_rows(path)
     if _TIME_COLUMN not in header:
-        raise InputError(f"{path} is no table of flashes", f"it has no column {_TIME_COLUMN!r}")
+        raise InputError(f"{path} is not a table of flashes", f"it has no column {_TIME_COLUMN!r}")
     column = header.index(_TIME_COLUMN)
     unit = _per_second(time_unit)
     times = np.array([_required_time(path, i, _TIME_COLUMN, row[column], unit) for i, row in rows], dtype=np.float64)
@@ -224,11 +225,11 @@ def read_flashes(path: Path, time_unit: TimeUnit | None = None) -> FloatArray:
 
 
 def read_exercises(path: Path, time_unit: TimeUnit | None = None) -> list[tuple[str, float, float]]:
-    """Read a table of exercises; returns ``(name, start_s, stop_s)`` in order of their starts, in seconds."""
+    """Read a table of exercises; return ``(name, start_s, stop_s)`` in order of their starts, in seconds."""
     header, rows = _read_rows(path)
     for needed in ("name", "start_s", "stop_s"):
         if needed not in header:
-            raise InputError(f"{path} is no table of exercises", f"it has no column {needed!r}")
+            raise InputError(f"{path} is not a table of exercises", f"it has no column {needed!r}")
     name, start, stop = (header.index(n) for n in ("name", "start_s", "stop_s"))
     found = []
     for i, row in rows:
@@ -244,7 +245,7 @@ def read_exercises(path: Path, time_unit: TimeUnit | None = None) -> list[tuple[
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and the rows with their line numbers; rows that are all blank are passed over."""
+    """Return the header and the rows with their line numbers; blank rows are skipped."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -260,14 +261,14 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise InputError(
             f"the columns of {path} are not separated by commas",
             f"its header is {header[0]!r}",
-            "save it with commas between the columns and points in the numbers",
+            "save it with commas between columns and decimal points in numbers",
         )
     for line, row in rows:
         if len(row) != len(header):
             raise InputError(
-                f"the table {path} is ragged",
+                f"the rows of the table {path} differ in length",
                 f"row {line} has {len(row)} columns and the header {len(header)}",
-                "give every row as many columns as the header, and write decimals with a point",
+                "give every row as many columns as the header, and use a decimal point",
             )
     return header, rows
 
@@ -281,9 +282,9 @@ def _number(path: Path, line: int, column: str, text: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise InputError(
-            f"{path} has text where a number belongs",
+            f"{path} has text in place of a number",
             f"row {line}, column {column!r} is {text.strip()!r}",
-            "write decimals with a point" if "," in text else "leave the cell blank where there is no value",
+            "use a decimal point" if "," in text else "leave the cell blank where there is no value",
         )
     return value
 
@@ -313,5 +314,5 @@ def _check_time(path: Path, line: int, column: str, text: str, at_s: float) -> N
         raise InputError(
             f"{path} has a time out of range",
             f"row {line}, column {column!r} is {text.strip()}",
-            "times are in seconds; of other units say so: --time-unit ms or us",
+            "times are in seconds; give other units with --time-unit ms or us",
         )

@@ -1,4 +1,4 @@
-"""Settings of a synchronisation and of an import, from the command line down to the functions that use them."""
+"""Settings of synchronisation and import, defined once with their command line options."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from sync.time_unit import TimeUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
-    """How captures are synchronised: the same for every capture of a run.
+    """Settings for synchronising captures, the same for every capture of a run.
 
     Attributes
     ----------
     video : tuple of Path
-        Videos in place of the capture's own: the parts of one recording, in order. Empty: the capture's own.
+        Videos to use instead of the capture's own: the parts of one recording, in order. Empty: the capture's own.
     pose : bool
-        Look for the person; without it the session has no keypoints.
+        Detect keypoints; without it the session has none.
     pose_model : Path or None
-        A ``.task`` file in place of the built-in network.
+        A ``.task`` file to use instead of the built-in network.
     allow_unverified : bool
-        Write the session, marked FAIL, also where the verdict is FAIL.
+        Write the session even if the verdict is FAIL, marked so.
     workers : int or None
-        Threads that decode and look for the person; one per core by default. Whoever works on several captures at
-        once gives each one. The result does not depend on it.
+        Threads for decoding and pose detection; one per core by default. A caller that processes several captures at
+        once gives one to each. The result does not depend on it.
     """
 
     video: Annotated[
@@ -54,17 +54,17 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """Where captures are synchronised, and which.
+    """Settings of a batch: where captures are processed, and which are skipped.
 
     Attributes
     ----------
     jobs : int or None
-        Worker processes on this machine; None: this process alone.
+        Worker processes on this machine; None: only this process.
     scheduler : str or None
-        Address of a running Dask scheduler, in place of processes here. Its workers must see the same folders under
-        the same names.
+        Address of a running Dask scheduler, used instead of processes on this machine. Its workers must have access to
+        the same folders under the same paths.
     resume : bool
-        Leave out captures whose session exists already.
+        Skip captures whose session exists already.
     """
 
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Number of captures to process in parallel.")] = None
@@ -75,12 +75,12 @@ class BatchOptions:
 
     @property
     def parallel(self) -> bool:
-        """Whether several captures are synchronised at a time, in other processes."""
+        """Whether captures are processed in other processes, several at a time."""
         return (self.jobs or 1) > 1 or self.scheduler is not None
 
 
 def channels_named(options: list[str] | None) -> dict[str, str]:
-    """Return the channel of each column that ``--channel`` names; a column's own name may hold equals signs.
+    """Return the channel of each column given with ``--channel``; a column's name may contain equals signs.
 
     Raises
     ------
@@ -104,27 +104,27 @@ def channels_named(options: list[str] | None) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """What another app recorded, and how its tables are to be read.
+    """Files that another app recorded, and how their tables are read.
 
     Attributes
     ----------
     video : Path
-        It is attached by its path and checksum, not copied.
+        Attached by its path and checksum, not copied.
     emg : Path
         CSV: first column ``time_s`` on the logger's clock, then columns of any name, blank where there is no value.
-        Times may be equal, as those of a packet are, but not fall.
+        Times may repeat, as within a packet, but not decrease.
     flashes : Path or None
         CSV with a column ``time_s`` on the same clock.
     exercises : Path or None
         CSV with columns ``name,start_s,stop_s`` on the same clock.
     subject : str
     channels : mapping of str to str
-        The channel of each column that is named here, such as ``left_quadriceps``; the others are chosen and named by
+        The channel for each column given, such as ``left_quadriceps``; the other columns are chosen and named by
         :func:`dataset.importers.emg_columns.choose_columns`.
     time_unit : TimeUnit or None
-        Of all of the tables' times. None: seconds, refused where they can hardly be.
+        Unit of the times in all tables. None: seconds, refused if implausible.
     epoch : int or None
-        Where the table's clock was set, so that its times step back or leap: the stretch to import, from 1.
+        If the table's clock was set, so that its times jump: number of the part to import, from 1.
     """
 
     video: Annotated[Path, typer.Option("--video", help="Video file; it is not copied.")]

@@ -1,4 +1,4 @@
-"""One capture to one session: read, align, resample to the grid, and write or refuse."""
+"""Synchronise one capture into one session: read, align, resample to the grid, and write or refuse."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def run_capture(
     Returns
     -------
     SyncResult
-        Where the verdict is FAIL and ``options.allow_unverified`` is not given, only the report was written.
+        If the verdict is FAIL and ``options.allow_unverified`` is not set, only the report was written.
 
     Raises
     ------
     CaptureError
-        There is no readable, closed capture, or it holds no sensor values.
+        The capture is missing, unreadable or not closed, or has no sensor values.
     VideoError
         The video cannot be decoded, or shows no person.
     InputError
-        There is no such ``options.pose_model``.
+        ``options.pose_model`` does not exist.
     MissingDependencyError
-        The pose network cannot be had or loaded.
+        The pose network cannot be downloaded or loaded.
     OutputExistsError
         The session exists; it is never overwritten. The report of a refused run is overwritten.
     """
@@ -63,7 +63,7 @@ def run_capture(
     with Capture.open(capture_path) as capture:
         name = session_name(capture)
         session_path, report_path = out / f"{name}.h5", out / f"{name}.html"
-        # A report without a session is from a refused run, which may be repeated into the same folder.
+        # A report without a session is from a refused run, which may be repeated in the same folder.
         if session_path.exists():
             raise OutputExistsError(
                 f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
@@ -74,7 +74,7 @@ def run_capture(
 
 
 def _videos_of(capture: Capture) -> tuple[Path, ...]:
-    """Return the capture's videos; an attached one must be where and what it was when it was attached."""
+    """Return the capture's videos; an attached one must exist unchanged at its path."""
     videos = capture.videos
     for attachment in capture.attachments():
         path = capture.path_of(attachment)
@@ -82,19 +82,19 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
             continue
         if not path.is_file():
             raise VideoError(
-                f"no video at {path}", "it was attached there and no longer exists", "name it with --video"
+                f"no video at {path}", "it was attached there and no longer exists", "give its new path with --video"
             )
         if path.stat().st_size != attachment.size:
             raise VideoError(
                 f"the attached video {path} has changed",
-                f"it has {path.stat().st_size} bytes and had {attachment.size}",
-                "name the right file with --video",
+                f"it has {path.stat().st_size} bytes and had {attachment.size} when attached",
+                "give the right file with --video",
             )
     return videos
 
 
 def session_name(capture: Capture) -> str:
-    """Return ``sub-<ID>_ses-<STAMP>``: from the capture's folders, else from its subject and when it was closed."""
+    """Return ``sub-<ID>_ses-<STAMP>``, from the capture's folders, else from its subject and closing time."""
     if is_session_name(capture.name):
         return capture.name
     closed = capture.closed_utc
@@ -110,7 +110,7 @@ def _run(
     progress: Progress | None,
 ) -> SyncResult:
     if options.pose and video is not None:
-        network_file(options.pose_model)  # a network that is missing is reported before minutes of work, not after
+        network_file(options.pose_model)  # report a missing network before minutes of work, not after
     zero_ns, recording = read_recording(capture, video, options, progress)
     alignment = align(recording)
     session = build_session(capture, zero_ns, recording, alignment, options, progress)
@@ -131,7 +131,7 @@ def _run(
 
 
 def _write(result: SyncResult) -> None:
-    """Write the report and, where it was accepted, the session; on failure neither stays."""
+    """Write the report and, if accepted, the session; on failure neither is kept."""
     from sync.report import write_report  # matplotlib is slow to import
 
     try:

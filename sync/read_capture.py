@@ -36,15 +36,15 @@ def read_recording(
     options: SyncOptions = SyncOptions(),
     progress: Progress | None = None,
 ) -> tuple[int, Recording]:
-    """Read a capture and detect what its video shows and sounds.
+    """Read a capture: decode sensors, recover their clocks, and detect flashes and contacts in its video.
 
     Parameters
     ----------
     capture : Capture
     video : Path or None
-        The video to use; the capture's own, another, or none.
+        The video to use: the capture's own, another, or none.
     options : SyncOptions
-        With ``pose``, keypoints are detected as well in the frames that will be needed, where those can be predicted.
+        With ``pose``, keypoints are detected in the frames that will be needed, if these can be predicted.
     progress : callable, optional
 
     Returns
@@ -56,11 +56,11 @@ def read_recording(
     Raises
     ------
     CaptureError
-        It holds no sensor values.
+        It has no sensor values.
     VideoError
         The video cannot be decoded.
     MissingDependencyError
-        The pose network cannot be had or loaded.
+        The pose network cannot be downloaded or loaded.
     """
     zero_ns, sensors = _read_sensors(capture)
     frames = _frame_stamps(capture, zero_ns) if video is not None and capture.video_path == video else None
@@ -70,7 +70,7 @@ def read_recording(
     if video is not None:
         ahead = None
         if options.pose and frames is not None:
-            with progress("looking ahead", None) if progress else nullcontext():
+            with progress("predicting frames", None) if progress else nullcontext():
                 ahead = predict_pose_frames(video, frames, flashes, sensors, workers)
         picture = _read_picture(capture, video, progress, workers, ahead, options.pose_model)
     recording = Recording(
@@ -89,11 +89,11 @@ def _read_sensors(capture: Capture) -> tuple[int, dict[str, SensorRecord]]:
     decoded = [(s, s.profile, decode(s.profile, capture.notification_blocks(s.slot))) for s in capture.sensors]
     firsts = [int(s.arrival_ns[0]) for _, _, s in decoded if len(s.arrival_ns)]
     if not firsts:
-        raise CaptureError(f"the capture {capture.folder} holds no sensor values", "no notification could be decoded")
+        raise CaptureError(f"the capture {capture.folder} has no sensor values", "no notification could be decoded")
     zero_ns = min(firsts)
     last_ns = max(int(s.arrival_ns[-1]) for _, _, s in decoded if len(s.arrival_ns))
     if (last_ns - zero_ns) * 1e-9 > LONGEST_S:
-        # Before anything is laid out over it.
+        # Checked before arrays over this span are allocated.
         raise CaptureError(
             f"the values of {capture.folder} span {(last_ns - zero_ns) * 1e-9 / 86400:.1f} days",
             f"the first is at {zero_ns * 1e-9:.3f} s of the host clock and the last at {last_ns * 1e-9:.3f} s",
@@ -130,7 +130,7 @@ def _read_picture(
     stage = "brightness and keypoints" if ahead else "brightness"
     bar = progress(stage, meta.n_frames or None) if progress else nullcontext(None)
     collecting = PoseCollector(ahead.frames, ahead.file_pts_ns, pose_model) if ahead else nullcontext(None)
-    # Sound is decoded and listened to beside the picture where there is a thread for it.
+    # Sound is decoded and analysed in parallel with the picture if there is a thread for it.
     with (
         ThreadPoolExecutor(1, thread_name_prefix="sound") as beside,
         bar as advance,
@@ -145,7 +145,7 @@ def _read_picture(
         pose = collector.pose() if collector else None
     file_pts_ns = np.round(brightness.pts_s * 1e9).astype(np.int64)
     if pose and ahead:
-        # By its number among the frames that could be decoded: some may be damaged.
+        # Indexed among the frames that could be decoded: some may be damaged.
         times_ns = ahead.file_pts_ns[pose.frame_index]
         pose = replace(pose, frame_index=np.searchsorted(file_pts_ns, times_ns).astype(np.int64))
     return VideoRecord(

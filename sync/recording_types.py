@@ -1,4 +1,4 @@
-"""What a recording is, in seconds of its session: sensors, video, flash log and cues, apart from the capture's form."""
+"""Types of a recording in session seconds: sensors, video, flash log and cues, independent of the capture's format."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from sync.clock.sensor_clock import SensorClock
 from sync.events.contacts import Contact, ContactKind
 from sync.events.flashes import Brightness
 
-#: The contacts that a protocol asks for.
+#: Kinds of contact that a protocol cues.
 CONTACT_KINDS = (ContactKind.CLAP, ContactKind.STOMP)
-#: Given a stage's name and its size (None: unknown), a context that yields a function advancing it.
+#: Progress display: given a stage's name and size (None: unknown), a context that yields a function to advance it.
 Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]
-#: So alike are delays from presentation time to arrival where the one is the other.
+#: Largest spread of the delay from presentation time to arrival if the one is taken from the other.
 _DATED_BY_ARRIVAL_S = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorRecord:
-    """One sensor of the capture: who it is, its values and its clock (seconds after the session's zero)."""
+    """One sensor of the capture: its identity, its values and its clock (seconds after the session's zero)."""
 
     sensor: Sensor
     profile: Profile
@@ -44,19 +44,19 @@ class SensorRecord:
     clock: SensorClock
 
     def credible(self, rows: slice) -> NDArray[np.bool_]:
-        """Which of some values lie in the range that the profile allows; the others are kept, but not used."""
+        """Return which values are in the range that the profile allows; the others are stored but not used."""
         stream, value = self.profile.stream, self.samples.value[rows]
         low = -math.inf if stream.minimum is None else stream.minimum
         high = math.inf if stream.maximum is None else stream.maximum
         return np.asarray((value >= low) & (value <= high))
 
     def responds_to(self, kind: ContactKind) -> bool:
-        """Whether contacts of a kind may show in it: arms respond to claps, legs to stomps, other places to either."""
+        """Return whether it may respond to a kind of contact: arms to claps, legs to stomps, other places to both."""
         return CONTACT_OF_MUSCLE.get(self.sensor.muscle, kind) == kind
 
     @property
     def all_credible(self) -> bool:
-        """Whether every value is."""
+        """Whether every value is credible."""
         return all(self.credible(rows).all() for rows in blocks(self.samples.value))
 
     def only_credible(self, *columns: NDArray[Any]) -> tuple[NDArray[Any], ...]:
@@ -65,7 +65,7 @@ class SensorRecord:
             return columns
 
         def kept() -> Iterator[list[NDArray[Any]]]:
-            for rows in blocks(self.samples.value, *columns):
+            for rows in blocks(self.samples.value):
                 credible = self.credible(rows)
                 yield [column[rows][credible] for column in columns]
 
@@ -73,7 +73,7 @@ class SensorRecord:
 
     @property
     def level(self) -> tuple[FloatArray, FloatArray]:
-        """De-jittered arrivals and values, as far as they are credible."""
+        """De-jittered arrivals and values of the credible values."""
         time_s, value = self.only_credible(self.clock.time_s, self.samples.value)
         return time_s, value
 
@@ -83,12 +83,12 @@ class SensorRecord:
         return 1.0 / self.clock.period_s if self.clock.period_s > 0 else math.nan
 
     def delivered(self, start_s: float, stop_s: float) -> float:
-        """Return the share of the values expected between two times that came."""
+        """Return the share of the values expected between two times that arrived."""
         if not self.clock.period_s > 0 or stop_s <= start_s:
             return 0.0
         time_s = self.clock.time_s
         if self.clock.exact:
-            # Its rate may change, so that values cannot be counted: what lies in a gap did not come.
+            # Its rate may change, so lost values cannot be counted: use the time covered by gaps.
             lacking = np.concatenate([[(-math.inf, time_s[0]), (time_s[-1], math.inf)], self.clock.gaps_s])
             lacking_s = float(np.sum(np.maximum(0.0, np.diff(np.clip(lacking, start_s, stop_s), axis=1))))
             return max(0.0, 1.0 - lacking_s / (stop_s - start_s))
@@ -100,7 +100,7 @@ class SensorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRecord:
-    """The video file's side: times, brightness and sound.
+    """Data of the video file: frame times, brightness and sound.
 
     Attributes
     ----------
@@ -111,9 +111,9 @@ class VideoRecord:
     width, height : int
         Pixels, upright.
     file_pts_ns : ndarray of int64, shape (F,), or None
-        Presentation times as the file has them, rounded as it rounds; ``brightness.pts_s`` are the exact ones.
+        Presentation times as stored in the file, with its rounding; ``brightness.pts_s`` are exact.
     pose : Pose or None
-        Of the frames that were looked at while the film was read.
+        Keypoints of the frames processed while the video was read.
     """
 
     path: Path
@@ -128,7 +128,7 @@ class VideoRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameStamps:
-    """When the frames of the capture's own video arrived, dropped ones included.
+    """Arrival times of the frames of the capture's own video, including dropped frames.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class FrameStamps:
     pts_s : ndarray, shape (N,)
         Presentation time in the file; NaN where the frame was dropped.
     epoch : ndarray of int64, shape (N,)
-        Goes up where the camera was opened again.
+        Increases where the camera was reopened.
     """
 
     arrival_s: FloatArray
@@ -146,13 +146,13 @@ class FrameStamps:
 
     @property
     def written(self) -> FrameStamps:
-        """The frames that are in the file."""
+        """The frames stored in the file."""
         rows = np.isfinite(self.pts_s)
         return FrameStamps(arrival_s=self.arrival_s[rows], pts_s=self.pts_s[rows], epoch=self.epoch[rows])
 
     @property
     def dated_by_arrival(self) -> bool:
-        """Whether presentation times are arrivals, so that a late arrival is a frame dated too late."""
+        """Whether presentation times are arrivals, so that a late arrival gives a frame too late a time."""
         written = self.written
         if len(written.pts_s) == 0:
             return False
@@ -161,7 +161,7 @@ class FrameStamps:
 
 
 class FlashSource(StrEnum):
-    """What flashed, as far as its light's latency depends on it."""
+    """Source of flashes, by which the latency of the light differs."""
 
     BOX = "box"
     SCREEN = "screen"
@@ -173,24 +173,24 @@ class FlashSource(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a terminal flashed, here or over SSH: it draws when it likes."""
+        """Whether a terminal flashed, local or over SSH, whose drawing delay is unknown."""
         return self in (FlashSource.TERMINAL, FlashSource.TERMINAL_SSH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlashLog:
-    """Flashes as the host knows them.
+    """Flashes as logged by the host, with the latency of their light.
 
     Attributes
     ----------
     light_s : ndarray, shape (N,)
         Expected onset of the light: the stored time plus its source's latency.
     sd_s : ndarray, shape (N,)
-        Standard deviation of each, apart from what all share.
+        Standard deviation of each, without the part common to all.
     latency_s, latency_sd_s : float
-        Of the source most flashes came from; it is common to all, so more flashes do not reduce it.
+        Of the source of most flashes; its error is common to all, so more flashes do not reduce it.
     source : FlashSource
-        Of most of them.
+        Source of most flashes.
     """
 
     light_s: FloatArray
@@ -202,22 +202,21 @@ class FlashLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One capture's evidence.
+    """Everything that the alignment uses of one capture.
 
     Attributes
     ----------
     sensors : mapping of channel to SensorRecord
     flashes : FlashLog
     cues : mapping of ContactKind to ndarray
-        Session times at which each was asked for.
+        Session times of the cues for each.
     video : VideoRecord or None
-        The video file's side.
     frames : FrameStamps or None
-        Where the video is the capture's own.
+        If the video is the capture's own.
     own_sound : bool
-        The video's sound was recorded by us, in step with its frames.
+        The video's sound was recorded by the recorder, on the clock of its frames.
     file_zero_s : float
-        Session time of presentation time 0 where nothing but a convention tells it.
+        Session time of presentation time 0 by convention, used if nothing measures it.
     """
 
     sensors: Mapping[str, SensorRecord]

@@ -1,4 +1,4 @@
-"""The common 10 Hz grid: sEMG and keypoints at the same times, gaps left empty, runs numbered."""
+"""Resampling to the common 10 Hz grid: sEMG by cubic splines or envelopes, keypoints by cubic splines, gaps empty."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sync.events.filters import envelope
 from sync.events.perievent import WAVEFORM_HZ, typical_step
 
 RATE_HZ = 10.0
-#: Low-pass of an envelope that is then taken at 10 Hz: below its 5 Hz Nyquist.
+#: Low-pass of an envelope that is then sampled at 10 Hz: below its Nyquist frequency of 5 Hz.
 ENVELOPE_CUTOFF_HZ = 4.0
 #: Frames further apart than this are not neighbours.
 _WIDEST_FRAMES = 2.5
-#: A frame so near to a grid time, in frames and in seconds, needs no second one.
+#: A frame this close to a grid time, in frames and in seconds, is used alone.
 _NEAR_FRAMES = 0.6
 _NEAR_S = 0.025
-#: Frames looked at further apart than this (beyond a few frames) are not joined by one cubic: the person was away.
+#: Processed frames further apart than this (and than a few frames) are not joined by one cubic: the person was away.
 _LONGEST_CUBIC_S = 0.25
-#: A cubic depends on a value this far off by less than rounding: by a quarter of what it does on the one before.
+#: At this distance a value's influence on a cubic spline is below rounding: it falls to a quarter with each value.
 _CUBIC_REACH = 60
-#: Steps of a run that are less than this share of the usual one, or so many times as long, make a cubic swing.
+#: Steps below the first share of the median step, or above the second multiple of it, make a cubic spline overshoot.
 _SHORT_STEP, _LONG_STEP = 0.5, 2.5
-#: Times are rounded by less.
+#: Larger than the rounding of times.
 _ROUNDING_S = 1e-6
 
 
@@ -39,21 +39,22 @@ def grid_times(start_s: float, stop_s: float) -> FloatArray:
 
 
 def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, run: IntArray) -> FloatArray:
-    """Return one sensor's level at the grid times, NaN outside its runs.
+    """Resample one sensor's level to the grid times by cubic splines within runs; NaN outside its runs.
 
     Parameters
     ----------
     grid_s : ndarray, shape (T,)
         Ascending.
     time_s, value, run : ndarray, shape (N,)
-        Session times, values, and the number of the run without a gap each belongs to, which never falls.
+        Session times, values, and the number of each value's run without a gap, which never decreases.
 
     Notes
     -----
-    A slow level is taken from a cubic through the values of a run: a line sliding over the sensor's phase loses
-    12-17 % of the variance. Where a run's stamps are uneven it is taken from monotone pieces (Fritsch & Carlson 1980),
-    which never leave the range of the two values beside. A waveform is enveloped and low-passed first, at its own rate
-    of each section where that changes. No time further than one interval from a value gets a level.
+    A slow level is interpolated by a cubic spline through the values of a run: linear interpolation would lose 12-17 %
+    of the variance, depending on the sensor's phase. Where a run's stamps are uneven, monotone cubics (Fritsch &
+    Carlson 1980) are used, which stay within the range of the two neighbouring values. A waveform is first rectified
+    and low-passed to its envelope, at the rate of each section if that changes. Times further than one interval from a
+    value get no level.
     """
     result = np.full(len(grid_s), np.nan)
     for first, stop in run_bounds(run):
@@ -70,12 +71,12 @@ def sensor_on_grid(grid_s: FloatArray, time_s: FloatArray, value: FloatArray, ru
 
 
 def _fill(level: FloatArray, grid_s: FloatArray, time_s: FloatArray, value: FloatArray) -> None:
-    """Write the level of a stretch of one rate at the grid times within it."""
+    """Write the level of a section of one rate at the grid times within it."""
     a, b = np.searchsorted(grid_s, time_s[0] - 1e-9), np.searchsorted(grid_s, time_s[-1] + 1e-9, side="right")
     if a == b or time_s[-1] == time_s[0]:
         return
     rate_hz = (len(time_s) - 1) / float(time_s[-1] - time_s[0])
-    if rate_hz < WAVEFORM_HZ or len(time_s) >= rate_hz:  # else too short for the filters to settle
+    if rate_hz < WAVEFORM_HZ or len(time_s) >= rate_hz:  # shorter ones do not let the filters settle
         level[a:b] = _run_at(np.clip(grid_s[a:b], time_s[0], time_s[-1]), time_s, value, rate_hz)
 
 
@@ -93,13 +94,13 @@ def _run_at(at_s: FloatArray, time_s: FloatArray, value: FloatArray, rate_hz: fl
             continue
         around = slice(max(0, rows.start - _CUBIC_REACH), min(len(time_s), rows.stop + _CUBIC_REACH))
         level = envelope(value, rate_hz, ENVELOPE_CUTOFF_HZ, around) if waveform else value[around]
-        apart = np.diff(time_s[around], prepend=-np.inf) > 0  # a value that came twice has one time
+        apart = np.diff(time_s[around], prepend=-np.inf) > 0  # a value received twice has one time
         result[a:b] = curve(time_s[around][apart], level[apart])(at_s[a:b])
     return result
 
 
 def _is_even(time_s: FloatArray, *, slow: bool) -> bool:
-    """Return whether a run's stamps lie evenly enough for a cubic; a waveform's level bears a longer step."""
+    """Return whether a run's stamps are even enough for a cubic spline; a waveform's level tolerates longer steps."""
     shortest_s, longest_s, last = np.inf, 0.0, float(time_s[0])
     for rows in blocks(time_s):
         step_s = np.diff(time_s[rows], prepend=last)
@@ -111,10 +112,10 @@ def _is_even(time_s: FloatArray, *, slow: bool) -> bool:
 
 
 def frames_to_look_at(grid_s: FloatArray, frame_time_s: FloatArray, seen: IntArray | None = None) -> IntArray:
-    """Return the indices of the frames from which keypoints at the grid times are had, ascending.
+    """Return the indices of the frames needed for keypoints at the grid times, ascending.
 
-    That is each grid time's nearest frame, and where that one is not near (a slow camera, a lost frame) its
-    neighbours on either side. Of two that are near, one that was ``seen`` already is taken.
+    These are each grid time's nearest frame and, if that is not close (a slow camera, a lost frame), its neighbours on
+    both sides. Of two close frames, one that was ``seen`` already is preferred.
     """
     if len(frame_time_s) == 0 or len(grid_s) == 0:
         return np.zeros(0, dtype=np.int64)
@@ -130,7 +131,7 @@ def frames_to_look_at(grid_s: FloatArray, frame_time_s: FloatArray, seen: IntArr
 
 
 def nearest_frame(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
-    """Return the index of the nearest frame, -1 where none lies within one frame's spacing; shape (T,)."""
+    """Return the index of the nearest frame, -1 if none is within one frame's spacing; shape (T,)."""
     if len(frame_time_s) < 2:
         return np.full(len(grid_s), -1, dtype=np.int64)
     spacing = _spacing_s(frame_time_s)
@@ -142,7 +143,7 @@ def nearest_frame(grid_s: FloatArray, frame_time_s: FloatArray) -> IntArray:
 
 
 def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> dict[str, FloatArray]:
-    """Return ``keypoints_2d``, ``keypoints_3d`` (where there) and ``confidence`` at the grid times.
+    """Resample ``keypoints_2d``, ``keypoints_3d`` (if present) and ``confidence`` to the grid by cubic splines.
 
     Parameters
     ----------
@@ -150,21 +151,21 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
     frame_time_s : ndarray, shape (V,)
         Session time of every frame of the file.
     pose : Pose
-        Of the frames that were looked at.
+        Of the frames that were processed.
 
     Notes
     -----
-    Keypoints are taken from a cubic through the frames that show the person, at the frames' own times. A grid time
-    counts where a frame beside it, or one on either side, shows the person; elsewhere it is NaN. A cubic through the
-    nearest frames alone is at least as good as a line between both neighbours: the line cuts a fast limb's turn, and
-    half of the frames need not be looked at.
+    Keypoints are interpolated by a cubic spline through the frames that show the person, at the frames' own times. A
+    grid time is valid if a frame close to it, or one on each side, shows the person; elsewhere it is NaN. A spline
+    through the nearest frames alone is at least as accurate as a line between both neighbours, which cuts the turning
+    points of fast limbs, and needs only half of the frames.
     """
     fields = {"keypoints_2d": pose.keypoints_2d, "keypoints_3d": pose.keypoints_3d}
     sources = {name: values for name, values in fields.items() if values is not None}
     found = np.zeros(len(pose.frame_index), dtype=bool)
     for values in sources.values():
         found |= np.isfinite(values).any(axis=(1, 2))
-    # In files, as what they are taken from: an hour of either is 43 MB.
+    # In files, as the arrays they come from: an hour of either is 43 MB.
     result = {name: full((len(grid_s), *values.shape[1:]), np.nan) for name, values in sources.items()}
     result["confidence"] = full((len(grid_s), 25), 0.0)
     sources["confidence"] = pose.confidence
@@ -188,7 +189,7 @@ def pose_on_grid(grid_s: FloatArray, frame_time_s: FloatArray, pose: Pose) -> di
         where = np.clip(grid_s[at], t[0], t[-1])
         for name, values in sources.items():
             cubic = name != "confidence" and len(t) >= 4 and _all_finite(values, rows[run])
-            # One joint after the other: a spline of all of an hour's keypoints takes hundreds of megabytes.
+            # One joint at a time: a spline of all keypoints of an hour takes hundreds of megabytes.
             for joint in range(values.shape[1]):
                 y = values[rows[run], joint]
                 result[name][at, joint] = CubicSpline(t, y)(where) if cubic else _on_line(t, y, where)
@@ -213,12 +214,12 @@ def _spacing_s(frame_time_s: FloatArray) -> float:
 
 
 def _near_s(frame_time_s: FloatArray) -> float:
-    """Return how near a frame must be to stand for a grid time: about half a frame's spacing, with its jitter."""
+    """Return how close a frame must be to be used for a grid time: about half a frame's spacing, with its jitter."""
     return min(_NEAR_FRAMES * _spacing_s(frame_time_s), _NEAR_S)
 
 
 def close_short_gaps(seen: BoolArray) -> BoolArray:
-    """Return ``seen`` with stretches of False of up to half a second inside it made True; shape (T,)."""
+    """Return ``seen`` with inner runs of False of up to half a second set to True; shape (T,)."""
     closed = seen.copy()
     for first, stop in true_runs(~seen):
         if first > 0 and stop < len(seen) and stop - first <= LONGEST_BRIDGE_S * RATE_HZ:
@@ -244,10 +245,10 @@ def exercise_at(grid_s: FloatArray, exercises: ExerciseTable) -> tuple[str, ...]
 def emg_on_grid(
     grid_s: FloatArray, streams: Mapping[str, tuple[FloatArray, FloatArray, IntArray] | None]
 ) -> FloatArray:
-    """Return all channels on the grid, shape (T, C); a channel that is None (it failed) is all NaN."""
+    """Return all channels on the grid, shape (T, C); a failed channel (None) is all NaN."""
 
     def column(stream: tuple[FloatArray, FloatArray, IntArray] | None) -> FloatArray:
         return np.full(len(grid_s), np.nan) if stream is None else sensor_on_grid(grid_s, *stream)
 
-    columns = [column(streams[name]) for name in streams]  # no name for a stream, which would keep it until the next
+    columns = [column(streams[name]) for name in streams]  # no variable keeps a stream alive until the next one
     return np.column_stack(columns) if columns else np.zeros((len(grid_s), 0))

@@ -1,4 +1,4 @@
-"""What a synchronisation gives: the session, its verdict, and the evidence a report shows."""
+"""Result of a synchronisation: the session, its verdict, and the evidence shown in the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sync.quality.gates import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactEvidence:
-    """One contact: when, and the sound about it.
+    """One contact: its time, and the sound around it.
 
     Attributes
     ----------
@@ -25,9 +25,9 @@ class ContactEvidence:
     time_s : float
         Session time of its sound.
     pts_s : float
-        The same in the file.
+        Presentation time of its sound in the file.
     uncertainty_s : float
-        Half-width of the onset as the detector states it.
+        Half-width of the onset stated by the detector.
     sound_time_s, sound : ndarray, shape (K,)
         Seconds after the contact, and the sound's envelope (0 to 1).
     """
@@ -42,25 +42,25 @@ class ContactEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorEvidence:
-    """One sensor's arrivals and answers.
+    """One sensor's arrivals and responses.
 
     Attributes
     ----------
     arrival_s, lateness_s : ndarray, shape (N,)
-        Arrival (session seconds) and how late each was against the sensor's own ticks.
+        Arrival (session seconds) and lateness relative to the sensor's own clock.
     gaps_s : ndarray, shape (G, 2)
     rate_hz, rate_ci95_ppm : float
     nominal_hz : float
-        The rate that its profile states; 0 where it states none.
+        Rate stated by its profile; 0 if it states none.
     n_lost, n_malformed, n_out_of_range : int
     contact : ContactKind
-        Kind of contact it answers.
+        Kind of contact it responds to.
     response_time_s, response : tuple of ndarray
         For each contact of that kind: seconds after its sound (in de-jittered arrival time), and the values.
     answered : ndarray of int64
-        Indices of the contacts it answered.
+        Indices of the contacts it responded to.
     latency_s : ndarray
-        The response of each of those.
+        Latency of each of these responses.
     """
 
     arrival_s: FloatArray
@@ -81,7 +81,7 @@ class SensorEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything a report shows beside the session itself. Times are session seconds; empty where there is no video.
+    """Everything the report shows in addition to the session. Times are session seconds; empty without a video.
 
     Attributes
     ----------
@@ -92,18 +92,18 @@ class Evidence:
     flash_detected_frame : ndarray of int64, shape (D,)
         First lit frame of each.
     flash_host_s : ndarray, shape (N,)
-        When the host says the flashes' light began.
+        Onset of the flashes' light according to the host.
     flash_pairs : ndarray of int64, shape (M, 2)
         Index of the host's flash and of the detected one.
     flash_lit_s, flash_lit : tuple of ndarray, shapes (K,) and (K, B)
-        For each flash found: session times of the frames about its onset, and how far each band of rows was lit, 0
-        to 1, NaN where the flash does not show; empty where that is not known.
+        For each detected flash: session times of the frames around its onset, and the lit share of each band of rows,
+        0 to 1, NaN where the flash is not visible; empty if unknown.
     contacts : tuple of ContactEvidence
     sensors : mapping of channel to SensorEvidence
     readout_s, exposure_s : float
-        The camera's shutter as the flashes tell it; NaN where they do not.
+        The camera's shutter estimated from the flashes; NaN if not measured.
     closure_s, closure_allowed_s : float
-        Gap between the two routes and what is allowed; NaN where only one exists.
+        Difference between the two methods of alignment and its limit; NaN if only one exists.
     """
 
     frame_time_s: FloatArray
@@ -123,7 +123,7 @@ class Evidence:
 
     @property
     def overlaps(self) -> bool:
-        """Video and sensors share some time, or one of them is missing."""
+        """Whether video and sensors overlap in time, or one of them is missing."""
         arrivals = [s.arrival_s for s in self.sensors.values() if len(s.arrival_s)]
         if not len(self.frame_time_s) or not arrivals:
             return True
@@ -133,16 +133,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncResult:
-    """One capture synchronised.
+    """Result of synchronising one capture.
 
     Attributes
     ----------
     capture : Path
         The capture's folder.
     session : Session
-        Built in memory also where the verdict is FAIL and nothing was written.
+        Built in memory even if the verdict is FAIL and nothing was written.
     session_path : Path or None
-        The file written; None where the session was refused.
+        The file written; None if the session was refused.
     report_path : Path
     video_path : Path or None
     """
@@ -159,12 +159,12 @@ class SyncResult:
 
     @property
     def exit_code(self) -> int:
-        """3 where the session is refused, else 0."""
+        """3 if the session is refused, else 0."""
         return 3 if self.session_path is None else 0
 
     @property
     def advice(self) -> dict[str, Advice]:
-        """What to do about each stream; ``video`` is there also where there is no video."""
+        """Advice for each stream; ``video`` is included even without a video."""
         gap_s, allowed_s = self.evidence.closure_s, self.evidence.closure_allowed_s
         return advise(
             self.streams,
@@ -192,7 +192,7 @@ class SyncResult:
 
 
 def stream_dict(sync: StreamSync) -> dict[str, Any]:
-    """Return the attributes of one ``/sync`` group; what does not apply is None."""
+    """Return the attributes of one ``/sync`` group; those that do not apply are None."""
     plain = {f.name: getattr(sync, f.name) for f in fields(sync)}
     attributes = {k: v for k, v in plain.items() if isinstance(v, str | int | float)}
     attributes.update(sync.constants)

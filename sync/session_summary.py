@@ -1,4 +1,4 @@
-"""A session told to a person: what it holds and how well it is aligned."""
+"""Summary of a session: its contents and the quality of its alignment, as JSON or text."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def session_as_dict(session: Session) -> dict[str, Any]:
 
 
 def calibration_of(session: Session) -> dict[str, dict[str, float | None]] | None:
-    """Return each channel's level at rest and at maximum, None where not measured; None where nothing was."""
+    """Return each channel's level at rest and at maximum, None if not measured; None if no channel was."""
     if session.calibration is None:
         return None
     pairs = zip(session.calibration.rest_counts, session.calibration.mvc_counts, strict=True)
@@ -58,7 +58,7 @@ def _finite(value: float) -> float | None:
 
 
 def keypoints_found(session: Session) -> float | None:
-    """Return the share of the grid that shows the person; None where there are no keypoints."""
+    """Return the share of grid times with the person detected; None without keypoints."""
     for points in (session.aligned.keypoints_2d, session.aligned.keypoints_3d):
         if points is not None:
             return float(np.mean(np.isfinite(points).any(axis=(1, 2)))) if len(points) else 0.0
@@ -67,16 +67,16 @@ def keypoints_found(session: Session) -> float | None:
 
 def session_as_text(session: Session) -> str:
     """Return what ``mia-sync show`` prints."""
-    told = session_as_dict(session)
-    found = told["keypoints_found"]
+    facts = session_as_dict(session)
+    found = facts["keypoints_found"]
     lines = [
         f"{session.name}: subject {session.subject}, {session.verdict}",
         f"  {session.verdict_reason}",
-        f"  {told['n_rows']} rows at {session.rate_hz:g} Hz ({told['duration_s']:.1f} s), {told['n_segments']} runs",
+        f"  {facts['n_rows']} rows at {session.rate_hz:g} Hz ({facts['duration_s']:.1f} s), {facts['n_segments']} runs",
         "  keypoints: " + ("none" if found is None else f"{found:.1%} of the grid"),
-        "  exercises: " + (", ".join(f"{n} ({k} rows)" for n, k in told["exercises"].items()) or "none"),
+        "  exercises: " + (", ".join(f"{n} ({k} rows)" for n, k in facts["exercises"].items()) or "none"),
     ]
-    for name, levels in (told["calibration"] or {}).items():
+    for name, levels in (facts["calibration"] or {}).items():
         rest, maximum = ("not measured" if v is None else f"{v:.4g}" for v in levels.values())
         unit = session.channels.unit[session.channels.name.index(name)]
         lines.append(f"  {name:18} rest {rest}, maximum {maximum} ({unit})")
@@ -94,16 +94,18 @@ def _half_width(value_s: float) -> str:
 
 
 def _comparisons(session: Session) -> list[str]:
-    """Return how well muscles can be compared in time, one line; none where no sensor says."""
-    said = []
+    """Return one line on how well muscles can be compared in time; none without offsets."""
+    stated = []
     sensors = [SensorConstants.read(s.constants) for s in session.sync.values()]
     for what, widths in (
-        ("left less right of a muscle", [s.left_right_ci95_s for s in sensors]),
+        ("left minus right of a muscle", [s.left_right_ci95_s for s in sensors]),
         ("any two", [s.between_sensors_ci95_s for s in sensors]),
     ):
         known = [w for w in widths if w is not None and math.isfinite(w)]
         if known:
-            said.append(f"{what} {_half_width(max(known))}")
+            stated.append(f"{what} {_half_width(max(known))}")
     return (
-        [f"  offsets compared, at worst: {', '.join(said)} (the split into delay and burst is assumed)"] if said else []
+        [f"  differences of offsets, at most: {', '.join(stated)} (the split into delay and burst is assumed)"]
+        if stated
+        else []
     )

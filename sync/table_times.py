@@ -1,4 +1,4 @@
-"""The time column of a table: its unit by plausibility, and a clock that was set back or leapt, by row."""
+"""Time column of a table: checks of its unit by plausibility, and detection of clock jumps."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from dataset.support.errors import InputError
 from sync.clock.stamps import LONGEST_GAP_S, LONGEST_S
 from sync.time_unit import TimeUnit
 
-#: sEMG, or its envelope, has so many values a second; more than the first is expected of a table.
+#: Plausible rates of sEMG or its envelope (Hz); a table is expected to exceed the first.
 _SLOWEST_HZ, _FASTEST_HZ = 4.0, 50_000.0
-#: A table so many times longer than its film, of which another unit would make about the film's length, has that unit.
+#: A table this many times longer than its video is in another unit, if that would give about the video's length.
 _LONGER_THAN_FILM, _ABOUT_FILM = 100.0, 3.0
-#: Epochs that an error lists.
+#: Most epochs listed in an error message.
 _LISTED = 4
 
 
 def times_in_seconds(path: Path, time: FloatArray, unit: TimeUnit | None, film_s: float) -> FloatArray:
-    """Return a table's times in seconds; without a unit they are seconds, and refused where they cannot be.
+    """Return a table's times in seconds; without a unit, seconds are assumed and refused if implausible.
 
     Parameters
     ----------
@@ -32,20 +32,20 @@ def times_in_seconds(path: Path, time: FloatArray, unit: TimeUnit | None, film_s
     time : ndarray, shape (N,)
         At least one is later than the one before.
     unit : TimeUnit, optional
-        If given it is believed.
+        If given, it is used without a check.
     film_s : float
-        Length of the film that goes with the table; NaN where it is not known.
+        Length of the video of the table; NaN if unknown.
 
     Raises
     ------
     InputError
-        The times are no seconds; the likely unit is named.
+        The times are not seconds; the message names the likely unit.
     """
     if unit is not None:
         return np.asarray(time / unit.per_second)
     steps = np.diff(time)
     steps = steps[steps > 0]
-    step = float(np.median(steps)) * len(steps) / (len(time) - 1)  # of equal stamps, each counts
+    step = float(np.median(steps)) * len(steps) / (len(time) - 1)  # repeated stamps count as well
     usual_span = step * (len(time) - 1)
 
     def misfit(u: TimeUnit) -> float:
@@ -62,56 +62,56 @@ def times_in_seconds(path: Path, time: FloatArray, unit: TimeUnit | None, film_s
     )
     if too_slow and likely is None:
         raise InputError(
-            f"the times of {path} are no seconds of sEMG",
-            f"its values would come {step:g} s apart",
-            "say what its times are with --time-unit s, ms or us",
+            f"the times of {path} are implausible for sEMG in seconds",
+            f"its values would be {step:g} s apart",
+            "give the unit of its times with --time-unit s, ms or us",
         )
     if (too_slow or too_long) and likely is not None:
         raise InputError(
-            f"the times of {path} are hardly seconds",
-            f"its values would come {step:g} s apart, and in {likely.word} {likely.per_second / step:.4g} a second",
+            f"the times of {path} are probably not seconds",
+            f"its values would be {step:g} s apart; in {likely.word} its rate is {likely.per_second / step:.4g} Hz",
             f"give --time-unit {likely.value}, or --time-unit s if they are seconds",
         )
     return time
 
 
 def one_epoch(path: Path, lines: Sequence[int], column: str, time_s: FloatArray, epoch: int | None) -> slice:
-    """Return the rows of a table in which its clock runs on, or those of the epoch that is asked for.
+    """Return the rows of a table whose clock has no jump, or those of the requested epoch.
 
     Parameters
     ----------
     path : Path
     lines : sequence of int, length N
-        Line of the file that each row stands in.
+        Line number of each row in the file.
     column : str
         Name of the time column.
     time_s : ndarray, shape (N,)
     epoch : int, optional
-        Number from 1 of the stretch between two steps of the clock.
+        Number, from 1, of the part between two jumps of the clock.
 
     Raises
     ------
     InputError
-        The clock steps back, or leaps, and no epoch was chosen; the message names the row. Or there is no such epoch.
+        The clock jumps and no epoch was given; the message names the row. Or the epoch does not exist.
     """
     steps_s = np.diff(time_s)
     cuts = np.flatnonzero((steps_s < 0) | (steps_s > LONGEST_GAP_S)) + 1
     edges = [0, *cuts.tolist(), len(time_s)]
     if epoch is not None:
         if not 1 <= epoch <= len(cuts) + 1:
-            raise InputError(f"{path} has no epoch {epoch}", f"its clock makes {len(cuts) + 1} of it")
+            raise InputError(f"{path} has no epoch {epoch}", f"jumps of its clock divide it into {len(cuts) + 1}")
         rows = slice(edges[epoch - 1], edges[epoch])
     elif len(cuts):
         row = int(cuts[0])
-        how = "steps back" if steps_s[row - 1] < 0 else f"leaps by {_long(float(steps_s[row - 1]))}"
+        how = "jumps back" if steps_s[row - 1] < 0 else f"jumps ahead by {_long(float(steps_s[row - 1]))}"
         longest = int(np.argmax(np.diff(edges))) + 1
         parts = [f"{k + 1} is rows {lines[a]} to {lines[b - 1]}" for k, (a, b) in enumerate(pairwise(edges))]
         listed = "; ".join(parts[:_LISTED]) + (f"; and so on to {len(parts)}" if len(parts) > _LISTED else "")
         raise InputError(
             f"the clock of {path} {how}",
             f"row {lines[row]}, column {column!r} is {time_s[row]:.6f} s after {time_s[row - 1]:.6f} s; "
-            f"cut there, epoch {listed}",
-            f"correct the row, or import one epoch alone: --epoch {longest}",
+            f"divided there, epoch {listed}",
+            f"correct the row, or import only one epoch: --epoch {longest}",
         )
     else:
         rows = slice(0, len(time_s))
@@ -120,7 +120,7 @@ def one_epoch(path: Path, lines: Sequence[int], column: str, time_s: FloatArray,
         raise InputError(
             f"the times of {path} span {_long(span_s)}",
             f"row {lines[rows.stop - 1]}, column {column!r} is {time_s[rows.stop - 1]:.6f} s",
-            f"a recording is no longer than {_long(LONGEST_S)}: check the unit (--time-unit) or cut the table",
+            f"the longest recording is {_long(LONGEST_S)}: check the unit (--time-unit) or cut the table",
         )
     return rows
 

@@ -1,4 +1,4 @@
-"""Units in which tables of other apps give their times."""
+"""Units of the times in other apps' tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TimeUnit(Enum):
 
     @property
     def per_second(self) -> float:
-        """How many of it a second has."""
+        """Number of units in a second."""
         return {TimeUnit.S: 1.0, TimeUnit.MS: 1e3, TimeUnit.US: 1e6}[self]
 
     @property

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.acquisition [--minutes 0.5] [--lsl-minutes M]``: the recorder under load, beside pylsl."""
+"""``python -m benchmarks.acquisition [--minutes 0.5] [--lsl-minutes M]``: the recorder under load, against pylsl."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Measure both and print them side by side."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.acquisition", description=__doc__)
     parser.add_argument("--minutes", type=float, default=0.5, help="length of the recording (default 0.5)")
-    parser.add_argument("--lsl-minutes", type=float, help="length of the same through pylsl (default: as long)")
+    parser.add_argument("--lsl-minutes", type=float, help="length of the run through pylsl (default: the same)")
     parser.add_argument("--work", type=Path, help="folder for the capture (default: a temporary one)")
     given = parser.parse_args()
     lsl_s = 60 * (given.minutes if given.lsl_minutes is None else given.lsl_minutes)
@@ -43,7 +43,7 @@ def main() -> None:
 def _measure(module: str, *arguments: object) -> dict[str, Any]:
     STDERR.print(f"{module} {' '.join(str(a) for a in arguments)} ...", markup=False)
     command = [sys.executable, "-m", f"benchmarks.acquisition.{module}", *(str(a) for a in arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # liblsl talks on stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # liblsl logs to stderr
     if done.returncode:
         raise SystemExit(f"{module} failed:\n{done.stderr[-4000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -66,20 +66,22 @@ def _table(ours: dict[str, Any], theirs: dict[str, Any] | None, ours_s: float, t
     row("packets a second", "per_s", form="{:.1f}")
     row("missing", "missing", form="{:.0f}")
     row("repeated", "repeated", form="{:.0f}")
-    for key, title in (("transit_ms", "sent to stamped"), ("jitter_ms", "added jitter of the stamp")):
+    for key, title in (("transit_ms", "delay from sending to stamp"), ("jitter_ms", "added jitter of stamps")):
         for which in ("p50", "p99", "max"):
             row(f"{title}, {which}, ms", key, which)
     for which in ("p50", "p99", "max"):
-        row(f"callback to commit, {which}, ms", "commit_ms", which, form="{:.0f}")
-    row("processor, % of one core", "cpu_share", form="{:.1f}", scale=100)
-    row("memory at most, MB", "peak_bytes", form="{:.0f}", scale=1e-6)
-    row("memory grown after the first quarter, MB", "growth_bytes", form="{:+.1f}", scale=1e-6)
+        row(f"delay from callback to commit, {which}, ms", "commit_ms", which, form="{:.0f}")
+    row("CPU, % of one core", "cpu_share", form="{:.1f}", scale=100)
+    row("peak memory, MB", "peak_bytes", form="{:.0f}", scale=1e-6)
+    row("memory growth after the first quarter, MB", "growth_bytes", form="{:+.1f}", scale=1e-6)
     row("stored, MB", "bytes", form="{:.1f}", scale=1e-6)
     sender = ours["sender"]
     share, late_ms = sender["cpu_s"] / ours_s, 1e3 * sender["worst_lateness_s"]
-    print("  (the recorder stores what it takes, pylsl's receiver drops it; the sensors' own process took "
+    print("  (the recorder stores the samples, pylsl's receiver discards them; the sensors' process used "
           f"{share:.0%} of a core and was late by {late_ms:.1f} ms at most)")  # fmt: skip
-    print(f"  {'met   ' if not ours['missing'] and not ours['repeated'] else 'MISSED'}  nothing lost, nothing twice")
+    print(
+        f"  {'met   ' if not ours['missing'] and not ours['repeated'] else 'MISSED'}  nothing lost, nothing duplicated"
+    )
 
 
 if __name__ == "__main__":

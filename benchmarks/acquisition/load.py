@@ -1,4 +1,4 @@
-"""The load: eight sensors at 1 kHz, sent in packets of 20 samples that say when they were sent."""
+"""The load: eight sensors at 1 kHz, in packets of 20 samples that contain their time of sending."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RATE_HZ = 1000
 SAMPLES_A_PACKET = 20
 PERIOD_NS = 10**9 * SAMPLES_A_PACKET // RATE_HZ
 
-#: A packet: its number, the host time it was sent at, its samples.
+#: A packet: its number, the host time of sending, its samples.
 PACKET = struct.Struct(f"<IQ{SAMPLES_A_PACKET}H")
 _SAMPLES = tuple(range(SAMPLES_A_PACKET))
 
@@ -21,14 +21,14 @@ def packet(number: int, sent_ns: int) -> bytes:
 
 
 def read_packet(payload: bytes) -> tuple[int, int]:
-    """Return a packet's number and when it was sent."""
+    """Return a packet's number and time of sending."""
     number, sent_ns, *_ = PACKET.unpack(payload)
     return number, sent_ns
 
 
 @dataclass(frozen=True, slots=True)
 class PacketClock:
-    """When one sensor sends: every 20 ms, each sensor at a phase of its own."""
+    """Schedule of one sensor: a packet every 20 ms, with a different phase for each sensor."""
 
     sensor: int
 

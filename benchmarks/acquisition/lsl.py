@@ -24,7 +24,7 @@ def name(run: str, sensor: int) -> str:
 
 
 def push(seconds: float, run: str) -> None:
-    """Push the load until the time is over: packets of 20 samples, each stamped when it is pushed."""
+    """Push the load for the given time: packets of 20 samples, each stamped when it is pushed."""
     import pylsl
 
     outlets = [
@@ -50,11 +50,11 @@ def push(seconds: float, run: str) -> None:
             time.sleep(wait_s)
         begin = i * SAMPLES_A_PACKET
         outlets[k].push_chunk([[x] for x in range(begin, begin + SAMPLES_A_PACKET)], pylsl.local_clock())
-    time.sleep(2.0)  # what is on its way still arrives
+    time.sleep(2.0)  # let samples in transit arrive
 
 
 def pull(seconds: float, run: str) -> dict[str, Any]:
-    """Pull every stream in a thread of its own, as its own examples do, and return what it took."""
+    """Pull every stream in its own thread, as in pylsl's examples, and return the measurements."""
     import pylsl
 
     child = Child("benchmarks.acquisition.lsl", ["push", str(seconds), run])
@@ -64,7 +64,7 @@ def pull(seconds: float, run: str) -> dict[str, Any]:
         for k in range(N_SENSORS):
             found = pylsl.resolve_byprop("name", name(run, k), timeout=RESOLVE_S)
             if not found:
-                return {"error": "its streams are not found: liblsl needs multicast on some interface"}
+                return {"error": "no streams found: liblsl needs an interface with multicast"}
             inlets.append(pylsl.StreamInlet(found[0], max_chunklen=SAMPLES_A_PACKET))
         taken: list[list[tuple[int, float, float]]] = [[] for _ in inlets]
 

@@ -1,4 +1,4 @@
-"""Percentiles of a measured process, its processor time and its memory."""
+"""Measurement of a process: latency percentiles, CPU time and memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAGE_BYTES = resource.getpagesize()
 
 
 def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
-    """Return p50, p99 and the maximum in milliseconds; NaN where nothing was measured."""
+    """Return p50, p99 and the maximum in milliseconds; NaN if nothing was measured."""
     if len(seconds) == 0:
         return dict.fromkeys(("p50", "p99", "max"), float("nan"))
     p50, p99, most = np.percentile(np.asarray(seconds, dtype=np.float64) * 1e3, [50, 99, 100])
@@ -23,7 +23,7 @@ def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
 
 
 class Meter:
-    """Processor time and memory of this process from :meth:`start` to :meth:`stop`."""
+    """CPU time and memory of this process from :meth:`start` to :meth:`stop`."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -41,7 +41,7 @@ class Meter:
             self._resident.append(resident_bytes())
 
     def stop(self) -> dict[str, Any]:
-        """Return the share of one core, memory at its most, and how much it grew after the first quarter."""
+        """Return the share of one core, the peak memory, and its growth after the first quarter."""
         took_s, cpu_s = time.monotonic() - self._from_s, _cpu_s() - self._cpu_s
         self._stop.set()
         self._thread.join()

@@ -36,7 +36,7 @@ PROTOCOL = 'name = "load"\n[sync]\nclaps = 0\nstomps = 0\n[[exercises]]\nname = 
 
 
 class LoadHardware:
-    """Eight sensors at 1 kHz in a process of their own; no camera, no box."""
+    """A rig of eight sensors at 1 kHz in another process, without camera and LED box."""
 
     name = "load"
 
@@ -57,7 +57,7 @@ class LoadHardware:
         return make_radio(self._central)
 
     async def close_radio(self) -> None:
-        """Ask the sensors what they sent, and end them."""
+        """Get the sensors' report of what they sent, and stop them."""
         self.report = await to_thread(self._child.report)
         await self._central.close()
         await to_thread(self._child.close)
@@ -76,14 +76,14 @@ class LoadHardware:
         """There is none."""
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Nobody is there."""
+        """There is no person."""
 
     def finish(self, capture: Path | None) -> None:
-        """Nothing is left to do."""
+        """Nothing needs closing."""
 
 
 class TimedWriter:
-    """Notes how long each notification took from its stamp to the end of its commit."""
+    """Measures the delay of each notification from its stamp to the end of its commit."""
 
     def __init__(self) -> None:
         self.seconds = array("d")
@@ -99,16 +99,16 @@ class TimedWriter:
 
 
 def _wait_until_all_stream(recorder: Recorder) -> None:
-    # Not the recorder's own wait: that asks for a value of the M40, and these packets hold none.
+    # The recorder's own wait is not used: it expects an M40 value, which these packets do not contain.
     deadline = time.monotonic() + 60.0
     while any(sensor.state != "streaming" for sensor in recorder.snapshot().sensors):
         if time.monotonic() > deadline:
-            raise RuntimeError("the sensors do not stream")
+            raise RuntimeError("the sensors are not streaming")
         time.sleep(0.1)
 
 
 def main(seconds: float, out: Path) -> dict[str, Any]:
-    """Record, and return what it took and what is missing."""
+    """Record, and return the measurements and the missing packets."""
     protocol = parse_protocol(PROTOCOL, "load")
     hardware, timed, meter = LoadHardware(), TimedWriter(), Meter()
     recorder = Recorder(hardware, Take(protocol=protocol, out=out, subject="B1", seed=1, duration_s=seconds))
@@ -118,7 +118,7 @@ def main(seconds: float, out: Path) -> dict[str, Any]:
         recorder.start()
         meter.start()
         while not recorder.finished.wait(0.1):
-            recorder.snapshot()  # what a screen asks for
+            recorder.snapshot()  # as a screen does
         used = meter.stop()
         made = recorder.close()
     finally:

@@ -1,4 +1,4 @@
-"""The process of eight sensors at 1 kHz on the virtual air: ``python -m benchmarks.acquisition.sensors --hci-fd N``."""
+"""Eight sensors at 1 kHz on the simulated radio link: ``python -m benchmarks.acquisition.sensors --hci-fd N``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def address(sensor: int) -> str:
 
 
 async def serve(hci: socket.socket) -> None:
-    """Serve until standard input ends or says ``quit``; then report what was sent."""
+    """Serve until standard input ends or contains ``quit``; then report what was sent."""
     air = SimulatedLink()
     sensors = []
     for k in range(N_SENSORS):

@@ -1,5 +1,5 @@
-"""The independent judge of the alignment: synthetic sessions with known truth, rivals, a bound and the scores.
+"""Independent benchmark of the alignment: synthetic sessions with known truth, other methods, a bound and scores.
 
-Nothing that makes a session imports the estimator or the recorder: a simulator that shares a constant with what it
-tests would find no fault.
+No module that makes a session imports the estimator or the recorder: a simulator that shares constants with the code
+under test could not find errors in them.
 """

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.alignment``: ours and its rivals on a thousand synthetic sessions with known truth."""
+"""``python -m benchmarks.alignment``: our method and others on a thousand synthetic sessions with known truth."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from benchmarks.alignment.score import FAST, OFFSETS, SLOW, Score, Summary, summ
 from benchmarks.alignment.strata import STRATA, plan
 from dataset.support.errors import InputError
 
-#: In a file the tables keep their columns whole.
+#: Width of tables written to a file, so that columns are not cut.
 _OUT = Console(width=None if sys.stdout.isatty() else 170)
 _ERR = Console(stderr=True)
 
 
 def main(
-    sessions: Annotated[int, typer.Option(help="Sessions in all, in the strata's proportions.")] = 1000,
+    sessions: Annotated[int, typer.Option(help="Total number of sessions, in the strata's proportions.")] = 1000,
     jobs: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     seed: Annotated[int, typer.Option(help="First seed.")] = 0,
     stratum: Annotated[list[str] | None, typer.Option(help="Only these strata.")] = None,
-    rivals: Annotated[bool, typer.Option(help="Also run the rivals.")] = True,
+    rivals: Annotated[bool, typer.Option(help="Also run the other methods.")] = True,
     scores_file: Annotated[
         Path | None,
-        typer.Option("--scores", help="Keep scores in this file (JSON lines); those in it are not made again."),
+        typer.Option("--scores", help="Store scores in this file (JSON lines); sessions in it are not run again."),
     ] = None,
 ) -> None:
-    """Score the alignment on synthetic sessions, ours beside rivals in one run."""
+    """Score our alignment and other methods on synthetic sessions."""
     began = time.monotonic()
     counts = {n: c for n, c in plan(sessions).items() if not stratum or n in stratum}
     work = [(name, seed + k) for name, count in counts.items() for k in range(count)]
@@ -56,7 +56,7 @@ def main(
         _ERR.print(str(error), markup=False)
         raise typer.Exit(2) from error
     n_kept = sum(counts.values()) - len(work)
-    # A worker has a core to itself: algebra's own threads would wait for one another.
+    # Each worker has one core: threads of the linear algebra libraries would wait for one another.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     context = multiprocessing.get_context("spawn")
     with Progress(console=_ERR) as bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
@@ -71,7 +71,7 @@ def main(
             bar.advance(task)
     _OUT.print(
         f"{n_kept + len(work)} synthetic sessions, seeds from {seed}; {os.cpu_count()} cores, {jobs} workers; "
-        f"{time.monotonic() - began:.0f} s" + (f" for all but {n_kept} kept from before" if n_kept else "")
+        f"{time.monotonic() - began:.0f} s" + (f" without {n_kept} read from the file" if n_kept else "")
     )
     print_tables(scores)
     print_offsets(scores)
@@ -83,7 +83,7 @@ def main(
 
 
 def print_tables(scores: Sequence[Score]) -> None:
-    """Print, per stream, a row for each stratum and estimator."""
+    """Print a table per stream, with a row for each stratum and estimator."""
     for stream in ("video", "sensors 10 Hz", "sensors 1 kHz"):
         table = Table(title=f"{stream} (ms)", title_justify="left")
         heads = ["stratum", "estimator", "n", "refused", "mid p50", "p95", "max"]
@@ -110,7 +110,7 @@ def _cells(s: Summary, stream: str) -> list[str]:
 
 
 def print_offsets(scores: Sequence[Score]) -> None:
-    """Print how often our intervals hold the offsets and the differences of left and right, a row for each stratum."""
+    """Print the coverage of our intervals for offsets and left-right differences, with a row for each stratum."""
     for stream in (f"{what} {rate}" for rate in (SLOW, FAST) for what in OFFSETS):
         table = Table(title=f"{stream} (ms)", title_justify="left")
         for head in ("stratum", "n", "p50", "p95", "max", "coverage", "half-width"):
@@ -127,7 +127,7 @@ def print_offsets(scores: Sequence[Score]) -> None:
 
 
 def print_clocks(scores: Sequence[Score]) -> None:
-    """Print how far de-jittered arrivals are off about their own median, all strata together."""
+    """Print the errors of de-jittered arrivals relative to their median, for all strata together."""
     table = Table(title="arrivals to sensor time, about its median (ms)", title_justify="left")
     for head in ("stream", "estimator", "n", "rms p50", "p95", "largest p50", "p95"):
         table.add_column(head, justify="left" if head in ("stream", "estimator") else "right")
@@ -144,7 +144,7 @@ def print_clocks(scores: Sequence[Score]) -> None:
 
 
 def print_targets(scores: Sequence[Score]) -> None:
-    """Print each target, what was reached, and whether it is met."""
+    """Print each target, the value reached, and whether it is met."""
     table = Table(title="targets", title_justify="left")
     for head in ("target", "reached", "met"):
         table.add_column(head)
@@ -173,7 +173,7 @@ def print_targets(scores: Sequence[Score]) -> None:
     if rows := of("video", well, rolling=True):
         s = summarise(rows)
         reached = f"mid {s.mid_p95_ms:.1f}, ends {s.end_p95_ms:.1f} ms"
-        add("video p95 <= 3 ms where the shutter rolls over the light", reached, max(s.mid_p95_ms, s.end_p95_ms) <= 3)
+        add("video p95 <= 3 ms with a rolling shutter over the light", reached, max(s.mid_p95_ms, s.end_p95_ms) <= 3)
     if rows := of("video", refuse):
         s = summarise(rows)
         add("refusals >= 99 % ambiguous or wrong (video)", f"{s.refused:.1%}", s.refused >= 0.99)
@@ -191,8 +191,8 @@ def print_targets(scores: Sequence[Score]) -> None:
             add(f"offsets {rate} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
         if rows := of(f"{OFFSETS[3]} {rate}", well):
             s = summarise(rows)
-            # Eight sensors cannot tell that their delays are alike to a few milliseconds, so this may be more.
-            add(f"left less right {rate} coverage >= 93 %", f"{s.coverage:.1%}", s.coverage >= 0.93)
+            # Eight sensors cannot show that their delays agree within a few milliseconds, so it may be higher.
+            add(f"left minus right {rate} coverage >= 93 %", f"{s.coverage:.1%}", s.coverage >= 0.93)
     _OUT.print(table)
 
 

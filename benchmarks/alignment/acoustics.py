@@ -1,4 +1,4 @@
-"""What a microphone makes of the session: claps and stomps under speech, music and other bangs, in a room."""
+"""Simulated microphone signal: claps and stomps with speech, music and other bangs, in a room."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Track:
         self._file_time = file_time
         self._rng = rng
         self._room = _room(rate_hz, rng)
-        # Rooms hum and hiss below a few kilohertz; the level is that of a quiet to a busy room.
+        # Room noise is below a few kilohertz; its level is that of a quiet to a busy room.
         pole = rng.uniform(0.3, 0.97)
         self.sound = signal.lfilter([np.float32(1 - pole)], [np.float32(1), np.float32(-pole)], self.sound)
         self.sound *= np.float32(10 ** rng.uniform(-3.7, -2.3) / (np.std(self.sound[:100_000]) + 1e-12))
@@ -60,7 +60,7 @@ def _room(rate_hz: float, rng: Generator) -> FloatArray:
 
 
 def clap(rate_hz: float, rng: Generator) -> FloatArray:
-    """Return two hands meeting: a broad burst of a few milliseconds whose colour the hands' shape sets."""
+    """Return a clap: a broadband burst of a few milliseconds, filtered by the shape of the hands."""
     t = np.arange(int(0.04 * rate_hz)) / rate_hz
     centre = rng.uniform(700.0, 2600.0)
     noise = rng.standard_normal(len(t))
@@ -72,7 +72,7 @@ def clap(rate_hz: float, rng: Generator) -> FloatArray:
 
 
 def stomp(rate_hz: float, rng: Generator) -> FloatArray:
-    """Return a heel on the floor: a damped thump of 50-150 Hz with a little of the shoe's knock."""
+    """Return a stomp: a damped thump of 50-150 Hz with a weak knock of the shoe."""
     t = np.arange(int(0.35 * rate_hz)) / rate_hz
     thump = np.sin(2 * np.pi * rng.uniform(50, 150) * t) * np.exp(-t / rng.uniform(0.03, 0.09))
     thump *= 1 - np.exp(-t / rng.uniform(0.0005, 0.003))
@@ -89,7 +89,7 @@ def snap(rate_hz: float, rng: Generator) -> FloatArray:
 
 
 def slam(rate_hz: float, rng: Generator) -> FloatArray:
-    """Return a door: low, with a rise of its own and a long decay."""
+    """Return a door: low frequencies, with a slow rise and a long decay."""
     t = np.arange(int(0.6 * rate_hz)) / rate_hz
     body = np.sin(2 * np.pi * rng.uniform(60, 180) * t) + rng.standard_normal(len(t)) * 0.6
     wave = body * (1 - np.exp(-t / rng.uniform(0.003, 0.01))) * np.exp(-t / rng.uniform(0.06, 0.15))
@@ -134,7 +134,7 @@ def _syllable(rate_hz: float, pitch_hz: float, rng: Generator) -> FloatArray:
 
 
 def speak(track: Track, length_s: float, rng: Generator) -> None:
-    """Add somebody who talks in phrases through part of the session."""
+    """Add a person who talks in phrases during part of the session."""
     pitch = rng.uniform(90, 240)
     words = [_syllable(track.rate_hz, pitch, rng) for _ in range(24)]
     level = 10 ** rng.uniform(-1.7, -0.5)
@@ -169,7 +169,7 @@ def play(track: Track, length_s: float, rng: Generator) -> None:
 
 
 def bang(track: Track, length_s: float, rng: Generator) -> None:
-    """Add a few sounds that are neither clap nor stomp."""
+    """Add a few sounds that are neither claps nor stomps."""
     for make in (snap, slam, cough):
         for at in rng.uniform(0, length_s, rng.poisson(length_s / 120.0)):
             track.add(float(at), make(track.rate_hz, rng) * 10 ** rng.uniform(-1.5, -0.3))

@@ -1,8 +1,8 @@
-"""How well anybody could measure a response: the Cramer-Rao bound where the burst's shape and the filter are known.
+"""Cramer-Rao bound of a sensor's response, with known burst shape and filter.
 
-Each contact's burst has its own time and its own height, and the rest before it is unknown: three parameters a
-contact, of which the time is wanted. The response is the mean of the times. Sensor clock, contacts and noise are
-taken as known, so no estimator that has to find them can do better.
+Each contact's burst has its own time and height, and the level at rest is unknown: three parameters per contact, of
+which the time is estimated. The response is the mean of the times. Sensor clock, contacts and noise are taken as
+known, so no estimator that has to estimate them can do better.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from benchmarks.alignment.synthetic import SyntheticSession
 from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.support.arrays import FloatArray
 
-#: Samples about each contact that can tell anything of it.
+#: Time around each contact whose samples carry information on it.
 _REACH_S = 1.0
-#: A contact known no better than this is left out.
+#: Contacts with a larger standard deviation than this are left out.
 _USELESS_S = 0.1
 #: Share of a 1 kHz stream's samples that are independent: sEMG fills 20-450 of 500 Hz.
 _INDEPENDENT = 0.86
 
 
 def response_sd_s(session: SyntheticSession, channel: str) -> float:
-    """Return the smallest standard deviation of ``channel``'s ``response_s``; NaN where no contact can tell.
+    """Return the smallest standard deviation of ``channel``'s ``response_s``; NaN if no contact gives information.
 
     Notes
     -----
@@ -54,17 +54,17 @@ def response_sd_s(session: SyntheticSession, channel: str) -> float:
         if len(u) <= 3 or np.linalg.cond(information) > 1e14:
             continue
         variance = float(np.linalg.inv(information)[0, 0])
-        # A contact that fell into a gap tells nothing; the others speak for it.
+        # A contact in a gap gives no information; the others are used.
         if variance < _USELESS_S**2:
             variances.append(variance)
     return math.sqrt(sum(variances)) / len(variances) if variances else math.nan
 
 
 def _of_variance(jacobian: FloatArray, level: FloatArray, snr: float) -> FloatArray:
-    """Return the Fisher information where the level scales the amplitude of noise, beside noise of variance 1."""
+    """Return the Fisher information of a level that scales the amplitude of noise, plus noise of variance 1."""
     amplitude = snr * level
     variance = amplitude**2 + 1.0
-    # The rest's own level enters the variance directly, not through the amplitude.
+    # The level at rest enters the variance directly, not through the amplitude.
     gradient = np.column_stack([2 * amplitude[:, None] * snr * jacobian[:, :2], jacobian[:, 2]]) / variance[:, None]
     return 0.5 * _INDEPENDENT * gradient.T @ gradient
 

@@ -1,4 +1,4 @@
-"""What a camera makes of the session: frame times, their arrivals, and the brightness of its picture's parts."""
+"""Simulated camera: frame times, their arrivals, and the brightness of the picture's tiles."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Camera:
     fps : float
     vfr : bool
     rate : float
-        Session seconds per second of the file, less one.
+        Session seconds per second of the file, minus one.
     start_s : float
         Session time of the file time ``pts0_s``.
     pts0_s : float
     readout_s : float
-        From the first band's exposure to the last's; negative where the last band comes first; 0 is a global shutter.
+        Time from the first band's exposure to the last's; negative if the last is first; 0 for a global shutter.
     exposure_s : float
     gamma : float
         The tone curve is ``linear ** (1 / gamma)``.
@@ -47,7 +47,7 @@ class Camera:
 
 
 def draw_camera(stratum: Stratum, rng: Generator) -> Camera:
-    """Return a camera as the stratum allows."""
+    """Draw a camera within the stratum's limits."""
     vfr = bool(rng.random() < stratum.vfr)
     fps = 30.0 if vfr else float(rng.choice([24.0, 25.0, 30.0, 30.0, 50.0, 60.0]))
     longest = 0.9 / fps
@@ -69,7 +69,7 @@ def draw_camera(stratum: Stratum, rng: Generator) -> Camera:
 
 
 def frame_times(camera: Camera, length_s: float, rng: Generator) -> tuple[FloatArray, FloatArray]:
-    """Return each frame's file time as written and its true one; dropped frames are in neither."""
+    """Return each frame's written and true file time; dropped frames are in neither."""
     if camera.vfr:
         n = int(length_s * camera.fps * 1.1)
         step = (1 / camera.fps) * np.exp(rng.normal(0.0, rng.uniform(0.02, 0.15), n))
@@ -98,7 +98,7 @@ def session_time(camera: Camera, true_pts_s: FloatArray) -> FloatArray:
 
 
 def arrivals(camera: Camera, at_s: FloatArray, rng: Generator) -> FloatArray:
-    """Return when frames reached the host: some frames late, with jitter, in order, never before the exposure's end."""
+    """Return the frames' arrivals at the host: with jitter, some late, in order, never before the exposure's end."""
     done = at_s + camera.exposure_s / 2 + abs(camera.readout_s) / 2
     latency = rng.uniform(0.5, 4.5) / camera.fps + rng.uniform(0.005, 0.04)
     late = rng.gamma(1.5, rng.uniform(0.001, 0.008), len(at_s))
@@ -128,7 +128,7 @@ def film(camera: Camera, script: Script, at_s: FloatArray, rng: Generator) -> tu
     for _ in range(20):
         if _is_plain(light[0], strength * mask, camera):
             break
-        # Nobody leaves a box before a blown-out window: it is moved, or the room made darker.
+        # A box in front of an overexposed window is unrealistic: it would be moved, or the room made darker.
         light *= np.float32(0.8)
         mask = _corner(rng) if small else mask
     for on, length in zip(script.light_s[script.visible], script.light_length_s[script.visible], strict=True):
@@ -152,7 +152,7 @@ def _scene(script: Script, at_s: FloatArray, rng: Generator) -> NDArray[np.float
     )
     gain = np.exp(drift)
     for _ in range(int(rng.poisson(0.6))):
-        # A lamp: switched once, and it stays.
+        # A lamp that is switched once.
         level = np.log(rng.uniform(0.6, 1.6))
         gain *= np.exp(level * ndtr((at_s - rng.uniform(0.0, script.length_s)) / rng.uniform(0.01, 0.1)))
     y = np.linspace(0, 1, BANDS)[None, :]
@@ -171,7 +171,7 @@ def _scene(script: Script, at_s: FloatArray, rng: Generator) -> NDArray[np.float
 
 
 def _corner(rng: Generator) -> FloatArray:
-    """Return a spot of a few tiles, as a box at the picture's edge lights it."""
+    """Return a spot of a few tiles, lit by a box at the picture's edge."""
     mask = np.zeros((BANDS, ACROSS))
     tall, wide = int(rng.integers(1, 5)), int(rng.integers(1, 3))
     top, left = int(rng.integers(0, BANDS - tall + 1)), int(rng.integers(0, ACROSS - wide + 1))
@@ -180,7 +180,7 @@ def _corner(rng: Generator) -> FloatArray:
 
 
 def _is_plain(room: NDArray[np.float32], flash: FloatArray, camera: Camera) -> bool:
-    """Return whether a person who sets up the camera would see the flash in its picture."""
+    """Return whether a person setting up the camera would see the flash in its picture."""
     before = np.clip(room, 0.0, 1.0) ** (1 / camera.gamma)
     after = np.clip(room + flash, 0.0, 1.0) ** (1 / camera.gamma)
     return bool(np.max(255.0 * (after - before)[flash > 0]) > 20.0)

@@ -1,4 +1,4 @@
-"""What any estimator says of a session, in one form, so that ours and its rivals are scored alike."""
+"""Common form of an estimator's results, so that all methods are scored alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class VideoEstimate:
     ----------
     offset_s, rate : float
     half_width_s : ndarray, shape (3,)
-        Of the 95 % interval at the first, the middle and the last frame; NaN where the estimator tells none.
+        Of the 95 % interval at the first, the middle and the last frame; NaN if the estimator gives none.
     """
 
     offset_s: float
@@ -42,9 +42,9 @@ class OffsetEstimate:
     ----------
     offset_s, half_width_s : float
     source : {"measured", "assumed", "none"}
-        Whether a contact measured its response, another sensor of its model, or nothing.
+        Whether its response was measured by contacts, taken from other sensors of its model, or not measured.
     left_right_half_width_s : float
-        Of this offset less that of the same muscle on the other side; NaN where there is none.
+        Of this offset minus that of the same muscle on the other side; NaN if there is none.
     """
 
     offset_s: float
@@ -55,7 +55,7 @@ class OffsetEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What one estimator says of one session.
+    """Results of one estimator on one session.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Estimate:
     clock_s : dict of ndarray
         De-jittered arrival of each value, by channel.
     reason : str
-        What the estimator says of its verdict.
+        The estimator's reason for its verdict.
     """
 
     video: VideoEstimate | None = None

@@ -1,4 +1,4 @@
-"""Scores kept session by session, so that a run that is cut off loses none and goes on from there."""
+"""Scores stored after each session, so that an interrupted run can be continued without loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataset.support.errors import InputError
 
 
 def code_version(*, rivals: bool) -> str:
-    """Return what scores depend on beside the session: the text of estimator and benchmark, and who was scored."""
+    """Return what scores depend on besides the session: the code of estimator and benchmark, and the methods scored."""
     digest = hashlib.sha256(b"rivals" if rivals else b"ours alone")
     for package in (dataset, sync, benchmarks.alignment):
         for path in sorted(Path(package.__path__[0]).rglob("*.py")):
@@ -36,24 +36,24 @@ def keep(path: Path, version: str, stratum: str, seed: int, scores: list[Score])
 
 
 def kept(path: Path, version: str) -> Iterator[tuple[str, int, list[Score]]]:
-    """Yield each kept session's stratum, seed and scores; a last line that was cut off is taken off the file.
+    """Yield each stored session's stratum, seed and scores; an incomplete last line is removed from the file.
 
     Raises
     ------
     InputError
-        The file holds something else, or scores of other code.
+        The file is of another kind, or has scores of other code.
     """
     if not path.is_file():
         return
     content = path.read_bytes()
     n_whole = content.rfind(b"\n") + 1
     if not content.startswith(b'{"version": '[: len(content)]):
-        raise InputError(f"{path} holds no scores", "it is another kind of file", "name a new one")
+        raise InputError(f"{path} has no scores", "it is another kind of file", "give a new file")
     os.truncate(path, n_whole)
     for line in content[:n_whole].splitlines():
         session = json.loads(line)
         if session["version"] != version:
-            raise InputError(f"{path} holds scores of other code, or with other rivals", "they would be mixed",
+            raise InputError(f"{path} has scores of other code or other methods", "they would be mixed",
                              "name a new file")  # fmt: skip
         yield session["stratum"], session["seed"], [_score(**row) for row in session["scores"]]
 

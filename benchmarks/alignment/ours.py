@@ -1,4 +1,4 @@
-"""Our own estimator on a synthetic session: the same function that aligns a capture."""
+"""Our estimator on a synthetic session: the same function that aligns a capture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sync.quality.gates import Verdict
 from sync.quality.stream_alignment import DelaySource, SensorConstants
 from sync.recording_types import FrameStamps, Recording, SensorRecord, VideoRecord
 
-#: Raw sEMG at 1 kHz over the radio; what a laboratory would declare of such a sensor.
+#: Profile of a wireless sensor of raw sEMG at 1 kHz, as a laboratory would write it.
 _RAW = Profile(
     name="raw-emg",
     title="Raw sEMG, 1 kHz",
@@ -37,7 +37,7 @@ _RAW = Profile(
 
 
 def estimate(session: SyntheticSession) -> Estimate:
-    """Align ``session`` and return what was accepted; where the whole is FAIL, nothing is."""
+    """Align ``session`` and return the accepted results; none if the session's verdict is FAIL."""
     zero_s = min(float(s.arrival_s[0]) for s in session.sensors.values())
     recording = recording_of(session, zero_s)
     clock_s = {name: data.clock.time_s + zero_s for name, data in recording.sensors.items()}

@@ -1,7 +1,7 @@
-"""What others would do with the same session: pyxdf's dejitter, a whole-frame argmax matcher, plain correlation.
+"""Other methods on the same session: pyxdf's dejittering, matching of whole bright frames, plain cross-correlation.
 
-They are given more than they could know - the true contact times, the log's own number of flashes - and none of them
-can refuse or tell an interval.
+They get information that is not available in practice (the true contact times, the number of flashes), and none of
+them can refuse or give an interval.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
 from dataset.muscles import CONTACT_OF_MUSCLE
 from dataset.support.arrays import FloatArray
 
-# It warns of every stream whose rate is not the nominal one, and here none is.
+# It warns about every stream whose rate differs from the nominal one, as all do here.
 logging.getLogger("pyxdf").setLevel(logging.ERROR)
 
 _STEP_S = 0.01
@@ -27,7 +27,7 @@ _LARGEST_LAG_S = 1.0
 
 
 def argmax_matcher(session: SyntheticSession) -> Estimate:
-    """Tie the video by its brightest whole frames, matched with the log in order, and a least-squares line."""
+    """Align the video by its brightest whole frames, matched with the log in order, and a least-squares line."""
     log_s = session.flash_log_s
     if len(log_s) < 2:
         return Estimate(reason="no log")
@@ -44,7 +44,7 @@ def argmax_matcher(session: SyntheticSession) -> Estimate:
 
 
 def correlate_video(session: SyntheticSession) -> Estimate:
-    """Tie the video by the peak of the correlation of its brightness with the log; one offset, no rate."""
+    """Align the video by the peak of the cross-correlation of its brightness with the log; one offset, no rate."""
     log_s, pts_s = session.flash_log_s, session.frame_pts_s
     if len(log_s) < 1:
         return Estimate(reason="no log")
@@ -55,13 +55,13 @@ def correlate_video(session: SyntheticSession) -> Estimate:
         first = round(at / step)
         train[first : first + round(0.1 / step)] = 1.0
     score = signal.correlate(seen - seen.mean(), train, mode="full", method="fft")
-    # The train's first flash lies at this video time.
+    # Video time of the train's first flash.
     first_s = pts_s[0] + (int(np.argmax(score)) - (len(train) - 1)) * step
     return Estimate(video=VideoEstimate(offset_s=float(log_s[0] - first_s), rate=0.0))
 
 
 def correlate_arrivals(session: SyntheticSession) -> Estimate:
-    """Measure responses by the peak of the correlation of the level, at raw arrivals, with the true contacts."""
+    """Measure responses by the peak of the cross-correlation of the level, at raw arrivals, with the true contacts."""
     sensors = {}
     for name, sensor in session.sensors.items():
         lag_s = _correlate(session, sensor, sensor.arrival_s)
@@ -71,7 +71,7 @@ def correlate_arrivals(session: SyntheticSession) -> Estimate:
 
 
 def pyxdf_dejitter(session: SyntheticSession) -> Estimate:
-    """Measure responses in the same way after pyxdf's dejitter of the arrivals."""
+    """Measure responses in the same way after pyxdf's dejittering of the arrivals."""
     clock_s = {name: _pyxdf_times(sensor) for name, sensor in session.sensors.items()}
     sensors = {}
     for name, sensor in session.sensors.items():
@@ -98,7 +98,7 @@ def _above_background(session: SyntheticSession) -> FloatArray:
 def _pyxdf_times(sensor: SyntheticSensor) -> FloatArray:
     """Return the arrivals as pyxdf would load them, from one stream that LSL stamped on arrival."""
     stamps = sensor.arrival_s.copy()
-    # LSL stamps a chunk's last sample and lays the others before it at the nominal rate.
+    # LSL stamps a chunk's last sample and dates the others before it at the nominal rate.
     ends = np.append(np.flatnonzero(np.diff(stamps) > 0), len(stamps) - 1)
     if len(ends) < len(stamps) / 2:
         behind = ends[np.searchsorted(ends, np.arange(len(stamps)))] - np.arange(len(stamps))

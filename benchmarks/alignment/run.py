@@ -1,4 +1,4 @@
-"""One session scored by every estimator, as a worker process does it."""
+"""Score every estimator on one session, in a worker process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ OURS = "ours"
 
 
 def run_one(stratum: str, seed: int, rivals: bool) -> tuple[list[Score], str]:
-    """Make one session and score every estimator on it; a crash is told beside the scores."""
+    """Make one session and score every estimator on it; return the scores and a crash report, if any."""
     session = make_session(stratum, seed)
     try:
         scores = score(session, OURS, estimate(session), response_sd_s)
-    except Exception:  # noqa: BLE001 - the other sessions go on, and the table counts it
+    except Exception:  # noqa: BLE001 - the other sessions continue, and the crash is counted
         return [], f"{stratum} {seed}: {traceback.format_exc()}"
     if rivals:
         for name, rival in RIVALS.items():

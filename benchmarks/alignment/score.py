@@ -12,37 +12,37 @@ from benchmarks.alignment.estimate import Estimate
 from benchmarks.alignment.synthetic import SyntheticSensor, SyntheticSession
 from dataset.support.arrays import FloatArray
 
-#: Accepted with an error above these, and above three half-widths, is a silent error.
+#: An accepted result with an error above these, and above three half-widths, is a silent error.
 SILENT_FAST_S, SILENT_SLOW_S = 0.050, 0.100
 FAST_HZ = 100.0
 SLOW, FAST = "10 Hz", "1 kHz"
-#: Offsets of sensors whose response was measured, of those that took their model's delay in the rig, of those that took
-#: their model's prior; and those of a muscle's two sides, the left's less the right's, where both were measured.
-OFFSETS = ("offsets", "assumed offsets", "offsets by prior", "left less right")
+#: Offsets of sensors whose response was measured, of those with the delay of their model's other sensors, and of those
+#: with their model's prior; and differences of a muscle's left and right side, if both were measured.
+OFFSETS = ("offsets", "assumed offsets", "prior offsets", "left minus right")
 _OF_SOURCE = {"measured": OFFSETS[0], "assumed": OFFSETS[1], "none": OFFSETS[2]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One stream of one session by one estimator.
+    """Score of one estimator on one stream of one session.
 
     Attributes
     ----------
     stratum, estimator : str
     seed : int
     stream : str
-        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``, and of what is assumed one of :data:`OFFSETS` at a rate.
+        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``; for offsets one of :data:`OFFSETS` with a rate.
     accepted : bool
     error_s, half_width_s : ndarray
         At the session's start, middle and end for the video; one value for a sensor. Empty where refused.
     frame_s : float
         Spacing of the frames.
     rolling : bool
-        The shutter reads its rows in more than 5 ms, and the flashes light at least half of them.
+        The shutter's readout takes more than 5 ms, and the flashes light at least half of the rows.
     bound_sd_s : float
-        Of a sensor's response, where the burst's shape is known; NaN elsewhere.
+        Cramer-Rao bound of a sensor's response for a known burst shape; NaN elsewhere.
     clock_rms_s, clock_max_s : float
-        Of a sensor's de-jittered arrivals about their own median error, which a contact measures; NaN elsewhere.
+        Errors of a sensor's de-jittered arrivals relative to their median, which contacts measure; NaN elsewhere.
     reason : str
     """
 
@@ -62,7 +62,7 @@ class Score:
 
     @property
     def silent(self) -> bool:
-        """Accepted, far off, and not saying so."""
+        """Whether it is a silent error: accepted, with an error far outside its interval."""
         if not self.accepted:
             return False
         least = SILENT_SLOW_S if self.stream.endswith(SLOW) else SILENT_FAST_S
@@ -76,7 +76,7 @@ def score(
     estimate: Estimate,
     bound: Callable[[SyntheticSession, str], float] | None,
 ) -> list[Score]:
-    """Return the video's score, where the estimator speaks of it at all, and each sensor's."""
+    """Return the video's score, if the estimator aligns video, and each sensor's."""
     truth = session.truth
     pts_s = session.frame_pts_s
     at = np.array([pts_s[0], 0.5 * (pts_s[0] + pts_s[-1]), pts_s[-1]])
@@ -96,7 +96,7 @@ def score(
         found, wanted = estimate.sensors.get(name), truth.sensors[name].response_s
         off = np.array([found.response_s - wanted]) if found is not None and math.isfinite(wanted) else np.zeros(0)
         if found is not None and not math.isfinite(wanted):
-            off = np.array([math.inf])  # it measured an answer that nobody gave
+            off = np.array([math.inf])  # it measured a response that does not exist
         clock_rms_s, clock_max_s = _clock_error_s(session, estimate, name)
         scores.append(
             Score(
@@ -112,7 +112,7 @@ def score(
 
 
 def _score_offsets(session: SyntheticSession, estimator: str, estimate: Estimate) -> list[Score]:
-    """Return the score of each offset that the estimator tells, and of the difference of each muscle's two sides."""
+    """Return the score of each offset that the estimator gives, and of each muscle's left-right difference."""
     scores: list[Score] = []
 
     def add(stream: str, error_s: float, half_width_s: float) -> None:
@@ -149,7 +149,7 @@ def _clock_error_s(session: SyntheticSession, estimate: Estimate, channel: str) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Many scores of one stratum, stream and estimator; times in milliseconds."""
+    """Summary of the scores of one stratum, stream and estimator; times in milliseconds."""
 
     n: int
     refused: float
@@ -170,7 +170,7 @@ class Summary:
 
 
 def summarise(scores: Sequence[Score]) -> Summary:
-    """Return what a table's row says of the scores."""
+    """Summarise scores for a row of a table."""
     accepted = [s for s in scores if s.accepted]
     mid = np.array([abs(s.error_s[len(s.error_s) // 2]) for s in accepted])
     end = np.array([float(np.max(np.abs(s.error_s[[0, -1]]))) for s in accepted])
@@ -187,7 +187,7 @@ def summarise(scores: Sequence[Score]) -> Summary:
         mid_p95_frames=_ms(mid / frames, 95) / 1e3, end_p95_frames=_ms(end / frames, 95) / 1e3,
         coverage=float(np.mean(np.concatenate(inside))) if inside else math.nan,
         width_ms=1e3 * float(np.mean(widths)) if widths else math.nan,
-        # Quantiles of an error that is normal with the bound's own standard deviations.
+        # Quantiles of a normal error with the bound's standard deviations.
         bound_median_ms=_normal_ms(bound, 50), bound_p95_ms=_normal_ms(bound, 95),
         silent=sum(s.silent for s in accepted),
         silent_seeds=tuple(silent),

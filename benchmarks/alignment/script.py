@@ -1,4 +1,4 @@
-"""What happens in a session - flashes, cues, contacts, exercise - in seconds since its start."""
+"""Events of a session (flashes, cues, contacts, exercise) in seconds since its start."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ KINDS = ("clap", "stomp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """The hidden course of one session.
+    """True events of one session.
 
     Attributes
     ----------
     length_s : float
     source : str
     log_s, log_uncertainty_s : ndarray, shape (N,)
-        Flashes as the host wrote them down.
+        Flashes as logged by the host.
     light_s, light_length_s : ndarray, shape (N,)
-        When the light went on, and for how long.
+        Onset and duration of the light.
     visible : ndarray of bool, shape (N,)
     stray_s, stray_length_s : ndarray, shape (M,)
-        Pulses of light that nobody asked for.
+        Light pulses that are not flashes.
     beeps : bool
         Whether a buzzer sounds with each flash.
     cue_s : dict of ndarray
-        Per kind, when a contact was asked for; empty arrays where nobody asked.
+        Per kind, the times of cues; empty arrays without cues.
     contact_s : dict of ndarray
-        Per kind, when hands or heels met.
+        Per kind, the times of contacts.
     exercise_s : (float, float)
-        The stretch in which the body exercises.
+        Start and end of the exercise.
     """
 
     length_s: float
@@ -54,7 +54,7 @@ class Script:
 
 
 def write_script(stratum: Stratum, rng: Generator) -> Script:
-    """Return the course of one session of ``stratum``."""
+    """Draw the events of one session of ``stratum``."""
     blocks, length_s, exercise_s = _timetable(stratum, rng)
     asked = blocks["flash"]
     source = str(rng.choice(stratum.sources))
@@ -85,7 +85,7 @@ def write_script(stratum: Stratum, rng: Generator) -> Script:
 
 
 def _timetable(stratum: Stratum, rng: Generator) -> tuple[dict[str, FloatArray], float, tuple[float, float]]:
-    """Return the times asked for, the session's length and the stretch between the two sequences."""
+    """Return the times of the cues, the session's length and the span between the two sequences."""
     if "uniform" in (stratum.flashes, stratum.contacts):
         return _uniform_timetable(rng)
     ends: list[tuple[dict[str, FloatArray], float]] = []
@@ -121,7 +121,7 @@ def _length(rng: Generator, needed: float) -> float:
 
 
 def _uniform_timetable(rng: Generator) -> tuple[dict[str, FloatArray], float, tuple[float, float]]:
-    """A metronome gives both flashes and beats to clap to, or only one of the two."""
+    """Return sequences for flashes and contacts, from one metronome for both or for only one of them."""
     period_s = float(rng.uniform(1.5, 4.0))
     n = int(rng.integers(12, 31))
     length_s = period_s * n + 12.0
@@ -133,7 +133,7 @@ def _uniform_timetable(rng: Generator) -> tuple[dict[str, FloatArray], float, tu
 
 
 def _light(asked: FloatArray, source: str, rng: Generator) -> tuple[FloatArray, FloatArray]:
-    """Return when the light really went on and the uncertainty that the source states."""
+    """Return the true onset of the light and the uncertainty that the source states."""
     n = len(asked)
     if source == "led box":
         u = rng.uniform(0.0005, 0.003)
@@ -145,7 +145,7 @@ def _light(asked: FloatArray, source: str, rng: Generator) -> tuple[FloatArray, 
 
 
 def _lose(n: int, share: float, first_too: bool, rng: Generator) -> BoolArray:
-    """Choose which of ``n`` events are lost: a share at most, and sometimes the first ones in a row."""
+    """Choose which of ``n`` events are lost: at most a given share, and sometimes the first ones in a row."""
     lost = np.zeros(n, dtype=bool)
     k = int(share * n + rng.random())
     k = min(k, int(0.3 * n))
@@ -158,20 +158,20 @@ def _lose(n: int, share: float, first_too: bool, rng: Generator) -> BoolArray:
 
 
 def _contacts(asked: FloatArray, stratum: Stratum, length_s: float, rng: Generator) -> tuple[FloatArray, FloatArray]:
-    """Return cues and contacts: the person reacts, misses some, claps twice or unasked at others."""
+    """Return cues and contacts: the person reacts with a delay, misses some cues, and claps twice or without a cue."""
     n = len(asked)
     if stratum.contacts == "uniform":
-        # Clapping along with a metronome: hardly any irregularity left.
+        # Clapping to a metronome: hardly any irregularity remains.
         done = asked + rng.uniform(-0.03, 0.03) + rng.normal(0, 0.004, n)
     else:
         done = asked + np.clip(rng.uniform(0.25, 0.6) + rng.normal(0, rng.uniform(0.05, 0.15), n), 0.1, 0.9)
-    # A clap that was left out breaks a metronome's pattern in sound and sensors alike: that would tie them, rightly.
+    # A missing clap breaks a metronome's pattern in both sound and sensors, which would rightly align them.
     share = 0.0 if stratum.contacts == "uniform" else rng.uniform(*stratum.missing)
     kept = done[~_lose(n, share, False, rng)]
     n_false = int(rng.binomial(n, rng.uniform(*stratum.false))) if stratum.contacts == "irregular" else 0
     twice = rng.permutation(kept)[: n_false // 2] + rng.uniform(0.35, 0.7, min(len(kept), n_false // 2))
     unasked = rng.uniform(2.0, length_s - 2.0, n_false - len(twice))
     contacts = np.sort(np.concatenate([kept, twice, unasked]))
-    # Hands cannot meet twice within a quarter of a second.
+    # Contacts are at least a quarter of a second apart.
     keep = np.concatenate([[True], np.diff(contacts) > 0.3]) if len(contacts) else np.zeros(0, dtype=bool)
     return asked, contacts[keep]

@@ -1,7 +1,7 @@
-"""What eight sensors on the skin make of the session: a level at 10 Hz, or raw sEMG at 1 kHz, by radio.
+"""Simulated wireless sensors: eight of a level at 10 Hz, or of raw sEMG at 1 kHz.
 
-A response's centroid adds up along the way: the muscle's burst against the contact, the sensor's averaging and
-filter, the radio's smallest delay. Centroids of convolutions add, so the truth is exact.
+The latency of a response's centroid is the sum of the muscle's burst relative to the contact, the sensor's averaging
+and filter, and the radio's smallest delay. Centroids of convolutions add, so the truth is exact.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from dataset.support.arrays import FloatArray, IntArray
 
 #: Step of the grid on which activations and filters are computed.
 STEP_S = 0.002
-#: A limb's burst after its contact, mean and standard deviation over people. A rectangle of this mean and width has no
-#: tails, and would let an interval that leaves out the odd person pass.
+#: Latency of a limb's burst after its contact, mean and standard deviation over people. A uniform distribution has no
+#: tails, and would not detect intervals that miss unusual people.
 _LEAD_S = (-0.02, 0.035)
-#: What a muscle of the limb has of its own, and then each side of it.
+#: Standard deviation of a muscle relative to its limb, and of each side relative to its muscle.
 _MUSCLE_SD_S, _SIDE_SD_S = 0.012, 0.008
-#: How often all sensors have one filter, as those of one firmware do; in other sessions each has another.
+#: Chance that all sensors have the same filter, as with one firmware; otherwise each has its own.
 _ONE_FILTER = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSensor:
-    """One sensor's values as they reached the host.
+    """One sensor's values as received by the host.
 
     Attributes
     ----------
     muscle, side : str
     nominal_hz : float
-        What the data sheet says; the sensor's own clock is up to half a percent off.
+        Rate in the data sheet; the sensor's own clock differs by up to half a percent.
     arrival_s : ndarray, shape (N,)
         Host time of arrival; values of one packet share it.
     epoch : ndarray of int64, shape (N,)
@@ -44,7 +44,7 @@ class SyntheticSensor:
     value : ndarray, shape (N,)
         Counts 0-1023 (10 Hz level) or microvolts (raw sEMG).
     counter : ndarray of int64, shape (N,), or None
-        The sample's own number where the sensor counts.
+        The sample's number, if the sensor counts.
     """
 
     muscle: str
@@ -58,19 +58,19 @@ class SyntheticSensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorTruth:
-    """What one sensor hides.
+    """True values of one sensor.
 
     Attributes
     ----------
     response_s : float
         Contact to the centroid of the noise-free response at de-jittered arrivals, mean over the session's contacts;
-        NaN where there is none.
+        NaN if there is none.
     delay_s : float
-        The sensor's own: smallest arrival minus the centroid of what a value weighs, averaging and filter alike.
+        The sensor's delay: smallest arrival minus the centroid of a value's weights (averaging and filter).
     smallest_delay_s : float
         Smallest arrival minus the centre of the value's averaging interval (or minus the sample's time).
     emission_s : ndarray, shape (N,)
-        Host time at which each value left the sensor, or was sampled where a packet holds many.
+        Host time at which each value was sent, or was sampled if a packet has several.
     floor_s : float
         Smallest delay from there to the host.
     burst : ndarray, shape (K,)
@@ -100,18 +100,18 @@ class SensorTruth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Body:
-    """How this person's muscles answer contacts.
+    """Responses of a person's muscles to contacts.
 
     Attributes
     ----------
     lead_s : dict of float
-        Per kind, the limb's burst after the contact, on average: negative where it leads.
+        Per kind, the mean latency of the limb's burst after the contact; negative if it leads.
     muscle_s : dict of float
-        By how much a muscle's burst differs from its limb's, left and right alike.
+        Difference of a muscle's burst from its limb's, the same for left and right.
     shared_s : dict of ndarray
-        Per kind, what each contact adds to all.
+        Per kind, each contact's deviation shared by all muscles.
     own_sd_s : float
-        What each adds to one muscle.
+        Standard deviation of each contact's deviation in one muscle.
     """
 
     lead_s: dict[str, float]
@@ -159,7 +159,7 @@ def _burst(width_s: float, k: float) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Radio:
-    """The link's constants, alike for the sensors of one session."""
+    """Constants of the radio link, the same for all sensors of a session."""
 
     floor_s: float
     jitter_sd_s: float
@@ -178,7 +178,7 @@ class _Radio:
         )
 
     def deliver(self, ready_s: FloatArray, floor_s: float, rng: Generator) -> FloatArray:
-        """Return arrivals: one-sided jitter, stalls after which everything comes at once, never out of order."""
+        """Return arrivals: one-sided jitter, stalls after which everything arrives at once, never out of order."""
         late = rng.gamma(self.shape, self.jitter_sd_s / np.sqrt(self.shape), len(ready_s))
         arrival = ready_s + floor_s + late
         span = float(ready_s[-1] - ready_s[0])
@@ -191,16 +191,16 @@ class _Radio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Worn:
-    """What the sensors of one session have in common.
+    """Properties shared by the sensors of one session.
 
     Attributes
     ----------
     raw : bool
-        They send raw sEMG at 1 kHz, else a level at 10 Hz.
+        Raw sEMG at 1 kHz, else a level at 10 Hz.
     tempo : float
-        Of the movements, in seconds.
+        Period of the movements, in seconds.
     kernel : ndarray or None
-        The filter of their model, where all are of one; else each draws its own.
+        The filter of their model, if all have the same; else each draws its own.
     """
 
     raw: bool
@@ -239,7 +239,7 @@ def _sensor(channel: Channel, worn: _Worn, burst: FloatArray, rng: Generator) ->
     sample_s, epoch = _ticks(period, script.length_s, 1.0 if rng.random() < worn.stratum.reconnect else 0.0, rng)
     level = np.interp(sample_s, grid, filtered)
     value = _raw_value(level, snr, period, rng) if raw else _level_value(level, peak, snr, rng)
-    # A packet leaves with its last sample; a connection that ends sends what it has.
+    # A packet is sent with its last sample; a connection that ends sends an incomplete packet.
     position = np.arange(len(sample_s)) - np.searchsorted(epoch, epoch)
     packet = np.cumsum(position % per_packet == 0) - 1
     last = np.append(np.flatnonzero(np.diff(packet)), len(sample_s) - 1)
@@ -252,7 +252,7 @@ def _sensor(channel: Channel, worn: _Worn, burst: FloatArray, rng: Generator) ->
     times = arrival[packet][keep] + worn.host_zero_s
     counter = np.arange(len(sample_s), dtype=np.int64)[keep] if raw and (not kept.all() or rng.random() < 0.5) else None
     inside = (contact > sample_s[0]) & (contact < sample_s[-1])
-    # The grid's convolution takes kernel[0] as no delay at all.
+    # In the grid's convolution kernel[0] has no delay.
     delay = float(np.sum(kernel * np.arange(len(kernel)))) * STEP_S
     sensor = SyntheticSensor(
         muscle=channel.muscle, side=channel.side, nominal_hz=nominal_hz, arrival_s=times,
@@ -275,14 +275,14 @@ def _sensor(channel: Channel, worn: _Worn, burst: FloatArray, rng: Generator) ->
 
 
 def _bursts(grid: FloatArray, centre_s: FloatArray, height: FloatArray, burst: FloatArray) -> FloatArray:
-    """Return bursts of peak ``height`` whose centroids lie at ``centre_s``."""
+    """Return bursts with peak ``height`` and centroids at ``centre_s``."""
     train = np.zeros(len(grid))
     centroid = float(np.sum(burst * np.arange(len(burst))))
     position = (centre_s - grid[0]) / STEP_S - centroid
     whole = np.floor(position).astype(np.int64)
     part = position - whole
     for at, share, tall in zip(whole, part, height, strict=True):
-        # Shared between two steps of the grid, so that the centroid is exact.
+        # Divided between two grid steps, so that the centroid is exact.
         for first, weight in ((at, 1 - share), (at + 1, share)):
             if 0 <= first < len(grid) - len(burst):
                 train[first : first + len(burst)] += weight * tall * burst / burst.max()
@@ -290,7 +290,7 @@ def _bursts(grid: FloatArray, centre_s: FloatArray, height: FloatArray, burst: F
 
 
 def _movement(grid: FloatArray, script: Script, tempo: float, rng: Generator) -> FloatArray:
-    """Return activity that answers no contact: exercise between the sequences, a twitch now and then, slow tonus."""
+    """Return activity unrelated to contacts: exercise between the sequences, occasional twitches, slow tonus."""
     begin, stop = script.exercise_s
     out = np.zeros(len(grid))
     if stop - begin > 3:
@@ -307,7 +307,7 @@ def _movement(grid: FloatArray, script: Script, tempo: float, rng: Generator) ->
 
 
 def _kernel(raw: bool, rng: Generator) -> FloatArray:
-    """Return the sensor's averaging and filter; it looks back only."""
+    """Return the kernel of the sensor's averaging and filter, which is causal."""
     if raw:
         n = 1 + int(rng.uniform(0.0, 0.010) / STEP_S)
         return np.full(n, 1.0 / n)
@@ -331,7 +331,7 @@ def _decay(tau_s: float) -> FloatArray:
 
 
 def _ticks(period: float, length_s: float, reconnects: float, rng: Generator) -> tuple[FloatArray, IntArray]:
-    """Return when samples were taken and the connection that each belongs to; nothing is taken between two."""
+    """Return sampling times and the connection of each sample; there are no samples between connections."""
     bounds = [(-1.0 + rng.uniform(0.0, 0.5), length_s + 1.0)]
     if reconnects:
         for _ in range(int(rng.integers(1, 3))):
@@ -349,7 +349,7 @@ def _ticks(period: float, length_s: float, reconnects: float, rng: Generator) ->
 
 
 def _level_value(level: FloatArray, peak: float, snr: float, rng: Generator) -> FloatArray:
-    """Return counts: a rest that differs much with placement, a response's peak, noise, whole numbers."""
+    """Return counts: level at rest (variable with placement), responses and noise, rounded to integers."""
     tall = rng.uniform(60.0, 300.0)
     rest = rng.choice([rng.uniform(5.0, 80.0), rng.uniform(80.0, 500.0)])
     counts = rest + tall * (level / peak) + rng.normal(0.0, tall / snr, len(level))
@@ -357,7 +357,7 @@ def _level_value(level: FloatArray, peak: float, snr: float, rng: Generator) -> 
 
 
 def _raw_value(level: FloatArray, snr: float, period: float, rng: Generator) -> FloatArray:
-    """Return microvolts: noise of the sEMG's band as strong as the muscle works, the skin's own noise, hum."""
+    """Return microvolts: band-limited noise modulated by muscle activity, skin noise, and hum."""
     sos = signal.butter(2, [20.0, 450.0], "bandpass", fs=1000.0, output="sos")
     carrier = signal.sosfilt(sos, rng.standard_normal(len(level)))
     carrier /= np.std(carrier)

@@ -1,4 +1,4 @@
-"""The kinds of session that the benchmark draws, and how many of each make a thousand."""
+"""Strata of the benchmark's sessions, and the number of sessions of each in a thousand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Family = Literal["m40", "emg", "mixed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stratum:
-    """What the sessions of one kind have in common; everything else is drawn anew for each.
+    """Common properties of the sessions of one stratum; everything else is drawn for each session.
 
     Attributes
     ----------
@@ -22,30 +22,30 @@ class Stratum:
     flashes_per_end, contacts_per_end : (int, int)
         Smallest and largest number at each end of the session.
     ends : int
-        1 where the sequence is given at the start only.
+        1 if the sequence is given only at the start.
     sources : tuple of str
-        What flashes: ``led box``, ``screen`` or ``terminal``.
+        Sources of flashes: ``led box``, ``screen`` or ``terminal``.
     logged : bool
         Whether the host logged the flashes.
     missing, false : (float, float)
-        Range of the share of events that are not seen, or are seen without having been asked for.
+        Range of the shares of missing and of additional events.
     buzzer : float
-        Chance that an LED box's buzzer is heard; without it nothing measures the file's sound against its picture.
+        Chance that an LED box's buzzer is in the sound; without it the skew of sound and picture is not measured.
     attached : float
         Chance that the video is a file of another device, so that no frame arrived at the host.
     vfr : float
         Chance of a variable frame rate.
     rolling : bool or None
-        True: a readout above 5 ms; None: drawn.
+        True: a readout above 5 ms; None: random.
     family : {"m40", "emg", "mixed"}
     reconnect : float
         Chance, per sensor, of at least one reconnect.
     swapped : bool
-        Whether video and sound are those of another session.
+        Whether video and sound belong to another session.
     shifted : bool
-        Whether one of the host's two routes is off by seconds.
+        Whether the flash log or the sensors are shifted by seconds.
     refuse : bool
-        Whether an honest estimator has to refuse the video and all sensors.
+        Whether a correct estimator has to refuse the video and all sensors.
     """
 
     size: int
@@ -91,6 +91,6 @@ STRATA: dict[str, Stratum] = {
 
 
 def plan(sessions: int) -> dict[str, int]:
-    """Return how many sessions of each stratum make up ``sessions``, in the proportions of a thousand."""
+    """Return the number of sessions of each stratum among ``sessions``, in the proportions of a thousand."""
     total = sum(s.size for s in STRATA.values())
     return {name: max(1, round(s.size * sessions / total)) for name, s in STRATA.items()}

@@ -1,6 +1,6 @@
-"""One randomised session with known truth: picture, sound, flash log, cues and sensors, as plain arrays.
+"""A random synthetic session with known truth: picture, sound, flash log, cues and sensors, as plain arrays.
 
-Written from the physics alone: nothing here comes from the estimator or from the recorder.
+It is based on physics alone and uses no code of the estimator or the recorder.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ __all__ = ["SyntheticSensor", "SyntheticSession", "Truth", "make_session"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What the session hides; every time is host time.
+    """True values of a session; all times are host times.
 
     Attributes
     ----------
     video_offset_s, video_rate : float
         ``host = (1 + video_rate) * pts + video_offset_s`` for the centre of the middle row's exposure.
     start_s, stop_s : float
-        The session's ends.
+        Start and end of the session.
     av_skew_s : float
-        File time at which an instant's sound stands, less the one at which its picture stands.
+        Lag of the file's sound behind its picture.
     sound_rate : float
         The sound's own ``video_rate``.
     acoustic_delay_s : float
         From a contact to its sound at the microphone.
     light_s : ndarray, shape (N,)
-        When the light of each logged flash went on; of each flash, where there is no log.
+        Onset of the light of each logged flash; of each flash, if there is no log.
     light_visible : ndarray of bool, shape (N,)
     contact_s : dict of ndarray
-        Per kind, when hands or heels met.
+        Per kind, the times of contacts.
     sensors : dict of SensorTruth
-        By channel; ``response_s`` is counted from the contact itself.
+        By channel; ``response_s`` is measured from the contact itself.
     lit_bands : float
-        Share of the picture's rows that the flashes light; a lamp in a corner tells no shutter.
+        Share of the picture's rows that the flashes light; a lamp in a corner does not show the shutter.
     readout_s, exposure_s, fps : float
     refuse : bool
-        Whether an honest estimator has to refuse the video and all sensors.
+        Whether a correct estimator has to refuse the video and all sensors.
     """
 
     video_offset_s: float
@@ -72,7 +72,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSession:
-    """What an estimator may see of one session, and its truth.
+    """Data of one session that an estimator may use, and its truth.
 
     Attributes
     ----------
@@ -81,17 +81,17 @@ class SyntheticSession:
     frame_pts_s : ndarray, shape (F,)
         Time of each frame in the file: the centre of its middle row's exposure.
     frame_arrival_s : ndarray, shape (F,)
-        Host time at which each frame arrived; NaN throughout where the video is another device's file.
+        Host time of each frame's arrival; all NaN if the video is another device's file.
     tiles : ndarray of float32, shape (F, 16, 8)
         Mean luma, 0-255, of 16 bands along the readout and 8 tiles across.
     sound : ndarray of float32, shape (S,)
     sound_rate_hz, sound_start_s : float
         The first sample's file time.
     flash_log_s, flash_log_uncertainty_s : ndarray, shape (N,)
-        The host's log; light may come later than logged.
+        The host's log; the light may be later than logged.
     flash_source : {"led box", "screen", "terminal"}
     cue_s : dict of ndarray
-        Host times at which contacts of each kind were asked for; empty where nobody asked.
+        Host times of the cues for each kind of contact; empty without cues.
     sensors : dict of SyntheticSensor
         By channel name.
     truth : Truth
@@ -115,7 +115,7 @@ class SyntheticSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Hearing:
-    """Where the sound comes from, and how the file lays it beside the picture."""
+    """Source of the sound, and its timing in the file relative to the picture."""
 
     skew_s: float
     rate: float
@@ -124,7 +124,7 @@ class _Hearing:
 
 
 def make_session(stratum: str, seed: int) -> SyntheticSession:
-    """Return session ``seed`` of ``stratum``, always the same one.
+    """Return session ``seed`` of ``stratum``, which is reproducible.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def make_session(stratum: str, seed: int) -> SyntheticSession:
     root = np.random.default_rng([zlib.crc32(stratum.encode()), seed])
     course, lens, ears, skin, clock = root.spawn(5)
     script = write_script(kind, course)
-    # The host counts from its boot.
+    # The host's clock starts at boot.
     zero_s = clock.uniform(100.0, 36_000.0)
     camera = draw_camera(kind, lens)
     written_s, true_s = frame_times(camera, script.length_s, lens)
@@ -189,7 +189,7 @@ def make_session(stratum: str, seed: int) -> SyntheticSession:
 
 
 def _shifts(kind: Stratum, rng: Generator) -> tuple[float, float]:
-    """Return by how much the flash log and the sensors are off; one of the two in a shifted session."""
+    """Return the shifts of the flash log and of the sensors; one of them is not zero in a shifted session."""
     if not kind.shifted:
         return 0.0, 0.0
     shift_s = float(rng.uniform(1.0, 3.0) * rng.choice([-1.0, 1.0]))

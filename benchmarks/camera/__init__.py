@@ -1,1 +1,1 @@
-"""How well the recorder keeps up with a camera: drops, the delay of stamps, what encoding costs."""
+"""Benchmark of recording a camera: dropped frames, delay of time stamps, CPU used for encoding."""

@@ -1,1 +1,1 @@
-"""Detectors over drawn soundscapes, pictures, channels and wrists: how many events are missed, how many invented."""
+"""Benchmark of the detectors on synthetic sound and video: rates of missed and false events."""

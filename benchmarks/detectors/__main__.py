@@ -21,7 +21,7 @@ from sync.events.contacts import detect_contacts
 from sync.events.flashes import detect_flashes
 from sync.fit.flash_fit import fit_flashes, host_flashes
 
-#: A detection counts for what truly happened within this.
+#: Largest time between a detection and the true event that it is matched with.
 _NEAR_CONTACT_S, _NEAR_FLASH_S = 0.03, 0.06
 SETTINGS = (
     Setting(),
@@ -59,8 +59,8 @@ def main() -> None:
 
 def contact_table(seeds: range, advance: Callable[[float], None]) -> Table:
     """Score the contacts in every setting."""
-    table = Table(title="contacts in sound: share found as what they were", title_justify="left")
-    for head in ("background", "channel", "rate", *CONTACTS, "snap or door taken for a clap", "missed claps",
+    table = Table(title="contacts in sound: share detected with the right kind", title_justify="left")
+    for head in ("background", "channel", "rate", *CONTACTS, "snap or door detected as clap", "missed claps",
                  "invented a minute", "error p50", "p95 (ms)", "within stated"):  # fmt: skip
         table.add_column(head, justify="left" if head in ("background", "channel") else "right")
     for setting in SETTINGS:
@@ -96,8 +96,8 @@ def contact_table(seeds: range, advance: Callable[[float], None]) -> Table:
 
 
 def flash_table(seeds: range, advance: Callable[[float], None]) -> Table:
-    """Score the flashes, whole picture and found region, beside each disturbance."""
-    title = "flashes in films: by the whole picture alone, and where the log of flashes chooses the place"
+    """Score the flash detection, in the whole picture and in the selected region, under each disturbance."""
+    title = "flashes in videos: in the whole picture alone, and in the region selected with the flash log"
     table = Table(title=title, title_justify="left")
     for head in ("beside", "flash", "n", "found, whole", "invented", "paired with the log", "wrongly", "refused films"):
         table.add_column(head, justify="left" if head in ("beside", "flash") else "right")

@@ -19,14 +19,14 @@ from dataset.capture.schema import DATABASE
 from dataset.support.clock import now_ns
 from dataset.support.console import STDERR, progress
 
-#: A kill comes this long after the capture is there, at most; every fifth one while the recording closes.
+#: Longest time from the start of the capture to the kill; every fifth kill comes while the recording is closing.
 LATEST_S = 6.0
 CLOSING_EVERY, CLOSING_LATEST_S = 5, 1.2
 MOST_LOST_S = 0.5
 
 
 def kill_one(work: Path, seed: int, number: int) -> Loss | None:
-    """Record, kill, recover, measure; None where the kill came before there was a capture."""
+    """Record, kill, recover and measure the loss; None if the kill came before there was a capture."""
     rng = random.Random(f"{seed}/{number}")
     out, sent = work / f"out{number}", work / f"sent{number}"
     sent.mkdir(parents=True)
@@ -40,7 +40,9 @@ def kill_one(work: Path, seed: int, number: int) -> Loss | None:
     try:
         while not list(out.glob("sub-*/ses-*")):
             if victim.poll() is not None:
-                raise RuntimeError(f"the recorder ended by itself: {(work / f'errors{number}').read_text()[-500:]}")
+                raise RuntimeError(
+                    f"the recorder ended before the kill: {(work / f'errors{number}').read_text()[-500:]}"
+                )
             time.sleep(0.002)
         began_ns = now_ns()
         if number % CLOSING_EVERY == 0:
@@ -56,13 +58,13 @@ def kill_one(work: Path, seed: int, number: int) -> Loss | None:
         victim.kill()
         victim.wait()
         errors.close()
-    time.sleep(0.3)  # the rig's processes note what they sent until they see that nobody listens
+    time.sleep(0.3)  # the rig's processes log what they sent until they notice that the recorder is gone
     (folder,) = out.glob("sub-*/ses-*")
     return measure_loss(folder, sent, began_ns, until_ns) if (folder / DATABASE).is_file() else None
 
 
 def main() -> None:
-    """Kill many times and print what was lost."""
+    """Kill many recordings and print the losses."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
@@ -86,7 +88,7 @@ def main() -> None:
 
 
 def report(losses: list[Loss], n_before: int, took_s: float, seed: int) -> None:
-    """Print the distribution."""
+    """Print the distribution of the losses."""
     n_closed = sum(loss.closed for loss in losses)
     print(f"{len(losses) + n_before} kills in {took_s / 60:.1f} minutes, seed {seed}, {os.cpu_count()} cores; "
           f"virtual rig: 8 sensors at 10 Hz, 1280x720 at 30 frames/s, sound")  # fmt: skip
@@ -100,8 +102,8 @@ def report(losses: list[Loss], n_before: int, took_s: float, seed: int) -> None:
     print(f"  {'lost, in seconds':<24}{'n':>6}{'p50':>8}{'p90':>8}{'p99':>8}{'max':>8}")
     rows = {
         "sensors": [s for loss in losses for s in loss.sensors_s],
-        "pictures that decode": [loss.picture_s for loss in losses if loss.picture_s is not None],
-        "rows of frame": [loss.frame_rows_s for loss in losses if loss.frame_rows_s is not None],
+        "decodable video": [loss.picture_s for loss in losses if loss.picture_s is not None],
+        "frame table rows": [loss.frame_rows_s for loss in losses if loss.frame_rows_s is not None],
     }
     worst = 0.0
     for name, lost in rows.items():

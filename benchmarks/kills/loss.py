@@ -1,4 +1,4 @@
-"""What one killed recording has lost: its recovered capture against what the virtual rig noted that it sent."""
+"""Loss of one killed recording: its recovered capture compared with the virtual rig's log of what it sent."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from dataset.support.arrays import IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """The damage of one kill.
+    """Losses of one kill.
 
     Attributes
     ----------
     recorded_s : float
-        From the first stored value to the kill.
+        Time from the first stored value to the kill.
     sensors_s : tuple of float
-        Of each sensor: from its first value that was sent and is not stored to the kill, 0 where none is missing.
+        For each sensor, the time from its first value that was sent but not stored to the kill; 0 if none is missing.
     picture_s, frame_rows_s : float or None
-        The same for pictures that can be decoded and for rows of the ``frame`` table; None before the first frame.
+        The same for frames that can be decoded and for rows of the ``frame`` table; None before the first frame.
     holes : int
-        Values missing anywhere but at the end.
+        Values missing anywhere except at the end.
     events_lost : int
-        Prompts missing that were given more than half a second before the kill.
+        Missing prompts that were given more than half a second before the kill.
     integrity : str
-        What SQLite's own check says, ``ok`` where the database is whole.
+        Result of SQLite's integrity check, ``ok`` if the database is intact.
     closed : bool
-        The kill came after the recording had been closed.
+        Whether the kill came after the recording was closed.
     mismatches : int
         Files that differ from the manifest after recovery.
     """
@@ -55,7 +55,7 @@ class Loss:
 def measure_loss(folder: Path, sent: Path, began_ns: int, killed_ns: int) -> Loss:
     """Recover ``folder`` and compare it with what was sent from ``began_ns`` until ``killed_ns``.
 
-    Where the recording was told to end before it was killed, ``killed_ns`` is that moment: what came later is not lost.
+    If the recording was ended before the kill, ``killed_ns`` is that time: later data do not count as lost.
     """
     with contextlib.closing(sqlite3.connect(folder / DATABASE)) as db:
         (integrity,) = db.execute("PRAGMA integrity_check").fetchone()
@@ -111,7 +111,7 @@ def _tail(arrival: IntArray, sent: IntArray, killed_ns: int) -> tuple[float, int
     """Return the loss at the end in seconds, and how many values are missing before that."""
     if len(arrival) == 0 or len(sent) == 0:
         return (killed_ns - int(sent[0])) * 1e-9 if len(sent) else 0.0, 0
-    # Nothing arrives before it was sent; on a busy machine it may take longer than half the way to the next one.
+    # Values arrive after they are sent; on a busy machine the delay may exceed half the interval between values.
     first = max(0, int(np.searchsorted(sent, arrival[0], side="right")) - 1)
     last = max(0, int(np.searchsorted(sent, arrival[-1], side="right")) - 1)
     holes = max(0, last - first + 1 - len(arrival))
@@ -120,12 +120,12 @@ def _tail(arrival: IntArray, sent: IntArray, killed_ns: int) -> tuple[float, int
 
 def _after(sent: IntArray, last_kept_ns: int, killed_ns: int) -> float:
     """Return the seconds from the first frame sent after the last kept one to the kill."""
-    later = sent[sent > last_kept_ns + 15_000_000]  # noted when sent, stamped when it came; frames are 33 ms apart
+    later = sent[sent > last_kept_ns + 15_000_000]  # logged when sent, stamped on arrival; frames are 33 ms apart
     return (killed_ns - int(later[0])) * 1e-9 if len(later) else 0.0
 
 
 def _last_picture_ns(folder: Path) -> int:
-    """Return the PTS of the last picture that decodes, a frame before the first where none does."""
+    """Return the PTS of the last frame that decodes; if none does, one frame before the first."""
     last_ns = -33_000_000
     with contextlib.suppress(av.error.FFmpegError), av.open(str(folder / "video.mkv")) as video:
         for frame in video.decode(video=0):

@@ -13,7 +13,7 @@ from acquire.recording.termination import ending_signals
 from acquire.virtual.rig import VirtualHardware, VirtualRigOptions
 
 SUBJECT = "K1"
-# Prompts all the time, so that a lost event shows.
+# Frequent prompts, so that lost events are noticed.
 PROTOCOL = """
 name = "kills"
 lead_in_s = 0.5

@@ -1,1 +1,1 @@
-"""What the capture screen costs: CPU of its threads, and what it writes to the terminal."""
+"""Benchmark of the capture screen: CPU of its threads, and bytes written to the terminal."""

@@ -1,4 +1,4 @@
-"""Record the virtual rig with the screen on a pseudo-terminal and print what the screen takes.
+"""Record the virtual rig with the screen on a pseudo-terminal and print the screen's CPU time and output.
 
 ``python -m benchmarks.screen [--seconds 30] [--sizes 80x24 120x40]``
 """
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-#: The screen is allowed so much of one core.
+#: Largest share of one core for the screen.
 LIMIT = 0.25
 PATIENCE_S = 60.0
 

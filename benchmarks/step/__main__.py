@@ -21,7 +21,7 @@ LEAST_SPEED = 1.5
 
 
 def main() -> None:
-    """Time both in turn, so that a machine that slows down does so for both, and print the ratio."""
+    """Time both alternately, so that changes of the machine's speed affect both, and print the ratio."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.step", description=__doc__)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--steps", type=int, default=40, help="steps of each, in turn (default 40)")

@@ -1,4 +1,4 @@
-"""The paper's transformer written out plainly, as its first public code computes it: what a step is compared with."""
+"""Plain PyTorch implementation of the paper's transformer, as in its first public code, for comparison."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How fast a long capture is synchronised, by stage, against decoding its video alone; and in how much memory."""
+"""Benchmark of synchronising long captures: time per stage relative to decoding the video alone, and peak memory."""

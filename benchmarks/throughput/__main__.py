@@ -46,7 +46,7 @@ def main() -> None:
 
     fast = [(minutes, capture_of(work, minutes, given.seed, mixed=True)) for minutes in sorted(given.fast)]
 
-    # What is compared is measured in turn, so that a machine that slows down or speeds up does so for both.
+    # Compared runs alternate, so that changes of the machine's speed affect both.
     many, one = [_measure("decode", capture, "0")], [_measure("decode", capture, "1")]
     plain = _measure("sync", capture, "no-pose", workers)
     one.append(_measure("decode", capture, "1"))
@@ -64,7 +64,7 @@ def main() -> None:
         _print_stages("with keypoints", posed, video_s)
         print(f"  keypoints in {posed['frames_looked_at']} frames")
 
-    # Pages of files are left out where the system reports them apart: the kernel drops them as others want the room.
+    # File-backed pages are excluded if the system reports them separately: the kernel reclaims them when needed.
     print(f"\npeak of {plain['peak_of']} memory (beside it that of the resident set, which counts pages of files too)")
     runs = [("without keypoints", given.minutes, plain)]
     if posed is not None:

@@ -32,7 +32,7 @@ STAGES = (
     ("aligning", "sync.pipeline", "align", ""),
     ("assembling", "sync.pipeline", "build_session", ""),
     ("  checksum of the video", "sync.build_session", "describe_files", "assembling"),
-    ("  keypoints not foreseen", "sync.build_session", "extract_pose", "assembling"),
+    ("  keypoints not predicted", "sync.build_session", "extract_pose", "assembling"),
     ("report", "sync.report", "write_report", ""),
     ("session file", "sync.pipeline", "write_session", ""),
 )

@@ -1,4 +1,4 @@
-"""Bodies drawn as figures: muscles from yellow (relaxed) to red (flexed), and motions beside what they resemble."""
+"""Figures of bodies: muscles coloured from yellow (relaxed) to red (flexed), and motions beside their neighbours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataset.muscles import LEFT, Place, channel_from_name, place_of, recognise
 from dataset.pose.skeleton import JOINT, LIMBS
 from dataset.support.arrays import FloatArray
 
-#: Where the muscles of a place are drawn: the limb's ends, and on which side of its middle line.
+#: Where the muscles of a place are drawn: the limb's ends, and the side of its midline.
 _PLACES = {
     Place.FRONT_OF_ARM: ("shoulder", "elbow", 1.0),
     Place.BACK_OF_ARM: ("shoulder", "elbow", -1.0),
@@ -36,7 +36,7 @@ _COLOURS = colormaps["YlOrRd"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyFrames:
-    """A body at K times, and the scale of its muscles' activity.
+    """Keypoints of a body at K times, and the colour scale of its muscles' activity.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class BodyFrames:
 
 
 def draw_activity(rows: Mapping[str, FloatArray], body: BodyFrames, path: Path, *, title: str) -> Path:
-    """Draw a body at several times, once for each of ``rows``, its muscles coloured by activity.
+    """Draw a body at several times, one row for each of ``rows``, its muscles coloured by activity.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def draw_activity(rows: Mapping[str, FloatArray], body: BodyFrames, path: Path, 
 
 
 def draw_motions(rows: Sequence[tuple[str, FloatArray]], path: Path, *, title: str, columns: int) -> Path:
-    """Draw motions, each a row of bodies in the order of time, ``columns`` motions beside each other.
+    """Draw motions, each as a row of bodies in order of time, ``columns`` motions side by side.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _muscle(axes: Axes, joints: FloatArray, channel: str, colour: str | tuple[fl
     length = float(np.hypot(*along))
     if not np.isfinite(length) or length == 0.0:
         return
-    # Outwards for those at the front, inwards for those at the back: both are seen from any side.
+    # Front muscles outwards, back muscles inwards: both are visible from any side.
     outwards = np.array([-along[1], along[0]]) / length * (-1.0 if body_side == LEFT else 1.0)
     shift = 0.055 * torso * side * outwards
     ends = np.array([a + 0.12 * along, b - 0.12 * along]) + shift

@@ -16,9 +16,9 @@ DRAWS = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A figure and the 95 % interval of a bootstrap; None where it does not exist.
+    """A value and its 95 % bootstrap interval; None where it does not exist.
 
-    With a single recording there is nothing to draw from, and no interval.
+    With a single recording nothing can be resampled, and there is no interval.
     """
 
     value: float | None
@@ -28,10 +28,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
-    """How often each recording and each seed counts: first once each, then as drawn with replacement.
+    """Weights of recordings and seeds in each bootstrap draw: first all once, then drawn with replacement.
 
-    Recordings are drawn, not windows: neighbouring windows resemble each other, and an interval from windows would
-    promise more than the next recording keeps.
+    Recordings are resampled, not windows: neighbouring windows are similar, so an interval from windows would be too
+    narrow for a new recording.
     """
 
     recordings: FloatArray  # (1 + DRAWS, R)
@@ -53,12 +53,12 @@ def _even(n: int) -> FloatArray:
 
 
 class Summary:
-    """One system's figures over its seeds.
+    """One system's metrics over its seeds, with bootstrap intervals.
 
     Parameters
     ----------
     runs : sequence of ErrorSums
-        One a seed.
+        One per seed.
     """
 
     def __init__(self, runs: Sequence[ErrorSums]) -> None:
@@ -77,14 +77,14 @@ class Summary:
         return total
 
     def mean_exercises(self, kind: str = "sse") -> FloatArray:
-        """Return the mean over exercises of the RMSE in each; shape (1 + DRAWS,), the figure itself first."""
+        """Return the mean over exercises of the RMSE in each; shape (1 + DRAWS,), the value itself first."""
         with np.errstate(invalid="ignore", divide="ignore"):
             each = np.sqrt(self._sums[kind].sum(2) / self._sums["n"].sum(2))  # (1 + DRAWS, E)
         known = np.isfinite(each)
         return np.asarray(np.where(known, each, 0.0).sum(1) / np.maximum(known.sum(1), 1))
 
     def rmse(self, kind: str = "sse") -> Estimate:
-        """Return the mean over exercises of the RMSE, the paper's figure; ``kind`` is a field of ErrorSums."""
+        """Return the mean over exercises of the RMSE, the paper's metric; ``kind`` is a field of ErrorSums."""
         return self._estimate(self.mean_exercises(kind))
 
     def pooled(self) -> Estimate:
@@ -100,7 +100,7 @@ class Summary:
         return self._root(self._sums[kind][..., c].sum(1), self._sums["n"][..., c].sum(1))
 
     def r2(self, c: int) -> Estimate:
-        """Return R2 of one channel, against the test part's own mean."""
+        """Return R2 of one channel, relative to the test part's own mean."""
         n, total, square, sse = (self._sums[k][..., c].sum(1) for k in ("n", "total", "square", "sse"))
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = square - total**2 / n
@@ -115,7 +115,7 @@ class Summary:
 
 
 def interval(values: FloatArray, *, enough: bool = True) -> Estimate:
-    """Return the first value with the 2.5th and 97.5th percentile of the others."""
+    """Return the first value, with the 2.5th and 97.5th percentile of the others as its interval."""
     if not np.isfinite(values[0]):
         return Estimate(value=None)
     drawn = values[1:][np.isfinite(values[1:])]

@@ -1,4 +1,4 @@
-"""How much of everything an experiment does: two tiers, both stated in its tables."""
+"""Budget of an experiment (seeds, steps, learning rates) in two tiers, stated in its tables."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from dataset.support.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a tier does.
+    """Budget of one tier.
 
-    Steps are those of 32 windows; a network with smaller batches gets as many more as shows it as many windows.
+    Steps are those of 32 windows; a network with smaller batches gets more steps, to see as many windows.
 
     Attributes
     ----------
     tier : str
     seeds : int
-        In distribution. Each is a training of its own, with other first weights and another order.
+        Trainings in distribution, each with its own initial weights and order of windows.
     seeds_elsewhere : int
-        In the other experiments.
+        Trainings in the other experiments.
     published_steps, tuned_steps : int
-        At the published and at the tuned learning rate.
+        Steps at the published and at the tuned learning rate.
     tuning_steps : int
-        For each learning rate that is tried.
+        Steps for each learning rate that is tried.
     learning_rates : tuple of float
-        Those tried; the one with the least error on the validation part is the tuned one.
+        Rates tried; the one with the lowest error on the validation part is the tuned one.
     most_exercises : int or None
-        Exercises left out one at a time, the first of so many evenly spaced; None: each.
+        Number of exercises left out one at a time, evenly spaced; None: all.
     lengths : tuple of int
         Frames of a window in ``temporal``.
     most_counts : int or None
         Numbers of exercises in ``transfer``; None: each from 1.
     published_everywhere : bool
-        Whether the published rate is run in every experiment, or in distribution alone.
+        Whether the published rate is run in every experiment, or only in distribution.
     """
 
     tier: str
@@ -64,17 +64,17 @@ TIERS = {
 
 
 def budget_of(tier: str, *, seeds: int | None = None, steps: int | None = None) -> Budget:
-    """Return a tier, with another number of seeds or steps where asked for.
+    """Return a tier's budget, with other numbers of seeds or steps if given.
 
-    ``steps`` are those at either learning rate; tuning gets half of it.
+    ``steps`` applies to both learning rates; tuning gets half.
 
     Raises
     ------
     InputError
-        No tier of that name.
+        There is no tier of that name.
     """
     if tier not in TIERS:
-        raise InputError(f"no tier {tier!r}", f"there are: {', '.join(TIERS)}")
+        raise InputError(f"unknown tier {tier!r}", f"known: {', '.join(TIERS)}")
     budget = TIERS[tier]
     if seeds is not None:
         budget = replace(budget, seeds=seeds, seeds_elsewhere=seeds)

@@ -1,4 +1,4 @@
-"""What all experiments of one set of sessions share: windows, budget, tuned rates, and how a job is asked for."""
+"""Data shared by all experiments on one set of sessions: windows, budget, tuned rates, and construction of jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model.experiments.bootstrap import Summary
 from model.experiments.budget import Budget
 from model.experiments.jobs import BASELINES_JOB, Job, Result, exercise_axis
 
-#: The networks compared, and their own batch and published learning rate (the project's own has its own recipe).
+#: The paper's networks, with their batch size and published learning rate (the project's network has its own recipe).
 PAPER_NETWORKS = ("cnn-paper", "transformer-paper")
 OWN_NETWORK = "mia"
 NETWORKS = (*PAPER_NETWORKS, OWN_NETWORK)
@@ -28,7 +28,7 @@ IN_DISTRIBUTION = "in-distribution"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A set of sessions and what is done with it.
+    """Windows of a set of sessions, the budget, and the tuned learning rates.
 
     Attributes
     ----------
@@ -52,12 +52,12 @@ class Context:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The subjects, the one with most windows first."""
+        """The subjects, sorted by number of windows, most first."""
         names, counts = np.unique(self.windows.subject, return_counts=True)
         return tuple(str(names[i]) for i in np.lexsort((names, -counts)))
 
     def baselines(self, parts: str, *, length: int | None = None) -> Job:
-        """Return the job of everything that learns nothing."""
+        """Return the job that computes the baselines."""
         length = length or self.windows.length
         return Job(system=BASELINES_JOB, parts=parts, length=length, keep=self._kept(parts, 0, length))
 
@@ -75,7 +75,7 @@ class Context:
         )  # fmt: skip
 
     def tuning(self) -> dict[str, list[Job]]:
-        """Return for each of the paper's networks the jobs that a learning rate is chosen by."""
+        """Return for each of the paper's networks the jobs that its learning rate is tuned with."""
         return {
             system: [
                 Job(
@@ -89,8 +89,7 @@ class Context:
         }  # fmt: skip
 
     def runs(self, system: str, *, everywhere: bool = False) -> list[tuple[str, int]]:
-        """Return each rate and seed that a network is run with; ``everywhere``: in another experiment than Table 1's
-        first half."""
+        """Return each rate and seed of a network's runs; ``everywhere``: outside Table 1's in-distribution part."""
         rates: tuple[str, ...] = ("published", "tuned")
         if system == OWN_NETWORK:
             rates = ("own",)
@@ -110,7 +109,7 @@ class Context:
         return jobs
 
     def _kept(self, parts: str, seed: int, length: int) -> tuple[str, ...]:
-        """Return what a job keeps beside its scores, whatever asks for it: so that experiments share their runs."""
+        """Return what a job stores in addition to its scores, for all experiments, so that they can share runs."""
         if parts == IN_DISTRIBUTION and seed == 0 and length == self.windows.length:
             return ("predicted", "neighbours")
         return ("weights",) if parts.startswith("source:") else ()
@@ -122,15 +121,15 @@ def _as_many_windows(steps: int, system: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What an experiment found.
+    """Results of an experiment.
 
     Attributes
     ----------
     markdown : str
-        Without a heading of the first level.
+        Without a top-level heading.
     rows : sequence of dict
-        The long table, a figure a row: ``system``, ``exercise``, ``channel``, ``metric``, ``value``, ``low``,
-        ``high`` and what else tells them apart.
+        The long table, one value per row: ``system``, ``exercise``, ``channel``, ``metric``, ``value``, ``low``,
+        ``high`` and further keys that distinguish them.
     figures : tuple of Path
     """
 
@@ -144,7 +143,7 @@ Results = Mapping[str, Result]
 
 
 def by_system(jobs: Sequence[Job], results: Results) -> dict[str, Summary]:
-    """Return each system's figures: jobs of one seed are added up, seeds are kept apart; baselines first."""
+    """Return each system's metrics, baselines first: jobs of one seed are summed, seeds are kept separate."""
     sums: dict[str, dict[int, ErrorSums]] = {}
     for job in jobs:
         for name, scores in results[job.key].scores.items():

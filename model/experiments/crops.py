@@ -1,4 +1,4 @@
-"""Shorter windows cut from windows, and their predictions joined again on the same frames."""
+"""Crop windows into shorter ones, and join their predictions on the same frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataset.windows import Windows
 
 
 def cropped(windows: Windows, length: int) -> tuple[Windows, IntArray]:
-    """Return the windows of ``length`` frames that cover each window, those that are the same frames once.
+    """Return the windows of ``length`` frames that cover each window; identical ones only once.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def cropped(windows: Windows, length: int) -> tuple[Windows, IntArray]:
 
 
 def joined(predicted: FloatArray, which: IntArray, length: int) -> FloatArray:
-    """Return crops' predictions, shape (M, l, C), as predictions of the windows that they cover, (N, length, C)."""
+    """Join crops' predictions, shape (M, l, C), into predictions of the windows that they cover, (N, length, C)."""
     out = np.empty((len(which), length, predicted.shape[-1]))
     for k, offset in reversed(list(enumerate(offsets(length, predicted.shape[1])))):
         out[:, offset : offset + predicted.shape[1]] = predicted[which[:, k]]
@@ -52,6 +52,6 @@ def joined(predicted: FloatArray, which: IntArray, length: int) -> FloatArray:
 
 
 def offsets(whole: int, length: int) -> list[int]:
-    """Return where crops begin: one after the other, the last flush with the end."""
+    """Return the first frames of the crops: one after the other, the last one ending with the window."""
     at = list(range(0, whole - length + 1, length))
     return at if at[-1] + length == whole else [*at, whole - length]

@@ -20,7 +20,7 @@ def jobs(context: Context) -> list[Job]:
 
 
 def report(context: Context, results: Results, out: Path) -> Report:
-    """Write the figures to ``out`` and return the tables."""
+    """Write the figures to ``out`` and return the tables of Table 1."""
     unit, channels, exercises = context.windows.unit, context.windows.channels, context.exercises
     titles = {"in distribution": _in_distribution(context), "exercise left out": _left_out(context)}
     found = {title: by_system(runs, results) for title, runs in titles.items() if runs}
@@ -40,8 +40,8 @@ def report(context: Context, results: Results, out: Path) -> Report:
         ]
         rows += tables.long_rows("exercises", title, summaries, exercises, channels, unit)
     if not _left_out(context):
-        sections.append("There is one exercise only: none can be left out.")
-    sections += ["### Beside the paper", _beside_the_paper(found, unit), *_words(found, unit)]
+        sections.append("There is only one exercise, so none can be left out.")
+    sections += ["### Comparison with the paper", _beside_the_paper(found, unit), *_words(found, unit)]
     return Report(markdown="\n\n".join(sections), rows=rows, figures=tuple(drawn))
 
 
@@ -57,14 +57,14 @@ def _left_out(context: Context) -> list[Job]:
 
 
 def spaced(names: tuple[str, ...], most: int | None) -> list[str]:
-    """Return at most so many of ``names``, evenly spaced."""
+    """Return at most the given number of ``names``, evenly spaced."""
     if most is None or most >= len(names):
         return list(names)
     return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, most).round().astype(int))]
 
 
 def best_key(summaries: Mapping[str, Summary], system: str) -> str | None:
-    """Return the key of a system in a table, tuned where there is such: what it can do at this budget."""
+    """Return the key of a system in a table, preferably tuned: its best at this budget."""
     return next((key for key in (f"{system} (tuned)", system, f"{system} (published)") if key in summaries), None)
 
 
@@ -88,7 +88,7 @@ def _words(found: Mapping[str, Mapping[str, Summary]], unit: str) -> list[str]:
     for title, summaries in found.items():
         order = [(name, key) for name in paper.ORDER if (key := best_key(summaries, name))]
         if title != "in distribution":
-            order = [(name, key) for name, key in order if name != "random"]  # the paper gives no figure for it
+            order = [(name, key) for name, key in order if name != "random"]  # the paper gives no value for it
         lines += [f"Paper's order, {title} (each better than the one before):"]
         lines += ["\n".join(f"- {sentence}" for sentence in ordering(summaries, order, unit))]
     return lines

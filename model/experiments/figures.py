@@ -1,4 +1,4 @@
-"""Figures of experiments: means with intervals and a matrix by exercise, lines over a number, matrices of retrieval."""
+"""Figures of experiments: means with intervals and a matrix by exercise, line plots, and retrieval matrices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataset.figure_text import figure_text
 from dataset.support.arrays import FloatArray
 from model.experiments.bootstrap import Estimate, Summary
 
-#: Okabe and Ito's colours, distinguishable for the colour-blind: one a system, whatever the figure.
+#: Okabe and Ito's colour-blind safe palette: one colour per system in all figures.
 COLOURS = {
     "random": "#999999", "mean": "#bbbbbb", "subject_mean": "#777777", "nn": "#000000", "nn_subject": "#555555",
     "cnn-paper": "#0072b2", "transformer-paper": "#d55e00", "mia": "#009e73",
@@ -26,7 +26,7 @@ _DPI = 110
 
 
 def colour_of(system: str) -> str:
-    """Return a system's colour; one network has one at all learning rates."""
+    """Return a system's colour, the same for all learning rates of a network."""
     return COLOURS[system.partition(" ")[0].rstrip(",")]
 
 
@@ -78,7 +78,7 @@ def _value(estimate: Estimate) -> float:
 
 
 def _ends(figures: Sequence[Estimate]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return values, and the lower and upper ends of their intervals: the values where there is none."""
+    """Return values and the ends of their intervals; the values themselves where there is no interval."""
     value = np.array([np.nan if f.value is None else f.value for f in figures], dtype=np.float64)
     low = np.array([np.nan if f.low is None else f.low for f in figures], dtype=np.float64)
     high = np.array([np.nan if f.high is None else f.high for f in figures], dtype=np.float64)
@@ -87,7 +87,7 @@ def _ends(figures: Sequence[Estimate]) -> tuple[FloatArray, FloatArray, FloatArr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFigure:
-    """What a figure of lines says beside them.
+    """Labels of a line plot.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class LineFigure:
 
 
 def draw_lines(x: Sequence[float], lines: Mapping[str, Sequence[Estimate]], path: Path, about: LineFigure) -> Path:
-    """Draw figures over a number, with their intervals as bands; write it as PNG.
+    """Draw lines with their intervals as bands; write the figure as PNG.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def draw_lines(x: Sequence[float], lines: Mapping[str, Sequence[Estimate]], path
 
 
 def draw_matrices(matrices: Mapping[str, FloatArray], exercises: Sequence[str], path: Path, *, title: str) -> Path:
-    """Draw matrices of shares, rows asked for and columns retrieved, beside each other; write it as PNG."""
+    """Draw retrieval matrices side by side, rows queries and columns retrieved; write the figure as PNG."""
     names = [_text(exercise_title(name)) for name in exercises]
     size = 1.6 + 0.32 * len(names)
     width = len(matrices) * (size + 0.3) + 0.8

@@ -1,4 +1,4 @@
-"""One run of an experiment: train one system on one part, predict another, and keep the result as a file."""
+"""One run of an experiment: train one system on one part, predict another, and store the result in a file."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from model.experiments.crops import cropped, joined
 from model.networks.base import Network
 from model.training.loop import SAVE_EVERY_S, TrainingSettings, embed, predict, train_steps, with_rate
 
-#: System of the job that computes all baselines; the word stands in the files of results.
+#: System of the job that computes all baselines; the word is part of the result files' format.
 BASELINES_JOB = "floors"
-#: Windows of the validation part that a state is judged by; of more, as many evenly spaced.
+#: Most validation windows used to evaluate a checkpoint; of more, evenly spaced ones are used.
 MOST_VALIDATED = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is to be run.
+    """Specification of one run.
 
     Attributes
     ----------
@@ -46,20 +46,20 @@ class Job:
     parts : str
         See :func:`dataset.splits.split_for_experiment`.
     rate : str
-        What the learning rate is: ``published``, ``tuned``, ``own``; empty for the baselines.
+        Origin of the learning rate: ``published``, ``tuned`` or ``own``; empty for the baselines.
     learning_rate : float
     steps, seed : int
     batch : int
-        Windows of the full length in a step; of shorter ones as many more as makes as many frames.
+        Windows of the full length per step; shorter windows are more, for the same number of frames.
     length : int
         Frames that a prediction is made from.
     start_from : str
         Key of the job whose weights training starts from; empty: from scratch.
     start_at_mean : bool
-        The last layer starts at the training mean, not at random.
+        Initialise the last layer to predict the training mean, not randomly.
     keep : tuple of str
-        Beside the scores: ``predicted``, ``neighbours`` (by pose for the baselines, by its embedding for a network),
-        ``weights``.
+        Stored in addition to the scores: ``predicted``, ``neighbours`` (by pose for the baselines, by embedding for a
+        network), ``weights``.
     """
 
     system: str
@@ -76,7 +76,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Name of the result's file: what can be read of the job, and a hash of all of it."""
+        """Name of the result file: a readable part, and a hash of the whole specification."""
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
         readable = "-".join(w for w in (self.system, self.rate, self.parts.partition(":")[0]) if w)
         return f"{readable}-{digest}"
@@ -89,7 +89,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a job found.
+    """Result of a job.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Result:
         The test part's windows.
     predicted : ndarray, shape (N, L, C), or None
     neighbours : ndarray of int64, shape (N, 2), or None
-        For each test window the nearest of what was known, and the nearest of another exercise.
+        For each test window the nearest known window, and the nearest one of another exercise.
     """
 
     scores: dict[str, ErrorSums]
@@ -112,7 +112,7 @@ class Result:
 
 
 def result_path(folder: Path, key: str) -> Path:
-    """Return where a job's result lies."""
+    """Return the path of a job's result."""
     return folder / f"{key}.npz"
 
 
@@ -124,9 +124,9 @@ def run_job(
     save_every_s: float = SAVE_EVERY_S,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
-    """Run a job and return its result's file; where that exists already nothing is done.
+    """Run a job and return its result file; if that exists already, nothing is done.
 
-    An unfinished training lies beside it and is resumed.
+    An unfinished training stored next to it is resumed.
 
     Parameters
     ----------
@@ -143,12 +143,12 @@ def run_job(
     Raises
     ------
     InputError
-        A part would be empty, or the weights to start from are not there.
+        A part would be empty, or the weights to start from are missing.
     """
     path = result_path(folder, job.key)
     if path.is_file():
         return path
-    torch.set_num_threads(1)  # many runs at once are the better use of cores, and the bits must not depend on how many
+    torch.set_num_threads(1)  # parallel runs use the cores better, and results must not depend on the number of threads
     started = time.perf_counter()
     parts = split_for_experiment(windows, job.parts)
     known, test = windows.take(parts.known), windows.take(parts.test)
@@ -196,7 +196,7 @@ def load_result(folder: Path, key: str) -> Result:
     Raises
     ------
     InputError
-        It is missing or damaged.
+        The file is missing or damaged.
     """
     path = own_file(folder, result_path(folder, key).name)
     try:
@@ -213,7 +213,7 @@ def load_result(folder: Path, key: str) -> Result:
             neighbours=arrays.get("neighbours"),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read", str(error), "delete it, and run again with --resume") from error
+        raise InputError(f"{path} cannot be read", str(error), "delete it and run again with --resume") from error
 
 
 def exercise_axis(windows: Windows) -> tuple[str, ...]:
@@ -240,7 +240,7 @@ def _trained(
         try:
             network.load_state_dict(load_file(own_file(folder, weights.name)))
         except (OSError, RuntimeError) as error:
-            raise InputError(f"{weights} cannot be started from", str(error), "run again with --resume") from error
+            raise InputError(f"{weights} cannot be read", str(error), "run again with --resume") from error
     batch = max(1, round(job.batch * windows.length / job.length))
     trained = train_steps(
         network,
@@ -278,7 +278,7 @@ def _neighbours(known: Windows, test: Windows, nearest: Callable[[IntArray, IntA
 
 
 def _nearest(known: Tensor, test: Tensor, candidates: IntArray, queries: IntArray) -> IntArray:
-    """Return for each query the candidate at the least distance; indices into ``known``."""
+    """Return for each query the nearest candidate; indices into ``known``."""
     a, b = known[torch.from_numpy(candidates)], test[torch.from_numpy(queries)]
     rows = [torch.cdist(b[i : i + 512], a).argmin(1).numpy() for i in range(0, len(b), 512)]
     return np.asarray(candidates[np.concatenate(rows)], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Leave one person out: what is learned from others, in counts and within-subject z."""
+"""Leave-one-subject-out cross-validation, in counts and within-subject z."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def report(context: Context, results: Results, out: Path) -> Report:
     """Write the figure to ``out`` and return the tables."""
     runs = jobs(context)
     if not runs:
-        return Report(markdown="There is one subject only: nobody can be left out.", rows=(), figures=())
+        return Report(markdown="There is only one subject, so none can be left out.", rows=(), figures=())
     unit, channels, exercises = context.windows.unit, context.windows.channels, context.exercises
     summaries = by_system(runs, results)
-    title = "Error by exercise, each person left out" + (" - virtual data" if context.virtual else "")
+    title = "Error by exercise, leave-one-subject-out" + (" - virtual data" if context.virtual else "")
     drawn = figures.draw_by_exercise(summaries, exercises, out / "people.png", title=title, unit=unit)
     rows = tables.long_rows("people", "all", summaries, exercises, channels, unit)
     sections = [
         f"{len(context.subjects)} subjects, each left out once. Counts do not transfer between people (skin, "
-        "placement, strength): *z, each standardised* brings truth and prediction to mean 0 and spread 1 within the "
-        "person and muscle before they are compared, so that it judges the course alone; a constant gives 1.00, "
-        "something unrelated 1.41.",
+        "placement, strength): for *z, each standardised*, truth and prediction are standardised within the person and "
+        "muscle before they are compared, so only the shape over time counts; a constant gives 1.00, an unrelated "
+        "signal 1.41.",
         tables.overall(summaries, channels, unit),
         tables.by_exercise(summaries, exercises, unit),
     ]
@@ -46,7 +46,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
         if key is None:
             continue
         mine, mean = summaries[key].mean_exercises("sse_shape"), summaries["mean"].mean_exercises("sse_shape")
-        lines.append("- " + below(f"{key} against a constant, course alone", mine, mean, "z",
+        lines.append("- " + below(f"{key} against a constant, shape only", mine, mean, "z",
                                   enough=summaries[key].n_recordings > 1, digits=2))  # fmt: skip
     sections += ["\n".join(lines), f"![{title}]({drawn.name})"]
     return Report(markdown="\n\n".join(sections), rows=rows, figures=(drawn,))

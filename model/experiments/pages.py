@@ -1,4 +1,4 @@
-"""The page of an experiment: what it found, and under which conditions; and the table of its runs."""
+"""The page of an experiment with its results and conditions, and the table of its runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from model.experiments.jobs import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What an experiment was run with.
+    """Conditions of an experiment.
 
     Attributes
     ----------
     context : Context
     jobs : sequence of Job
     tuning : mapping of str to list of Job
-        By network, those that its learning rate was chosen by.
+        By network, the jobs that its learning rate was tuned with.
     results : mapping of str to Result
         Of the jobs and of tuning.
     notes : tuple of str
@@ -34,7 +34,7 @@ class Conditions:
 
 
 def page(heading: str, found: Report, conditions: Conditions) -> str:
-    """Return an experiment's page: what it found, and under which conditions."""
+    """Return an experiment's page: its results and conditions."""
     context, results = conditions.context, conditions.results
     windows = context.windows
     heads = [heading]
@@ -47,14 +47,14 @@ def page(heading: str, found: Report, conditions: Conditions) -> str:
     lines = [
         f"{len(windows.recordings)} sessions ({', '.join(windows.recordings)}), {len(context.subjects)} subjects, "
         f"{len(windows)} windows of {windows.length} frames every {windows.stride}.",
-        f"Tier {context.budget.tier}: {len(mine)} runs, {seconds:.0f} s together, one thread each, on a machine of "
+        f"Tier {context.budget.tier}: {len(mine)} runs, {seconds:.0f} s in total, one thread each, on a machine with "
         f"{os.cpu_count()} cores ({', '.join(sorted({str(a['device']) for a in about if 'device' in a})) or 'cpu'}); "
-        f"seeds {_counted(mine)}; no run saw a window that shares a frame with its test part.",
+        f"seeds {_counted(mine)}; no training window shares a frame with the test part.",
         *(f"Parts: {how}." for how in parts),
         *_budgets(mine, results),
         *_rates(conditions.tuning, context, results),
-        "At the tuned rate the paper's networks start at the training mean, at the published one as published: there "
-        "hundreds of steps go into the output's offset alone.",
+        "At the tuned rate the paper's networks start at the training mean; at the published rate they start as "
+        "published, where hundreds of steps are spent on the output's offset alone.",
         *(f"Note: {note}." for note in conditions.notes),
         "Intervals: 95 %, bootstrap over recordings and seeds. Weights: the best of ten checks on the validation part.",
     ]
@@ -77,7 +77,7 @@ def _budgets(jobs: dict[str, Job], results: Results) -> list[str]:
         falling = sum(bool(results[key].about["still_falling"]) for key in keys)
         lines.append(
             f"{label}: learning rate {rate:g}, {steps} steps of {batch} windows; {falling} of {len(keys)} runs were "
-            "best at their last check" + (", so more steps may bring them further." if falling else ".")
+            "best at their last check" + (", so more steps may improve them." if falling else ".")
         )
     return lines
 
@@ -88,14 +88,14 @@ def _rates(tuning: Mapping[str, Sequence[Job]], context: Context, results: Resul
         rates = ", ".join(f"{job.learning_rate:g}: {results[job.key].about['validation_rmse']:.1f}" for job in tried)
         edge = context.tuned[system] in (tried[0].learning_rate, tried[-1].learning_rate) and len(tried) > 1
         lines.append(
-            f"Tuned rate of {system}: {context.tuned[system]:g}, of those tried for {tried[0].steps} steps by their "
-            f"validation RMSE ({rates})" + ("; it is at the edge of what was tried." if edge else ".")
+            f"Tuned rate of {system}: {context.tuned[system]:g}, chosen by validation RMSE after {tried[0].steps} "
+            f"steps ({rates})" + ("; it is at the edge of the range tried." if edge else ".")
         )
     return lines
 
 
 def runs_csv(results: Results) -> str:
-    """Return one row a run: what it was, what it took, and how its training went."""
+    """Return one row per run: its settings, its cost, and the course of its training."""
     columns = ("run", "system", "rate", "learning_rate", "steps", "batch", "seed", "length", "parts", "n_train",
                "n_validation", "n_test", "seconds", "best_step", "validation_rmse", "still_falling", "parameters",
                "device")  # fmt: skip

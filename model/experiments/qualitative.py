@@ -1,4 +1,4 @@
-"""Figure 6: predictions beside truth, muscle by muscle, and on the body from yellow to red."""
+"""Figure 6: predictions and truth over time for each muscle, and as colours on the body."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from model.experiments.context import IN_DISTRIBUTION, OWN_NETWORK, Context, Rep
 from model.experiments.exercises import spaced
 from model.experiments.jobs import Job, Result
 
-#: The paper's, which its Figure 6 shows, and the project's own: their rates and the files of their plots.
+#: Systems shown (the paper's as in its Figure 6, and the project's own), their rates and plot files.
 _SHOWN = {"transformer-paper": ("tuned", "qualitative.png"), OWN_NETWORK: ("own", "qualitative-own.png")}
 _FRAMES = (2, 8, 14, 20, 26)
 _MOST_BODIES = 6
-#: Signs of an exercise's name in a file's.
+#: Most characters of an exercise's name in a file name.
 _MOST_SIGNS = 60
 
 
@@ -36,7 +36,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     Raises
     ------
     InputError
-        A run kept no predictions.
+        A run stored no predictions.
     """
     runs = jobs(context)
     predicted = {job.label: _kept(job, results[job.key]) for job in runs}
@@ -55,8 +55,8 @@ def report(context: Context, results: Results, out: Path) -> Report:
         ]
     sections.append(
         "On the body: yellow is relaxed, red flexed (the 5th and the 98th percentile of the muscle in the training "
-        "part, for this subject). Each limb's flexor and extensor lie beside each other; the window shown is the one "
-        f"whose error by {runs[0].label} is the median of its exercise."
+        "part, for this subject). Each limb's flexor and extensor are side by side; the window shown is the one "
+        f"whose error with {runs[0].label} is the median of its exercise."
     )
     there = tuple(name for name in context.exercises if (test.exercise == name).any())
     for name in spaced(there, _MOST_BODIES):
@@ -80,7 +80,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
 
 
 def figure_path(folder: Path, exercise: str, taken: Collection[Path]) -> Path:
-    """Return the file of an exercise's figure: its name in letters and digits, with a number where that is taken."""
+    """Return the file of an exercise's figure: its name in letters and digits, with a number if already used."""
     stem = f"qualitative-{canonical_exercise(exercise)[:_MOST_SIGNS] or 'unlabelled'}"
     names = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 2)))
     return next(path for name in names if (path := folder / f"{name}.png") not in taken)
@@ -88,19 +88,19 @@ def figure_path(folder: Path, exercise: str, taken: Collection[Path]) -> Path:
 
 def _kept(job: Job, result: Result) -> FloatArray:
     if result.predicted is None:
-        raise InputError(f"{job.key} holds no predictions", "it was made by another version", "run it again")
+        raise InputError(f"{job.key} has no predictions", "it was made by another version", "run it again")
     return result.predicted
 
 
 def _median_window(test: Windows, predicted: FloatArray, exercise: str) -> int:
-    """Return the window of an exercise whose error is the median."""
+    """Return the window of an exercise with the median error."""
     mine = np.flatnonzero(test.exercise == exercise)
     error = np.where(test.valid[mine], predicted[mine] - test.emg[mine], 0.0)
     return int(mine[np.argsort((error**2).mean((1, 2)))[len(mine) // 2]])
 
 
 def _rest_and_top(windows: Windows, tested: IntArray, subject: str) -> tuple[FloatArray, FloatArray]:
-    """Return the 5th and 98th percentile of each channel in what a subject has outside the test part, shape (C,)."""
+    """Return the 5th and 98th percentile of each channel of a subject outside the test part, shape (C,) each."""
     mine = np.flatnonzero(windows.subject == subject)
     theirs = np.setdiff1d(mine, tested)
     emg = windows.emg[theirs if len(theirs) else mine]

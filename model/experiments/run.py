@@ -1,4 +1,4 @@
-"""Experiments from sessions to pages: read, tune, run the jobs that are asked for, write tables and figures."""
+"""Run experiments: read sessions, tune learning rates, run the jobs, write tables and figures."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ class _Experiment(Protocol):
     def report(self, context: Context, results: Results, out: Path) -> Report: ...
 
 
-#: The experiments by name, and what they are.
+#: The experiments by name, with their titles.
 EXPERIMENTS: dict[str, tuple[_Experiment, str]] = {
     "exercises": (exercises, "Table 1: in distribution, and one exercise left out"),
     "temporal": (temporal, "Table 2: the window's length"),
-    "transfer": (transfer, "Figure 7: fine-tuned against from scratch"),
-    "similarity": (similarity, "Figure 8: what resembles what, by pose and by the model"),
-    "qualitative": (qualitative, "Figure 6: predictions beside truth, and on the body"),
-    "people": (leave_one_subject_out, "One person left out"),
+    "transfer": (transfer, "Figure 7: fine-tuning compared with training from scratch"),
+    "similarity": (similarity, "Figure 8: similarity of exercises by pose and by embedding"),
+    "qualitative": (qualitative, "Figure 6: predictions and truth, over time and on the body"),
+    "people": (leave_one_subject_out, "Leave-one-subject-out"),
 }
 ALL = "all"
 
-#: Given a description and a total, yields a function that advances a bar.
+#: Progress display: given a description and a total, yields a function that advances it.
 Progress = Callable[[str, float], AbstractContextManager[Callable[[float], None]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What was written.
+    """Paths and rows of the results written.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ def run_experiments(
     sessions : sequence of Path
         Files, or folders of files that end in ``.h5``.
     out : Path
-        Does not exist, unless ``options.resume``.
+        Must not exist, unless ``options.resume``.
     options : ExperimentOptions
     progress : callable, optional
         Given a description and a total, yields a function that advances a bar.
@@ -104,10 +104,10 @@ def run_experiments(
     RefusedError
         A session's verdict is FAIL.
     MiaError
-        Some runs could not be done.
+        Some runs failed.
     """
     if name != ALL and name not in EXPERIMENTS:
-        raise InputError(f"no experiment {name!r}", f"there are: {', '.join(EXPERIMENTS)}, {ALL}")
+        raise InputError(f"unknown experiment {name!r}", f"known: {', '.join(EXPERIMENTS)}, {ALL}")
     budget = budget_of(options.tier, seeds=options.seeds, steps=options.steps)
     execution = Execution(workers=options.jobs or 1, scheduler=options.scheduler, save_every_s=save_every_s)
     check_writable(out)
@@ -127,7 +127,7 @@ def run_experiments(
     untuned = dict.fromkeys(PAPER_NETWORKS, 0.0)
     context = Context(windows=windows, budget=budget, tuned=untuned, virtual=any(s.is_virtual for s in read))
     tuning = context.tuning()
-    # Before anything is written: check that no part of any run is empty.
+    # Check before anything is written that no part of any run is empty.
     for parts in {IN_DISTRIBUTION, *(job.parts for n in names for job in EXPERIMENTS[n][0].jobs(context))}:
         split_for_experiment(windows, parts)
     runs = _prepared(out, about)
@@ -177,11 +177,11 @@ def _prepared(out: Path, about: dict[str, Any]) -> Path:
         try:
             there = json.loads(own_file(out, ABOUT).read_text(encoding="utf-8"))["settings"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{out} holds no experiment to resume", str(error), "choose another --out") from error
+            raise InputError(f"{out} has no experiment to resume", str(error), "choose another --out") from error
         if there != about["settings"]:
             differing = sorted(key for key in about["settings"] if there.get(key) != about["settings"][key])
             raise InputError(
-                f"{out} holds another experiment", f"its {', '.join(differing)} differ", "choose another --out"
+                f"{out} has another experiment", f"its {', '.join(differing)} differ", "choose another --out"
             )
         return runs
     try:

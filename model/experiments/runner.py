@@ -1,4 +1,4 @@
-"""Many runs: one after the other here, in worker processes, or on a Dask cluster; each leaves its result as a file."""
+"""Run jobs in this process, in worker processes, or on a Dask cluster; each stores its result in a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from model.training.loop import SAVE_EVERY_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the windows of an experiment come from; what a worker needs to make them again.
+    """Sessions and stride of an experiment's windows, from which a worker can make them again.
 
     Attributes
     ----------
@@ -32,14 +32,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """Where runs are done; their results do not depend on it.
+    """Where jobs run; results do not depend on it.
 
     Attributes
     ----------
     workers : int
-        Processes to start on this machine; 1 is this one.
+        Worker processes on this machine; 1 uses this process.
     scheduler : str or None
-        Address of a running Dask scheduler; its workers see sessions and results under the same paths.
+        Address of a running Dask scheduler; its workers must access sessions and results under the same paths.
     save_every_s : float
         Seconds between two copies of an unfinished training, of runs in this process.
     """
@@ -51,7 +51,7 @@ class Execution:
 
 @lru_cache(maxsize=1)
 def load_windows(source: Source) -> Windows:
-    """Return the windows of a source; the last ones asked for are kept, so that a worker cuts them once."""
+    """Return the windows of a source; the last result is cached, so that a worker makes them only once."""
     return windows_from_sessions([read_session(Path(path)) for path in source.sessions], stride=source.stride)
 
 
@@ -63,22 +63,22 @@ def run_jobs(
     *,
     each: Callable[[Job], None] = lambda job: None,
 ) -> None:
-    """Run jobs whose results are not there yet; those that start from another's weights after it.
+    """Run the jobs without a stored result; those that start from another job's weights run after it.
 
     Parameters
     ----------
     jobs : sequence of Job
     source : Source
     folder : Path
-        Of the results.
+        Folder of the results.
     execution : Execution
     each : callable
-        Called with each job that is done, or was done before.
+        Called with each job that is done, now or earlier.
 
     Raises
     ------
     MiaError
-        Some could not be run. The others were, and their results are kept.
+        Some jobs failed. The others ran, and their results are stored.
     """
     unique = {job.key: job for job in jobs}
     stages = [[job for job in unique.values() if bool(job.start_from) == later] for later in (False, True)]
@@ -87,7 +87,7 @@ def run_jobs(
         done = [job for job in stage if result_path(folder, job.key).is_file()]
         for job in done:
             each(job)
-        # The long ones first: at the end no worker is left waiting for one of them.
+        # Longest first, so that at the end no worker waits for a long one.
         left.append(sorted((job for job in stage if job not in done), key=_cost, reverse=True))
     if not any(left):
         return
@@ -109,17 +109,17 @@ def run_jobs(
                     each(stage[k])
             if failures:
                 raise MiaError(
-                    f"{len(failures)} of {len(stage)} runs could not be done",
+                    f"{len(failures)} of {len(stage)} runs failed",
                     "; ".join(failures[:3]),
-                    "the others are kept: run again with --resume",
+                    "the results of the others are stored: run again with --resume",
                 )
 
 
 def _at_work(job: Job, source: Source, folder: str) -> str:
-    """Run a job in a worker; returns what went wrong, or nothing."""
+    """Run a job in a worker; return the error's text, or an empty string."""
     try:
         if not Path(folder).is_dir():
-            raise InputError(f"this worker does not see {folder}", "--out must lie where every machine has it")
+            raise InputError(f"this worker cannot access {folder}", "--out must be in a folder that all machines share")
         run_job(job, load_windows(source), Path(folder))
     except MiaError as error:
         return str(error)

@@ -1,4 +1,4 @@
-"""Figure 8: which exercise is retrieved for which, by pose (V) and by the model's embedding (MV)."""
+"""Figure 8: nearest-neighbour retrieval between exercises, by pose (V) and by the model's embedding (MV)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def report(context: Context, results: Results, out: Path) -> Report:
     drawn = [figures.draw_matrices(nearest, exercises, out / "similarity.png", title=title)]
     sections = [
         "A cell is the share of the row's test windows for which a window of the column's exercise is the nearest: in "
-        "V by the mean squared distance of the skeletons, in MV by the distance of what the last layer of "
-        f"{SYSTEM} ({RATE}) takes as input. The training and validation parts are searched.",
+        "V by the mean squared distance of the skeletons, in MV by the distance of the embeddings, the input of the "
+        f"last layer of {SYSTEM} ({RATE}). The training and validation parts are searched.",
         f"![{title}]({drawn[0].name})",
         *(_table(name, matrix, exercises) for name, matrix in nearest.items()),
         "\n".join(f"- {name}: {np.nanmean(np.diag(matrix)):.0%} on the diagonal, mean of exercises."
@@ -99,12 +99,12 @@ def _table(name: str, matrix: FloatArray, exercises: tuple[str, ...]) -> str:
 
 def _diagonal_words(nearest: dict[str, FloatArray]) -> str:
     v, mv = (float(np.nanmean(np.diag(matrix))) for matrix in nearest.values())
-    verdict = "Agrees" if mv < v else "No difference" if mv == v else "The other way round"
+    verdict = "Agrees" if mv < v else "No difference" if mv == v else "Disagrees"
     return f"Paper: MV is less diagonal than V. **{verdict}** ({mv:.0%} against {v:.0%}; no interval, one seed)."
 
 
 def _others_words(others: dict[str, FloatArray], exercises: tuple[str, ...]) -> str:
-    """Return for each exercise which other one resembles it most, by pose and by the model."""
+    """Return for each exercise the most similar other one, by pose and by the model."""
     lines, differ, known = [], 0, 0
     for i, name in enumerate(exercises):
         if any(not np.isfinite(matrix[i]).all() for matrix in others.values()):
@@ -113,14 +113,14 @@ def _others_words(others: dict[str, FloatArray], exercises: tuple[str, ...]) -> 
         known += 1
         differ += pose != model
         lines.append([exercise_title(name), exercise_title(exercises[pose]), exercise_title(exercises[model])])
-    table = tables.markdown(["resembles most", "by pose (V)", "by the model (MV)"], lines)
-    return f"{table}\n\nFor {differ} of {known} exercises the model finds another one most alike than pose does."
+    table = tables.markdown(["most similar exercise", "by pose (V)", "by the model (MV)"], lines)
+    return f"{table}\n\nFor {differ} of {known} exercises, the most similar one differs between model and pose."
 
 
 def _examples(
     context: Context, found: dict[str, np.typing.NDArray[np.str_]], baselines: Result, network: Result
 ) -> list[tuple[str, FloatArray]]:
-    """Return motions to draw: windows whose neighbour of another exercise differs, asked for, by pose, by model."""
+    """Return motions to draw (query, neighbour by pose, by model) of windows for which the two neighbours differ."""
     windows = context.windows
     asked = windows.exercise[baselines.test]
     pose, model = (labels[:, 1] for labels in found.values())

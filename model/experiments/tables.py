@@ -19,18 +19,18 @@ COLUMNS = ("experiment", "comparison", "system", "exercise", "channel", "metric"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; the first column to the left, the others to the right."""
+    """Return a Markdown table with the first column aligned left and the others right."""
     lines = ["| " + " | ".join(header) + " |", "|" + "|".join(["---", *["---:"] * (len(header) - 1)]) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)])
 
 
 def _cell(text: str) -> str:
-    """Return a cell's text with what would end the cell, or be taken for HTML, escaped."""
+    """Return a cell's text with characters escaped that would end the cell or start HTML."""
     return text.replace("\\", "\\\\").replace("|", r"\|").replace("<", "&lt;")
 
 
 def by_exercise(summaries: Mapping[str, Summary], exercises: Sequence[str], unit: str) -> str:
-    """Return RMSE by exercise and its mean, a column a system."""
+    """Return a table of RMSE by exercise and its mean, one column per system."""
     body = [
         [exercise_title(name) or "unlabelled", *(figure(one.exercise(e)) for one in summaries.values())]
         for e, name in enumerate(exercises)
@@ -41,7 +41,7 @@ def by_exercise(summaries: Mapping[str, Summary], exercises: Sequence[str], unit
 
 
 def by_muscle(summaries: Mapping[str, Summary], channels: Sequence[str], unit: str) -> str:
-    """Return RMSE and R2 by muscle, a column a system."""
+    """Return a table of RMSE and R2 by muscle, one column per system."""
     body = [
         [
             channel_from_name(name).label,
@@ -53,7 +53,7 @@ def by_muscle(summaries: Mapping[str, Summary], channels: Sequence[str], unit: s
 
 
 def overall(summaries: Mapping[str, Summary], channels: Sequence[str], unit: str) -> str:
-    """Return each system's figures in counts, in within-subject z, and R2, a row a system."""
+    """Return a table of RMSE in counts and within-subject z, and R2, one row per system."""
     body = [
         [name, figure(one.rmse()), figure(one.pooled()), figure(one.rmse("sse_z"), 2), figure(one.rmse("sse_shape"), 2),
          _mean_r2(one, len(channels)), str(one.n_seeds), str(one.n_recordings)]
@@ -77,7 +77,7 @@ def long_rows(
     channels: Sequence[str],
     unit: str,
 ) -> list[Row]:
-    """Return every figure of the systems as a row."""
+    """Return every value of the systems as a row."""
     rows: list[Row] = []
     for system, one in summaries.items():
 
@@ -102,7 +102,7 @@ def long_rows(
 
 
 def as_csv(rows: Sequence[Mapping[str, object]], columns: Sequence[str] = COLUMNS) -> str:
-    """Return rows as CSV, numbers to six digits."""
+    """Return rows as CSV, numbers with six digits."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Table 2: what a longer window is worth, every length judged on the same frames."""
+"""Table 2: error by window length, every length evaluated on the same frames."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def report(context: Context, results: Results, out: Path) -> Report:
         )
     ]  # fmt: skip
     sections = [
-        "Each length is judged on the same frames of the same test windows, cut into windows of that length. A step "
-        "sees as many frames at each length.",
+        "Each length is evaluated on the same frames of the same test windows, cut into windows of that length. A step "
+        "uses the same number of frames at each length.",
         tables.markdown([f"RMSE, mean of exercises ({unit})", *(f"{s:.1f} s" for s in seconds)], body),
         "Paper: longer windows are better.",
         "\n".join(f"- {_longer(name, found[-1][name], found[0][name], unit)}" for name in names),
@@ -59,7 +59,7 @@ def report(context: Context, results: Results, out: Path) -> Report:
     return Report(markdown="\n\n".join(sections), rows=rows, figures=(drawn,))
 
 
-#: Baselines that a window's length does not change, or that the paper has not.
+#: Baselines that do not depend on the window's length, or that the paper does not have.
 _LEFT_OUT = ("random", "mean", "subject_mean", "nn_subject")
 
 
@@ -79,5 +79,5 @@ def _of(context: Context, length: int) -> list[Job]:
 
 
 def _longer(name: str, longest: Summary, shortest: Summary, unit: str) -> str:
-    return below(f"{name}, longest window against a single frame", longest.mean_exercises(),
+    return below(f"{name}, longest window compared with a single frame", longest.mean_exercises(),
                  shortest.mean_exercises(), unit, enough=longest.n_recordings > 1)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figure 7: a model of one person fine-tuned on some of another's exercises, against one trained on them alone."""
+"""Figure 7: a person's model fine-tuned on some exercises of another person, compared with training from scratch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOW = ("fine-tuned", "from scratch")
 
 
 def jobs(context: Context) -> list[Job]:
-    """Return the runs: models of the first subject, and for each number of exercises both ways of going on."""
+    """Return the runs: models of the first subject, and for each number of exercises both ways of training."""
     if len(context.subjects) < 2:
         return []
     sources = [
@@ -31,7 +31,7 @@ def jobs(context: Context) -> list[Job]:
 def report(context: Context, results: Results, out: Path) -> Report:
     """Write the figure to ``out`` and return the table."""
     if len(context.subjects) < 2:
-        return Report(markdown="There is one subject only: nothing can be transferred.", rows=(), figures=())
+        return Report(markdown="There is only one subject, so nothing can be transferred.", rows=(), figures=())
     unit, choices = context.windows.unit, _choices(context)
     counts = [len(some) for some in choices]
     found = {how: [by_system(_of(context, some, how), results) for some in choices] for how in _HOW}
@@ -59,14 +59,14 @@ def report(context: Context, results: Results, out: Path) -> Report:
     for name in names:
         for i, count in enumerate(counts):
             tuned, scratch = (found[how][i][name] for how in _HOW)
-            what = f"{name}, {_counted(count)}, fine-tuned against from scratch"
+            what = f"{name}, {_counted(count)}, fine-tuned compared with from scratch"
             words.append("- " + below(what, tuned.mean_exercises(), scratch.mean_exercises(), unit,
                                       enough=tuned.n_recordings > 1))  # fmt: skip
     order = ", ".join(exercise_title(name) for name in _order(context))
     sections = [
         f"First subject {context.subjects[0]}, second {context.subjects[1]}; tested on all of the second subject's "
-        f"exercises, whatever was trained on. The exercises come in this order: {order}. Fine-tuning and training from "
-        "scratch have the same steps and rate.",
+        f"exercises, whichever were trained on. Exercises are added in this order: {order}. Fine-tuning and training "
+        "from scratch have the same steps and rate.",
         tables.markdown(
             [f"RMSE, mean of exercises ({unit})", *(f"{count}" for count in counts)],
             [[label, *(figure(one.rmse()) for one in each)] for label, each in labels.items()],
@@ -99,13 +99,13 @@ def _of(context: Context, exercises: Sequence[str], how: str) -> list[Job]:
 
 
 def _order(context: Context) -> list[str]:
-    """Return the second subject's exercises in an order of chance, the same each time."""
+    """Return the second subject's exercises in a random but reproducible order."""
     theirs = np.unique(context.windows.exercise[context.windows.subject == context.subjects[1]])
     return [str(name) for name in np.random.default_rng(0).permutation(theirs)]
 
 
 def _choices(context: Context) -> list[list[str]]:
-    """Return the exercises trained on, a growing number of them."""
+    """Return growing sets of exercises to train on."""
     order = _order(context)
     most = context.budget.most_counts or len(order)
     counts = np.unique(np.geomspace(1, len(order), min(most, len(order))).round().astype(int))

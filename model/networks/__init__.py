@@ -12,22 +12,22 @@ from dataset.support.errors import InputError
 from dataset.windows import Windows
 from model.networks.base import Network
 
-#: Names and what they are.
+#: Networks by name, with a description.
 NETWORKS = {
-    "mia": "root-centred joints and velocities, a learned subject, a small transformer",
-    "cnn-paper": "the paper's CNN as its first public code has it",
-    "transformer-paper": "the paper's transformer as its first public code has it",
+    "mia": "hip-centred joints and velocities, subject embedding, small transformer",
+    "cnn-paper": "the paper's CNN, as in its first public code",
+    "transformer-paper": "the paper's transformer, as in its first public code",
 }
 
 
 def check_name(name: str) -> None:
-    """Raise InputError where there is no network of that name."""
+    """Raise InputError if there is no network of that name."""
     if name not in NETWORKS:
-        raise InputError(f"no model {name!r}", f"there are: {', '.join(NETWORKS)}")
+        raise InputError(f"unknown model {name!r}", f"known: {', '.join(NETWORKS)}")
 
 
 def build(name: str, train: Windows) -> Network:
-    """Return an untrained network whose normalisation is taken from the training windows."""
+    """Return an untrained network with its normalisation computed from the training windows."""
     check_name(name)
     network: type[Network] = _network(name)
     return network.from_windows(train)

@@ -1,4 +1,4 @@
-"""The interface of a network, as training, evaluation and storage use it."""
+"""Interface of a network for training, evaluation and storage."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from dataset.windows import Windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a network is trained by default.
+    """Default training settings of a network.
 
     Attributes
     ----------
     learning_rate : float
-        The highest, where it changes.
+        The maximum, if the rate is not constant.
     one_cycle : bool
-        Rise and fall of the learning rate over the whole training; else it is constant.
+        One-cycle schedule of the learning rate over the whole training; else it is constant.
     batch : int
     weight_decay : float
     fewest_steps : int
-        Small sets are shown more often, until this many steps are done.
+        Least number of steps; small sets are repeated until it is reached.
     epochs : int
-        Epochs where the set is large enough for them to exceed ``fewest_steps``.
+        Epochs, if the set is large enough for them to exceed ``fewest_steps``.
     """
 
     learning_rate: float
@@ -49,7 +49,7 @@ class Network(nn.Module):
     ----------
     recipe : Recipe
     config : frozen dataclass
-        What builds the same shape again; all of it can be written as JSON.
+        Parameters of the network's shape, which can be stored as JSON.
 
     Shapes: B windows of a batch or N of a set, T frames, J joints of D coordinates, C channels.
     """
@@ -60,7 +60,7 @@ class Network(nn.Module):
     @classmethod
     @abstractmethod
     def from_windows(cls, train: Windows) -> Self:
-        """Return an untrained network whose normalisation is taken from the training windows."""
+        """Return an untrained network with its normalisation computed from the training windows."""
 
     @classmethod
     @abstractmethod
@@ -79,7 +79,7 @@ class Network(nn.Module):
 
     @abstractmethod
     def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
-        """Return the number under which the network knows each subject, shape (N,)."""
+        """Return the network's index of each subject, shape (N,)."""
 
     @abstractmethod
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
@@ -87,21 +87,21 @@ class Network(nn.Module):
 
     @abstractmethod
     def predict(self, x: Tensor, subject: Tensor) -> Tensor:
-        """Return sEMG in the channels' unit, shape (B, T, C), without gradient bookkeeping of its own."""
+        """Return sEMG in the channels' unit, shape (B, T, C); does not disable gradients itself."""
 
     @abstractmethod
     def embed(self, x: Tensor, subject: Tensor) -> Tensor:
         """Return the embedding of each window, the input of the last layer, shape (B, T, W)."""
 
     def start_at(self, emg: FloatArray) -> None:
-        """Start from predicting ``emg``, shape (C,), everywhere; those that standardise their targets do so already."""
+        """Initialise to predict ``emg``, shape (C,), everywhere; networks with standardised targets do so already."""
 
     def n_parameters(self) -> int:
-        """Return how many numbers are learned."""
+        """Return the number of trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
 
 def masked_mean_square(error: Tensor, valid: Tensor) -> Tensor:
-    """Return the mean of ``error**2`` over the valid values; 0 where there are none."""
+    """Return the mean of ``error**2`` over the valid values; 0 if there are none."""
     square = torch.where(valid, error, torch.zeros_like(error)).square()
     return square.sum() / valid.sum().clamp(min=1)

@@ -1,7 +1,7 @@
-"""The paper's CNN, as its first public code has it; fed and scaled like ``transformer-paper``.
+"""The paper's CNN, as in its first public code; inputs and targets as for ``transformer-paper``.
 
 Five convolutions over time, the first over all coordinates at once; batch normalisation after the first three, ReLU
-between. Batch 8. No learning rate of its own is published: the transformer's is taken, with its optimiser and target.
+between. Batch 8. Its learning rate is not published: the transformer's is used, with its optimiser and target.
 
 Source: Chiquier and Vondrick, "Muscles in Action", ICCV 2023, and the code of its first version.
 """
@@ -58,11 +58,11 @@ class CnnPaper(Network):
         return cls(PaperConfig(**config))
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
-        """Return x and y in parts of the picture, shape (N, T, 25, 2)."""
+        """Return x and y as fractions of the picture, shape (N, T, 25, 2)."""
         return picture_features(windows, self.config)
 
     def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
-        """Return zeros: the first version knows no subjects."""
+        """Return zeros: the first version has no subject input."""
         return np.zeros(len(subjects), dtype=np.int64)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class CnnPaper(Network):
         return x  # (B, 64, T)
 
     def start_at(self, emg: FloatArray) -> None:
-        """Start from predicting ``emg``, shape (C,), everywhere."""
+        """Initialise to predict ``emg``, shape (C,), everywhere."""
         start_layer_at(self.convolutions[-1], emg)  # type: ignore[arg-type]
 
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""The project's network: joints about the hip and their velocities, a learned subject, a small transformer.
+"""The project's network: hip-centred joints and velocities, a subject embedding, and a small transformer.
 
-Coordinates are standardised one by one and sEMG per subject and channel, so that neither a body's place in the room
-nor a person's skin takes up training. A subject not seen in training is ``unknown``: an entry that is learned too,
-since in training subjects are hidden at random.
+Coordinates are standardised one by one and sEMG per subject and channel, so that the network need not learn a body's
+position in the room or a person's skin impedance. A subject not seen in training is ``unknown``: this embedding is
+trained as well, by hiding the subject of random windows.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from model.networks.base import Network, Recipe, masked_mean_square
 UNKNOWN = 0  # index of the subject entry for people not seen in training
 HIDDEN_SUBJECTS = 0.1  # share of training windows whose subject is hidden
 VELOCITY_GAIN = 3.0  # brings standardised velocities at 10 Hz near the coordinates' own spread
-# Added to each coordinate's spread: joints near the hip hardly move, and what a pose network jitters by (torso lengths
-# in 2D, metres in 3D) must not be blown up to the size of a motion.
+# Added to each coordinate's standard deviation: joints near the hip hardly move, and the jitter of a pose network
+# (torso lengths in 2D, metres in 3D) must not be scaled up to the size of a motion.
 JITTER = {2: 0.04, 3: 0.02}
-NOISE = {2: 0.04, 3: 0.02}  # augmentation: of each joint, once per window and again per frame; units as above
-MOST_TURN_RAD = 0.3  # augmentation: about the vertical
+NOISE = {2: 0.04, 3: 0.02}  # augmentation: noise of each joint, per window and per frame; units as above
+MOST_TURN_RAD = 0.3  # augmentation: rotation about the vertical
 SCALE_SD = 0.05  # augmentation: size of the body
 SQUEEZE = (0.85, 1.0)  # augmentation of 2D keypoints: width as a turned body shows it
 
@@ -40,7 +40,7 @@ class MiaConfig:
     n_dims: int  # D: 2 (pixels) or 3 (metres)
     n_channels: int  # C
     length: int  # T, frames of a window
-    subjects: tuple[str, ...]  # those seen in training, entries 1 ... S; entry 0 is everybody else
+    subjects: tuple[str, ...]  # those seen in training, entries 1 ... S; entry 0 is for all others
     width: int = 96  # W
     n_layers: int = 3
     n_heads: int = 8
@@ -90,7 +90,7 @@ class MiaTransformer(Network):
         with torch.no_grad():
             network.x_mean.copy_(torch.from_numpy(_mean(x)))
             network.x_sd.copy_(torch.from_numpy(_sd(x, added=JITTER[n_dims])))
-            # A muscle that hardly works in one person must not become noise blown up to the size of a signal.
+            # The noise of a hardly active muscle must not be scaled up to the size of a signal.
             least = 0.03 * _sd(train.emg.reshape(-1, len(train.channels)), added=0.0)
             people = [np.ones(len(train), dtype=np.bool_), *(train.subject == name for name in subjects)]
             for i, mine in enumerate(people):
@@ -100,18 +100,18 @@ class MiaTransformer(Network):
         return network
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
-        """Return joints about the mid-hip, shape (N, T, 25, D); pixels in units of the body's own height."""
+        """Return joints relative to the mid-hip, shape (N, T, 25, D); pixels in units of the torso's length."""
         n_dims = self.config.n_dims
         if windows.keypoints.shape[-1] < n_dims or windows.length != self.config.length:
             raise InputError(
-                "the windows are not of the kind that the model was trained on",
+                "the windows differ from those that the model was trained on",
                 f"{windows.length} frames of {windows.keypoints.shape[-1]}D keypoints, "
                 f"trained on {self.config.length} frames of {n_dims}D",
             )
         if windows.keypoints.shape[-1] == n_dims:
             x = windows.keypoints - windows.keypoints[:, :, JOINT["mid_hip"], None]
         else:
-            raise InputError("the sessions have 3D keypoints", "the model was trained on 2D keypoints alone")
+            raise InputError("the sessions have 3D keypoints", "the model was trained on 2D keypoints")
         if n_dims == 2:
             x = x / _body_size(x)[:, None, None, None]
         return np.asarray(x, dtype=np.float32)
@@ -151,7 +151,7 @@ class MiaTransformer(Network):
 
 
 def augmented(x: Tensor, *, noise_sd: float) -> Tensor:
-    """Return bodies turned about the vertical and scaled, each window by its own draw, with noise on their joints."""
+    """Return augmented bodies: rotated about the vertical and scaled per window, with noise on the joints."""
     n = len(x)
     x = x + noise_sd * torch.randn_like(x) + noise_sd * torch.randn_like(x[:, :1])
     size = 1.0 + SCALE_SD * torch.randn(n, 1, 1, device=x.device)
@@ -177,13 +177,13 @@ def _body_size(x: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _mean(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return the mean over rows, 0 for a column that has no value."""
+    """Return the mean over rows, 0 for a column without values."""
     count = np.isfinite(values).sum(0)
     return np.asarray(np.nansum(values, axis=0, dtype=np.float64) / np.maximum(count, 1), dtype=np.float32)
 
 
 def _sd(values: NDArray[np.floating], *, added: float | NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the standard deviation over rows plus ``added``; 1 for a column that has no value or no spread."""
+    """Return the standard deviation over rows plus ``added``; 1 for a column without values or variance."""
     count = np.isfinite(values).sum(0)
     square = np.nansum((values - _mean(values)) ** 2, axis=0, dtype=np.float64)
     sd = np.sqrt(square / np.maximum(count, 1)) + added

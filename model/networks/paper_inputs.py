@@ -1,8 +1,8 @@
-"""Inputs and targets of the paper's networks: keypoints in parts of the picture, sEMG in hundreds of counts.
+"""Inputs and targets of the paper's networks: keypoints as fractions of the picture, sEMG in hundreds of counts.
 
-25 two-dimensional keypoints, x divided by the picture's width and y by its height. Sessions without 2D keypoints (the
-published windows) give x and y of the 3D joints, in metres from the mid-hip, as ``0.5 + 0.5 * xy``: a picture two
-metres wide and high, the hip at its centre. A missing keypoint is 0, as a detector gives it.
+25 two-dimensional keypoints, x divided by the picture's width and y by its height. For sessions without 2D keypoints
+(the published windows), x and y of the 3D joints, in metres from the mid-hip, are used as ``0.5 + 0.5 * xy``: a picture
+two metres wide and high with the hip at its centre. A missing keypoint is 0, as given by a detector.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def paper_config(train: Windows, name: str) -> PaperConfig:
 
 
 def picture_source(train: Windows, name: str) -> str:
-    """Return what a network called ``name`` takes: ``image``, or ``3d`` where there are no 2D keypoints.
+    """Return the input source of a network called ``name``: ``image``, or ``3d`` without 2D keypoints.
 
     Raises
     ------
@@ -59,24 +59,24 @@ def picture_source(train: Windows, name: str) -> str:
 
 
 def start_layer_at(layer: nn.Linear | nn.Conv1d, emg: FloatArray) -> None:
-    """Set a last layer so that it predicts ``emg``, shape (C,), in counts, whatever its input."""
+    """Set a last layer so that it predicts ``emg``, shape (C,), in counts, for any input."""
     if layer.bias is None:
-        raise InputError("a layer without offsets cannot predict a constant")
+        raise InputError("a layer without a bias cannot predict a constant")
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.copy_(torch.from_numpy(emg / COUNTS_PER_UNIT))
 
 
 def picture_features(windows: Windows, config: PaperConfig) -> NDArray[np.float32]:
-    """Return x and y in parts of the picture, shape (N, T, 25, 2).
+    """Return x and y as fractions of the picture, shape (N, T, 25, 2).
 
     Raises
     ------
     InputError
-        The windows have another length, or not the keypoints of the network.
+        The windows have another length or other keypoints than the network.
     """
     if windows.length != config.length:
-        raise InputError("windows of another length", f"{windows.length}, trained on {config.length}")
+        raise InputError("the windows have another length", f"{windows.length} frames, trained on {config.length}")
     if config.source == "image":
         if windows.image_xy is None:
             raise InputError("the sessions have no 2D keypoints", "the model was trained on them")

@@ -1,4 +1,4 @@
-"""The paper's transformer, as its first public code has it; its faults are kept, so that it can be compared with.
+"""The paper's transformer, as in its first public code, including its faults, for comparison.
 
 One temporal convolution over all coordinates at once, fixed sinusoidal positions, a post-norm encoder, one linear layer
 and a ReLU. Constant learning rate 5e-6, counts / 100 as target.
@@ -64,11 +64,11 @@ class TransformerPaper(Network):
         return cls(PaperConfig(**config))
 
     def features(self, windows: Windows) -> NDArray[np.float32]:
-        """Return x and y in parts of the picture, shape (N, T, 25, 2)."""
+        """Return x and y as fractions of the picture, shape (N, T, 25, 2)."""
         return picture_features(windows, self.config)
 
     def subject_index(self, subjects: Sequence[str]) -> NDArray[np.int64]:
-        """Return zeros: the first version knows no subjects."""
+        """Return zeros: the first version has no subject input."""
         return np.zeros(len(subjects), dtype=np.int64)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class TransformerPaper(Network):
 
     def _encoded(self, x: Tensor) -> Tensor:
         x = x.flatten(2).transpose(1, 2)  # (B, 50, T)
-        # Over all coordinates at once, a two-dimensional kernel of 50 x 9 has one place to be: one dimension is left.
+        # A 50 x 9 kernel over all 50 coordinates has one vertical position, so this is a one-dimensional convolution.
         x = functional.conv1d(x, self.convolution.weight[:, 0], self.convolution.bias, padding=4)  # (B, 128, T)
         x = x.transpose(1, 2)  # (B, T, 128), no activation
         x = dropout(x + self.positions, DROPOUT, training=self.training)  # (B, T, 128)
@@ -90,7 +90,7 @@ class TransformerPaper(Network):
         return x
 
     def _encode(self, x: Tensor, layer: Any) -> Tensor:
-        """Return ``x`` after one post-norm layer: what ``layer`` would give, without what it spends on dropout."""
+        """Return ``x`` after one post-norm layer: as ``layer``, with faster dropout."""
         p = DROPOUT if self.training else 0.0
         attended = dropout(self._attend(x, layer.self_attn, p), p, training=self.training)
         x = layer.norm1(x + attended)
@@ -107,7 +107,7 @@ class TransformerPaper(Network):
         return out
 
     def start_at(self, emg: FloatArray) -> None:
-        """Start from predicting ``emg``, shape (C,), everywhere."""
+        """Initialise to predict ``emg``, shape (C,), everywhere."""
         start_layer_at(self.head, emg)
 
     def loss(self, x: Tensor, subject: Tensor, emg: Tensor, valid: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ class TransformerPaper(Network):
 
 
 def _sinusoids(length: int, width: int) -> Tensor:
-    """Return the positions of Vaswani et al. (2017), shape (length, width): sines and cosines in turn."""
+    """Return the positional encoding of Vaswani et al. (2017), shape (length, width): alternating sines and cosines."""
     t = torch.arange(length, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10000.0) / width))
     table = torch.zeros(length, width)

@@ -1,4 +1,4 @@
-"""Training a network: the loop, its state, resuming, the optimiser.
+"""Training of networks: loop, state, resuming, optimiser.
 
 May import `model.networks`.
 """

@@ -1,4 +1,4 @@
-"""Training by AdamW on windows: seeded, on the GPU where there is one, and resumable bit for bit."""
+"""Training with AdamW on windows: seeded, on the GPU if there is one, and resumable bit for bit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from model.training.optimiser import adamw, one_cycle
 from model.training.state import State
 
 _PREDICTION_BATCH = 512
-#: Threads of a step wait for one another: with as many as cores, another busy program makes a training many times
-#: longer, and these networks gain little from the last ones.
+#: Threads of a step wait for one another: with one per core, another busy program slows a training many times, and
+#: these networks gain little from the last threads.
 _CORES_A_THREAD = 2
 #: Seconds between two copies of an unfinished training on the disk.
 SAVE_EVERY_S = 20.0
@@ -33,21 +33,21 @@ SAVE_EVERY_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """How a network is trained.
+    """Settings of one training.
 
     Attributes
     ----------
     steps : int
     seed : int
-        Of the order and of everything drawn in training; not of the first weights.
+        Seed of the order and of all draws in training; not of the initial weights.
     recipe : Recipe or None
-        None: the network's own; of it the batch, the learning rate and the weight decay are used.
+        None: the network's own; its batch, learning rate and weight decay are used.
     checks : int
-        States that are judged by the validation part, evenly spaced.
+        Number of evenly spaced checks on the validation part.
     save_every_s : float
         Seconds between two copies of an unfinished training.
     bfloat16 : bool or None
-        Mixed precision; None: on a GPU alone, where it pays.
+        Mixed precision; None: only on a GPU, where it is faster.
     """
 
     steps: int
@@ -60,24 +60,24 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """A trained network and what it took.
+    """A trained network, and the course and cost of its training.
 
     Attributes
     ----------
     network : Network
         On the CPU, in evaluation mode.
     epochs : int
-        Times that the training windows were shown, begun ones included.
+        Number of passes over the training windows, including a started one.
     steps : int
     seconds : float
-        In this process; of a resumed training only the last part.
+        Time in this process; for a resumed training only the last part.
     device : str
     losses : tuple of float
         Mean training loss of each epoch.
     checks : tuple of (int, float)
-        Step, and RMSE of the validation part after it, where there is one.
+        Step, and RMSE on the validation part after it, if there is one.
     best_step : int
-        Step whose weights were kept: the best check's, or the last.
+        Step whose weights were kept: that of the best check, or the last.
     """
 
     network: Network
@@ -91,10 +91,10 @@ class Training:
 
 
 def planned_epochs(network: Network, n_windows: int, epochs: int | None) -> int:
-    """Return how often the training windows will be shown."""
+    """Return the number of passes over the training windows."""
     if epochs is not None:
         if epochs < 1:
-            raise InputError("a training has at least one epoch", f"{epochs} were asked for")
+            raise InputError("a training needs at least one epoch", f"{epochs} were requested")
         return epochs
     steps = math.ceil(n_windows / network.recipe.batch)
     return max(network.recipe.epochs, math.ceil(network.recipe.fewest_steps / steps))
@@ -108,21 +108,21 @@ def train(
     epochs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Training:
-    """Train the network called ``name`` on all of ``windows``.
+    """Train the network called ``name`` on all of ``windows`` with AdamW.
 
-    No checkpoint is chosen: the weights of the last step are kept, so that no window needs to be held back for a
-    choice. The same seed on the same machine gives the same weights.
+    No checkpoint is selected: the weights of the last step are kept, so no window needs to be held out for selection.
+    The same seed on the same machine gives the same weights.
 
     Parameters
     ----------
     name : str
         One of :data:`model.networks.NETWORKS`.
     windows : Windows
-        The training part alone.
+        Only the training part.
     epochs : int, optional
         By default the network's recipe.
     progress : callable, optional
-        Called with the epochs done and their number, before the first and after each.
+        Called with the epochs done and their total, before the first and after each.
     """
     torch.manual_seed(seed)
     network = networks.build(name, windows)
@@ -148,21 +148,21 @@ def train_steps(
     saved: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Training:
-    """Train ``network`` for a number of steps.
+    """Train ``network`` for a number of steps with AdamW.
 
     Parameters
     ----------
     network : Network
         Changed in place.
     windows : Windows
-        The training part alone.
+        Only the training part.
     settings : TrainingSettings
     validation : Windows, optional
-        Windows that are neither trained on nor tested with: of the states checked on them the one with the least RMSE
-        is kept. Without, the last.
+        Windows used neither for training nor for testing: the weights with the lowest RMSE on them are kept. Without
+        them, the last weights are kept.
     saved : Path, optional
-        File to keep an unfinished training in. Where it exists the training resumes from it, and ends with the same
-        weights, bit for bit, as one that was never interrupted; at the end it is removed.
+        File that stores an unfinished training. If it exists, the training resumes from it and ends with the same
+        weights, bit for bit, as an uninterrupted one; at the end it is removed.
     progress : callable, optional
         Called with the steps done, after each.
     """
@@ -233,7 +233,7 @@ def embed(network: Network, windows: Windows) -> NDArray[np.float32]:
 
 
 def with_rate(recipe: Recipe, learning_rate: float | None, batch: int | None = None) -> Recipe:
-    """Return a recipe with another learning rate or batch."""
+    """Return a recipe with another learning rate or batch size."""
     return replace(recipe, learning_rate=learning_rate or recipe.learning_rate, batch=batch or recipe.batch)
 
 
@@ -262,7 +262,7 @@ def _tensors(network: Network, windows: Windows) -> tuple[Tensor, Tensor, Tensor
 
 
 def _check(network: Network, validation: Windows, state: State) -> None:
-    """Judge the network on the validation part, and keep a copy of it where it is the best so far."""
+    """Evaluate the network on the validation part, and keep a copy of its weights if it is the best so far."""
     with np.errstate(invalid="ignore"):
         error = (predict(network, validation) - validation.emg)[validation.valid]
     network.train()
@@ -274,5 +274,5 @@ def _check(network: Network, validation: Windows, state: State) -> None:
 
 
 def _precision(device: torch.device, mixed: bool) -> AbstractContextManager[None]:
-    """Return the context in which a loss is computed: products in bfloat16, sums in float32, where asked for."""
+    """Return the context for computing a loss: with mixed precision, products in bfloat16 and sums in float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed)

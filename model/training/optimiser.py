@@ -1,4 +1,4 @@
-"""The optimiser of every training, AdamW in one pass over the parameters, and its one-cycle learning rate."""
+"""The optimiser of every training: fused AdamW with a one-cycle learning rate."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 
 def adamw(network: nn.Module, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """Return AdamW over the network's parameters; the fused form is the same arithmetic at a sixth of the time."""
+    """Return AdamW over the network's parameters; the fused form does the same arithmetic in a sixth of the time."""
     return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
 
 
 def one_cycle(optimiser: torch.optim.AdamW, learning_rate: float, *, steps: int, done: int) -> OneCycleLR:
-    """Return a one-cycle schedule up to ``learning_rate`` and down again, that stands after ``done`` of its steps.
+    """Return a one-cycle schedule with the maximum ``learning_rate``, advanced to ``done`` of its steps.
 
-    Where steps are done already, ``optimiser`` is one that was loaded with what an earlier schedule put into it.
+    If steps were done already, ``optimiser`` must have been loaded with the state from the earlier schedule.
     """
     return OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, last_epoch=done - 1)

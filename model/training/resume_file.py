@@ -1,4 +1,4 @@
-"""An unfinished training on the disk: weights, optimiser, random states, losses and checks, as safetensors."""
+"""File of an unfinished training: weights, optimiser, random states, losses and checks, as safetensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from model.training.state import State
 
 
 def save(path: Path, network: Network, optimiser: torch.optim.AdamW, state: State) -> None:
-    """Write everything that the rest of the training depends on, whole or not at all."""
+    """Write everything that the rest of the training depends on, atomically."""
     kept = optimiser.state_dict()
     tensors: dict[str, Tensor] = {f"network/{key}": value for key, value in network.state_dict().items()}
     tensors |= {f"best/{key}": value for key, value in state.best.items()}
@@ -42,12 +42,12 @@ def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
     Raises
     ------
     InputError
-        The file is damaged, or of another network.
+        The file is damaged, or belongs to another network.
     """
     try:
         with safe_open(own_file(path.parent, path.name), "pt") as file:
             words: dict[str, Any] = json.loads((file.metadata() or {})["state"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a mapping
         network.load_state_dict(_under("network/", tensors))
         kept = optimiser.state_dict()
         (group,) = kept["param_groups"]
@@ -63,14 +63,14 @@ def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
             best=_under("best/", tensors),
         )  # fmt: skip
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} cannot be resumed from", str(error), "delete it, and train from the start") from error
+        raise InputError(f"{path} cannot be read", str(error), "delete it and train from the start") from error
     torch.set_rng_state(tensors["random/cpu"])
     if torch.cuda.is_available() and "random/cuda" in tensors:
         torch.cuda.set_rng_state(tensors["random/cuda"])
     return state
 
 
-#: What a schedule changes in the optimiser.
+#: Entries of the optimiser that a schedule changes.
 _CHANGES = ("lr", "betas", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "max_beta1")
 
 

@@ -1,4 +1,4 @@
-"""Progress of a training: with the network and the optimiser, all that the rest of it depends on."""
+"""Progress of a training: together with network and optimiser, everything that the rest of it depends on."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ClockMap:
     def independent(
         cls, *, offset_s: float, rate: float, reference_s: float, offset_sd_s: float, rate_sd: float
     ) -> Self:
-        """Return a map whose value at ``reference_s`` and rate err independently."""
+        """Return a map whose errors of value at ``reference_s`` and of rate are independent."""
         covariance = np.diag([offset_sd_s**2, rate_sd**2])
         return cls(offset_s=offset_s, rate=rate, reference_s=reference_s, covariance=covariance)
 
@@ -66,7 +66,7 @@ class ClockMap:
         return np.asarray(Z95 * np.sqrt(np.maximum(variance, 0.0)))
 
     def inverse(self) -> ClockMap:
-        """Return the map the other way, to first order in its errors."""
+        """Return the inverse map, to first order in its errors."""
         scale = 1 + self.rate
         # A map that is too late by e gives a source time that is too early by e / scale.
         turn = np.diag([-1 / scale, -1 / scale**2])
@@ -78,7 +78,7 @@ class ClockMap:
         )
 
     def after(self, first: ClockMap) -> ClockMap:
-        """Return this map of what ``first`` gives, the errors of the two independent."""
+        """Return this map applied after ``first``, with independent errors of the two."""
         scale = 1 + self.rate
         lever_s = float(first(first.reference_s)) - self.reference_s
         reach = np.array([[1.0, lever_s], [0.0, 1 + first.rate]])
@@ -90,7 +90,7 @@ class ClockMap:
         )
 
     def decorrelated(self) -> ClockMap:
-        """Return the same map with the reference where its value and its rate err independently."""
+        """Return the same map with its reference where the errors of value and rate are independent."""
         cross, of_rate = float(self.covariance[0, 1]), float(self.covariance[1, 1])
         if not of_rate > 0:
             return self

@@ -1,4 +1,4 @@
-"""A video without a flash: claps and stomps alone tie it to the sensors, up to the sensors' own delay."""
+"""Video map without flashes: contacts in the sound matched with sEMG bursts, known up to the sensors' own delay."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from sync.recording_types import CONTACT_KINDS, SensorRecord
 from sync.robust import mad_sd
 
 _STEP_S = 0.02
-#: Bursts of a 10 Hz level are found to a value's interval or so.
+#: Bursts in a 10 Hz level are located to about one sampling interval.
 _TOLERANCE_S = 0.09
 _RATE_SD = 50e-6
 
 
 def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord]) -> tuple[Pairing, ClockMap | None]:
-    """Return the pairing of contacts with bursts, and the video's map from it; None where it was refused.
+    """Match contacts with sEMG bursts; return the pairing and the video's map, None where the pairing was refused.
 
     Parameters
     ----------
     contacts : tuple of Contact
         On the file's clock.
     data : mapping of str to SensorRecord
-        On the host's.
+        On the host's clock.
 
     Notes
     -----
-    The map is the one under which the sensors' responses come, in the median, when their model's prior delay and
-    the prior of the burst say; the error of those priors is one constant, and in the interval.
+    Under the map, the median response of the sensors equals the prior delay of their model plus the prior of the
+    burst. The error of those priors is one constant, and is included in the interval.
     """
     best: tuple[Pairing, ContactKind, FloatArray] | None = None
     for kind in CONTACT_KINDS:
@@ -49,7 +49,7 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord]
         if best is None or (pairing.accepted, pairing.n_matched) > (best[0].accepted, best[0].n_matched):
             best = (pairing, kind, bursts)
     if best is None or not best[0].accepted:
-        refused = best[0] if best else Pairing(accepted=False, reason="no clap or stomp was heard")
+        refused = best[0] if best else Pairing(accepted=False, reason="no clap or stomp was detected")
         return refused, None
     pairing, kind, bursts = best
     heard = np.array([c.time_s for c in contacts if c.kind == kind])[pairing.pairs[:, 1]]
@@ -59,7 +59,7 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord]
     ridge = (_TOLERANCE_S / 3) ** 2 / _RATE_SD**2
     rate = float(np.sum(x * (bursts - heard))) / (float(np.sum(x**2)) + ridge)
     offset = float(np.median(bursts - heard - rate * x)) - rate * middle
-    # Bursts were dated at their sensors' arrival; the fit of shapes dates them far better.
+    # Bursts were located by their values' arrivals; fitting burst templates is much more precise.
     responses = measure_responses(ClockMap(offset_s=offset, rate=rate)(heard), levels_of_limb(data, kind))
     late = [
         r.response_s - data[n].profile.delay.prior_s - BURST[kind].value_s
@@ -79,7 +79,7 @@ def fit_contacts(contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord]
 
 
 def without_rate(line: ClockMap) -> ClockMap:
-    """Return the line as known before its contacts told the rate, for a fit that uses their answers itself."""
+    """Return the map as known before contacts measured its rate, for a fit that uses the responses itself."""
     height_s = float(line(line.reference_s))
     return ClockMap.independent(
         offset_s=height_s - line.reference_s,
@@ -91,7 +91,7 @@ def without_rate(line: ClockMap) -> ClockMap:
 
 
 def _bursts(data: Mapping[str, SensorRecord]) -> FloatArray:
-    """Return the times at which the limb's sensors rise together."""
+    """Return the times at which the sensors of a limb rise together."""
     levels = [level_of(*d.level) for d in data.values() if len(d.samples.value) > 20]
     if not levels:
         return np.zeros(0)

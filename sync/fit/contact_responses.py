@@ -1,4 +1,4 @@
-"""Sensors' responses to claps and stomps: measured, compared within a model, and trusted or refused."""
+"""Sensors' responses to claps and stomps: measured, compared between sensors of a model, and accepted or refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from sync.fit.match import MIN_MARGIN, MIN_MATCH_RATE
 from sync.fit.priors import BURST
 from sync.recording_types import CONTACT_KINDS, SensorRecord
 
-#: Answers this many standard deviations of their model's delay from those of at least so many alike are another's.
+#: Responses this many standard deviations of the model's delay from those of at least this many sensors of the same
+#: model are taken for a wrong pairing.
 _OUTLYING_SD, _SIBLINGS = 3.0, 3
 
 
@@ -32,11 +33,11 @@ class Contacts:
     pts_s : ndarray, shape (E,)
         Its sound on the file's clock.
     index : ndarray of int64, shape (E,)
-        Its number among all that was heard.
+        Its number among all detected sounds.
     ci95_s : float
-        Half-width of what all of them share: the sound's map.
+        Half-width of their common error: that of the sound's map.
     n_made : int
-        How many were made, as far as one knows: those asked for, or those heard where they are more.
+        Estimated number of contacts made: those cued, or those detected where these are more.
     """
 
     host_s: FloatArray
@@ -46,7 +47,7 @@ class Contacts:
     n_made: int = 0
 
     def refined(self, joint: JointFit) -> Contacts:
-        """Return them at the times that the final maps give."""
+        """Return the contacts at their times under the final maps."""
         if joint.sound is None:
             return self
         width_s = float(joint.sound.half_width_s(self.pts_s).max())
@@ -56,10 +57,10 @@ class Contacts:
 def measure_limbs(
     data: Mapping[str, SensorRecord], contacts: Mapping[ContactKind, Contacts]
 ) -> dict[str, tuple[ContactKind, Response]]:
-    """Return for each channel which kind of contact it answers and how.
+    """Return for each channel the kind of contact it responds to, and its response by template matching.
 
-    Arms answer claps and legs stomps; a channel on another place is tried with both. Responses that no sensor of their
-    model can have are marked.
+    Arms respond to claps and legs to stomps; channels elsewhere are tried with both. Responses that a sensor of the
+    model cannot have are marked as outliers.
     """
     results: dict[str, tuple[ContactKind, Response]] = {}
     for kind, heard in contacts.items():
@@ -73,7 +74,7 @@ def measure_limbs(
 
 
 def levels_of_limb(data: Mapping[str, SensorRecord], kind: ContactKind) -> Mapping[str, tuple[FloatArray, FloatArray]]:
-    """Return de-jittered arrivals and values of the sensors that may answer a kind of contact, made on demand."""
+    """Return de-jittered arrivals and values of the sensors that may respond to a kind of contact, read on demand."""
     limb = [n for n, d in data.items() if d.responds_to(kind) and len(d.samples.value)]
     return OnDemand(limb, lambda name: data[name].level)
 
@@ -83,7 +84,7 @@ def trusted_answers(
     responses: Mapping[str, tuple[ContactKind, Response]],
     contacts: Mapping[ContactKind, Contacts],
 ) -> dict[str, ResponseLatencies]:
-    """Return what the joint fit may use: the answers of each sensor whose response can be trusted."""
+    """Return the response latencies for the joint fit: those of each sensor whose response was accepted."""
     answers: dict[str, ResponseLatencies] = {}
     for name, (kind, response) in responses.items():
         if why_unusable(response) or kind not in contacts:
@@ -107,9 +108,9 @@ def trusted_answers(
 def reject_outliers(
     data: Mapping[str, SensorRecord], responses: Mapping[str, tuple[ContactKind, Response]]
 ) -> dict[str, tuple[ContactKind, Response]]:
-    """Return the responses with those marked that no sensor of their model can have beside its siblings' of one limb.
+    """Mark responses that differ too much from those of the same model on the same limb, or from the model's prior.
 
-    A pairing of answers with the wrong contacts is wrong by the time between contacts, and its residuals are small.
+    Matching responses with the wrong contacts gives an error of the time between contacts, but small residuals.
     """
     groups: dict[tuple[ContactKind, str], list[str]] = {}
     for name, (kind, response) in responses.items():
@@ -128,8 +129,8 @@ def reject_outliers(
             allowed = _OUTLYING_SD * math.hypot(prior.prior_sd_s, BURST[kind].sd_s if alone else 0.0)
             off = response.response_s - usual
             if abs(off) > allowed:
-                beside = "what its model has" if alone else "its siblings'"
-                why = f"its answers lie {1e3 * off:+.0f} ms from {beside} (allowed {1e3 * allowed:.0f} ms)"
+                beside = "the delay expected of its model" if alone else "those of similar sensors"
+                why = f"its responses differ by {1e3 * off:+.0f} ms from {beside} (limit {1e3 * allowed:.0f} ms)"
                 result[name] = (kind, replace(response, disowned=why))
     return result
 
@@ -139,15 +140,17 @@ def why_unusable(response: Response) -> str:
     if response.disowned:
         return response.disowned
     if response.n_contacts == 0:
-        return f"no clap or stomp fell where it delivered values ({MIN_RESPONSES} are needed)"
+        return f"no clap or stomp occurred while its values arrived ({MIN_RESPONSES} are needed)"
     if len(response.latency_s) < MIN_RESPONSES or not math.isfinite(response.response_s):
-        return f"it answered {len(response.latency_s)} of {response.n_contacts} contacts; {MIN_RESPONSES} are needed"
+        return (
+            f"it responded to {len(response.latency_s)} of {response.n_contacts} contacts ({MIN_RESPONSES} are needed)"
+        )
     rate = len(response.latency_s) / response.n_contacts
     if rate < MIN_MATCH_RATE:
-        return f"it answered only {len(response.latency_s)} of {response.n_contacts} contacts (half are needed)"
+        return f"it responded to only {len(response.latency_s)} of {response.n_contacts} contacts (half are needed)"
     if response.ambiguity_margin < MIN_MARGIN:
         return (
-            f"its answers fit the contacts at another time nearly as well (margin {response.ambiguity_margin:.2f}, "
-            f"needed {MIN_MARGIN:.2f})"
+            "its responses match the contacts nearly as well at another offset (margin "
+            f"{response.ambiguity_margin:.2f}, {MIN_MARGIN:.2f} is needed)"
         )
     return ""

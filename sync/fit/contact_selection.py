@@ -1,9 +1,8 @@
-"""Which of the sounds heard are the contacts that count: by the cues given, and by the sensors that answer them.
+"""Selection of contacts among the detected sounds, by the cues given and by the sensors' responses.
 
-A room is full of sounds that begin like a clap. Where cues were given, a contact follows its cue; a clap too many is
-known by sensors that answer it as they answer those, and so is one that sounded like a snap or a door. Where no cue
-was given, the limb's sensors tell alone: they answer contacts, all at one delay, and do not answer a consonant or a
-cup set down.
+Many sounds in a room begin like a clap. With cues, a contact follows its cue; an additional clap, or one classified as
+a snap or a door, is recognised by sensors that respond to it as they respond to the others. Without cues, the limb's
+sensors alone decide: they respond to contacts, all at one delay, and not to a consonant or a cup put down.
 """
 
 from __future__ import annotations
@@ -21,30 +20,30 @@ from sync.fit.contact_responses import Contacts
 from sync.fit.sound_fit import SoundFit
 from sync.recording_types import CONTACT_KINDS, Recording, SensorRecord
 
-#: Room for reaction: a contact answers the last cue given before it, within these times after the cue.
+#: Reaction time: a contact belongs to the last cue before it, if it follows within these times.
 _REACTION_S = (-0.3, 1.4)
-#: Delays at which an answer is looked for, and how much of the limb's values one must explain.
+#: Delays at which a response is searched, and the share of the limb's variance that it must explain.
 _DELAYS_S = np.arange(-0.2, 0.6, 0.03)
 _ANSWERED = 0.45
-#: The same where nobody asked for the contact: movement is about; where one was asked for and none was heard;
-#: and as part of what is usual for those that count already.
+#: The same share for a contact without a cue, which may be movement; for a cue without a detected contact; and
+#: relative to the usual share of the contacts already selected.
 _ANSWERED_UNASKED = 0.6
 _ANSWERED_EXPECTED = 0.3
 _AS_USUAL = 0.75
 _LEAST = 3
-#: What a contact of each kind is taken for where its sound alone cannot tell.
+#: Kinds that the sound of each contact may be classified as.
 _ALIKE = {ContactKind.CLAP: ContactKind.SNAP, ContactKind.STOMP: ContactKind.DOOR}
-#: A sound dated worse than this is two sounds in one, and its onset is the other's.
+#: A sound with a wider onset interval than this is two sounds in one, and its onset may belong to the other.
 _SHARP_S = 0.005
-#: Hands and heels do not meet twice within this.
+#: Shortest time between two contacts of hands or heels.
 _APART_S = 0.2
-#: Contacts of one train are about equally loud; what is this much softer is another sound.
+#: Contacts of one sequence are about equally loud; a sound softer by more than this is something else.
 _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
 
 
 def choose_contacts(recording: Recording, sound: SoundFit | None) -> dict[ContactKind, Contacts]:
-    """Return the claps and stomps that count, on the host clock; none where nothing ties the sound to it."""
+    """Return the selected claps and stomps on the host clock; none where the sound has no map onto it."""
     if recording.video is None or sound is None:
         return {}
     contacts, sensors = recording.video.contacts, recording.sensors
@@ -72,12 +71,12 @@ def choose_contacts(recording: Recording, sound: SoundFit | None) -> dict[Contac
 
 
 def answered_cues(cue_s: FloatArray, kind: ContactKind, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:
-    """Return the contacts that answer cues: at most one a cue, of the cue's kind where there is one.
+    """Return the contacts that follow cues: at most one per cue, of the cue's kind where there is one.
 
     Parameters
     ----------
     cue_s : ndarray, shape (N,)
-        Host times at which ``kind`` was asked for.
+        Host times of the cues for ``kind``.
     kind : ContactKind
         A clap or a stomp.
     contacts : tuple of Contact
@@ -93,7 +92,7 @@ def answered_cues(cue_s: FloatArray, kind: ContactKind, contacts: tuple[Contact,
 
 
 def _windows(cue_s: FloatArray) -> list[tuple[float, float]]:
-    """Return the time in which a contact answers each cue."""
+    """Return the time window of the contact for each cue."""
     following = [*cue_s[1:].tolist(), math.inf][: len(cue_s)]
     return [
         (cue + _REACTION_S[0], min(cue + _REACTION_S[1], after - 0.05))
@@ -104,9 +103,9 @@ def _windows(cue_s: FloatArray) -> list[tuple[float, float]]:
 def answered_by_sensors(
     kind: ContactKind, contacts: tuple[Contact, ...], host_s: FloatArray, data: Mapping[str, SensorRecord]
 ) -> list[int]:
-    """Return the contacts of a kind that the limb's sensors answer at one common delay.
+    """Return the contacts of a kind to which the limb's sensors respond at one common delay.
 
-    Where hardly any is answered all are returned: then it is for the sensors' own verdicts to say so.
+    If the sensors respond to hardly any, all are returned, and the sensors' own verdicts report it.
     """
     candidates = [j for j, c in enumerate(contacts) if c.kind == kind]
     if not candidates:
@@ -129,19 +128,19 @@ def emg_confirmed_contacts(
     host_s: FloatArray,
     data: Mapping[str, SensorRecord],
 ) -> list[int]:
-    """Return further contacts that the limb's sensors answer as they answer those known.
+    """Return further contacts to which the limb's sensors respond as they do to the known ones.
 
-    They are the ones that no cue asked for, and the ones that sounded like a snap or a door. Where such a sound
-    answers a cue that nothing else answers it was expected, and counts sooner.
+    These are contacts without a cue, and contacts classified as a snap or a door. For a sound that follows a cue
+    without another contact the threshold is lower, because a contact was expected there.
 
     Parameters
     ----------
     kind : ContactKind
         A clap or a stomp.
     cue_s : ndarray, shape (N,)
-        Host times at which ``kind`` was asked for.
+        Host times of the cues for ``kind``.
     known : list of int
-        The contacts that count already.
+        The contacts already selected.
     contacts : tuple of Contact
     host_s : ndarray
         Host time of each contact.
@@ -161,11 +160,11 @@ def emg_confirmed_contacts(
     usual = _usual_delay(pooled[: len(known)])
     shares = pooled[:, usual].max(axis=1)
     if np.count_nonzero(shares[: len(known)] > _ANSWERED_EXPECTED) < _LEAST:
-        return []  # nobody knows how this limb answers
+        return []  # this limb's response is not known
     typical = float(np.median(shares[: len(known)]))
     share = dict(zip(others, shares[len(known) :].tolist(), strict=True))
     windows, found = _windows(cue_s), list[int]()
-    # Best first, so that of two sounds that answer one cue the better answered counts.
+    # Best first, so that of two sounds for one cue the one with the clearer response is selected.
     for j in sorted(share, key=lambda j: -share[j]):
         counted = known + found
         expected = _n_answered(windows, host_s[[*counted, j]]) > _n_answered(windows, host_s[counted])
@@ -180,7 +179,7 @@ def _apart(at_s: float, others_s: FloatArray) -> bool:
 
 
 def _n_answered(windows: list[tuple[float, float]], at_s: FloatArray) -> int:
-    """Return how many cues are answered where each contact answers one: windows overlap where cues are close."""
+    """Return how many cues have a contact if each contact belongs to one cue: windows of close cues overlap."""
     left = sorted(at_s.tolist())
     n = 0
     for low, high in windows:
@@ -192,17 +191,17 @@ def _n_answered(windows: list[tuple[float, float]], at_s: FloatArray) -> int:
 
 
 def _explained_by_answers(kind: ContactKind, at: FloatArray, data: Mapping[str, SensorRecord]) -> FloatArray | None:
-    """Return how much of the limb's values an answer at each delay explains, shape (E, D); None without a limb."""
+    """Return the share of the limb's variance explained by a response at each delay, shape (E, D); None without one."""
     limb = [d for d in data.values() if d.responds_to(kind) and len(d.samples.value) > 20]
     if not limb:
         return None
     shares = np.array([explained_alone(at, level_of(*d.level), _DELAYS_S) for d in limb])
     known = np.isfinite(shares)
-    # The mean over the limb's sensors; those that never answer weigh as little here as there are few of them.
+    # The mean over the limb's sensors: the few that never respond have little weight.
     return np.asarray(np.where(known, shares, 0.0).sum(axis=0) / np.maximum(1, known.sum(axis=0)))
 
 
 def _usual_delay(pooled: FloatArray) -> slice:
-    """Return which delays lie about the one at which most contacts are answered."""
+    """Return which delays are near the one at which the sensors respond to most contacts."""
     best = int(np.argmax(np.clip(pooled - 0.5 * _ANSWERED, 0.0, None).sum(axis=0)))
     return slice(max(0, best - 2), best + 3)

@@ -1,7 +1,7 @@
-"""The video's map onto the host clock from flashes: detected, paired with the log, fitted with the camera's shutter.
+"""Video map from flashes: detection, matching with the flash log, and a fit that models the camera's rolling shutter.
 
 Times are seconds after the session's zero on the host clock, and the file's presentation times. Whether a map is good
-enough is for :mod:`sync.quality.gates` to say.
+enough is decided in :mod:`sync.quality.gates`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from sync.fit.priors import LIGHT_LATENCY, light_source
 from sync.fit.rolling_shutter import ShutterFit, fit_video
 from sync.recording_types import FlashLog, FlashSource
 
-#: A look that finds so many of the logged flashes is the last one.
+#: The search over regions stops when this share of the logged flashes is detected.
 _NEARLY_ALL = 0.8
-#: Stamps that scatter by less than this need no help from the frames' even spacing.
+#: Frame stamps with less jitter than this are used as they are, without fitting the frames' even spacing.
 _EVEN_ENOUGH_S = 0.0015
 _CLEARLY_BETTER = 0.7
-#: The least late frames of an even camera's seconds differ by less than this share of a frame.
+#: With a constant frame rate, the least late frames of each second agree within this share of a frame.
 _IN_TIME = 0.2
-#: Rates that cameras have; where stamps scatter, their median spacing tells the rate less well than this.
+#: Common frame rates; with jittery stamps these are more accurate than the median spacing.
 _CAMERA_HZ = (10.0, 12.5, 15.0, 20.0, 24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 90.0, 100.0, 120.0, 240.0)
 _RATE_KNOWN = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFit:
-    """What the flashes say about the video.
+    """The video's map from flashes, and its evidence.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class VideoFit:
 
 
 def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[str]) -> FlashLog:
-    """Return when the light of each stored flash is expected.
+    """Return the expected onset of each stored flash's light: its stored time plus its source's latency.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
     main = max(sorted(set(kinds)), key=kinds.count) if kinds else FlashSource.NONE
     priors = [LIGHT_LATENCY[k] for k in kinds]
     latency = np.array([p.value_s for p in priors])
-    # A box's own scatter is what it states; a screen's scatters about its latency as well.
+    # The jitter of an LED box is the one it states; a screen's latency varies as well.
     own = np.array([0.5 * p.sd_s if k is not FlashSource.BOX else 0.0 for p, k in zip(priors, kinds, strict=True)])
     sd = np.sqrt((np.asarray(uncertainty_s) / 1.96) ** 2 + own**2 + 0.0003**2)
     common = LIGHT_LATENCY[main if main else FlashSource.TERMINAL]
@@ -80,21 +80,21 @@ def host_flashes(time_s: FloatArray, uncertainty_s: FloatArray, sources: list[st
 
 
 def fit_flashes(brightness: Brightness, flashes: FlashLog, late_s: FloatArray | None = None) -> VideoFit:
-    """Return the video's map from the flashes found in it, in the whole picture or in the part that shows them.
+    """Fit the video's map to the flashes detected in it, in the whole picture or in the region that shows them.
 
     Parameters
     ----------
     brightness : Brightness
     flashes : FlashLog
     late_s : ndarray, shape (F,), optional
-        How late each frame was stamped, as :func:`frame_lateness_s` tells it from all frames of a recording; by
-        default from the frames in the file.
+        How late each frame was stamped, by :func:`frame_lateness_s` of all frames of a recording; by default of the
+        frames in the file.
 
     Notes
     -----
     A recorder stamps a frame when it arrives, and a busy machine stamps it late. Where the least late frames of each
-    second keep time, and their even spacing explains the flashes clearly better than the stamps do, it dates them, and
-    the map of the stamps follows from how late they are as a rule.
+    second are evenly spaced, and this spacing explains the flashes clearly better than the stamps do, it replaces the
+    stamps, and the map of the stamps follows from their median lateness.
     """
     fit = _fit_flashes(brightness, flashes)
     pts_s = brightness.pts_s
@@ -110,7 +110,7 @@ def fit_flashes(brightness: Brightness, flashes: FlashLog, late_s: FloatArray | 
     if _scatter_s(even.shutter.residual_s) > _CLEARLY_BETTER * _scatter_s(fit.shutter.residual_s):
         return fit
     height_s, slope, slope_sd = _usual_lateness(pts_s, late_s)
-    # Stamps less their usual lateness are even times; the map of those follows.
+    # Stamps minus their usual lateness are evenly spaced; the map of the stamps follows.
     to_even = ClockMap(offset_s=-height_s, rate=-slope)
     both = even.line.after(to_even)
     line = ClockMap.independent(
@@ -125,14 +125,14 @@ def fit_flashes(brightness: Brightness, flashes: FlashLog, late_s: FloatArray | 
 
 
 def frame_lateness_s(stamp_s: FloatArray, epoch: IntArray) -> FloatArray:
-    """Return how late each frame was stamped, by the even spacing of the camera's frames.
+    """Return how late each frame was stamped, relative to a constant frame rate fitted to the least late frames.
 
     Parameters
     ----------
     stamp_s : ndarray, shape (F,)
-        Stamps of all frames that came, in order.
+        Stamps of all frames that arrived, in order.
     epoch : ndarray of int64, shape (F,)
-        Goes up where the camera was opened again.
+        Increases where the camera was reopened.
     """
     if len(stamp_s) < 3:
         return np.zeros(len(stamp_s))
@@ -142,7 +142,7 @@ def frame_lateness_s(stamp_s: FloatArray, epoch: IntArray) -> FloatArray:
 
 
 def _keeps_time(late_s: FloatArray, frame_s: float) -> bool:
-    """Return whether frames come evenly: then the least late of each second are alike, but not at a variable rate."""
+    """Return whether the frame rate is constant: then the least late frames of each second agree."""
     n_seconds = min(max(1, round(len(late_s) * frame_s)), len(late_s))
     return _spread_s(np.array([second.min() for second in np.array_split(late_s, n_seconds)])) < _IN_TIME * frame_s
 
@@ -152,7 +152,7 @@ def _spread_s(late_s: FloatArray) -> float:
 
 
 def _usual_lateness(pts_s: FloatArray, late_s: FloatArray) -> tuple[float, float, float]:
-    """Return height and slope of a robust line through the lateness, and the slope's standard deviation."""
+    """Return intercept and slope of a robust line through the lateness, and the slope's standard deviation."""
     n_blocks = min(100, len(pts_s) // 25)
     if n_blocks < 4:
         return float(np.median(late_s)), 0.0, 0.0
@@ -169,7 +169,7 @@ def _fit_flashes(brightness: Brightness, flashes: FlashLog) -> VideoFit:
     fits: list[tuple[Pairing, tuple[Flash, ...]]] = []
     for number, look in enumerate(candidate_regions(brightness)):
         detected = detect_flashes(look.brightness, look.mask)
-        # Whoever looks in many places finds something by chance in one of them.
+        # With many regions searched, one of them may match by chance.
         pairing = match_events(
             flashes.light_s, np.array([f.time_s for f in detected]), tolerance_s=tolerance_s, n_looks=number + 1
         )
@@ -186,8 +186,8 @@ def _fit_flashes(brightness: Brightness, flashes: FlashLog) -> VideoFit:
         light, matched, host_sd_s=flashes.sd_s[pairing.pairs[:, 0]], offset_s=guess, frame_s=brightness.frame_s
     )
     clock = shutter.clock.decorrelated()
-    # Frames of a busy machine are stamped late at random, which no shutter explains: it shows in the residuals. What a
-    # shutter does explain shows there as well, so the larger of the two counts, not both.
+    # On a busy machine frames are stamped late at random, which the shutter model does not explain and the residuals
+    # show. The residuals also contain what the shutter explains, so the larger of the two is used, not both.
     stamp_sd_s = _scatter_s(shutter.residual_s)
     at = np.array([f.time_s for f in matched]) - clock.reference_s
     line = ClockMap.independent(
@@ -204,6 +204,6 @@ def _fit_flashes(brightness: Brightness, flashes: FlashLog) -> VideoFit:
 
 
 def _scatter_s(residual_s: FloatArray) -> float:
-    """Return the root mean square of the residuals without the largest tenth, which may be something else."""
+    """Return the root mean square of the residuals without the largest tenth, which may be outliers."""
     kept = np.sort(np.abs(residual_s))[: max(1, math.floor(0.9 * len(residual_s)))]
     return float(np.sqrt(np.mean(kept**2)))

@@ -1,9 +1,9 @@
-"""One fit of all maps from all evidence: the video's line, the sound's, and each sensor's constant an epoch.
+"""Joint fit of all maps by robust weighted least squares: the video, the sound, and each sensor's constant per epoch.
 
-The flashes alone give the video's line well where they lie, and badly an hour away. Claps and stomps tie the sound to
-sensors whose rate their arrivals give, so answers at both ends of a recording hold the video's rate where flashes
-stand at one end only. Everything is linear in small corrections to first maps, so one weighted least squares, made
-robust by reweighting, gives all corrections and their joint covariance.
+Flashes alone determine the video's map well near them, and badly an hour away. Claps and stomps link the sound to
+sensors whose rate is known from their arrivals, so responses at both ends of a recording determine the video's rate
+even if there are flashes at one end only. The problem is linear in small corrections to the first maps, so one
+weighted least-squares fit, iteratively reweighted, gives all corrections and their joint covariance.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from sync.fit.priors import ACOUSTIC, AV_SKEW, EPOCH_STEP, MICROPHONE, SOUND_RAT
 from sync.fit.sound_fit import SoundFit
 from sync.robust import mad_sd, student_t_weight
 
-#: Rounds of reweighting; Student's t of this many degrees of freedom weighs down what lies far off.
+#: Iterations of reweighting; outliers are down-weighted by Student's t with this many degrees of freedom.
 _ROUNDS = 10
 _DEGREES = 4.0
-#: No answer is dated better than this.
+#: Smallest standard deviation of one response latency.
 _LEAST_SD_S = 0.002
 _BEEP_SD_S = 0.0015
-#: Answers further off than this many standard deviations do not tell how answers scatter.
+#: Responses further off than this many standard deviations are left out of the estimate of their scatter.
 _WINSOR = 2.5
-#: How answers scatter is itself an estimate: what is known of it takes at most the rest from a response's variance.
+#: The scatter of responses is itself an estimate: subtracting it leaves at least this share of a response's variance.
 _LEAST_LEFT = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseLatencies:
-    """One sensor's answers to contacts of one kind.
+    """One sensor's response latencies to contacts of one kind.
 
     Attributes
     ----------
     pts_s : ndarray, shape (E,)
-        Time of each answered contact in the sound's file.
+        Time of each contact with a response, in the sound's file.
     event : ndarray of int64, shape (E,)
-        Which contact it is; sensors that answer the same contact share its number.
+        Number of the contact, shared by all sensors that respond to it.
     latency_s : ndarray, shape (E,)
-        The answer after the contact, by the first maps.
+        Latency of the response after the contact, under the first maps.
     epoch : ndarray of int64, shape (E,)
-        Connection epoch, counted from 0, in which it fell.
+        Connection epoch of the response, counted from 0.
     n_epochs : int
     response_s : float
-        What the fit of their common shape gives for all of them.
+        Their common latency, from the fit of the burst template.
     each_sd_s : float
-        How well one answer's own time is known; NaN where it cannot be told from how contacts differ.
+        Standard deviation of one latency; NaN where it cannot be separated from the variation between contacts.
     n_made : int
-        Contacts that were made, as far as one knows: those asked for, or those heard where they are more.
+        Estimated number of contacts made: those cued, or those detected where these are more.
     """
 
     pts_s: FloatArray
@@ -75,7 +75,7 @@ class Constant:
     response_s, sd_s : float
     epoch_response_s, epoch_sd_s : ndarray, shape (P,)
     latency_s : ndarray, shape (E,)
-        Every answer by the final maps.
+        Latency of each response under the final maps.
     """
 
     response_s: float
@@ -87,19 +87,19 @@ class Constant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointFit:
-    """All maps.
+    """Result of the joint fit: all maps, and the sensors' constants with their covariance.
 
     Attributes
     ----------
     video : ClockMap
     sound : ClockMap or None
     acoustic_s : float
-        From a contact to its sound at the microphone, beyond what the sound's map holds.
+        Delay from a contact to its sound at the microphone, in addition to the one included in the sound's map.
     skew_s, skew_sd_s : float
-        By how much the file's sound lies later than its picture, about the middle of the evidence.
+        Lag of the file's sound behind its picture, near the middle of the evidence.
     constants : mapping of channel to Constant
     response_covariance_s2 : ndarray, shape (C, C)
-        Of the errors of the constants' responses, in their order: sensors share the sound's map and the contacts.
+        Covariance of the responses' errors, in their order: sensors share the sound's map and the contacts.
     """
 
     video: ClockMap
@@ -114,26 +114,27 @@ class JointFit:
 def fit_jointly(
     video: ClockMap, latency_sd_s: float, sound: SoundFit | None, answers: Mapping[str, ResponseLatencies]
 ) -> JointFit:
-    """Return all maps from first ones and all evidence.
+    """Refine all maps jointly by robust weighted least squares, from first maps and the sensors' responses.
 
     Parameters
     ----------
     video : ClockMap
-        First map; its uncertainty is that of the evidence it was made of, the light taken as logged.
+        First map, with the uncertainty of the evidence it was fitted to, without the latency of the light.
     latency_sd_s : float
-        Of the light's latency, which all flashes share.
+        Standard deviation of the light's latency, which all flashes share.
     sound : SoundFit or None
-        The sound's first map and the beeps it rests on.
-    answers : mapping of channel to Answers
-        Of the sensors whose answers are trusted.
+        The sound's first map and the beeps it was fitted to.
+    answers : mapping of channel to ResponseLatencies
+        Of the sensors whose responses were accepted.
 
     Notes
     -----
-    An answer is the sum of its sensor's constant, its epoch's step, its contact's own lead, and noise. The leads are
-    unknowns too, with a spread that the data tell, so that sensors which answer one odd clap do not outvote the rest.
+    A response latency is the sum of the sensor's constant, a step per epoch, a lead per contact, and noise. The leads
+    are unknowns with a variance estimated from the data, so that one unusual clap to which several sensors respond
+    does not dominate.
 
-    A response speaks of the contacts that were made in this recording. How these differ among each other is known, as
-    far as their answers are: as in a sample from a finite population, only what was missed adds to the uncertainty.
+    A response is the mean over the contacts made in this recording. Their variation is observed as far as responses
+    are: as in sampling from a finite population, only the missed contacts add to the uncertainty.
     """
     system = _System()
     system.add({"height": 1.0, "latency": -1.0}, 0.0, video.offset_sd_s)
@@ -176,7 +177,7 @@ class _Solution:
     covariance: FloatArray
 
     def of(self, combination: Mapping[Hashable, float]) -> tuple[float, FloatArray]:
-        """Return a combination of unknowns and its coefficients as a vector; unknowns never met are zero."""
+        """Return a linear combination of unknowns and its coefficient vector; unknowns without a row are zero."""
         vector = np.zeros(len(self.x))
         for key, coefficient in combination.items():
             if key in self.columns:
@@ -184,7 +185,7 @@ class _Solution:
         return float(vector @ self.x), vector
 
     def variance(self, a: FloatArray, b: FloatArray) -> float:
-        """Return the covariance of two combinations."""
+        """Return the covariance of two linear combinations."""
         return float(a @ self.covariance @ b)
 
 
@@ -199,7 +200,7 @@ class _System:
     robust: list[bool] = field(default_factory=list)
 
     def add(self, row: Mapping[Hashable, float], value: float, sd: float, *, robust: bool = False) -> None:
-        """Add a row; a robust one loses weight the further off it lies."""
+        """Add a row; a robust row is down-weighted by its residual."""
         for key in row:
             self.columns.setdefault(key, len(self.columns))
         self.rows.append(row)
@@ -208,13 +209,13 @@ class _System:
         self.robust.append(robust)
 
     def solve(self) -> _Solution:
-        """Return the weighted least squares of all rows, reweighted until what lies off no longer pulls."""
+        """Solve all rows by iteratively reweighted least squares."""
         matrix = np.zeros((len(self.rows), len(self.columns)))
         for i, row in enumerate(self.rows):
             for key, coefficient in row.items():
                 matrix[i, self.columns[key]] += coefficient
         value, sd, robust = np.array(self.values), np.array(self.sds), np.array(self.robust)
-        # Heights are milliseconds and rates are parts per million: columns are scaled to keep the digits.
+        # Offsets are milliseconds and rates are parts per million: columns are scaled to avoid rounding errors.
         scale = 1.0 / np.maximum(np.sqrt(np.sum((matrix / sd[:, None]) ** 2, axis=0)), 1e-12)
         scaled = matrix / sd[:, None] * scale
         weight = np.ones(len(value))
@@ -230,7 +231,7 @@ class _System:
 def _line(
     video: ClockMap, solution: _Solution, height: Mapping[Hashable, float], rate: Mapping[Hashable, float]
 ) -> ClockMap:
-    """Return the line ``video + height + rate * (t - middle)``, told about the time where the two are independent."""
+    """Return the map ``video + height + rate * (t - middle)``, its reference where the two errors are independent."""
     h, at_height = solution.of(height)
     r, at_rate = solution.of(rate)
     hh, hr, rr = (
@@ -265,7 +266,7 @@ def _add_sound(system: _System, video: ClockMap, sound: SoundFit) -> None:
         gap = float(sound.line(middle)[0] - video(middle)[0])
         system.add({"height": 1.0, "skew": -1.0}, gap, MICROPHONE.sd_s)
     elif sound.method == "contacts":
-        # The sound itself is what ties the video: the skew is in the video's own uncertainty.
+        # The video was mapped by its sound: the skew is included in the video's own uncertainty.
         system.add({"skew": 1.0}, 0.0, 1e-6)
     else:
         system.add({"skew": 1.0}, AV_SKEW.value_s, AV_SKEW.sd_s)
@@ -274,7 +275,7 @@ def _add_sound(system: _System, video: ClockMap, sound: SoundFit) -> None:
 def _add_answers(
     system: _System, name: str, answer: ResponseLatencies, video: ClockMap, sound: SoundFit, lead_sd_s: float
 ) -> None:
-    # The shapes' fit is the better mean; single answers tell how they scatter and how they drift.
+    # The template fit gives the better mean; single latencies give scatter and drift.
     shift = answer.response_s - float(np.mean(answer.latency_s))
     own_sd_s = _own_sd_s(answer, lead_sd_s)
     first_s = sound.line(answer.pts_s) - video(answer.pts_s) - sound.acoustic.value_s
@@ -295,7 +296,7 @@ def _add_answers(
 
 
 def shared_sd_s(answers: Mapping[str, ResponseLatencies]) -> float:
-    """Return the standard deviation of what sensors' answers to the same contact have in common; 0 where none is."""
+    """Return the standard deviation of the lead shared by responses to one contact; 0 where there is none."""
     off = {name: dict(zip(a.event.tolist(), _scatter(a.latency_s)[1], strict=True)) for name, a in answers.items()}
     products = [
         off[one][event] * off[other][event]
@@ -308,28 +309,28 @@ def shared_sd_s(answers: Mapping[str, ResponseLatencies]) -> float:
 
 
 def _scatter(latency_s: FloatArray) -> tuple[float, FloatArray]:
-    """Return the standard deviation to give each answer, and the answers about their median, the far ones drawn in."""
+    """Return the standard deviation of one latency, and the latencies minus their median, with outliers clipped."""
     off = latency_s - float(np.median(latency_s))
     spread = max(_LEAST_SD_S, mad_sd(off, 0.0))
     drawn = np.clip(off, -_WINSOR * spread, _WINSOR * spread)
     n = len(latency_s)
     spread = max(spread, float(np.std(drawn, ddof=1)) if n > 1 else 0.0)
-    # Few contacts tell their own scatter badly: half of what Student's t would add, since the robust weights add too.
+    # Few contacts give an uncertain scatter: add half of what Student's t would, because robust weights add as well.
     caution = 0.5 * (1.0 + float(stats.t.ppf(0.975, max(1, n - 1))) / 1.96)
     return spread * caution, drawn
 
 
 def _own_sd_s(answer: ResponseLatencies, lead_sd_s: float) -> float:
-    """Return by how much a sensor's answers scatter beyond what sensors share."""
+    """Return the standard deviation of a sensor's latencies beyond the lead that sensors share."""
     return math.sqrt(max(_LEAST_SD_S**2, _scatter(answer.latency_s)[0] ** 2 - lead_sd_s**2))
 
 
 @dataclass(frozen=True, slots=True)
 class _Leads:
-    """The contacts of a limb as one of its sensors is judged by: which were heard, and what was missed of them."""
+    """The leads of a limb's contacts for one of its sensors: which were observed, and the variance of the others."""
 
     events: list[int]
-    #: To be added to a response's variance for contacts that were made and not heard, less what is known of its own.
+    #: Added to a response's variance for contacts that were made but not observed, minus its own known share.
     extra: float
 
     @classmethod
@@ -345,12 +346,12 @@ class _Leads:
 
 
 def _all_contacts(name: str, leads: _Leads) -> dict[Hashable, float]:
-    """Return a sensor's response to the mean of its limb's contacts as a combination of unknowns, no epoch's step."""
+    """Return a sensor's mean response over its limb's contacts as a combination of unknowns, without epoch steps."""
     return {("response", name): 1.0} | {("lead", event): 1.0 / len(leads.events) for event in leads.events}
 
 
 def _steps(name: str, answer: ResponseLatencies) -> dict[Hashable, float]:
-    """Return the mean of the steps of a sensor's epochs, each as often as it answered."""
+    """Return the mean of the steps of a sensor's epochs, weighted by the number of responses."""
     share = np.bincount(answer.epoch, minlength=answer.n_epochs) / len(answer.epoch)
     return {("step", name, k): float(s) for k, s in enumerate(share)}
 
@@ -361,7 +362,7 @@ def _response_covariance(
     solution: _Solution,
     leads: Mapping[str, _Leads],
 ) -> FloatArray:
-    """Return the covariance of the responses' errors: the solution's correlations with the constants' own widths."""
+    """Return the covariance of the responses' errors: correlations of the solution, standard deviations of each."""
     at = np.array([solution.of(_all_contacts(n, leads[n]) | _steps(n, answer))[1] for n, answer in answers.items()])
     if not len(at):
         return np.zeros((0, 0))

@@ -1,9 +1,9 @@
-"""Which frames the grid will want, told from the flashes alone, so that a film need hardly be decoded twice.
+"""Prediction of the frames that the grid needs, from the flashes alone, so that a video is decoded only once.
 
-Keypoints are wanted at times that only the alignment tells, and the alignment wants the whole film. Where the recorder
-dated the frames itself, each flash is in the film about when it was sent: the seconds about the flashes give the map of
-the video as the whole film does, to a millisecond or two. What is foreseen wrongly costs time, never a result: the
-frames that are wanted in the end and were not looked at are looked at then.
+Keypoints are needed at times that only the alignment gives, and the alignment needs the whole video. Where the recorder
+stamped the frames itself, each flash appears near the time it was sent: the seconds around the flashes give the video's
+map within a millisecond or two. A wrong prediction costs time but never changes a result: frames that are needed in
+the end and were not processed are processed then.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sync.events.flashes import read_brightness_about
 from sync.fit.flash_fit import fit_flashes
 from sync.recording_types import FlashLog, FrameStamps, SensorRecord
 
-#: A flash is looked for from so long before its frames should have come until so long after.
+#: Search window of a flash: this long before and after the expected time of its frames.
 _BEFORE_S, _AFTER_S = 1.2, 1.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorthPredicting:
-    """Which films are worth it: others are as soon decoded twice.
+    """Which films are worth it: a shorter one, or one that the flashes fill more of, is as quickly decoded twice.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class WorthPredicting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseFramePlan:
-    """What will be wanted of a film.
+    """Frames that pose detection will need.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def predict_pose_frames(
     workers: int,
     worth: WorthPredicting = WorthPredicting(),
 ) -> PoseFramePlan | None:
-    """Return the frames that will be wanted, None where that cannot be foreseen.
+    """Predict the frames that the grid will need, from the flashes; None where that is not possible.
 
     Parameters
     ----------
@@ -88,9 +88,11 @@ def predict_pose_frames(
         return None
     try:
         brightness = read_brightness_about(video, spans, workers=workers)
-    except (CannotEnterError, VideoError):  # whoever reads the whole film says what is wrong with it
+    except (CannotEnterError, VideoError):  # reading the whole video later reports the error
         return None
-    line = fit_flashes(brightness, flashes, late_s=np.zeros(len(brightness.pts_s))).line  # as stamped: good enough
+    line = fit_flashes(
+        brightness, flashes, late_s=np.zeros(len(brightness.pts_s))
+    ).line  # the stamps are accurate enough here
     if line is None:
         return None
     frame_time_s = line(pts_s)
@@ -102,7 +104,7 @@ def predict_pose_frames(
 
 
 def _spans(at_s: FloatArray, pts_s: FloatArray) -> list[tuple[float, float]]:
-    """Return the spans of presentation time about the flashes, as far as the film goes, joined where they overlap."""
+    """Return the spans of presentation time around the flashes, within the video, merged where they overlap."""
     near = np.zeros(len(pts_s), dtype=bool)
     for first, stop in zip(
         np.searchsorted(pts_s, at_s - _BEFORE_S), np.searchsorted(pts_s, at_s + _AFTER_S), strict=True

@@ -1,7 +1,7 @@
-"""What cannot be measured and is therefore stated: each constant with its standard deviation and where it is from.
+"""Priors: constants that a recording cannot measure, each with its standard deviation and source.
 
-They are the same for every capture, so an error in one is one constant, and each is written beside the offset it
-entered.
+They are the same for every capture, so an error in one is a constant error, and each is stored with the offset that
+uses it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ BURST = {
     ContactKind.STOMP: Prior(value_s=-0.03, sd_s=0.04),
 }
 
-#: Of a burst's prior, what the muscles of one limb do not share, and what the left and the right of one muscle do not:
-#: a limb acts as a whole, agonist and antagonist need not, and two sides move alike. The rest is common to the limb.
+#: Parts of a burst prior's standard deviation that are not shared by the muscles of one limb, and by the left and right
+#: of one muscle: agonist and antagonist may differ, both sides move alike. The rest is common to the limb.
 BURST_OF_MUSCLE = Prior(value_s=0.0, sd_s=0.015)
 BURST_OF_SIDE = Prior(value_s=0.0, sd_s=0.010)
-#: What claps and stomps have in common of it: who braces early does so for both, and both priors may be
-#: misplaced alike. Beyond that they are different movements.
+#: Part that claps and stomps share: a person who braces early does so for both, and both priors may have the same
+#: error. Otherwise they are different movements.
 BURST_OF_PERSON = Prior(value_s=0.0, sd_s=0.020)
 
-#: From the stored host time of a flash to its light. A box stamps the light itself, and states how well; what its own
-#: questions and answers cannot tell is which of them waited for USB's next millisecond. A terminal draws when it likes.
+#: Delay from the stored host time of a flash to its light. An LED box stamps the light itself and states its error,
+#: except for the asymmetry of USB's 1 ms polling. The drawing time of a terminal is unknown.
 LIGHT_LATENCY = {
     FlashSource.BOX: Prior(value_s=0.0, sd_s=0.0003),
     FlashSource.SCREEN: Prior(value_s=0.020, sd_s=0.012),
@@ -45,30 +45,30 @@ LIGHT_LATENCY = {
     FlashSource.FILE: Prior(value_s=0.0, sd_s=0.001),
 }
 
-#: Sound later than picture in a file that somebody else recorded and whose skew nothing measures.
+#: Lag of sound behind picture in a file of another recorder whose skew is not measured.
 AV_SKEW = Prior(value_s=0.0, sd_s=0.020)
 
-#: From sound at the microphone to its block's arrival, in our own recordings: the buffers of consumer sound cards
-#: hold 10 to 80 ms.
+#: Delay from sound at the microphone to its block's arrival, in our own recordings: consumer sound cards buffer 10 to
+#: 80 ms.
 MICROPHONE = Prior(value_s=0.035, sd_s=0.025)
 
-#: From a contact to its sound at the microphone, at 2.9 ms a metre: whom the picture shows whole stands two to three
+#: Delay from a contact to its sound at the microphone, at 2.9 ms per metre: a person shown in full stands two to three
 #: metres away.
 ACOUSTIC = Prior(value_s=0.0075, sd_s=0.003)
 
-#: The same beyond what a box's beep takes, which is in the map that beeps give: a box that the picture shows stands
+#: The same relative to the LED box's beep, whose delay is included in the map from beeps: a box in the picture stands
 #: anywhere between the microphone and the person, or a little behind.
 ACOUSTIC_BEYOND_BOX = Prior(value_s=0.0035, sd_s=0.0035)
 
-#: A sensor that connects anew may find another place among its radio's intervals: its delay may step by this much.
+#: A sensor that reconnects may get another phase of the connection interval: its delay may change by this much.
 EPOCH_STEP = Prior(value_s=0.0, sd_s=0.010)
 
-#: Sound and picture are written by one device, so their rates differ by little.
+#: Sound and picture are recorded by one device, so their rates differ little.
 SOUND_RATE_SD = 30e-6
 
 
-#: Lag of sEMG behind the motion it causes in a recording that is right: the electromechanical delay lets the muscle
-#: lead by 30-100 ms (Cavanagh & Komi 1979, *Electromechanical delay in human skeletal muscle under concentric and
+#: Lag of sEMG behind the motion it causes in a correctly aligned recording: by the electromechanical delay the muscle
+#: leads by 30-100 ms (Cavanagh & Komi 1979, *Electromechanical delay in human skeletal muscle under concentric and
 #: eccentric contractions*).
 MOTION_LAG = Prior(value_s=-0.05, sd_s=0.05)
 
@@ -82,7 +82,7 @@ _LIGHT_WORDS = (
 
 
 def light_source(source: str) -> FlashSource:
-    """Return which latency applies to an event's source; what is unknown is taken for a terminal, the worst."""
+    """Return which latency applies to an event's source; an unknown source is treated as a terminal, the worst."""
     text = source.lower()
     for key, words in _LIGHT_WORDS:
         if any(word in text for word in words):

@@ -1,10 +1,10 @@
-"""The video's clock against the host's from flashes: offset, rate and the camera's shutter, estimated together.
+"""Video clock from flashes: grid posterior over offset, rate and the rolling shutter, from partly lit rows.
 
-A row of a rolling shutter is lit in the share of its exposure that lies after the flash's onset. Readout time,
-exposure and tone curve are unknown, but they are the same for every flash, and the flashes' host times are known: so
-one posterior over (offset, rate, readout, exposure, tone) uses every partly lit row, and where nothing is partly lit
-the same posterior becomes the intersection of the frames' intervals. Compare Smid & Matas 2017, *Rolling shutter
-camera synchronization with sub-millisecond accuracy*.
+A row of a rolling shutter is lit in proportion to the part of its exposure after the flash's onset. Readout time,
+exposure and tone curve are unknown but the same for every flash, and the flashes' host times are known: one posterior
+over (offset, rate, readout, exposure, tone) uses every partly lit row, and without any it becomes the intersection of
+the frames' intervals. Compare Smid & Matas 2017, *Rolling shutter camera synchronization with sub-millisecond
+accuracy*.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from dataset.support.arrays import FloatArray
 from sync.events.flashes import N_BANDS, Flash
 from sync.fit.clock_map import ClockMap
 
-#: Error of the model of a lit row itself (gamma, auto exposure, light that rises slowly).
+#: Error of the model of a lit row (gamma, auto exposure, slow rise of the light).
 _MODEL_NOISE = 0.04
-#: Bands of one frame err together: so many of them count as one.
+#: Errors of the bands in one frame are correlated: this many count as one.
 _CORRELATED_BANDS = 4.0
-#: Share of matched flashes allowed to be something else.
+#: Share of matched flashes that may be something else.
 _OUTLIERS = 0.02
-#: A row lit for part of its exposure looks lit by that part to a power: linear light, and cameras' tone curves, which
-#: show half lit as more than half.
+#: Brightness of a partly lit row is the lit share to this power: 1 for linear light, less for cameras' tone curves,
+#: which show a half-lit row as more than half.
 _TONES = (1.0, 0.7, 0.45)
-#: The first look takes the middle one for all, and lets a row be so far off it.
+#: The coarse pass uses the middle one for all, and allows a row this error.
 _FIRST_TONE, _FIRST_NOISE = 0.7, 0.12
 _STEP_S = 0.0005
-#: Rows are read in less than the spacing of frames, from the first to the last or the other way round.
+#: Rows are read out in less than the spacing of frames, from the first to the last or in reverse.
 _MOST_READOUT = 0.98
-#: Quartz of a camera against quartz of a computer.
+#: Relative rate of a camera's and a computer's quartz.
 _RATE_SD_PPM = 60.0
 _MOST_RATES = 401
-#: Looks at the neighbourhood of the first: the second centres, the third resolves.
+#: Refinements of the coarse pass: the first centres the grid, the second resolves the peak.
 _CLOSE_LOOKS = 2
-#: Shutters this much less likely than the best are not looked at again.
+#: Shutters less likely than the best by this much are dropped.
 _UNLIKELY = 1e-5
 
 
@@ -64,7 +64,7 @@ class ShutterFit:
 def fit_video(
     host_s: FloatArray, flashes: tuple[Flash, ...], *, host_sd_s: FloatArray, offset_s: float, frame_s: float
 ) -> ShutterFit:
-    """Return the video's map from matched flashes.
+    """Fit the video's map to matched flashes by a grid posterior over offset, rate and shutter.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def fit_video(
     host_sd_s : ndarray, shape (N,)
         Standard deviation of each host time.
     offset_s : float
-        First guess of the offset, good to a frame or two, about the middle of the flashes.
+        First guess of the offset at the middle of the flashes, within one or two frames.
     frame_s : float
         Spacing of frames.
     """
@@ -92,7 +92,7 @@ def fit_video(
     ]
     offsets = np.arange(-1.2, 1.2, 0.04) * frame_s
     rates = np.linspace(-200e-6, 200e-6, _odd_count(4e-4 * span_s / 0.004, 41, _MOST_RATES))
-    # A first look, blurred so that nothing falls between its points, then a close one about what it leaves.
+    # A coarse pass, blurred so that no peak falls between grid points, then a fine one around what remains.
     blur_s = 0.5 * math.hypot(offsets[1] - offsets[0], (rates[1] - rates[0]) * 0.5 * span_s)
 
     def blurred(i: int, shutter: _Shutter) -> FloatArray:
@@ -110,7 +110,7 @@ def fit_video(
         rates = rates[np.abs(rates) <= 200e-6] if np.any(np.abs(rates) <= 200e-6) else rates
         found = _posterior(timing, shutters, offsets, rates)
         shutters = found.likely
-    # Frames without a partly lit row leave an interval within which all is alike: a normal one would be too wide.
+    # Without a partly lit row the posterior is flat over an interval: a normal approximation would be too wide.
     o_mean, r_mean, covariance = found.offset_s, found.rate, found.covariance * np.outer(found.tails, found.tails)
     expected = base - o_mean - x * r_mean
     likely = np.array([
@@ -129,18 +129,18 @@ def fit_video(
 
 @dataclass(frozen=True, slots=True)
 class _Shutter:
-    """What turns a flash's onset into rows that are partly lit."""
+    """Parameters of the shutter that determine the partly lit rows of a flash's onset."""
 
     readout_s: float
     exposure_s: float
     tone: float
-    #: Before any flash was seen: sensors that need all of a frame's spacing to read their rows are rare.
+    #: Prior: image sensors whose readout takes the whole spacing of frames are rare.
     log_prior: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Posterior:
-    """Moments of the posterior over (offset, rate, shutter), and the shutters that matter."""
+    """Moments of the posterior over (offset, rate, shutter), and the shutters with relevant weight."""
 
     offset_s: float
     rate: float
@@ -153,11 +153,11 @@ class _Posterior:
 
 @dataclass(frozen=True, slots=True)
 class _Timing:
-    """What the flashes say of their onsets: where the first guess puts them, and how likely each shift of that is."""
+    """Evidence on the flashes' onsets: their first guess, and the log-likelihood of each shift from it."""
 
-    #: Onset of each flash on the video clock against the whole-frame guess.
+    #: Onset of each flash on the video clock relative to the whole-frame guess.
     base_s: FloatArray
-    #: Time of each flash about their middle.
+    #: Time of each flash relative to their middle.
     x_s: FloatArray
     onset_grid_s: FloatArray
     #: Log-likelihood over the grid for one flash and a shutter.
@@ -196,14 +196,14 @@ def _posterior(timing: _Timing, shutters: list[_Shutter], offsets: FloatArray, r
 
 
 def _tail(off: FloatArray, share: FloatArray, variance: float) -> float:
-    """Return how wide a distribution's 95 % interval is against a normal one's of the same variance."""
+    """Return the width of a distribution's 95 % interval relative to a normal distribution of the same variance."""
     order = np.argsort(np.abs(off))
     half_width = float(np.interp(0.95, np.cumsum(share[order]), np.abs(off)[order]))
     return half_width / (1.96 * math.sqrt(variance)) if variance > 0 else 1.0
 
 
 def _about(centre: float, variance: float) -> FloatArray:
-    """Return a grid of five standard deviations either side."""
+    """Return a grid of five standard deviations on either side."""
     return np.asarray(centre + math.sqrt(max(variance, 1e-24)) * np.linspace(-5.0, 5.0, 41))
 
 
@@ -222,10 +222,10 @@ def _onset_curve(
     lit, sd = flash.lit[seen], math.hypot(model_noise, flash.noise)
 
     def log_density(predicted: FloatArray | float, lit: FloatArray) -> FloatArray:
-        # Student's t with 4 degrees of freedom: a row with a moving arm in it does not decide.
+        # Student's t with 4 degrees of freedom: robust to a row with a moving arm in it.
         return np.asarray(-2.5 * np.log1p(((predicted - lit) / sd) ** 2 / 4.0))
 
-    # A row is lit throughout by onsets before its exposure and dark after it: only those in between take powers.
+    # A row is fully lit by onsets before its exposure and dark for later ones: only those between need the tone curve.
     n = len(onset_s)
     first = np.ceil((centre[seen] - 0.5 * width - onset_s[0]) / _STEP_S).astype(np.int64)
     during = first[:, None] + np.arange(math.ceil(width / _STEP_S) + 1)
@@ -244,7 +244,7 @@ def _onset_curve(
         reach = math.ceil(4 * host_sd_s / _STEP_S)
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * _STEP_S / host_sd_s) ** 2)
         density = np.convolve(density, kernel / kernel.sum(), mode="full")[reach:-reach]
-    # The peak's height compares shutters; the floor keeps one wrong flash from vetoing the rest.
+    # The peak's height compares shutters; the floor limits the influence of one wrong flash.
     return np.asarray(np.log(density + _OUTLIERS * 1e-2) + curve.max(), dtype=np.float64)
 
 

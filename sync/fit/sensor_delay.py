@@ -1,10 +1,10 @@
 """Sensors' delays from their responses: a hierarchical Gaussian model in which sensors of one model share a delay.
 
-A contact measures one sum, ``response = delay + burst``: the sensor's own delay, and the muscle's burst against its
-contact. How the sum splits is assumed: a prior for the burst (:mod:`sync.fit.priors`), alike for the limb, less alike
-for its muscles and for its sides. Sensors of one model have about one delay, so arms' and legs' responses each tell it,
-and what they have in common is known better than either. How much alike the delays are is not assumed: the spread of
-one sensor about its model is an unknown of the session, summed over with the weight that the responses give it.
+A contact measures one sum, ``response = delay + burst``: the sensor's own delay, and the muscle's burst relative to the
+contact. The split is assumed: a prior for the burst (:mod:`sync.fit.priors`), correlated within a limb and less so
+between its muscles and sides. Sensors of one model have similar delays, so the responses of arms and legs both inform
+it, and their common part is known better than either. How similar the delays are is not assumed: the spread of the
+sensors of a model is an unknown of the session, marginalised with the weights that the responses give.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dataset.support.arrays import BoolArray, FloatArray
 from sync.events.contacts import ContactKind
 from sync.fit.priors import BURST, BURST_OF_MUSCLE, BURST_OF_PERSON, BURST_OF_SIDE
 
-#: How far one sensor's delay may lie from its model's in one rig (standard deviations, seconds), each as likely
-#: beforehand: from one filter and one radio to sensors that have nothing in common. More weight on the smallest would
-#: be narrower where delays are alike to the millisecond, and leave out one in ten differences where they are to ten.
+#: Spread of sensors' delays within a model in one rig (standard deviations, seconds), equally likely a priori: from
+#: identical filters and radios to unrelated sensors. More weight on the smallest would narrow the intervals where
+#: delays agree within a millisecond, but miss one in ten differences where they agree within ten.
 SPREADS_S = (0.002, 0.004, 0.008, 0.015, 0.025, 0.040, 0.060)
-#: A model's delay, where any of its sensors was measured: the responses alone tell it.
+#: Prior of a model's delay if any of its sensors was measured: wide, so that the responses determine it.
 _UNKNOWN_SD_S = 1.0
 _SIDES = {"left", "right"}
 _NINETY_FIVE = 0.95
@@ -34,7 +34,7 @@ _HALVINGS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorResponse:
-    """What is known of one sensor before its response is split.
+    """Inputs of the split for one sensor: model, place, prior and measured response.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class SensorResponse:
     kind : ContactKind
     muscle, side : str
     prior : Delay
-        Of the model's delay; used where none of its sensors was measured.
+        Prior of the model's delay; used where none of its sensors was measured.
     response_s : float
         NaN where no contact measured it.
     """
@@ -58,7 +58,7 @@ class SensorResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorDelays:
-    """The delays of a rig's sensors: a mixture of normal distributions, one for each spread within a model.
+    """Posterior of a rig's sensor delays: a mixture of normal distributions, one for each spread within a model.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class SensorDelays:
     mean_s : ndarray, shape (K, N)
     covariance_s2 : ndarray, shape (K, N, N)
     burst_sd_s : ndarray, shape (N,)
-        How well each sensor's burst against its contact is known; NaN where no contact measured the sensor.
+        Standard deviation of each sensor's burst latency; NaN where no contact measured the sensor.
     """
 
     sensors: Mapping[str, SensorResponse]
@@ -77,7 +77,7 @@ class SensorDelays:
     burst_sd_s: FloatArray
 
     def of(self, combination: Mapping[str, float]) -> tuple[float, float]:
-        """Return the mean of a combination of delays and the half-width of its 95 % interval, in seconds."""
+        """Return the mean of a linear combination of delays and the half-width of its 95 % interval, in seconds."""
         vector = np.array([combination.get(channel, 0.0) for channel in self.sensors])
         means = self.mean_s @ vector
         value = float(self.weight @ means)
@@ -85,12 +85,12 @@ class SensorDelays:
         return value, _half_width(means - value, np.sqrt(np.maximum(variance, 1e-18)), self.weight)
 
     def differences(self, channel: str) -> dict[str, float]:
-        """Return how well a sensor's offset less another's is known: the other side's of its muscle, the worst of all.
+        """Return the half-widths of differences between a sensor's offset and others': the other side's, the largest.
 
         Returns
         -------
         dict of str to float
-            ``left_right_ci95_s`` and ``between_sensors_ci95_s``, half-widths of 95 % intervals, where there are such.
+            ``left_right_ci95_s`` and ``between_sensors_ci95_s``, half-widths of 95 % intervals, where they exist.
         """
         own, found = self.sensors[channel], {}
         widths = {other: self.of({channel: 1.0, other: -1.0})[1] for other in self.sensors if other != channel}
@@ -103,13 +103,13 @@ class SensorDelays:
 
 
 def split_responses(sensors: Mapping[str, SensorResponse], error_s2: FloatArray) -> SensorDelays:
-    """Return the posterior of every sensor's delay, by Gaussian conditioning averaged over the spread of one model.
+    """Return the posterior of every sensor's delay, by Gaussian conditioning, averaged over the spread of a model.
 
     Parameters
     ----------
     sensors : mapping by channel
     error_s2 : ndarray, shape (N, N)
-        Covariance of the responses' errors, in the mapping's order; of a sensor without one, that of its arrivals.
+        Covariance of the responses' errors, in the mapping's order; for a sensor without a response, its arrivals'.
     """
     listed = tuple(sensors.values())
     response_s = np.array([s.response_s for s in listed])
@@ -140,7 +140,7 @@ def split_responses(sensors: Mapping[str, SensorResponse], error_s2: FloatArray)
 
 
 def _burst_covariance(listed: Sequence[SensorResponse]) -> FloatArray:
-    """Return the prior's covariance of bursts: alike in a limb, less so for its muscles and for their sides."""
+    """Return the prior covariance of bursts: correlated within a limb, less between muscles and sides."""
     kind, muscle = (np.array([getattr(s, key) for s in listed]) for key in ("kind", "muscle"))
     same_kind = kind[:, None] == kind[None, :]
     same_muscle = same_kind & (muscle[:, None] == muscle[None, :])
@@ -154,11 +154,11 @@ def _burst_covariance(listed: Sequence[SensorResponse]) -> FloatArray:
 
 
 def _delay_covariance(listed: Sequence[SensorResponse], measured: set[str], spread_s: float) -> FloatArray:
-    """Return the prior's covariance of delays: each model has its own, and each sensor lies about its model's."""
+    """Return the prior covariance of delays: one per model, plus each sensor's deviation from its model."""
     model = np.array([s.model for s in listed])
     known = np.array([s.model in measured for s in listed])
     prior_sd_s = np.array([s.prior.prior_sd_s for s in listed])
-    # A model's prior speaks of any one of its sensors, so what a sensor has of its own is within it.
+    # A model's prior describes any one of its sensors, so it includes a sensor's own deviation.
     own_s = np.where(known, spread_s, np.minimum(spread_s, prior_sd_s))
     sd_s = np.where(known, _UNKNOWN_SD_S, np.sqrt(prior_sd_s**2 - np.minimum(spread_s, prior_sd_s) ** 2))
     same = model[:, None] == model[None, :]
@@ -166,7 +166,7 @@ def _delay_covariance(listed: Sequence[SensorResponse], measured: set[str], spre
 
 
 def _burst_variance(burst_s2: FloatArray, total: FloatArray, seen: BoolArray) -> FloatArray:
-    """Return the posterior variance of the bursts of the sensors that were measured, NaN for the others."""
+    """Return the posterior variance of the bursts of measured sensors, NaN for the others."""
     variance = np.full(len(seen), np.nan)
     of_seen = burst_s2[np.ix_(seen, seen)]
     variance[seen] = np.diag(of_seen) - np.einsum("ij,ji->i", of_seen, np.linalg.solve(total, of_seen))
@@ -174,7 +174,7 @@ def _burst_variance(burst_s2: FloatArray, total: FloatArray, seen: BoolArray) ->
 
 
 def _about_mean(means: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return the squared distance of each part's mean from the mixture's."""
+    """Return the squared distance of each component's mean from the mixture's."""
     return np.asarray((means - weight @ means) ** 2)
 
 

@@ -1,4 +1,4 @@
-"""The sound's map onto the host clock: from a box's beeps, from when its blocks arrived, or from the video's map."""
+"""Sound map onto the host clock: from an LED box's beeps, else from block arrivals, else from the video's map."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIN_BEEPS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundFit:
-    """The sound's map and how it was had.
+    """The sound's map and how it was obtained.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class SoundFit:
     beep_s, light_s : ndarray, shape (M,)
         The paired beeps on the file's clock, and their flashes on the host's.
     av_skew_s, av_skew_sd_s : float
-        By how much the file's sound lies later than its picture.
+        Lag of the file's sound behind its picture.
     """
 
     line: ClockMap
@@ -44,25 +44,24 @@ class SoundFit:
 
     @property
     def acoustic(self) -> Prior:
-        """From a contact to its sound at the microphone, beyond what the map holds."""
+        """Delay from a contact to its sound at the microphone, in addition to the one included in the map."""
         return ACOUSTIC_BEYOND_BOX if self.method == "beeps" else ACOUSTIC
 
 
 def fit_sound(
     contacts: tuple[Contact, ...], flashes: FlashLog, video: ClockMap, arrival_s: float | None = None
 ) -> SoundFit:
-    """Return the sound's map: from a box's beeps, which sound with its flashes, else from what is assumed.
+    """Fit the sound's map to an LED box's beeps, which coincide with its flashes; else assume it.
 
     Parameters
     ----------
     contacts : tuple of Contact
-        With the beeps heard.
+        Including the beeps detected.
     flashes : FlashLog
     video : ClockMap
     arrival_s : float, optional
-        When presentation time 0 arrived on the host clock, in our own recordings: without a beep their sound is then
-        laid where its blocks arrived, less the microphone's prior. A file of somebody else's takes the video's map,
-        the skew unknown.
+        Host time at which presentation time 0 arrived, in our own recordings: without beeps their sound is mapped by
+        its blocks' arrival minus the microphone's prior delay. Other files use the video's map, with unknown skew.
     """
     beeps = np.array([c.time_s for c in contacts if c.kind == ContactKind.BEEP])
     if flashes.source is FlashSource.BOX and len(beeps) >= _MIN_BEEPS:
@@ -72,7 +71,7 @@ def fit_sound(
             line = _beep_line(light, heard, video)
             at = line.reference_s
             skew = float(line(np.array([at]))[0] - video(np.array([at]))[0])
-            # A positive skew: at the same presentation time the sound is of an earlier moment, it lies late.
+            # A positive skew: at the same presentation time the sound is of an earlier moment, so it lags.
             sd = math.hypot(line.offset_sd_s, float(video.half_width_s(np.array([at]))[0]) / 1.96)
             return SoundFit(
                 line=line, method="beeps", pairing=pairing, av_skew_s=-skew, av_skew_sd_s=sd, beep_s=heard,
@@ -96,7 +95,7 @@ def fit_sound(
 
 
 def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: ClockMap) -> ClockMap:
-    """Robust line through matched beeps; the rate leans on the video's where the beeps are close together."""
+    """Fit a robust line to matched beeps; the video's rate is the prior of its rate, for beeps close together."""
     weight = np.ones(len(beep_s))
     middle = float(np.mean(beep_s))
     rate, height = video.rate, 0.0
@@ -111,7 +110,7 @@ def _beep_line(host_s: FloatArray, beep_s: FloatArray, video: ClockMap) -> Clock
         scale = max(_BEEP_SD_S, mad_sd(residual, 0.0))
         weight = cauchy_weight(residual / scale)
     spread = max(_BEEP_SD_S, float(np.sqrt(np.average(residual**2, weights=weight))))
-    # The box stands nearer to the microphone than the person does, or farther: that distance is not measured.
+    # The box may be nearer to the microphone than the person, or farther: that distance is not measured.
     height_sd = math.hypot(spread / math.sqrt(float(weight.sum())), ACOUSTIC_BEYOND_BOX.sd_s)
     return ClockMap.independent(
         offset_s=height - rate * middle, rate=rate, reference_s=middle, offset_sd_s=height_sd,

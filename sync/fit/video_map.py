@@ -1,4 +1,4 @@
-"""The video's map onto the host clock: from flashes, else from contacts, else assumed; refined by all evidence."""
+"""Video map onto the host clock: from flashes, else from contacts, else assumed; refined by the joint fit."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from sync.recording_types import FrameStamps, Recording, VideoRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoMapped:
-    """The video's and the sound's maps and what they rest on.
+    """The video's and the sound's maps and their evidence.
 
     Attributes
     ----------
     line : ClockMap
     route : {"flash", "contacts", "none"}
     fit : VideoFit
-        What the flashes gave, also where they were not used.
+        Result of the flashes, even if they were not used.
     pairing : Pairing
         Of flashes, or of contacts with bursts.
     sound : SoundFit or None
     why : str
-        Why the flashes were not used, where they were not; everything that was tried where the route is none.
+        Why the flashes were not used; if the route is none, also why contacts were not, and what is assumed.
     """
 
     line: ClockMap
@@ -45,38 +45,38 @@ class VideoMapped:
 
     @property
     def shutter(self) -> ShutterFit | None:
-        """The camera's shutter, where the map rests on flashes."""
+        """The camera's shutter, if the map was fitted to flashes."""
         return self.fit.shutter if self.route == "flash" else None
 
 
 def map_video(recording: Recording, video: VideoRecord) -> VideoMapped:
-    """Tie the video to the host: by flashes, else by contacts, else - unverified - by what the capture says."""
+    """Map the video onto the host clock by flashes, else by contacts, else (unverified) by frame arrivals or PTS 0."""
     flashes = recording.flashes
     fit = fit_flashes(video.brightness, flashes, _lateness_s(recording.frames, video))
     if fit.line is not None:
         arrival_s = _sound_arrival_s(recording)
         sound = fit_sound(video.contacts, flashes, fit.line, arrival_s) if video.sound is not None else None
         return VideoMapped(line=fit.line, route="flash", fit=fit, pairing=fit.pairing, sound=sound)
-    no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no log of flashes"
+    no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no flash log"
     pairing, line = fit_contacts(video.contacts, recording.sensors)
     if line is not None:
         sound = SoundFit(line=line, method="contacts", pairing=pairing, av_skew_s=0.0, av_skew_sd_s=math.nan)
         return VideoMapped(line=line, route="contacts", fit=fit, pairing=pairing, sound=sound, why=no_flash)
     line, assumption = _unverified_line(recording)
     if video.sound is None:
-        no_contact = "it has no sound"
+        no_contact = "the video has no sound"
     elif pairing.n_reference == 0:
-        no_contact = f"{pairing.n_target} sounds like one were heard, and no sensor answers them"
+        no_contact = f"{pairing.n_target} similar sounds were detected, but no sensor responds to them"
     else:
         no_contact = pairing.reason
-    why = f"no flash ties it to the clock ({no_flash}), no clap or stomp to the sensors ({no_contact}); {assumption}"
+    why = f"no flash aligns the video ({no_flash}), and no clap or stomp does ({no_contact}); {assumption}"
     return VideoMapped(line=line, route="none", fit=fit, pairing=fit.pairing, sound=None, why=why)
 
 
 def refine_maps(
     first: VideoMapped, recording: Recording, answers: Mapping[str, ResponseLatencies]
 ) -> tuple[VideoMapped, JointFit]:
-    """Return the video's and the sound's final maps from the first ones and the sensors' responses, fitted jointly."""
+    """Refine the video's and the sound's first maps by a joint fit with the sensors' responses."""
     if first.route == "flash":
         joint = fit_jointly(first.line, recording.flashes.latency_sd_s, first.sound, answers)
     else:
@@ -90,7 +90,7 @@ def refine_maps(
 
 
 def _lateness_s(frames: FrameStamps | None, video: VideoRecord) -> FloatArray | None:
-    """Return how late each frame of the capture's own video was stamped; the frames it had to drop tell that too."""
+    """Return how late each frame of the capture's own video was stamped, using its dropped frames as well."""
     if frames is None or len(frames.written.pts_s) != len(video.brightness.pts_s) or not frames.dated_by_arrival:
         return None
     late_s = frame_lateness_s(frames.arrival_s - frames.arrival_s[0], frames.epoch)
@@ -106,12 +106,12 @@ def _sound_arrival_s(recording: Recording) -> float | None:
 
 
 def _unverified_line(recording: Recording) -> tuple[ClockMap, str]:
-    """Return the map that is assumed where nothing ties the video to the sensors."""
+    """Return the map that is assumed if no evidence aligns the video with the sensors, and the assumption in words."""
     unknown = ClockMap.independent(
         offset_s=recording.file_zero_s, rate=0.0, reference_s=0.0, offset_sd_s=math.nan, rate_sd=math.nan
     )
     if recording.frames is not None and len(recording.frames.written.pts_s) > 2:
         written = recording.frames.written
         line = replace(unknown, offset_s=float(np.min(written.arrival_s - written.pts_s)))
-        return line, "it is laid where its frames arrived, the camera's delay unknown"
-    return unknown, "its first instant (PTS 0) is taken for the zero of the sensors' clock, which nothing confirms"
+        return line, "its map is assumed from frame arrivals, with an unknown camera delay"
+    return unknown, "its start (PTS 0) is assumed to be the zero of the sensors' clock, which is not verified"

@@ -1,7 +1,7 @@
-"""What a person should do about a verdict: a cause told from a stream's own numbers, and one sentence for each cause.
+"""Advice for each verdict: the cause, derived from the stream's stored numbers, and one sentence on what to do.
 
-A verdict's reason says what was found and what was expected; the advice says the one thing to do. Causes come from
-the numbers that are stored beside the verdict, never from the wording of its reason.
+A verdict's reason states what was found and what was expected; the advice states the one thing to do. Causes are
+derived from the numbers stored with the verdict, never from the wording of its reason.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sync.quality.gates import Verdict
 from sync.quality.sensor_entry import MIN_DELIVERED, RATE_TOLERANCE
 from sync.quality.stream_alignment import DelaySource, SensorConstants, VideoConstants
 
-#: Names of the streams that are no sensor.
+#: Names of the streams that are not sensors.
 VIDEO, SOUND = "video", "sound"
 
 
@@ -27,71 +27,69 @@ class Cause(StrEnum):
 
     NO_VIDEO = "no video"
     NO_OVERLAP = "no overlap in time"
-    ROUTES_DISAGREE = "routes disagree"
-    FLASHES_MISDATED = "flashes misdated"
-    NO_FLASH_LOG = "no log of flashes"
+    ROUTES_DISAGREE = "methods disagree"
+    FLASHES_MISDATED = "wrong flash times"
+    NO_FLASH_LOG = "no flash log"
     FEW_FLASHES_SENT = "few flashes sent"
-    FEW_FLASHES_SEEN = "few flashes seen"
+    FEW_FLASHES_SEEN = "few flashes detected"
     FLASHES_DO_NOT_FIT = "flashes do not fit"
     AMBIGUOUS = "ambiguous pairing"
     CHANCE = "pairing may be chance"
-    CONTACTS_ONLY = "tied by contacts only"
-    TERMINAL_FLASHES = "flashes of a terminal"
-    SCATTERED = "events scatter"
-    TOO_WIDE = "not known well enough"
+    CONTACTS_ONLY = "aligned by contacts only"
+    TERMINAL_FLASHES = "terminal flashes"
+    SCATTERED = "large residuals"
+    TOO_WIDE = "interval too wide"
     WIDTH_UNKNOWN = "interval unknown"
     NO_BEEP = "no beep"
-    NO_CONTACT = "no contact heard"
-    FEW_ANSWERS = "few contacts answered"
-    AMBIGUOUS_ANSWERS = "answers fit elsewhere"
+    NO_CONTACT = "no contact detected"
+    FEW_ANSWERS = "few responses"
+    AMBIGUOUS_ANSWERS = "ambiguous responses"
     LOST_VALUES = "values lost"
     CONSTANT_VALUE = "value never changes"
     RATE = "unexpected rate"
-    VIDEO_FIRST = "video not tied"
+    VIDEO_FIRST = "video not aligned"
 
 
 ADVICE: Mapping[Cause, str] = {
-    Cause.NO_VIDEO: "Name the video of this recording with --video.",
-    Cause.NO_OVERLAP: "Check that the video is of this recording, and that its flashes' times are on the sensors' "
+    Cause.NO_VIDEO: "Give the video of this recording with --video.",
+    Cause.NO_OVERLAP: "Check that the video belongs to this recording, and that the flash times are on the sensors' "
     "clock.",
-    Cause.ROUTES_DISAGREE: "Check that video, flash log and sensors are of one recording, and that their times are in "
-    "seconds of one clock.",
-    Cause.FLASHES_MISDATED: "Check the flash log's clock against the recorder's; a box must be synchronised before "
-    "its flashes count.",
+    Cause.ROUTES_DISAGREE: "Check that video, flash log and sensors belong to one recording, and that their times are "
+    "in seconds on one clock.",
+    Cause.FLASHES_MISDATED: "Compare the flash log's clock with the recorder's; an LED box must be synchronised before "
+    "its flashes are used.",
     Cause.NO_FLASH_LOG: "Give the times at which the flashes were sent (import files --flashes), or record again with "
-    "a box.",
+    "an LED box.",
     Cause.FEW_FLASHES_SENT: "Record again with at least five flashes at the start and five at the end, unevenly "
     "spaced.",
-    Cause.FEW_FLASHES_SEEN: "Record again with the LED box in the picture, near the camera and not in bright light.",
-    Cause.FLASHES_DO_NOT_FIT: "Check that the flash log belongs to this video; if it does, keep other lights from "
-    "changing and record again.",
+    Cause.FEW_FLASHES_SEEN: "Record again with the LED box in the picture, near the camera and out of bright light.",
+    Cause.FLASHES_DO_NOT_FIT: "Check that the flash log belongs to this video; if it does, record again without other "
+    "changing lights.",
     Cause.AMBIGUOUS: "Record again with flashes at uneven intervals, at the start and at the end.",
     Cause.CHANCE: "Record again with more flashes, at least five at the start and five at the end.",
-    Cause.CONTACTS_ONLY: "Put an LED box in the picture next time: its flashes tie the video to the clock within "
-    "milliseconds.",
-    Cause.TERMINAL_FLASHES: "Use an LED box in place of the terminal's flashes next time.",
+    Cause.CONTACTS_ONLY: "Put an LED box in the picture next time: its flashes align the video within milliseconds.",
+    Cause.TERMINAL_FLASHES: "Use an LED box instead of terminal flashes next time.",
     Cause.SCATTERED: "Look at the events with the largest residuals below, and check the camera for dropped frames.",
-    Cause.TOO_WIDE: "Give more events next time, both at the start and at the end of the recording.",
-    Cause.WIDTH_UNKNOWN: "Give at least three events at the start and at the end of the recording.",
-    Cause.NO_BEEP: "Let the LED box beep within hearing of the microphone next time.",
-    Cause.NO_CONTACT: "Record sound, and clap and stomp at least six times each, hard, within hearing of the "
-    "microphone.",
-    Cause.FEW_ANSWERS: "Check the electrode's contact and place, and clap or stomp harder, at least six times, with a "
-    "rest between.",
-    Cause.AMBIGUOUS_ANSWERS: "Clap or stomp at uneven intervals, and keep the muscle at rest between.",
-    Cause.LOST_VALUES: "Move the sensor nearer to the receiver, charge it, and record again.",
+    Cause.TOO_WIDE: "Record more events next time, both at the start and at the end of the recording.",
+    Cause.WIDTH_UNKNOWN: "Record at least three events both at the start and at the end of the recording.",
+    Cause.NO_BEEP: "Place the LED box where the microphone can pick up its beeps next time.",
+    Cause.NO_CONTACT: "Record sound, and clap and stomp hard, at least six times each, near the microphone.",
+    Cause.FEW_ANSWERS: "Check the electrode's contact and position, and clap or stomp harder, at least six times, with "
+    "rests between.",
+    Cause.AMBIGUOUS_ANSWERS: "Clap or stomp at uneven intervals, and relax the muscle between them.",
+    Cause.LOST_VALUES: "Move the sensor closer to the receiver, charge it, and record again.",
     Cause.CONSTANT_VALUE: "Check the electrode and the sensor's cable, and record again.",
-    Cause.RATE: "Check that the sensor's profile is the right one for its model and firmware.",
-    Cause.VIDEO_FIRST: "Mend the video first: contacts cannot be dated before it is tied to the clock.",
+    Cause.RATE: "Check that the sensor's profile matches its model and firmware.",
+    Cause.VIDEO_FIRST: "Align the video first: without it the times of claps and stomps are unknown.",
 }
 
-#: Causes that say nothing of a sensor while the contacts have no time.
+#: Causes that mean nothing for a sensor while the times of the contacts are unknown.
 _FROM_CONTACTS = (Cause.NO_CONTACT, Cause.FEW_ANSWERS, Cause.AMBIGUOUS_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """A stream's cause and the one thing to do; neither where it passes."""
+    """A stream's cause and the one thing to do; both empty where the stream passes."""
 
     cause: Cause | None = None
 
@@ -108,17 +106,17 @@ def advise(
     overlaps: bool = True,
     nominal_hz: Mapping[str, float] | None = None,
 ) -> dict[str, Advice]:
-    """Return the advice for every stream, and for ``video`` also where there is none.
+    """Return the advice for every stream, and for ``video`` even where there is no video.
 
     Parameters
     ----------
     streams : mapping of str to StreamSync
     closes : bool
-        The two routes agree, or only one exists.
+        The two methods of alignment agree, or only one exists.
     overlaps : bool
-        Video and sensors share some time.
+        Video and sensors overlap in time.
     nominal_hz : mapping of str to float, optional
-        The rate that each channel's model has; 0 where it states none.
+        Rate stated by each channel's sensor profile; 0 where it states none.
     """
     advice: dict[str, Advice] = {}
     if VIDEO not in streams:
@@ -153,7 +151,7 @@ def _video(stream: StreamSync, *, closes: bool, overlaps: bool) -> Cause:
 
 
 def _unpaired(stream: StreamSync) -> Cause:
-    """Return why the flashes gave no pairing, in the order in which the gates ask."""
+    """Return why no pairing of the flashes was accepted, checked in the order of the gates."""
     if stream.n_reference == 0:
         return Cause.NO_FLASH_LOG
     if stream.n_reference < MIN_MATCHES:
@@ -169,7 +167,7 @@ def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
     constants = SensorConstants.read(stream.constants)
     rate_hz, delivered = constants.rate_hz, constants.delivered
     if stream.verdict == Verdict.FAIL:
-        # Fewer values than a rate needs count as lost: nothing else can be said of them.
+        # Too few values to measure a rate count as lost: no other cause can be derived from them.
         lost = not math.isfinite(rate_hz) or not delivered >= MIN_DELIVERED
         return Cause.LOST_VALUES if lost else Cause.CONSTANT_VALUE
     if nominal_hz > 0 and abs(rate_hz / nominal_hz - 1.0) > RATE_TOLERANCE:
@@ -182,7 +180,7 @@ def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
 
 
 def _behind_video(cause: Cause, video: StreamSync | None) -> Cause:
-    """Return what a sensor's cause comes from where the video's is behind it."""
+    """Return the video's cause in place of a sensor's, where the sensor's problem follows from the video's."""
     if cause in _FROM_CONTACTS and (video is None or video.verdict == Verdict.FAIL):
         return Cause.VIDEO_FIRST
     if cause is Cause.TOO_WIDE and video is not None and video.method == "contacts":
@@ -193,5 +191,5 @@ def _behind_video(cause: Cause, video: StreamSync | None) -> Cause:
 def _unanswered(stream: StreamSync) -> Cause:
     if stream.n_target == 0:
         return Cause.NO_CONTACT
-    # A margin is told only of a response that was fitted: it answered enough, and fits elsewhere as well.
+    # Only a fitted response has a margin: there were enough responses, but they fit at another time as well.
     return Cause.AMBIGUOUS_ANSWERS if 0.0 < stream.ambiguity_margin < MIN_MARGIN else Cause.FEW_ANSWERS

@@ -1,6 +1,6 @@
-"""Closure of the two independent routes: flash and arrival against clap and sound.
+"""Closure: comparison of the two independent methods of alignment, flashes with arrivals and claps with sound.
 
-A wrong pairing on either side opens a gap between them, since they share no constant.
+They share no constant, so a wrong pairing in either one makes them differ.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sync.recording_types import Recording, SensorRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closure:
-    """Whether the two routes agree: flash and arrival against clap and sound.
+    """Difference between the two methods, flashes with arrivals and claps with sound, and its limit.
 
     Attributes
     ----------
     gap_s : float
-        Median sensor delay by the contacts less the delay its model is expected to have.
+        Median sensor delay measured by the contacts minus the delay expected of its model.
     allowed_s : float
-        Half-width of their joint 99 % interval.
+        Limit: half-width of their joint 99 % interval.
     """
 
     gap_s: float
@@ -38,7 +38,7 @@ class Closure:
 
     @property
     def closes(self) -> bool:
-        """True where they agree."""
+        """Whether the difference is within its limit."""
         return abs(self.gap_s) <= self.allowed_s
 
 
@@ -49,9 +49,9 @@ def close_routes(
     contacts: Mapping[ContactKind, Contacts],
     span_s: tuple[float, float],
 ) -> Closure | None:
-    """Compare flash and arrival with clap and sound; None where one of the routes is missing.
+    """Compare flashes and arrivals with claps and sound; None where one of the two methods is missing.
 
-    By the sensors' responses, or where there are none by the map that contacts and bursts alone give the sound.
+    Uses the sensors' responses or, without any, the sound's map from contacts and bursts alone.
     """
     if recording.video is None or mapped is None or mapped.route != "flash" or mapped.sound is None:
         return None
@@ -66,12 +66,12 @@ def _close_by_responses(
     responses: Mapping[str, tuple[ContactKind, Response]],
     contacts: Mapping[ContactKind, Contacts],
 ) -> Closure | None:
-    """Compare the routes; None where no sensor answered a contact.
+    """Compare the two methods by the sensors' responses; None where no sensor responded to a contact.
 
     Notes
     -----
-    Flash and arrival put a value at its arrival less its model's delay; clap and sound put it at the contact's burst.
-    The two share no constant, so a wrong pairing on either side opens a gap between them.
+    Flashes and arrivals date a value at its arrival minus its model's delay; claps and sound date it at the contact's
+    burst. The two share no constant, so a wrong pairing in either one makes them differ.
     """
     gaps, variances = [], []
     for name, (kind, response) in responses.items():
@@ -89,17 +89,17 @@ def _close_by_responses(
 def _close_by_contacts(
     contacts: tuple[Contact, ...], data: Mapping[str, SensorRecord], sound: ClockMap, span_s: tuple[float, float]
 ) -> Closure | None:
-    """Compare the map that contacts alone give the sound with the one it has; None where they give none.
+    """Compare the sound's map with the one from contacts and bursts alone; None where those give no map.
 
-    For a recording in which no sensor answers where it should: either nothing answers at all, or the clocks are far
-    apart, and then the contacts pair with the bursts elsewhere.
+    For a recording in which no sensor responds at the expected time: either there are no responses at all, or the
+    clocks are far apart, and then the contacts match the bursts at another offset.
 
     Parameters
     ----------
     sound : ClockMap
-        The sound's map by the flashes.
+        The sound's map from the flashes.
     span_s : (float, float)
-        The session, in seconds on the host clock.
+        Start and end of the session in seconds on the host clock.
     """
     _, line = fit_contacts(contacts, data)
     if line is None:

@@ -1,4 +1,4 @@
-"""The gates: PASS, WARNING or FAIL for each stream and for the whole, with the reason in plain words."""
+"""Quality gates: PASS, WARNING or FAIL for each stream and for the session, each with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 class Verdict(StrEnum):
-    """How far a stream or a session can be trusted, in order: the worst of several is their maximum."""
+    """Quality of a stream's or a session's alignment, ordered by severity: the worst of several is their maximum."""
 
     PASS = "PASS"
     WARNING = "WARNING"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
         """0 for PASS, 1 for WARNING, 2 for FAIL."""
         return list(Verdict).index(self)
 
-    # A string's own order is the alphabet's.
+    # Strings would compare alphabetically.
     def __lt__(self, other: str) -> bool:
         return self.severity < Verdict(other).severity
 
@@ -37,43 +37,43 @@ class Verdict(StrEnum):
         return self.severity >= Verdict(other).severity
 
 
-#: Half-widths in seconds up to which a stream passes, and up to which the warning is a mild one.
+#: Half-widths of the 95 % interval (s): up to the first a stream passes; the second separates the two warnings.
 VIDEO_GATE_S = (0.010, 0.020)
 FAST_SENSOR_GATE_S = (0.010, 0.020)
 SLOW_SENSOR_GATE_S = (0.040, 0.080)
 FAST_SENSOR_HZ = 100.0
-#: People's leads differ by this from one clap to the next: a fast sensor sees it, and is not to blame.
+#: A person's muscle lead varies by this from clap to clap: fast sensors resolve it, so it is not an error of theirs.
 LEAD_SCATTER_S = 0.050
 MIN_SENSORS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A verdict and why."""
+    """A verdict and its reason."""
 
     verdict: Verdict
     reason: str
 
 
 def sensor_gate_s(rate_hz: float) -> tuple[float, float]:
-    """Return the precision asked of a sensor of this rate."""
+    """Return the limits on the half-width for a sensor of this rate: those for PASS and for the milder warning."""
     return FAST_SENSOR_GATE_S if rate_hz >= FAST_SENSOR_HZ else SLOW_SENSOR_GATE_S
 
 
 def sensor_residual_gate_s(period_s: float) -> float:
-    """Return how far a sensor's answers may lie off: one value's interval, or what people's own leads scatter by."""
+    """Return the limit on a sensor's residuals: one sampling interval, or the scatter of a person's muscle lead."""
     return max(period_s, LEAD_SCATTER_S)
 
 
 def robust_largest_s(residual_s: NDArray[np.float64]) -> float:
-    """Return the residual that nine in ten events stay below: the largest, less what one odd event may do."""
+    """Return the 90th percentile of the absolute residuals: the largest one, robust to single outliers."""
     return float(np.percentile(np.abs(residual_s), 90)) if len(residual_s) else 0.0
 
 
 def judge_precision(
     error_ci95_s: float, gate_s: tuple[float, float], residual_s: float, residual_gate_s: float, subject: str
 ) -> Judgement:
-    """Judge a stream whose pairing is known.
+    """Return the verdict on a stream whose pairing was accepted, from its interval and its residuals.
 
     Parameters
     ----------
@@ -82,29 +82,29 @@ def judge_precision(
     gate_s : (float, float)
         PASS and WARNING bounds.
     residual_s, residual_gate_s : float
-        Largest robust residual and its bound: one frame, or one value's interval.
+        Largest robust residual and its limit: one frame, or one sampling interval.
     subject : str
-        What the sentence is about, such as ``the video``.
+        Subject of the reason's sentence, such as ``the video``.
     """
-    width = f"{subject} is known to within {1e3 * error_ci95_s:.1f} ms"
+    width = f"{subject} is known within ±{1e3 * error_ci95_s:.1f} ms (95 %)"
     if not math.isfinite(error_ci95_s):
-        return Judgement(verdict=Verdict.WARNING, reason=f"how well {subject} is known could not be told")
+        return Judgement(verdict=Verdict.WARNING, reason=f"the error of {subject} could not be estimated")
     if residual_s > residual_gate_s:
         return Judgement(
             verdict=Verdict.WARNING,
-            reason=f"{width}, but events lie up to {1e3 * residual_s:.0f} ms off (allowed {1e3 * residual_gate_s:.0f})",
+            reason=f"{width}, but residuals reach {1e3 * residual_s:.0f} ms (limit {1e3 * residual_gate_s:.0f} ms)",
         )
     if error_ci95_s <= gate_s[0]:
         return Judgement(verdict=Verdict.PASS, reason=width)
     bound = gate_s[0] if error_ci95_s <= gate_s[1] else gate_s[1]
-    return Judgement(verdict=Verdict.WARNING, reason=f"{width}, which is more than {1e3 * bound:.0f} ms")
+    return Judgement(verdict=Verdict.WARNING, reason=f"{width}, more than the limit of {1e3 * bound:.0f} ms")
 
 
 def judge_whole(video: Judgement, sensors: Mapping[str, Judgement]) -> tuple[Verdict, list[str]]:
-    """Return the session's verdict and the reasons for it.
+    """Return the session's verdict and its reasons, from the verdicts on the video and the sensors.
 
-    The session fails when its video fails or fewer than four sensors remain; a failed sensor alone is a warning,
-    since its column is left empty. A rig of fewer than four sensors needs all of them.
+    The session fails if its video fails or fewer than four sensors are usable; a failed sensor alone is a warning,
+    because only its column is left empty. A rig with fewer than four sensors needs all of them.
     """
     reasons: list[str] = []
     verdict = Verdict.PASS
@@ -115,7 +115,7 @@ def judge_whole(video: Judgement, sensors: Mapping[str, Judgement]) -> tuple[Ver
         reasons.append(f"video: {video.reason}")
     if len(remaining) < needed:
         verdict = Verdict.FAIL
-        reasons.append(f"sensors: {len(remaining)} of {len(sensors)} are usable and {needed} are needed")
+        reasons.append(f"sensors: only {len(remaining)} of {len(sensors)} are usable ({needed} are needed)")
     alike: dict[str, list[str]] = {}
     for name, judgement in sensors.items():
         if judgement.verdict != Verdict.PASS:

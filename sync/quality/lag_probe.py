@@ -1,7 +1,7 @@
-"""The independent probe: by how much sEMG lags the motion, from nothing but the session's own grid.
+"""Lag of sEMG behind motion, by cross-correlation of the session's own grid values.
 
-It shares no clock, flash or clap with the alignment, so it can contradict it. It is no alignment itself: it is
-coarse, periodic movement gives it aliases, and a muscle that holds still tells it nothing.
+It shares no clock, flash or clap with the alignment, so it can contradict it. It cannot replace the alignment: it is
+coarse, periodic movement gives it aliases, and isometric contractions give it no information.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from dataset.support.version import software
 from sync.fit.priors import MOTION_LAG
 from sync.quality.motion_signals import motion_signals
 
-#: Lags looked at, and the length of a window about whose mean motion and sEMG are compared.
+#: Largest lag searched, and the length of the windows from which the means of motion and sEMG are subtracted.
 LARGEST_LAG_S = 2.0
 WINDOW_S = 6.0
 _FEWEST_VALUES = 10
-#: Correlations below this tell no lag, however clear their peak.
+#: Correlations below this give no lag, however clear their peak.
 _LEAST_R = 0.25
-#: A peak must beat this quantile of the peaks that chance gives, the choice of signal and muscle included.
+#: A peak must exceed this quantile of the null distribution, which includes the choice of signal and muscle.
 _NULL_QUANTILE = 0.99
 _N_NULL, _N_BOOTSTRAP = 300, 200
-#: Chance and interval are drawn over at most so many stretches of time, however long the session is.
+#: The null distribution and the interval are drawn over at most this many blocks of time, however long the session.
 _MOST_BLOCKS = 128
-#: A peak that wins in this share of the bootstrap's draws, or comes this close to the best, cannot be told from it.
+#: A peak that is highest in this share of the bootstrap draws, or this close to the best, counts as a tie.
 _TIE_DRAWS, _TIE_SHARE = 0.025, 0.97
-#: Other peaks are worth telling from this share of the best on.
+#: Other peaks are reported from this share of the best one's height on.
 _ALIAS_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """A local maximum of the correlation: where, and how high."""
+    """A local maximum of the correlation: lag and height."""
 
     lag_s: float
     r: float
@@ -46,22 +46,22 @@ class Peak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelLag:
-    """One channel.
+    """Lag of one channel.
 
     Attributes
     ----------
     lag_s : float
-        Of its best motion signal; NaN where it tells none. Positive: sEMG later than the motion.
+        Behind its best motion signal; NaN where it cannot be estimated. Positive: sEMG lags.
     r, r_at_zero : float
-        Correlation there, and at lag 0.
+        Correlation at that lag and at lag 0.
     needed_r : float
-        What chance gives, with as many motion signals to choose from.
+        Threshold of significance, from the null distribution with the same choice of motion signals.
     motion : str
-        Which motion signal that is.
+        Name of the best motion signal.
     curve : ndarray, shape (L,)
         Correlation at each lag.
     windows_lag_s : ndarray, shape (W,)
-        Lag of each window by itself, NaN where it has no clear peak.
+        Lag of each single window, NaN where it has no clear peak.
     """
 
     lag_s: float = math.nan
@@ -75,24 +75,24 @@ class ChannelLag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LagProbe:
-    """What the probe finds in one session.
+    """Lag of one session.
 
     Attributes
     ----------
     lag_s, ci95_s : float
-        Lag of the muscle that follows the motion best, and its half-width by bootstrap over stretches of time; NaN
-        where no lag can be told. Positive: sEMG later than the motion.
+        Lag of the muscle with the highest correlation, and its half-width by a block bootstrap; NaN where it cannot
+        be estimated. Positive: sEMG lags.
     r, r_at_zero : float
     muscle : str
-        Whose lag it is.
+        The muscle with the highest correlation.
     needed_r : float
-        What chance gives, with as many signals and muscles to choose from.
+        Threshold of significance, from the null distribution with the same choice of signals and muscles.
     reason : str
-        Why no lag can be told, or why it is ambiguous; empty where it is neither.
+        Why the lag cannot be estimated, or why it is ambiguous; else empty.
     ambiguous : bool
         Another lag fits as well: the one nearest to zero is given, and the interval is that of this peak alone.
     aliases : tuple of Peak
-        Other lags that fit, strongest first: periodic movement fits again a period later.
+        Other lags that fit, strongest first: periodic movement fits again one period later.
     channels : mapping of channel to ChannelLag
     lags_s : ndarray, shape (L,)
     """
@@ -112,14 +112,14 @@ class LagProbe:
 
 @dataclass(frozen=True, slots=True)
 class _Products:
-    """Per window or block and lag: products of motion and sEMG about their means over each window; shape (W, L)."""
+    """Sums of products of motion and sEMG, each minus its window's mean, per window or block and lag; shape (W, L)."""
 
     xy: FloatArray
     xx: FloatArray
     yy: FloatArray
 
     def r(self, weight: FloatArray | None = None) -> FloatArray:
-        """Return the correlation at each lag, pooled; ``weight`` says how often each row counts."""
+        """Return the pooled correlation at each lag; ``weight`` is how often each row counts."""
         xy, xx, yy = (p.sum(axis=0) if weight is None else weight @ p for p in (self.xy, self.xx, self.yy))
         return np.asarray(xy / np.sqrt(xx * yy + 1e-12))
 
@@ -144,25 +144,26 @@ class _Candidate:
 
 
 def probe_lag(session: Session, *, seed: int = 0) -> LagProbe:
-    """Return the lag of sEMG behind the motion.
+    """Estimate the lag of sEMG behind motion by windowed cross-correlation, with a block bootstrap for its interval.
 
     Parameters
     ----------
     session : Session
         With keypoints and sEMG on its grid.
     seed : int
-        Of the bootstrap and of chance.
+        Seed of the bootstrap and of the null distribution.
 
     Notes
     -----
-    Motion and sEMG are compared about their means within windows of a segment, so that neither drift nor a change of
-    exercise correlates. Each channel takes, of the flexions and speeds of the joints it moves and the energy of its
-    limb, the one that it follows best; of the muscles, both sides together, the one that follows best tells the lag.
+    The means of motion and sEMG are subtracted within windows of a segment, so that neither drift nor a change of
+    exercise correlates. Each channel uses the motion signal with the highest correlation: flexion or speed of the
+    joints it moves, or energy of its limb. The muscle with the highest correlation, averaged over both sides, gives
+    the lag.
 
-    Chance is what remains when each stretch of time gets a lag of its own, drawn at random: the periods of motion and
-    sEMG and the number of stretches stay, their common phase goes. The same choice of signal and muscle is made there,
-    so that having many to choose from finds nothing. (Motion against sEMG of another time will not do: in periodic
-    movement that fits as well as the right time.)
+    The null distribution shifts each block of time by its own random lag: this keeps the periods of motion and sEMG
+    and the number of blocks, and destroys their common phase. The same choice of signal and muscle is made in every
+    draw, which corrects for multiple comparisons. (Pairing motion with sEMG of another time would not do: periodic
+    movement fits there as well as at the right time.)
     """
     aligned = session.aligned
     n_lags = round(LARGEST_LAG_S * session.rate_hz)
@@ -193,9 +194,9 @@ def probe_lag(session: Session, *, seed: int = 0) -> LagProbe:
         curve = best[name].curve
         lag, r = _top(curve, lags_s)
         needed = max(_LEAST_R, float(np.quantile(chance[name].max(axis=1), _NULL_QUANTILE)))
-        told = r >= needed and 0 < int(np.argmax(curve)) < len(curve) - 1
+        significant = r >= needed and 0 < int(np.argmax(curve)) < len(curve) - 1
         channels[name] = ChannelLag(
-            lag_s=lag if told else math.nan, r=r, r_at_zero=float(curve[n_lags]), needed_r=needed,
+            lag_s=lag if significant else math.nan, r=r, r_at_zero=float(curve[n_lags]), needed_r=needed,
             motion=best[name].motion, curve=curve, windows_lag_s=best[name].windows_lag_s,
         )  # fmt: skip
     return _of_the_muscles(session, channels, best, chance, lags_s, rng)
@@ -209,7 +210,7 @@ def _of_the_muscles(
     lags_s: FloatArray,
     rng: np.random.Generator,
 ) -> LagProbe:
-    """Return the probe's answer: the lag of the muscle that follows the motion best, if any does."""
+    """Return the lag of the muscle with the highest correlation, if it is significant."""
     muscles: dict[str, list[str]] = {}
     for name, muscle in zip(session.channels.name, session.channels.muscle, strict=True):
         if name in best:
@@ -226,14 +227,14 @@ def _of_the_muscles(
         needed_r=max(_LEAST_R, float(np.quantile(by_chance, _NULL_QUANTILE))), channels=channels, lags_s=lags_s,
     )  # fmt: skip
     if r < common.needed_r:
-        why = f"the best, {muscle}, correlates {r:.2f}, and {common.needed_r:.2f} is needed"
-        return replace(common, reason=f"no muscle follows the motion: {why}")
+        why = f"the highest correlation is {r:.2f} ({muscle}), {common.needed_r:.2f} is needed"
+        return replace(common, reason=f"no muscle correlates with the motion: {why}")
     if not 0 < int(np.argmax(curve)) < len(curve) - 1:
         return replace(common, reason=f"the correlation still rises at the largest lag of {LARGEST_LAG_S:g} s")
-    return _told(common, curve, [best[n].blocks for n in names], rng)
+    return _with_lag(common, curve, [best[n].blocks for n in names], rng)
 
 
-def _told(common: LagProbe, curve: FloatArray, blocks: list[_Products], rng: np.random.Generator) -> LagProbe:
+def _with_lag(common: LagProbe, curve: FloatArray, blocks: list[_Products], rng: np.random.Generator) -> LagProbe:
     """Return the probe with its lag, the lag's interval, and the other lags that fit."""
     peaks = sorted(_peaks(curve, common.lags_s), key=lambda p: -p.r)
     at = np.array([p.lag_s for p in peaks])
@@ -253,7 +254,7 @@ def _told(common: LagProbe, curve: FloatArray, blocks: list[_Products], rng: np.
     reason = ""
     if len(tied) > 1:
         fits = ", ".join(f"{peaks[i].lag_s:+.2f} s" for i in tied if i != chosen)
-        reason = f"ambiguous: the movement repeats, and {fits} fits as well; the lag nearest to zero is given"
+        reason = f"ambiguous: the movement is periodic and {fits} fits as well; the lag nearest to zero is given"
     return replace(
         common, lag_s=peaks[chosen].lag_s, r=peaks[chosen].r, ci95_s=ci95_s, aliases=others,
         ambiguous=len(tied) > 1, reason=reason,
@@ -261,14 +262,14 @@ def _told(common: LagProbe, curve: FloatArray, blocks: list[_Products], rng: np.
 
 
 def fix_lag(session: Session) -> tuple[Session, LagProbe]:
-    """Return a session whose sEMG was moved by the lag found, less what physiology explains, in whole frames.
+    """Return a session whose sEMG is shifted, in whole frames, by the estimated lag minus the physiological lag.
 
-    A value is moved within its own uninterrupted stretch; where a stretch ends nothing follows, and the mask says so.
-    The alignment this gives is relative: it rests on the motion, and on a stated prior for the muscle's lead. Whole
-    frames, because values between those published would have to be made up; what is left is at most half a frame.
-    Windows keep their 30 rows: those in a chain of overlapping ones lose values at the chain's end only, those that
-    stand alone lose as many as they are moved by. Where no lag can be told, or another fits as well, nothing moves,
-    and the session says so.
+    Values are shifted within their own uninterrupted run; at a run's end values are missing, and the mask marks them.
+    The resulting alignment is relative: it relies on the motion and on an assumed lead of the muscles. The shift is in
+    whole frames because values between the published ones would have to be invented; the remainder is at most half a
+    frame. Windows keep their 30 rows: overlapping windows lose values only at the end of their chain, separate ones
+    lose as many as the shift. Where the lag cannot be estimated or is ambiguous, nothing is shifted, and the session
+    states this.
     """
     probe = probe_lag(session)
     step = {
@@ -277,15 +278,15 @@ def fix_lag(session: Session) -> tuple[Session, LagProbe]:
     }  # fmt: skip
     if not math.isfinite(probe.lag_s) or probe.ambiguous:
         note = {**step, "removed_s": 0.0, "reason": probe.reason}
-        left = f"{session.verdict_reason}; its lag was left in: {probe.reason}"
+        left = f"{session.verdict_reason}; sEMG was not shifted: {probe.reason}"
         return replace(session, verdict_reason=left, provenance=(*session.provenance, note)), probe
     frames = round((probe.lag_s - MOTION_LAG.value_s) * session.rate_hz)
     removed_s = frames / session.rate_hz
     aligned = session.aligned
     emg = _moved(aligned.time_s, aligned.emg, frames, session.rate_hz)
     reason = (
-        f"{session.verdict_reason}; relative: sEMG moved {_direction(removed_s)}, by its lag behind the motion "
-        f"({probe.lag_s:.2f} s) less a stated lead of the muscles ({-MOTION_LAG.value_s:.2f} s)"
+        f"{session.verdict_reason}; relative: sEMG was shifted {_direction(removed_s)}, by its lag behind motion "
+        f"({probe.lag_s:.2f} s) plus an assumed lead of the muscles ({-MOTION_LAG.value_s:.2f} s)"
     )
     return replace(
         session,
@@ -297,20 +298,20 @@ def fix_lag(session: Session) -> tuple[Session, LagProbe]:
 
 
 def correction_of(session: Session) -> dict[str, object]:
-    """Return what :func:`fix_lag` did to a session: the numbers it stored, and ``told``, a line for a person."""
+    """Return what :func:`fix_lag` did to a session: the stored numbers, and a line of text under ``told``."""
     step = next(dict(step) for step in reversed(session.provenance) if step.get("step") == "lag")
     if step.get("alignment") == "relative":
-        told = (
-            f"relative: lag {step['lag_s']:.2f} s, less the muscles' lead of {-MOTION_LAG.value_s:.2f} s: "
-            f"sEMG moved {_direction(step['removed_s'])}"
+        text = (
+            f"relative: lag {step['lag_s']:.2f} s, assumed lead of the muscles {-MOTION_LAG.value_s:.2f} s: "
+            f"sEMG shifted {_direction(step['removed_s'])}"
         )
     else:
-        told = f"left as published: {step['reason']}"
-    return {**step, "told": told}
+        text = f"left as published: {step['reason']}"
+    return {**step, "told": text}
 
 
 def _moved(time_s: FloatArray, emg: FloatArray, frames: int, rate_hz: float) -> FloatArray:
-    """Return for each row the values ``frames`` later in the same uninterrupted stretch; NaN where there are none."""
+    """Return for each row the values ``frames`` later in the same uninterrupted run; NaN where there are none."""
     number = np.rint(time_s * rate_hz).astype(np.int64)
     unique, first = np.unique(number, return_index=True)
     stretch = np.cumsum(np.concatenate([[0], np.diff(unique) > 1]))
@@ -324,7 +325,7 @@ def _moved(time_s: FloatArray, emg: FloatArray, frames: int, rate_hz: float) -> 
 
 
 def _windows(segment: IntArray, length: int) -> IntArray:
-    """Return the number of the window each row belongs to, -1 outside segments; no window straddles two."""
+    """Return the number of the window each row belongs to, -1 outside segments; each window lies in one segment."""
     window = np.full(len(segment), -1, dtype=np.int64)
     if not len(segment):
         return window
@@ -365,7 +366,7 @@ def _multiply(motion: FloatArray, emg: FloatArray, segment: IntArray, window: In
 
 
 def _blocks(time_s: FloatArray, window: IntArray) -> IntArray:
-    """Return the block of each window: stretches of time, so that windows that overlap are drawn together."""
+    """Return the block of each window: spans of time, so that overlapping windows are drawn together."""
     inside = np.flatnonzero(window >= 0)
     if not len(inside):
         return np.zeros(0, dtype=np.int64)
@@ -378,10 +379,10 @@ def _blocks(time_s: FloatArray, window: IntArray) -> IntArray:
 def _by_chance(
     candidates: Mapping[str, list[_Candidate]], n_blocks: int, n_lags: int, rng: np.random.Generator
 ) -> dict[str, FloatArray]:
-    """Return for each channel, and each draw, the curve of the signal that follows best by chance; shape (D, L).
+    """Return the null distribution: each channel's best curve in every draw; shape (D, L).
 
-    Each block's products are turned by a lag of its own. A turn is a phase in the lag's Fourier transform, so that
-    all draws are one product of matrices a frequency.
+    Each block's products are rotated by a random lag. A rotation is a phase in the Fourier transform over lags, so
+    all draws take one matrix product per frequency.
     """
     turn = rng.integers(0, n_lags, (n_blocks, _N_NULL))
     frequency = np.arange(n_lags // 2 + 1)
@@ -402,7 +403,7 @@ def _by_chance(
 
 
 def _top(curve: FloatArray, lags_s: FloatArray) -> tuple[float, float]:
-    """Return the highest point of the curve, between its samples, and its height."""
+    """Return the lag and the height of the curve's maximum, by parabolic interpolation."""
     k = int(np.argmax(curve))
     return _between(curve, lags_s, k)
 
@@ -417,7 +418,7 @@ def _between(curve: FloatArray, lags_s: FloatArray, k: int) -> tuple[float, floa
 
 
 def _peaks(curve: FloatArray, lags_s: FloatArray) -> list[Peak]:
-    """Return all local maxima."""
+    """Return all local maxima, by parabolic interpolation."""
     inner = np.flatnonzero((curve[1:-1] > curve[:-2]) & (curve[1:-1] >= curve[2:])) + 1
     return [Peak(lag_s=lag, r=r) for lag, r in (_between(curve, lags_s, int(k)) for k in inner)]
 
@@ -439,7 +440,7 @@ def _number(value: float) -> float | None:
 
 
 def lag_as_dict(path: str, subject: str, probe: LagProbe) -> dict[str, object]:
-    """Return what ``mia-sync lag --json`` prints for one session; what cannot be told is None."""
+    """Return what ``mia-sync lag --json`` prints for one session; what cannot be estimated is None."""
     return {
         "session": path,
         "subject": subject,
@@ -463,21 +464,21 @@ def lag_as_dict(path: str, subject: str, probe: LagProbe) -> dict[str, object]:
 
 
 def lag_as_text(path: str, probe: LagProbe) -> str:
-    """Return the same for a person."""
+    """Return the text that ``mia-sync lag`` prints for one session."""
     if math.isfinite(probe.lag_s):
         head = (
-            f"{path}: sEMG {abs(probe.lag_s):.2f} s {'later' if probe.lag_s > 0 else 'earlier'} than the motion "
-            f"(± {probe.ci95_s:.2f} s by its windows; {probe.muscle}, r {probe.r:.2f}, at lag 0 {probe.r_at_zero:.2f})"
+            f"{path}: Estimated from motion: sEMG {'lags' if probe.lag_s > 0 else 'leads'} by {abs(probe.lag_s):.2f} s "
+            f"(95 % interval ± {probe.ci95_s:.2f} s; {probe.muscle}, r {probe.r:.2f}, {probe.r_at_zero:.2f} at lag 0)"
         )
     else:
-        head = f"{path}: no lag can be told: {probe.reason}"
+        head = f"{path}: The lag cannot be estimated: {probe.reason}"
     lines = [head]
     if probe.ambiguous:
         lines.append(f"  {probe.reason}")
     if probe.aliases:
-        lines.append("  also fits: " + ", ".join(f"{p.lag_s:+.2f} s (r {p.r:.2f})" for p in probe.aliases))
+        lines.append("  other lags that fit: " + ", ".join(f"{p.lag_s:+.2f} s (r {p.r:.2f})" for p in probe.aliases))
     for name, c in probe.channels.items():
-        lag = f"{c.lag_s:+.2f} s" if math.isfinite(c.lag_s) else "none told"
+        lag = f"{c.lag_s:+.2f} s" if math.isfinite(c.lag_s) else "none"
         lines.append(f"  {name:<18} {lag:>9}  r {c.r:.2f}  {c.motion}")
     return "\n".join(lines)
 

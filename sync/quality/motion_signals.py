@@ -1,4 +1,4 @@
-"""What the body's keypoints say a muscle should be doing: joint flexion and its speed, and the energy of its limb."""
+"""Motion signals for a muscle from keypoints: joint flexion, its speed, and kinetic energy of the limb."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataset.pose.skeleton import JOINT, flexion_rad
 from dataset.session.types import Session
 from dataset.support.arrays import FloatArray
 
-#: Joints that the muscles of a place act on, as (proximal, joint, distal) without side; two where they span two.
+#: Joints that the muscles of a place move, as (proximal, joint, distal) without side; two for biarticular muscles.
 _KNEE, _HIP = ("hip", "knee", "ankle"), ("shoulder", "hip", "knee")
 _ELBOW, _SHOULDER = ("shoulder", "elbow", "wrist"), ("hip", "shoulder", "elbow")
 _ANKLE = ("knee", "ankle", "big_toe")
@@ -26,9 +26,9 @@ _JOINTS: dict[Place, tuple[tuple[str, str, str], ...]] = {
     Place.FLANK: (_SHOULDER, _ELBOW),
     Place.TRUNK: (_HIP,),
 }
-#: What is tried for a muscle whose place is not known, or which moves no joint that is seen.
+#: Joints tried for a muscle whose place is unknown, or which moves no joint among the keypoints.
 _EVERY = (_KNEE, _HIP, _ELBOW, _SHOULDER)
-#: End of the limb whose energy stands for the muscles' work.
+#: Keypoint at the limb's end, whose kinetic energy represents the muscles' work.
 _END = {
     **dict.fromkeys((Place.FRONT_OF_THIGH, Place.BACK_OF_THIGH, Place.INNER_THIGH, Place.CALF, Place.SHIN), "ankle"),
     **dict.fromkeys((Place.FRONT_OF_ARM, Place.BACK_OF_ARM, Place.FOREARM), "wrist"),
@@ -39,14 +39,14 @@ _END = {
 
 
 def motion_signals(session: Session, muscle: str, side: str) -> dict[str, FloatArray]:
-    """Return the motion that may drive a muscle, on the session's grid.
+    """Return the motion signals that a muscle may correlate with, on the session's grid.
 
     Parameters
     ----------
     session : Session
-        With keypoints in 3D or, failing that, in 2D.
+        With keypoints in 3D or, without these, in 2D.
     muscle, side : str
-        A muscle without a place here is tried with every joint of its side, and without a side with both.
+        A muscle with an unknown place gets every joint of its side; one without a side gets both sides.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def motion_signals(session: Session, muscle: str, side: str) -> dict[str, FloatA
             flexion = flexion_rad(keypoints, proximal, joint, distal)
             signals[f"{name} flexion"] = flexion
             signals[f"{name} speed"] = np.abs(_rate(flexion, aligned.segment, session.rate_hz))
-        # Against the hips, so that walking through the room is no work of the arm.
+        # Relative to the hips, so that walking through the room does not count as work of the arm.
         end = keypoints[:, JOINT["neck" if ending == "neck" else f"{of}_{ending}"]] - keypoints[:, JOINT["mid_hip"]]
         velocity = np.stack([_rate(end[:, k], aligned.segment, session.rate_hz) for k in range(end.shape[1])])
         signals[f"{ending} energy" if of == side or ending == "neck" else f"{of} {ending} energy"] = np.asarray(
@@ -79,7 +79,7 @@ def motion_signals(session: Session, muscle: str, side: str) -> dict[str, FloatA
 
 
 def _rate(values: FloatArray, segment: np.ndarray, rate_hz: float) -> FloatArray:
-    """Return the central difference a second, NaN at the ends of each run."""
+    """Return the rate of change by central differences, NaN at the ends of each segment."""
     result = np.full(len(values), np.nan)
     inside = (segment[2:] == segment[:-2]) & (segment[1:-1] >= 0)
     result[1:-1] = np.where(inside, 0.5 * rate_hz * (values[2:] - values[:-2]), np.nan)

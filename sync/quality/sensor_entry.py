@@ -1,4 +1,4 @@
-"""Each sensor's alignment: its own constant, its interval and its verdict."""
+"""Alignment of each sensor: measured or assumed delay, interval and verdict."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from sync.quality.gates import Judgement, Verdict
 from sync.quality.stream_alignment import DelaySource, SensorConstants, StreamAlignment
 from sync.recording_types import SensorRecord
 
-#: A sensor that delivers less of its values than this is not usable.
+#: A sensor that delivers a smaller share of its values than this is not usable.
 MIN_DELIVERED = 0.5
 _MIN_VALUES = 20
-#: A measured rate further from the profile's than this is worth a warning.
+#: A measured rate that differs from the profile's by a larger share than this gives a warning.
 RATE_TOLERANCE = 0.01
 
-#: Where a sensor's delay is from that no contact measured, by ``delay_source``.
+#: Origin of a delay that no contact measured, by ``delay_source``.
 _DELAY_METHOD = {DelaySource.ASSUMED: "delay of the rig's other sensors", DelaySource.NONE: "its model's prior"}
 
 
 def session_times(d: SensorRecord, stream: StreamAlignment) -> FloatArray:
-    """Return the session time of each of a sensor's values: every connection epoch has its own constant."""
+    """Return the session time of each of a sensor's values; every connection epoch has its own offset."""
     time_s = full((len(d.clock.time_s),), 0.0)
     for epoch, (_, _, offset_s) in zip((e for e in d.clock.epochs if len(e.time_s)), stream.epochs, strict=True):
         of_epoch = time_s[epoch.first : epoch.first + len(epoch.time_s)]
@@ -52,16 +52,16 @@ def align_sensors(
     start_s: float,
     stop_s: float,
 ) -> dict[str, StreamAlignment]:
-    """Return each sensor's map, evidence and verdict.
+    """Return each sensor's map, evidence and verdict, from its responses to the contacts or from priors.
 
     Parameters
     ----------
     data, responses : mapping by channel
     contacts : mapping by kind
     joint : JointFit or None
-        It has constants for the sensors whose answers it used.
+        It has constants for the sensors whose responses it used.
     start_s, stop_s : float
-        The session's span, over which intervals and coverage are told.
+        The session's span, over which intervals and coverage are computed.
     """
     constants = {} if joint is None else joint.constants
     errors = {name: _response_ci95_s(data[name], responses[name][1], c) for name, c in constants.items()}
@@ -95,7 +95,7 @@ def _response_ci95_s(d: SensorRecord, response: Response, constant: Constant) ->
 
 
 def _assumed_ci95_s(d: SensorRecord, siblings: Sequence[float]) -> float:
-    """Return the half-width of a response that no contact measured: by its model's sensors, else by its prior."""
+    """Return the half-width of a response that no contact measured: from sensors of its model, else from its prior."""
     sd_s = d.profile.delay.prior_sd_s
     if siblings:
         sd_s = max(float(np.std(siblings)) if len(siblings) > 1 else sd_s, 0.5 * sd_s)
@@ -113,7 +113,7 @@ def _split(
     errors_s: Mapping[str, float],
     covariance_s2: FloatArray,
 ) -> SensorDelays:
-    """Return the sensors' delays: responses less bursts, with what the responses' errors have in common."""
+    """Return the sensors' delays, responses minus bursts, with the covariance of the responses' errors."""
     sensors = {
         name: SensorResponse(
             model=d.profile.kind,
@@ -128,14 +128,14 @@ def _split(
     error_s2 = np.diag([(_arrival_ci95_s(d) / 1.96) ** 2 for d in data.values()])
     at = [list(data).index(name) for name in constants]
     error_s2[np.ix_(at, at)] = covariance_s2
-    # Beside what they share: each its own shape, its own arrivals, and the epoch that is known worst.
+    # In addition to the shared errors: each sensor's own shape, arrivals, and least certain epoch.
     error_s2[at, at] = [(errors_s[name] / 1.96) ** 2 for name in constants]
     return split_responses(sensors, error_s2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Evidence:
-    """The answered contacts that a sensor's constant rests on, and how they lie in the session's span."""
+    """The contacts that a sensor's constant was estimated from, and how they cover the session's span."""
 
     residual_s: FloatArray = field(default_factory=lambda: np.zeros(0))
     matches: IntArray = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
@@ -157,15 +157,15 @@ def _rest_on(response: Response, constant: Constant, heard: Contacts, span_s: tu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What the contacts say of one sensor.
+    """Response of one sensor to the contacts.
 
     Attributes
     ----------
     kind : ContactKind
-        What it responds to.
+        Kind of contact it responds to.
     response : Response
     constant : Constant or None
-        None where its response cannot be used.
+        None where the response cannot be used.
     error_s : float
         Half-width of its response over the session.
     source : DelaySource
@@ -248,26 +248,26 @@ def _judge(d: SensorRecord, found: _Found, residual: FloatArray, span_s: tuple[f
     if len(d.samples.value) < _MIN_VALUES:
         return Judgement(
             verdict=Verdict.FAIL,
-            reason=f"it delivered {len(d.samples.value)} values ({_MIN_VALUES} are needed); its column is left empty",
+            reason=f"only {len(d.samples.value)} values arrived ({_MIN_VALUES} are needed); its column is left empty",
         )
     if delivered < MIN_DELIVERED:
         return Judgement(
             verdict=Verdict.FAIL,
-            reason=f"it delivered {delivered:.0%} of its values (half are needed); its column is left empty",
+            reason=f"only {delivered:.0%} of its values arrived (half are needed); its column is left empty",
         )
     if not _changes(d.samples.value):
         return Judgement(verdict=Verdict.FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
     if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:
         return Judgement(
-            verdict=Verdict.WARNING, reason=f"it runs at {d.rate_hz:.2f} values a second, not at {nominal:g}"
+            verdict=Verdict.WARNING, reason=f"its rate is {d.rate_hz:.2f} Hz; its profile states {nominal:g} Hz"
         )
     if found.source is DelaySource.ASSUMED:
         refusal = why_unusable(found.response)
-        return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}: the delay of the rig's other sensors is assumed")
+        return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}; the delay of the rig's other sensors is assumed")
     if found.source is DelaySource.NONE:
         refusal = why_unusable(found.response)
-        return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}: its delay is taken from its model's prior")
+        return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}; its delay is taken from its model's prior")
     return gates.judge_precision(
         found.error_s,
         gates.sensor_gate_s(d.rate_hz),
@@ -278,7 +278,7 @@ def _judge(d: SensorRecord, found: _Found, residual: FloatArray, span_s: tuple[f
 
 
 def _changes(value: FloatArray) -> bool:
-    """Return whether there are two different numbers among the values."""
+    """Return whether the finite values differ."""
     lowest, highest = math.inf, -math.inf
     for rows in blocks(value):
         numbers = value[rows][np.isfinite(value[rows])]

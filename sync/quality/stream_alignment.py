@@ -1,6 +1,6 @@
-"""What is known of one stream: its map onto the host clock, the evidence, typed constants and a verdict.
+"""Alignment of one stream: its map onto the host clock, the evidence, typed constants and a verdict.
 
-:func:`stream_entry` is the one place where they become the attributes of a ``/sync`` group.
+Only :func:`stream_entry` converts them to the attributes of a ``/sync`` group.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sync.recording_types import FlashSource
 
 
 class DelaySource(StrEnum):
-    """Where a sensor's delay is from: its own responses, its model's other sensors, or its model's prior alone."""
+    """Origin of a sensor's delay: its own responses, other sensors of its model, or its model's prior alone."""
 
     MEASURED = "measured"
     ASSUMED = "assumed"
@@ -38,7 +38,7 @@ class _Constants:
 
     @classmethod
     def read(cls, attributes: Mapping[str, float | str]) -> Self:
-        """Return the constants among attributes; what lacks, or has a value that is not known, has its default."""
+        """Return the constants among attributes; missing ones, and unknown enum values, take their defaults."""
         found: dict[str, Any] = {}
         for name in (f.name for f in fields(cls) if f.name in attributes):
             kind, value = cls.ENUMS.get(name), attributes[name]
@@ -49,7 +49,7 @@ class _Constants:
         return cls(**found)
 
     def as_attributes(self) -> dict[str, float | str]:
-        """Return plain numbers and strings by name, without those that do not apply."""
+        """Return the constants as numbers and strings by name, without those that are None."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: str(v) if isinstance(v, StrEnum) else v for k, v in values.items() if v is not None}
 
@@ -61,12 +61,12 @@ class VideoConstants(_Constants):
     Attributes
     ----------
     av_skew_s, av_skew_sd_s : float
-        By how much the file's sound lies later than its picture.
+        Lag of the file's sound behind its picture.
     screen_latency_s, screen_latency_sd_s : float
-        From a flash's stored time to its light.
+        Delay from a flash's stored time to its light.
     flash_source : FlashSource
     readout_s, exposure_s : float
-        Of the camera's rolling shutter; NaN where no flash shows them.
+        Of the camera's rolling shutter; NaN where the flashes do not measure them.
     """
 
     ENUMS: ClassVar[Mapping[str, type[StrEnum]]] = {"flash_source": FlashSource}
@@ -82,7 +82,7 @@ class VideoConstants(_Constants):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundConstants(_Constants):
-    """Constants of the sound; ``acoustic_delay_s`` is from a contact to its sound at the microphone."""
+    """Constants of the sound; ``acoustic_delay_s`` is the delay from a contact to its sound at the microphone."""
 
     av_skew_s: float = 0.0
     av_skew_sd_s: float = math.nan
@@ -97,18 +97,19 @@ class SensorConstants(_Constants):
     Attributes
     ----------
     response_s : float
-        From a contact to the centroid of its response, which is measured; NaN where it was not.
+        Measured latency from a contact to the centroid of its response; NaN where not measured.
     burst_prior_s, burst_prior_sd_s : float
-        From a contact to the muscle's burst, which is assumed.
+        Assumed latency from a contact to the muscle's burst.
     contact : ContactKind or None
-        What it responds to.
+        Kind of contact it responds to.
     sample_period_s, rate_hz : float
         As measured.
     delivered : float
-        Share of its values that came.
+        Share of its values that arrived.
     n_lost : float
     left_right_ci95_s, between_sensors_ci95_s : float or None
-        How well its offset less another sensor's is known: the other side's, the worst of all; None without another.
+        Half-width of the difference between its offset and another sensor's: the other side's, and the largest over
+        all sensors; None without another sensor.
     delay_source : DelaySource
     """
 
@@ -129,21 +130,21 @@ class SensorConstants(_Constants):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAlignment:
-    """One stream's map onto the host clock and how well it is known.
+    """One stream's map onto the host clock, its error, the evidence and the verdict.
 
     Attributes
     ----------
     method : str
-        What gave the map, in words.
+        How the map was obtained, in words.
     map : ClockMap
     error_ci95_s : float
         Largest half-width over the session.
     pairing : Pairing
-        Events of the host's clock and of the stream; its coverage and largest gap are of the session's span.
+        Events on the host's clock and in the stream; coverage and largest gap refer to the session's span.
     residual_s : ndarray, shape (M,)
-        Of the pairs, by the final map.
+        Residuals of the pairs under the final map.
     extrapolated_s : float
-        How far the session reaches beyond the first or the last pair.
+        How far the session extends beyond the first or the last pair.
     constants : VideoConstants, SoundConstants or SensorConstants
     verdict : Verdict
     reason : str
@@ -166,7 +167,7 @@ class StreamAlignment:
 def stream_entry(stream: StreamAlignment) -> StreamSync:
     """Return the attributes of a stream's ``/sync`` group."""
     clock, pairing, residual = stream.map, stream.pairing, stream.residual_s
-    # At its reference a map's value is known also where its rate's error is not.
+    # At its reference a map's error is known even if its rate's error is not.
     offset_ci95_s = Z95 * clock.offset_sd_s if clock.reference_s == 0.0 else float(clock.half_width_s(0.0))
     return StreamSync(
         method=stream.method,

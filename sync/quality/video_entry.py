@@ -1,4 +1,4 @@
-"""The video's and the sound's alignment: map, interval, evidence and verdict."""
+"""Alignment of the video and of its sound: clock map, interval, evidence and verdict."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sync.quality.gates import Judgement, Verdict
 from sync.quality.stream_alignment import SoundConstants, StreamAlignment, VideoConstants
 from sync.recording_types import FlashLog, Recording
 
-#: Matched events that lie this many frames off are not of one train.
+#: Residuals of more frames than this mean that the matched events are not the same ones.
 _OTHER_EVENTS = 2.5
-#: So many contacts that no sensor answers are no accident of weak claps.
+#: This many contacts without a response cannot be explained by weak claps.
 _MANY_CONTACTS = 6
 _METHOD = {"flash": "flashes", "contacts": "contacts", "none": "assumed"}
 
@@ -28,7 +28,7 @@ _METHOD = {"flash": "flashes", "contacts": "contacts", "none": "assumed"}
 def video_streams(
     recording: Recording, mapped: VideoMapped | None, span_s: tuple[float, float]
 ) -> dict[str, StreamAlignment]:
-    """Return the alignment of the video and of its sound; nothing where there is no video."""
+    """Return the alignment of the video and of its sound; an empty mapping without a video."""
     if mapped is None or recording.video is None:
         return {}
     streams = {"video": _video_stream(mapped, recording.flashes, recording.video.brightness.pts_s)}
@@ -44,53 +44,53 @@ def judge_video(
     lateness_s: float | None,
     n_unanswered: int,
 ) -> Judgement:
-    """Judge the video beside the rest of the recording, which can contradict its own evidence.
+    """Return the verdict on the video, from its own evidence and from the sensors, which can contradict it.
 
     Parameters
     ----------
     video : StreamAlignment or None
     closure : Closure or None
-        Of the two routes, where there are two.
+        Comparison of the two methods, where both exist.
     span_s : (float, float)
-        What video and sensors share.
+        Time span that video and sensors share.
     lateness_s : float or None
-        How long after their exposure nearly all frames arrived.
+        Delay from exposure to arrival that 95 % of the frames exceed.
     n_unanswered : int
-        Claps and stomps heard, where hardly a sensor responds to them.
+        Number of claps and stomps detected, if hardly any sensor responds to them; else 0.
     """
     if video is None:
         return Judgement(verdict=Verdict.FAIL, reason="the capture has no video; give one with --video")
     if span_s[1] <= span_s[0]:
         return Judgement(
             verdict=Verdict.FAIL,
-            reason=f"the video and the sensors do not overlap in time: {span_s[0] - span_s[1]:.1f} s lie between them",
+            reason=f"the video and the sensors do not overlap in time ({span_s[0] - span_s[1]:.1f} s apart)",
         )
     if closure is not None and not closure.closes:
         return Judgement(
             verdict=Verdict.FAIL,
             reason=(
-                f"the two routes disagree: by flash and arrival the sensors answer {1e3 * closure.gap_s:+.0f} ms off "
-                f"what their model and a clap allow ({1e3 * closure.allowed_s:.0f} ms); one pairing is wrong"
+                f"the two methods disagree: alignment by flashes and by claps differs by {1e3 * closure.gap_s:+.0f} ms "
+                f"(limit {1e3 * closure.allowed_s:.0f} ms), so one of the pairings is wrong"
             ),
         )
     by_flashes = video.method == "flashes"
     if by_flashes and n_unanswered >= _MANY_CONTACTS:
         return Judgement(
             verdict=Verdict.FAIL,
-            reason=f"{n_unanswered} claps and stomps are heard, and hardly a sensor answers them where the flashes put "
-            "them: flashes, video and sensors are not of one recording, or not on one clock",
+            reason=f"{n_unanswered} claps and stomps were detected, but hardly any sensor responds at the times given "
+            "by the flashes: flashes, video and sensors do not belong to one recording, or are not on one clock",
         )
     if lateness_s is not None and by_flashes and lateness_s < -video.error_ci95_s - 0.002:
         return Judgement(
             verdict=Verdict.FAIL,
-            reason=f"by its flashes the frames were exposed {-1e3 * lateness_s:.0f} ms after they had arrived; "
-            "the flashes' times or their pairing are wrong",
+            reason=f"according to the flashes, frames were exposed {-1e3 * lateness_s:.0f} ms after they arrived: the "
+            "flash times or their pairing are wrong",
         )
     return Judgement(verdict=video.verdict, reason=video.reason)
 
 
 def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> StreamAlignment:
-    """Return the video's alignment, its interval that of all frames; FAIL where nothing ties it to the clock."""
+    """Return the video's alignment with the widest interval over all frames; FAIL where there is no evidence."""
     line, pairing, sound, shutter = mapped.line, mapped.pairing, mapped.sound, mapped.shutter
     error = float(line.half_width_s(pts_s).max())
     residual = pairing.residual_s if shutter is None else shutter.residual_s
@@ -99,8 +99,8 @@ def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> 
         judged = _judge_flashes(error, residual, frame_s, of_terminal=flashes.source.is_terminal)
     elif mapped.route == "contacts":
         reason = (
-            f"no flash ties the video to the clock ({mapped.why}); claps and stomps alone tie it to the sensors, "
-            f"within {1e3 * error:.0f} ms because the sensors' own delay is taken from a prior"
+            f"no flash aligns the video ({mapped.why}); it is aligned by claps and stomps only, within "
+            f"±{1e3 * error:.0f} ms, because the sensors' delay is taken from a prior"
         )
         judged = Judgement(verdict=Verdict.WARNING, reason=reason)
     else:
@@ -136,17 +136,17 @@ def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> 
 
 
 def _judge_flashes(error_s: float, residual_s: FloatArray, frame_s: float, *, of_terminal: bool) -> Judgement:
-    """Judge a video that flashes tie to the clock."""
+    """Return the verdict on a video aligned by flashes."""
     largest_s = gates.robust_largest_s(residual_s)
     if largest_s > _OTHER_EVENTS * frame_s:
         return Judgement(
             verdict=Verdict.FAIL,
-            reason=f"its flashes lie up to {1e3 * largest_s:.0f} ms off their map (allowed {1e3 * frame_s:.0f}): "
-            "some of them are other lights, or its frames' times are wrong",
+            reason=f"flash residuals reach {1e3 * largest_s:.0f} ms (limit {1e3 * frame_s:.0f} ms): some of the lights "
+            "are not flashes, or the frame times are wrong",
         )
     judged = gates.judge_precision(error_s, gates.VIDEO_GATE_S, largest_s, frame_s, "the video's clock")
     if of_terminal and judged.verdict is Verdict.PASS:
-        reason = f"{judged.reason}, but its flashes came from a terminal, whose light is late by an unknown time"
+        reason = f"{judged.reason}, but the flashes came from a terminal, whose display delay is unknown"
         return Judgement(verdict=Verdict.WARNING, reason=reason)
     return judged
 
@@ -161,10 +161,10 @@ def _sound_stream(
     pairing = sound.pairing or Pairing(accepted=False, reason="")
     measured = sound.method == "beeps"
     if measured:
-        reason = f"{pairing.n_matched} beeps sound with their flashes, to within {1e3 * error:.1f} ms"
+        reason = f"{pairing.n_matched} beeps match their flashes: known within ±{1e3 * error:.1f} ms (95 %)"
     else:
-        source = "its arrival" if sound.method == "arrival" else "the video"
-        reason = f"no beep measures it: it is taken from {source}, to within {1e3 * error:.0f} ms"
+        source = "its arrival times" if sound.method == "arrival" else "the video's alignment"
+        reason = f"not measured by beeps; taken from {source}, within ±{1e3 * error:.0f} ms"
     return StreamAlignment(
         method=sound.method,
         map=line,
@@ -188,11 +188,11 @@ def _sound_stream(
 
 
 def _matched_host_s(flashes: FlashLog, mapped: VideoMapped) -> FloatArray:
-    """Return the host times at which the map was tied to the clock, ascending."""
+    """Return the host times of the events that the map was fitted to, ascending."""
     pairing = mapped.pairing
     if not pairing.accepted:
         return np.zeros(0)
     if mapped.route == "flash":
         return np.sort(flashes.light_s[pairing.pairs[:, 0]])
-    # Contacts' host times follow from the map that the pairing gave.
+    # The host times of contacts follow from the map of the pairing.
     return np.array([mapped.line.reference_s + mapped.line.offset_s]) if mapped.sound is not None else np.zeros(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from dataset.muscles import channel_from_name
+from sync.quality.stream_alignment import DelaySource, SensorConstants
 from sync.report.section import Section, Table, milliseconds
 from sync.result import SyncResult
 
@@ -28,9 +29,9 @@ def assumed_section(result: SyncResult) -> Section | None:
                 continue
             key = (name, milliseconds(value, signed=True), milliseconds(sd), _source(result, name, stream_name))
             users.setdefault(key, []).append(label)
-        source = stream.constants.get("delay_source")
-        if source in ("assumed", "none"):
-            how = "other sensors of the rig" if source == "assumed" else "prior of its model"
+        source = SensorConstants.read(stream.constants).delay_source
+        if "delay_source" in stream.constants and source is not DelaySource.MEASURED:
+            how = "other sensors of the rig" if source is DelaySource.ASSUMED else "prior of its model"
             key = (
                 "sensor delay",
                 milliseconds(-stream.offset_s, signed=True),

@@ -7,12 +7,19 @@ import math
 import numpy as np
 
 from dataset.muscles import channel_from_name
+from sync.quality.stream_alignment import DelaySource, SensorConstants
 from sync.report import figures
 from sync.report.section import Section, Table, Thumbnail, constant, milliseconds, telling
 from sync.result import ContactEvidence, SyncResult
 
 _ENDS, _WORST = 2, 2
 _MOST_ROWS = 48
+#: Heading of a panel whose response was not measured: where its delay is taken from.
+_NO_RESPONSE = {
+    DelaySource.MEASURED: "no response",
+    DelaySource.ASSUMED: "delay assumed",
+    DelaySource.NONE: "delay from prior",
+}
 
 
 def contacts_section(result: SyncResult) -> Section | None:
@@ -22,20 +29,20 @@ def contacts_section(result: SyncResult) -> Section | None:
         return None
     pictures, texts = [], []
     for kind in ("clap", "stomp"):
-        heard = [c for c in contacts if c.kind == kind]
-        if not heard:
+        detected = [c for c in contacts if c.kind == kind]
+        if not detected:
             continue
-        residuals = _residuals(result, kind, len(heard))
+        residuals = _residuals(result, kind, len(detected))
         worst_s = np.array([max((abs(r) for r in row.values()), default=math.nan) for row in residuals])
-        unanswered = [f"{c.time_s:.1f} s" for c, row in zip(heard, residuals, strict=True) if not row]
+        unanswered = [f"{c.time_s:.1f} s" for c, row in zip(detected, residuals, strict=True) if not row]
         texts.append(
-            f"{len(heard)} {kind}s were used; "
+            f"{len(detected)} {kind}s were used; "
             + (f"no sensor responded at {', '.join(unanswered[:8])}" if unanswered else "a sensor responded to each")
             + ("." if len(unanswered) <= 8 else f" and {len(unanswered) - 8} more.")
         )
         rows = telling(worst_s, ends=_ENDS, worst=_WORST)
-        note = f"{len(rows)} of {len(heard)} {kind}s: the first, the last and the largest residuals"
-        shown = [(heard[i], _answers(result, kind, i)) for i in rows]
+        note = f"{len(rows)} of {len(detected)} {kind}s: the first, the last and the largest residuals"
+        shown = [(detected[i], _answers(result, kind, i)) for i in rows]
         pictures.append(Thumbnail(image=figures.contact_figure(shown), caption=note))
     return Section(
         title="Claps and stomps, one by one",
@@ -59,10 +66,12 @@ def responses_section(result: SyncResult) -> Section | None:
         if stream is None:
             continue
         response_s = constant(result, channel, "response_s")
-        source = str(stream.constants.get("delay_source", ""))
-        note = f"{response_s * 1e3:+.0f} ± {stream.error_ci95_s * 1e3:.0f} ms" if math.isfinite(response_s) else source
+        if math.isfinite(response_s):
+            note = f"{response_s * 1e3:+.0f} ± {stream.error_ci95_s * 1e3:.0f} ms"
+        else:
+            note = _NO_RESPONSE[SensorConstants.read(stream.constants).delay_source]
         traces = [(t, v - np.median(v)) for t, v in zip(sensor.response_time_s, sensor.response, strict=True) if len(v)]
-        panels.append((channel, traces, response_s, stream.error_ci95_s, note or "no event"))
+        panels.append((channel, traces, response_s, stream.error_ci95_s, note))
     if not any(traces for _, traces, *_ in panels):
         return None
     return Section(
@@ -107,8 +116,10 @@ def _table(result: SyncResult, contacts: tuple[ContactEvidence, ...]) -> Table:
     channels = [c for c in result.evidence.sensors if c in result.streams]
     rows = []
     for kind in ("clap", "stomp"):
-        heard = [c for c in contacts if c.kind == kind]
-        for number, (contact, of) in enumerate(zip(heard, _residuals(result, kind, len(heard)), strict=True), start=1):
+        detected = [c for c in contacts if c.kind == kind]
+        for number, (contact, of) in enumerate(
+            zip(detected, _residuals(result, kind, len(detected)), strict=True), start=1
+        ):
             cells = (
                 milliseconds(of[c], signed=True) if c in of
                 else "-" if result.evidence.sensors[c].contact == kind else ""

@@ -65,6 +65,6 @@ def _relative(session: Session) -> tuple[str, ...]:
         if step.get("alignment") == "relative":
             return (
                 f"The alignment is relative: sEMG was shifted {step.get('removed_s', 0.0):+.1f} s earlier, by this lag "
-                "minus an assumed lead of the muscles.",
+                "plus an assumed lead of the muscles.",
             )
     return ()

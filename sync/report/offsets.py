@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 from dataset.muscles import channel_from_name
+from sync.quality.stream_alignment import DelaySource, SensorConstants
 from sync.report.section import Section, Table, constant, milliseconds
 from sync.result import SyncResult
 
 _FROM = {
-    "measured": "measured",
-    "assumed": "assumed: sensors of its model",
-    "none": "assumed: prior of its model",
+    DelaySource.MEASURED: "measured",
+    DelaySource.ASSUMED: "assumed: sensors of its model",
+    DelaySource.NONE: "assumed: prior of its model",
 }
 
 
@@ -19,9 +20,9 @@ def offsets_section(result: SyncResult) -> Section | None:
     """Return the table of responses, bursts and offsets; None where no stream is a sensor's."""
     rows = []
     for name, stream in result.streams.items():
-        source = stream.constants.get("delay_source")
-        if source is None:
+        if "delay_source" not in stream.constants:
             continue
+        source = SensorConstants.read(stream.constants).delay_source
         response_s, burst_s = constant(result, name, "response_s"), constant(result, name, "burst_prior_s")
         measured = math.isfinite(response_s)
         rows.append((
@@ -31,7 +32,7 @@ def offsets_section(result: SyncResult) -> Section | None:
             _with_interval(stream.offset_s, stream.offset_ci95_s),
             _half_width(constant(result, name, "left_right_ci95_s")),
             _half_width(constant(result, name, "between_sensors_ci95_s")),
-            _FROM.get(str(source), str(source)),
+            _FROM[source],
         ))  # fmt: skip
     if not rows:
         return None

@@ -167,7 +167,7 @@ def test_flashes_of_another_seed_are_refused_and_no_session_is_written(
     assert read_session(present(written.session_path)).verdict == "FAIL"
 
 
-@pytest.mark.parametrize(("shift_s", "why"), [(-1.5, "two routes disagree"), (0.2, "")])
+@pytest.mark.parametrize(("shift_s", "why"), [(-1.5, "two methods disagree"), (0.2, "")])
 def test_flashes_that_pair_but_have_wrong_times_are_refused(
     shift_s: float, why: str, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

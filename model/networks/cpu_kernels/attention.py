@@ -25,7 +25,7 @@ def attend(
     p : float
         Probability that a weight is dropped, in training.
     softmax_backward : callable, optional
-        PyTorch's own gradient of a softmax; without it, PyTorch's own softmax is used, and its gradient.
+        PyTorch's internal gradient of a softmax; without it, PyTorch's public softmax and gradient are used.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def attend(
 
 
 class _Attention(torch.autograd.Function):
-    """The same on a CPU in training: one copy in, one copy out; factors are part of the products."""
+    """Attention on a CPU in training: one copy in, one copy out; factors are merged into the products."""
 
     @staticmethod
     def forward(ctx: Any, split: Tensor, p: float, softmax_backward: SoftmaxBackward) -> Tensor:

@@ -1,9 +1,9 @@
 """Dropout by random bytes, and linear-ReLU-dropout-linear with a hand-written gradient, for training on a CPU.
 
-In PyTorch's own form a training step of the paper's transformer spends a third of its time on drawing one random
-number for each of eight million hidden values. Here eight values share one draw of 64 bits, nothing but the hidden
-values themselves is kept for the gradient, and products go to the quicker of the two libraries that PyTorch comes with.
-On other devices PyTorch's own dropout is as quick and is used.
+With PyTorch's own dropout, a training step of the paper's transformer spends a third of its time drawing one random
+number for each of eight million hidden values. Here eight values share one 64-bit draw, only the hidden values are
+stored for the gradient, and products use the faster of the two libraries included in PyTorch. On other devices
+PyTorch's own dropout is as fast and is used.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch.nn import functional
 
 from model.networks.cpu_kernels.torch_internals import linear, zero_where_at_most_
 
-#: Of the hidden layer: what is drawn for them stays in the processor's cache.
+#: Hidden values per block: their random numbers stay in the processor's cache.
 _ROWS_AT_ONCE = 128
 
 
 def drop_(x: Tensor, p: float) -> Tensor:
     """Set each value of ``x`` to 0 with probability ``p``, in place, and return it.
 
-    A byte decides, so the share dropped is a multiple of 1/256: of the two next to ``p`` one is drawn for each call,
-    so often that every value is dropped with probability ``p``.
+    One byte decides, so the share dropped is a multiple of 1/256: each call draws one of the two nearest to ``p``, with
+    probabilities such that every value is dropped with probability ``p``.
     """
     words = torch.empty(x.numel() // 8 + 2, dtype=torch.int64, device=x.device).random_(-(2**63), None)
     last = int(words[-1])
@@ -75,7 +75,7 @@ def feedforward(x: Tensor, layers: TwoLayers, p: float, *, training: bool) -> Te
 
 
 class _FeedForward(torch.autograd.Function):
-    """The same on a CPU in training; 1 / (1 - p) scales the smaller arrays."""
+    """Feedforward on a CPU in training; 1 / (1 - p) scales the smaller arrays."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
@@ -93,7 +93,7 @@ class _FeedForward(torch.autograd.Function):
         (g,) = grads  # (N, E)
         x, w1, w2, hidden = ctx.saved_tensors
         scaled = g * ctx.scale
-        before = linear(scaled, w2.t())  # (N, H); in place: fresh memory of this size costs more than the arithmetic
+        before = linear(scaled, w2.t())  # (N, H); in place: allocating this size costs more than the arithmetic
         zero_where_at_most_(before, hidden, 0.0)  # 0 where hidden is 0
         return (
             linear(before, w1.t()), linear(x.t(), before.t()).t(), before.sum(0),

@@ -1,7 +1,7 @@
-"""PyTorch's undocumented functions that the CPU kernels call: the one module that looks for them.
+"""Adapter to PyTorch's undocumented functions used by the CPU kernels.
 
-Each is looked for once, tried on a small example, and has a public replacement, so that another version of PyTorch
-costs time and nothing else. Known to be there in PyTorch 2.4 to 2.13.
+Each is looked up once, tested on a small example, and has a public replacement, so that another version of PyTorch is
+slower at worst. Known to exist in PyTorch 2.4 to 2.13.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ SoftmaxBackward = Callable[[Tensor, Tensor], Tensor]
 
 
 def find_softmax_backward(library: Any) -> SoftmaxBackward | None:
-    """Return ``library._softmax_backward_data`` over the last axis, or None where it is absent or gives another result.
+    """Return ``library._softmax_backward_data`` over the last axis, or None if it is absent or gives another result.
 
     Parameters
     ----------
     library : module
-        ``torch``, or what stands in for it.
+        ``torch``, or a substitute in tests.
     """
 
     def backward(grad: Tensor, output: Tensor) -> Tensor:
@@ -41,13 +41,13 @@ def find_softmax_backward(library: Any) -> SoftmaxBackward | None:
         return None
 
 
-#: None where PyTorch has no such function: then attention is PyTorch's own.
+#: None if PyTorch has no such function: then PyTorch's own attention is used.
 SOFTMAX_BACKWARD = find_softmax_backward(torch)
 
-#: PyTorch's wheels multiply by MKL, which on CPUs of other makers took twice as long as oneDNN in the same wheels.
+#: PyTorch's wheels multiply with MKL, which on non-Intel CPUs took twice as long as oneDNN in the same wheels.
 _ONEDNN_LINEAR = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
-#: The gradient of a ReLU: the quickest way to write "0 where at most that".
+#: The gradient of a ReLU: the fastest way to set values to 0 below a threshold.
 _THRESHOLD_BACKWARD = getattr(torch.ops.aten.threshold_backward, "grad_input", None)
 
 
@@ -60,7 +60,7 @@ def zero_where_at_most_(values: Tensor, reference: Tensor, threshold: float) -> 
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, relu: bool = False) -> Tensor:
-    """Return ``x @ weight.t() + bias``, and where that is below 0, 0 if ``relu``; by oneDNN in float32."""
+    """Return ``x @ weight.t() + bias``, clipped at 0 if ``relu``; by oneDNN in float32."""
     if _ONEDNN_LINEAR is None or x.dtype != torch.float32:
         out = functional.linear(x, weight, bias)
         return out.relu_() if relu else out

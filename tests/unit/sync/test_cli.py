@@ -155,8 +155,8 @@ def test_lag_tells_every_session_in_files_and_folders(
     assert noise["lag_s"] is None
     code, out, _ = call(monkeypatch, capsys, "lag", tmp_path / "late.h5", tmp_path / "more")
     assert code == 0
-    assert "0.60 s later than the motion" in out
-    assert "no lag can be told" in out
+    assert "Estimated from motion: sEMG lags by 0.60 s" in out
+    assert "lag cannot be estimated" in out
 
 
 @pytest.mark.parametrize("bad", ["none.h5", "empty", "text.h5"])
@@ -182,4 +182,4 @@ def test_fix_lag_tells_what_it_removed_of_each_subject(
     assert [row["lag"]["removed_s"] for row in rows] == pytest.approx([0.5, 1.1, 0.8, 0.9])
     assert all(row["lag"]["alignment"] == "relative" for row in rows)
     code, out, _ = call(monkeypatch, capsys, "show", rows[1]["session"])
-    assert "relative: sEMG moved 1.1 s earlier" in out
+    assert "relative: sEMG was shifted 1.1 s earlier" in out

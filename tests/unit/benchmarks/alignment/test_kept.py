@@ -14,7 +14,8 @@ from dataset.support.errors import InputError
 
 _ACCEPTED = Score(
     stratum="well_posed", estimator="ours", seed=3, stream="video", accepted=True, error_s=np.array([0.001, -0.002]),
-    half_width_s=np.array([0.003, 0.004]), frame_s=0.04, rolling=True, reason="every stream is within its bounds",
+    half_width_s=np.array([0.003, 0.004]), frame_s=0.04, rolling=True,
+    reason="all streams are aligned within the limits",
 )  # fmt: skip
 _REFUSED = Score(stratum="nothing", estimator="ours", seed=4, stream="video", accepted=False)
 

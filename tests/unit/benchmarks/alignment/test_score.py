@@ -80,8 +80,8 @@ def test_offsets_are_scored_against_the_sensors_own_delay_and_sides_against_one_
     assert len(of("offsets 10 Hz")) == 7 and len(of("assumed offsets 10 Hz")) == 1
     assert summarise(of("offsets 10 Hz")).coverage == pytest.approx(3 / 7)
     # Biceps has no measured right side to be compared with.
-    assert [float(s.error_s[0]) for s in of("left less right 10 Hz")] == pytest.approx([-0.010] * 3)
-    assert summarise(of("left less right 10 Hz")).coverage == 1.0
+    assert [float(s.error_s[0]) for s in of("left minus right 10 Hz")] == pytest.approx([-0.010] * 3)
+    assert summarise(of("left minus right 10 Hz")).coverage == 1.0
 
 
 @pytest.mark.slow

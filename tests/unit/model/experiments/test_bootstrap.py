@@ -101,7 +101,8 @@ def test_what_was_not_measured_has_no_figure() -> None:
 def test_words_follow_from_the_draws() -> None:
     draw = np.random.default_rng(0).normal(0, 1, 2000)
     low, high = np.append(10.0, 10.0 + draw), np.append(20.0, 20.0 + draw[::-1])
-    assert "agrees" in below("a against b", low, high, "counts", enough=True)
-    assert "other way round" in below("a against b", high, low, "counts", enough=True)
-    assert "cannot be told apart" in below("a against b", low, low + draw.mean() + np.append(0, draw), "c", enough=True)
+    assert "**agrees**" in below("a against b", low, high, "counts", enough=True)
+    assert "disagrees" in below("a against b", high, low, "counts", enough=True)
+    unclear = below("a against b", low, low + draw.mean() + np.append(0, draw), "c", enough=True)
+    assert "no significant difference" in unclear
     assert "no interval" in below("a against b", low, high, "counts", enough=False)

@@ -104,7 +104,7 @@ def test_fine_tuning_starts_from_the_other_runs_weights(windows: Windows, tmp_pa
     tuned = replace(
         JOB, parts="target:S1:hook_punch,squat", start_from=source.key, steps=1, learning_rate=1e-9, keep=("weights",)
     )
-    with pytest.raises(InputError, match="cannot be started from"):
+    with pytest.raises(InputError, match="cannot be read"):
         run_job(tuned, windows, tmp_path)
     run_job(source, windows, tmp_path)
     run_job(tuned, windows, tmp_path)

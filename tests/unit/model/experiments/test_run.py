@@ -173,8 +173,8 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     failed = make_session("failed", verdict="FAIL", folder=tmp_path / "failed")
     short = make_session("short", passes=1, seconds=3.2, folder=tmp_path / "short")
     for arguments, expected, says in (
-        (("everything", sessions), 2, "no experiment 'everything'"),
-        (("exercises", sessions, "--tier", "slow"), 2, "no tier 'slow'"),
+        (("everything", sessions), 2, "unknown experiment 'everything'"),
+        (("exercises", sessions, "--tier", "slow"), 2, "unknown tier 'slow'"),
         (("exercises", tmp_path / "none.h5"), 2, "no session at"),
         (("exercises", failed), 3, "verdict FAIL"),
         (("exercises", short), 2, "would be empty"),
@@ -187,13 +187,14 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(
     code, _, err = mia_train("experiment", "people", sessions, "--out", out)
     assert (code, "exists" in err) == (2, True)
     code, _, err = mia_train("experiment", "people", sessions, "--out", out, "--resume")
-    assert (code, "holds no experiment" in err) == (2, True)
+    assert (code, "has no experiment to resume" in err) == (2, True)
 
 
 def test_one_subject_and_one_exercise_are_no_error(mia_train: Cli, make_session: Maker, tmp_path: Path) -> None:
     path = make_session(motions=("squat",), passes=4, seconds=10.0)
     out = tmp_path / "out"
-    for name, says in (("people", "one subject only"), ("transfer", "one subject only"), ("exercises", "one exercise")):
+    only_one = (("people", "only one subject"), ("transfer", "only one subject"), ("exercises", "only one exercise"))
+    for name, says in only_one:
         code, _, err = mia_train("experiment", name, path, "--out", out, "--stride", 16, "--resume")
         assert code == 0, err
         assert says in (out / f"{name}.md").read_text()

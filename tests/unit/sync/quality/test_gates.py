@@ -121,7 +121,7 @@ def test_a_response_that_no_sensor_of_the_model_has_is_disowned_beside_its_sibli
 
     among = reject_outliers(data, answers(0.10, 0.12, 0.09, 0.45))
     assert [bool(why_unusable(r)) for _, r in among.values()] == [False, False, False, True]
-    assert "siblings" in among["s3"][1].disowned
+    assert "similar sensors" in among["s3"][1].disowned
     alone = reject_outliers(data, answers(0.9))
     assert "its model" in alone["s0"][1].disowned
     assert not reject_outliers(data, answers(0.1))["s0"][1].disowned

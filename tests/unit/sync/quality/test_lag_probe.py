@@ -94,7 +94,7 @@ def test_noise_tells_no_lag_and_says_so(seed: int) -> None:
     probe = probe_lag(replace(session, aligned=replace(session.aligned, emg=noise)))
     assert math.isnan(probe.lag_s)
     assert "is needed" in probe.reason
-    assert "no lag can be told" in lag_as_text("x.h5", probe)
+    assert "lag cannot be estimated" in lag_as_text("x.h5", probe)
 
 
 def test_a_session_without_keypoints_says_so() -> None:

@@ -78,7 +78,7 @@ def test_sEMG_of_another_movement_is_given_no_lag(duration_s: float, rows_a_wind
             moving_session(0.0, unrelated=True, duration_s=duration_s, rows_a_window=rows_a_window, seed=seed)
         )
         told += bool(np.isfinite(probe.lag_s))
-        assert np.isfinite(probe.lag_s) or "no muscle follows the motion" in probe.reason
+        assert np.isfinite(probe.lag_s) or "no muscle correlates with the motion" in probe.reason
     # Chance is asked at one in a hundred; two of eight by luck would be one in four hundred.
     assert told <= 1
 
@@ -161,7 +161,7 @@ def test_what_is_missing_is_a_reason_and_no_crash(damage: object, moving_session
     assert probe.reason
     told = lag_as_dict("x.h5", "S01", probe)
     assert told["lag_s"] is None
-    assert "no lag can be told" in lag_as_text("x.h5", probe)
+    assert "lag cannot be estimated" in lag_as_text("x.h5", probe)
 
 
 def test_the_lag_is_removed_less_the_muscles_lead(moving_session: Make) -> None:
@@ -173,19 +173,19 @@ def test_the_lag_is_removed_less_the_muscles_lead(moving_session: Make) -> None:
     assert removed_s == pytest.approx(0.8)
     assert fixed.provenance[-1]["alignment"] == "relative"
     assert fixed.provenance[-1]["prior_s"] == -0.05
-    assert "relative: sEMG moved 0.8 s earlier" in fixed.verdict_reason
+    assert "relative: sEMG was shifted 0.8 s earlier" in fixed.verdict_reason
     np.testing.assert_allclose(fixed.aligned.emg[:-8], session.aligned.emg[8:])
     assert np.isnan(fixed.aligned.emg[-8:]).all()
     assert not fixed.aligned.emg_valid[-8:].any()
     name = session.channels.name[0]
     np.testing.assert_array_equal(fixed.emg[name].value, session.emg[name].value)
     np.testing.assert_allclose(fixed.emg[name].time_s, session.emg[name].time_s - 0.8)
-    assert "moved 0.8 s earlier" in str(correction_of(fixed)["told"])
+    assert "shifted 0.8 s earlier" in str(correction_of(fixed)["told"])
 
 
 def test_sEMG_that_comes_early_is_moved_later(moving_session: Make) -> None:  # noqa: N802
     fixed, _ = fix_lag(moving_session(-0.65))
-    assert "relative: sEMG moved 0.6 s later" in fixed.verdict_reason
+    assert "relative: sEMG was shifted 0.6 s later" in fixed.verdict_reason
     assert np.isnan(fixed.aligned.emg[:6]).all()
     assert probe_lag(fixed).lag_s == pytest.approx(-0.05, abs=0.06)
 
@@ -207,7 +207,7 @@ def test_a_lag_that_cannot_be_told_is_left_in_and_the_session_says_so(
     fixed, probe = fix_lag(session)
     np.testing.assert_array_equal(fixed.aligned.emg, session.aligned.emg)
     assert probe.reason in fixed.verdict_reason
-    assert "its lag was left in" in fixed.verdict_reason
+    assert "sEMG was not shifted" in fixed.verdict_reason
     assert fixed.provenance[-1]["removed_s"] == 0.0
     assert "alignment" not in fixed.provenance[-1]
     assert str(correction_of(fixed)["told"]).startswith("left as published")

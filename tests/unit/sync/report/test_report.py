@@ -204,7 +204,7 @@ def test_a_refused_pairing_shows_no_residual(result: SyncResult) -> None:
 def test_the_one_thing_to_do_stands_with_the_verdict(result: SyncResult) -> None:
     page = render(replace(result, streams={}, verdict=Verdict.FAIL, session_path=None))
     assert "What to do" in page
-    assert "Name the video of this recording with --video." in page
+    assert "Give the video of this recording with --video." in page
 
 
 def test_the_offset_stands_beside_its_own_interval_and_the_page_says_what_that_means_for_muscles(
@@ -239,7 +239,7 @@ def test_a_session_shows_offset_and_response_each_with_its_own_interval(result: 
     assert "offset -0.1000 s  +-60.3 ms" in of_sensor and "response +0.0620 s  +-12.0 ms" in of_sensor
     of_video = next(line for line in shown if "video" in line and "offset" in line)
     assert "+-3.0 ms" in of_video and "response" not in of_video
-    assert "left less right of a muscle +-24.0 ms, any two +-83.0 ms" in shown[-1]
+    assert "left minus right of a muscle +-24.0 ms, any two +-83.0 ms" in shown[-1]
 
 
 def test_a_long_session_stays_small(result: SyncResult) -> None:
