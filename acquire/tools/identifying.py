@@ -1,4 +1,4 @@
-"""``identify``: let the sensor of a slot show itself. The only tool that writes to a sensor."""
+"""``identify``: makes the sensor of a slot blink or beep. The only tool that writes to a sensor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCAN_S = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """Which sensor showed itself, and how."""
+    """Which sensor was identified, and how."""
 
     slot: int
     channel: str
@@ -33,14 +33,14 @@ class Identified:
 
 
 async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Identified:
-    """Let the sensor of ``slot`` show itself, and put it back as it was.
+    """Make the sensor of ``slot`` show itself by its profile's ``[identify]`` commands, then restore it.
 
     Raises
     ------
     InputError
-        There is no such slot, it does not say which sensor sits there, or such a sensor has nothing to show.
+        There is no such slot, it names neither serial nor address, or such a sensor has no way to show itself.
     HardwareError
-        The sensor is not found or does not answer.
+        The sensor is not found or does not respond.
     """
     sensor = next((s for s in sensors if s.slot == slot), None)
     if sensor is None:
@@ -48,15 +48,15 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Iden
     how = sensor.profile.identify
     if how is None:
         raise InputError(
-            f"{sensor.channel}: a {sensor.profile.name} has nothing to show itself by",
+            f"{sensor.channel}: a {sensor.profile.name} has no way to show itself",
             "its profile has no [identify]",
             "switch the other sensors off, and scan",
         )
     if not sensor.address and not sensor.serial:
         raise InputError(
-            f"slot {slot} ({sensor.channel}) does not say which sensor sits there",
+            f"slot {slot} ({sensor.channel}) does not name its sensor",
             "it has neither serial nor address",
-            "write a rig file from the sensors that are there: mia-record rig init",
+            "write a rig file from the sensors in range: mia-record rig init",
         )
     device, serial = await find_sensor(radio, sensor)
     try:
@@ -67,7 +67,7 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int) -> Iden
 
 
 async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
-    """Return the device a slot names, by address, else by asking every device of its kind for its serial."""
+    """Find the device of a slot by address, else by reading the serial of every device of its kind."""
     if sensor.address and not sensor.serial:
         device, _ = await find_device(radio, sensor.address)
         return device, ""
@@ -80,7 +80,7 @@ async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
 
     async with scanner(radio, heard, sensor.adapter):
         await asyncio.sleep(SCAN_S)
-    # The address is a cache of where the serial was last seen: asked first.
+    # The address is where the serial was last seen: tried first.
     for device in sorted(found.values(), key=lambda d: d.address.lower() != sensor.address.lower()):
         try:
             who = await ask_identity(radio, device, sensor.profile)
@@ -89,7 +89,7 @@ async def find_sensor(radio: Radio, sensor: Sensor) -> tuple[BLEDevice, str]:
         if who.serial == sensor.serial:
             return device, who.serial
     raise HardwareError(
-        f"no sensor with the serial {sensor.serial} answers",
+        f"no sensor with the serial {sensor.serial} responds",
         f"{len(found)} of its kind advertise",
         "switch it on; one that is connected to a phone's app does not advertise",
     )
