@@ -1,11 +1,11 @@
-"""Names the system libraries this machine lacks, with the command that installs them."""
+"""Lists missing system libraries, with the command that installs them."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
-#: Shared library to load, and the Debian package that holds it.
+#: Shared library to load, and its Debian package.
 LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -16,17 +16,17 @@ LIBRARIES = {
 
 
 def missing_packages() -> list[str]:
-    """Return the Debian packages whose library cannot be loaded; empty off Linux, where wheels bring their own."""
+    """Return the Debian packages whose library cannot be loaded; empty off Linux, where wheels include them."""
     if not sys.platform.startswith("linux"):
         return []
     return [package for library, package in LIBRARIES.items() if not _loads(library)]
 
 
 def advice() -> str:
-    """Return one line that says what is missing and how to install it."""
+    """Return one line on what is missing and how to install it."""
     missing = missing_packages()
     if not missing:
-        return "system libraries: all there"
+        return "system libraries: all present"
     return f"system libraries missing: {' '.join(missing)} - install with: sudo apt install {' '.join(missing)}"
 
 

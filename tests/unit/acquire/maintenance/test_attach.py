@@ -115,7 +115,7 @@ def test_only_a_closed_and_unchanged_capture_takes_files(closed: Path, phone: Ca
     with sqlite3.connect(closed / "capture.db") as db:
         db.execute("UPDATE meta SET value='S2' WHERE key='subject'")
     db.close()
-    with pytest.raises(CaptureError, match="not as it was closed"):
+    with pytest.raises(CaptureError, match="has changed since it was closed"):
         attach_videos(closed, [a])
     (closed / "manifest.json").unlink()
     with pytest.raises(CaptureCutOffError):

@@ -101,4 +101,4 @@ def test_missing_system_libraries_are_named_with_the_command(monkeypatch: pytest
     assert missing_packages() == [LIBRARIES["libGL.so.1"]]
     assert "sudo apt install libgl1" in advice()
     monkeypatch.setattr("dataset.support.system_libraries._loads", lambda library: True)
-    assert advice() == "system libraries: all there"
+    assert advice() == "system libraries: all present"
