@@ -1,8 +1,8 @@
-"""Which sensor sits on which muscle, told from who answers while one muscle after the other is flexed.
+"""Assignment of sensors to muscles from their responses while one muscle after the other is flexed.
 
-A muscle does not work alone: its antagonist answers too, and a sensor on that one may be the more sensitive, or the
-right one may be near the end of its range. So each answer is compared along both ways, with the same sensor's answers
-to the other muscles and with the other sensors' answers to the same muscle, and all muscles are decided together.
+A muscle does not work alone: its antagonist responds too, and the antagonist's sensor may be more sensitive, or the
+right one may be near the end of its range. So each response is compared both ways, with the same sensor's responses
+to the other muscles and with the other sensors' responses to the same muscle, and all muscles are decided together.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dataset.capture.types import Sensor
 from dataset.muscles import channel_from_name
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
 
-#: Left out after a prompt, while the person reacts, and after its end, while the muscle lets go.
+#: Left out after a prompt, while the person reacts, and after its end, while the muscle relaxes.
 REACTS_S = 0.7
 LETS_GO_S = 1.2
-#: An answer is this much of what the sensor does at rest, and this many of the steps in which it counts.
+#: A response exceeds this multiple of the sensor's noise at rest, and this many of its quantisation steps.
 ANSWERS_FROM = 1.2
 LEAST_STEPS = 4.0
-#: Least rest before anything is told.
+#: Shortest rest needed for a decision.
 LEAST_REST_S = 1.0
-#: An assignment must be better than the best without it by this much, of at most 1.
+#: An assignment must be better than the best alternative by this margin, of at most 1.
 LEAST_MARGIN = 0.15
 
 
@@ -40,7 +40,7 @@ class Flexed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """What one slot sent lately: arrival in host nanoseconds and value, shape (N,) each."""
+    """Recent values of one slot: arrival in host nanoseconds and value, shape (N,) each."""
 
     arrival_ns: IntArray
     value: FloatArray
@@ -54,9 +54,9 @@ class Assigned:
     ----------
     slot : int
     margin : float
-        How much worse the best assignment is without this pair, 0-1.
+        How much lower the score of the best assignment without this pair is, 0-1.
     why : str
-        In words.
+        Reason in words.
     """
 
     slot: int
@@ -66,12 +66,12 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undecided:
-    """A muscle whose sensor is not known, and why in words.
+    """A muscle whose sensor could not be determined, and why.
 
     Attributes
     ----------
     slots : tuple of int
-        Those that answered alike; none where no sensor answered.
+        Slots that responded alike; empty if no sensor responded.
     why, hint : str
     """
 
@@ -84,21 +84,21 @@ Answer = Assigned | Undecided
 
 
 def assign(flexed: Sequence[Flexed], samples: Mapping[int, Samples]) -> dict[str, Answer]:
-    """Return the sensor of each muscle that was flexed.
+    """Assign a sensor to each flexed muscle by the assignment with the greatest sum of scores (Hungarian algorithm).
 
     Parameters
     ----------
     flexed : sequence of Flexed
-        In any order; of a channel that comes twice the last counts.
+        In any order; if a channel occurs twice, the last counts.
     samples : mapping of slot to Samples
         From some seconds before the first prompt to the end of the last.
 
     Notes
     -----
-    A sensor's answer is the median absolute deviation from its median at rest while the muscle is flexed, the noise at
-    rest taken off as power, so that a level and a raw waveform are judged alike. The score of a pair is the geometric
-    mean of the answer's share of that sensor's largest and of that muscle's largest; the assignment has the greatest
-    sum of scores.
+    A sensor's response is the median absolute deviation from its median at rest while the muscle is flexed, the noise
+    at rest subtracted as power, so that a level and a raw waveform are treated alike. The score of a pair is the
+    geometric mean of the response's share of that sensor's largest and of that muscle's largest; the assignment has
+    the greatest sum of scores.
     """
     last = {f.channel: f for f in flexed}
     channels, slots = list(last), sorted(samples)
@@ -112,7 +112,7 @@ def assign(flexed: Sequence[Flexed], samples: Mapping[int, Samples]) -> dict[str
 
 
 def _answers(prompts: Sequence[Flexed], every: Sequence[Flexed], own: Samples) -> tuple[FloatArray, BoolArray]:
-    """Return one sensor's answer to each prompt, in its units beyond rest, and whether it is one."""
+    """Return one sensor's response to each prompt, in its units above rest, and whether it is significant."""
     t, y = own.arrival_ns, own.value
     none = np.zeros(len(prompts)), np.zeros(len(prompts), dtype=bool)
     resting = np.ones(len(t), dtype=bool)
@@ -134,7 +134,7 @@ def _answers(prompts: Sequence[Flexed], every: Sequence[Flexed], own: Samples) -
 
 
 def _step(value: FloatArray) -> float:
-    """Return the smallest step between a sensor's values: 1 for counts, next to nothing for what was computed."""
+    """Return the smallest step between a sensor's values: 1 for counts, almost 0 for computed values."""
     steps = np.diff(np.unique(value))
     return float(steps.min()) if len(steps) else 0.0
 
@@ -151,8 +151,8 @@ def _decide(i: int, channels: list[str], slots: list[int], score: FloatArray, he
     if not heard[i].any():
         return Undecided(
             slots=(),
-            why=f"no sensor answered to the {name}",
-            hint="flex it harder, and look whether its sensor is on and sits on the muscle",
+            why=f"no sensor responded to the {name}",
+            hint="flex it harder, and check that its sensor is on and on the muscle",
         )
     usable = np.where(heard, score, 0.0)
     best, chosen = _best(usable)
@@ -160,8 +160,8 @@ def _decide(i: int, channels: list[str], slots: list[int], score: FloatArray, he
         j = int(np.argmax(usable[i]))
         return Undecided(
             slots=(slots[j],),
-            why=f"slot {slots[j]} answers to the {name}, but belongs to another muscle more clearly",
-            hint="is one muscle without a sensor, or one with two?",
+            why=f"slot {slots[j]} responds to the {name}, but more clearly to another muscle",
+            hint="check that each muscle has exactly one sensor",
         )
     j = chosen[i]
     without = usable.copy()
@@ -172,14 +172,14 @@ def _decide(i: int, channels: list[str], slots: list[int], score: FloatArray, he
         alike = _rival(i, j, instead, usable)
         return Undecided(
             slots=tuple(sorted({slots[j], slots[alike]})),
-            why=f"slots {slots[j]} and {slots[alike]} answer alike to the {name}",
-            hint="do two sensors sit on one muscle? Move one, or flex again and let the other muscles hang loose",
+            why=f"slots {slots[j]} and {slots[alike]} respond alike to the {name}",
+            hint="if two sensors are on one muscle, move one; else flex again with the other muscles relaxed",
         )
-    return Assigned(slot=slots[j], margin=float(min(1.0, margin)), why=f"slot {slots[j]} answers to the {name}")
+    return Assigned(slot=slots[j], margin=float(min(1.0, margin)), why=f"slot {slots[j]} responds to the {name}")
 
 
 def _rival(i: int, j: int, instead: dict[int, int], usable: FloatArray) -> int:
-    """Return the sensor that would do nearly as well as ``j`` for muscle ``i``."""
+    """Return the sensor that fits muscle ``i`` nearly as well as ``j``."""
     if i in instead and instead[i] != j and usable[i, instead[i]] > 0.0:
         return instead[i]
     others = usable[i].copy()
@@ -194,11 +194,11 @@ def _best(score: FloatArray) -> tuple[float, dict[int, int]]:
 
 
 def rebound(sensors: Sequence[Sensor], slot_of: Mapping[str, int]) -> tuple[Sensor, ...]:
-    """Return the slots with each sensor on the muscle it was assigned to.
+    """Return the slots with each sensor on its assigned muscle.
 
-    What is said of a place on the body (muscle, side, placement) goes with the muscle; what is said of a sensor
-    (address, serial, profile, electrode) stays. Muscles that are not in ``slot_of`` keep their sensor where that is
-    free; else they take those that are left, in order.
+    Facts about a place on the body (muscle, side, placement) go with the muscle; facts about a sensor
+    (address, serial, profile, electrode) stay. Muscles that are not in ``slot_of`` keep their sensor if it is
+    free; else they get the remaining ones in order.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def rebound(sensors: Sequence[Sensor], slot_of: Mapping[str, int]) -> tuple[Sens
     places = {s.channel: s for s in sensors}
     by_slot = {s.slot: s for s in sensors}
     if not (set(slot_of) <= set(places) and set(slot_of.values()) <= set(by_slot)):
-        raise ValueError(f"{dict(slot_of)} names what the rig lacks")
+        raise ValueError(f"{dict(slot_of)} has channels or slots that the rig lacks")
     if len(set(slot_of.values())) < len(slot_of):
         raise ValueError(f"{dict(slot_of)} gives one slot to two muscles")
     channel_of = {slot: channel for channel, slot in slot_of.items()}

@@ -1,4 +1,4 @@
-"""Command line of ``mia-record``: thin; each command calls a function that a script could call."""
+"""Command line of ``mia-record``; each command is a thin wrapper of a function that scripts can call."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def attach_command(
 
 
 def attached_text(made: Attached) -> str:
-    """Return what was attached, for a person."""
+    """Format the attached videos as text."""
     lines = [str(made.folder)]
     for row, facts in zip(made.rows, made.facts, strict=True):
         gaps = f"{facts.shortest_gap_s * 1e3:.0f}-{facts.longest_gap_s * 1e3:.0f} ms between frames"
@@ -242,7 +242,7 @@ def _disk_full(recording: Recording) -> DiskFullError:
 
 
 def recording_text(recording: Recording) -> str:
-    """Return what a recording left, for a person."""
+    """Format the result of a recording as text."""
     lines = [str(recording.folder), f"  {recording.duration_s:.1f} s, seed {recording.seed}"]
     for channel, health in recording.health.items():
         lines.append(f"  {channel:18} {health_text(health)}")
@@ -251,8 +251,8 @@ def recording_text(recording: Recording) -> str:
 
 
 def health_text(health: dict[str, Any]) -> str:
-    """Return one sensor's part of the manifest, for a person; what was never wrong is left out."""
-    of = f" of {health['expected']:5}" if health["expected"] else ""  # 0: its rate is not known
+    """Format one sensor's part of the manifest as text; zero fault counts are left out."""
+    of = f" of {health['expected']:5}" if health["expected"] else ""  # 0: its rate is unknown
     words = [
         f"{health['received']:5}{of} values",
         f"largest gap {health['largest_gap_s']:.2f} s",
@@ -270,7 +270,7 @@ def health_text(health: dict[str, Any]) -> str:
 
 
 def recovered_text(found: Recovered) -> str:
-    """Return what a capture that was cut off holds, for a person."""
+    """Format the contents of a recovered capture as text."""
     ends, state = found.ends, "was closed already" if found.was_closed else "is closed now"
     video = "with video" if found.has_video else "without video"
     lines = [f"{found.folder} {state}: {ends.span_s:g} s, {video}"]
@@ -288,7 +288,7 @@ def recovered_text(found: Recovered) -> str:
 
 @contextmanager
 def _progress_line() -> Iterator[Any]:
-    """Show the recording's state on stderr: a live line on a terminal, a line each five seconds elsewhere."""
+    """Show the recording's state on stderr: a live line on a terminal, else one line every five seconds."""
     from rich.live import Live
     from rich.text import Text
 
@@ -328,7 +328,7 @@ def progress_text(snapshot: Snapshot) -> str:
 
 @contextmanager
 def _fraction_bar(description: str) -> Iterator[Any]:
-    """Show a bar on stderr that is told the fraction done."""
+    """Show a progress bar on stderr; yields a function that sets the fraction done."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))

@@ -1,4 +1,4 @@
-"""Options of ``mia-record``: those that several commands share, and the settings of a recording and of listening."""
+"""Options of ``mia-record``: those shared by several commands, and the settings of recording and listening."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened, for the capture's ``log`` and for the screen: rows wait here until a recording begins."""
+"""Log rows for the capture's ``log`` table and the screen; rows are buffered until a recording starts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
 from dataset.support.text import clean_json, clean_text
 
-#: Rows kept before a recording begins; a day of waiting must not fill the memory.
+#: Rows buffered before a recording starts; a day of waiting must not fill the memory.
 KEPT_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRow:
-    """One thing that happened, on the host clock; ``level`` is the log's, or ``event`` for one of the capture's."""
+    """One log row, on the host clock; ``level`` is the log's, or ``event`` for one of the capture's."""
 
     t_ns: int
     level: str
@@ -27,7 +27,7 @@ class LogRow:
 
 
 class EventLog:
-    """Takes log rows from any thread; gives them to the capture once there is one."""
+    """Accepts log rows from any thread; passes them to the capture once there is one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class EventLog:
         self._writer: CaptureWriter | None = None
 
     def log(self, level: str, what: str, detail: Mapping[str, Any] | None = None, *, t_ns: int | None = None) -> None:
-        """Note one thing that happened, now or at host time ``t_ns``."""
+        """Log one row, now or at host time ``t_ns``."""
         row = LogRow(
             t_ns=clock.now_ns() if t_ns is None else t_ns,
             level=level,
@@ -51,13 +51,13 @@ class EventLog:
                 self._writer.log(row.level, row.what, row.detail, t_ns=row.t_ns)
 
     def show(self, what: str, label: str = "", *, t_ns: int) -> None:
-        """Show an event of the capture to the person: it is no row of the log, having a table of its own."""
+        """Show an event of the capture on the screen; it is not a log row, as it has its own table."""
         row = LogRow(t_ns=t_ns, level="event", what=what, detail={"label": clean_text(label)} if label else {})
         with self._lock:
             self._rows.append(row)
 
     def attach(self, writer: CaptureWriter) -> None:
-        """Write what has waited, and from now on every row, to ``writer``."""
+        """Write the buffered rows, and every later row, to ``writer``."""
         with self._lock:
             for row in self._waiting:
                 writer.log(row.level, row.what, row.detail, t_ns=row.t_ns)
@@ -65,7 +65,7 @@ class EventLog:
             self._writer = writer
 
     def detach(self) -> None:
-        """Write to no capture any more."""
+        """Stop writing to a capture."""
         with self._lock:
             self._writer = None
 

@@ -1,4 +1,4 @@
-"""The seam between the recorder and what it records: real devices and the virtual rig offer the same things."""
+"""Interface between the recorder and its hardware, implemented by real devices and the virtual rig."""
 
 from __future__ import annotations
 
@@ -75,20 +75,20 @@ class SoundSource(Protocol):
     rate_hz: int
 
     def start(self, callback: BlockCallback) -> None:
-        """Begin to deliver blocks."""
+        """Start delivering blocks."""
         ...
 
     def stop(self) -> None:
-        """Stop; no callback comes after it returns."""
+        """Stop; no callback is made after it returns."""
         ...
 
 
 class Hardware(Protocol):
-    """Everything a recording is made of. The recorder opens what is there and stores what comes."""
+    """All hardware of a recording. The recorder opens the devices present and stores their data."""
 
     #: Name stored in the log, such as ``virtual`` or the rig file.
     name: str
-    #: The slots to fill; ``address`` or ``serial`` empty means: take any device that matches the profile.
+    #: The slots to fill; ``address`` or ``serial`` empty: accept any device that matches the profile.
     sensors: tuple[Sensor, ...]
 
     async def open_radio(self) -> Radio:
@@ -100,28 +100,28 @@ class Hardware(Protocol):
         ...
 
     def open_camera(self) -> FrameSource | None:
-        """Open the camera, or return None where the rig has none."""
+        """Open the camera; None if the rig has none."""
         ...
 
     def open_sound(self) -> SoundSource | None:
-        """Open the microphone, or return None where there is none."""
+        """Open the microphone; None if there is none."""
         ...
 
     def open_cues(self) -> str:
-        """Open what sounds the cues of :meth:`prompt`; returns what the person should know of it, or nothing."""
+        """Open the sound output for the cues of :meth:`prompt`; return a note for the user, or an empty text."""
         ...
 
     def box_port(self) -> str | None:
-        """Return the serial port of the LED box, or None."""
+        """Return the serial port of the LED box; None if there is none."""
         ...
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Tell the person what to do. A real person reads the screen; the virtual one is told here."""
+        """Pass a prompt to the person. A real person reads the screen; the virtual one receives it here."""
         ...
 
     def finish(self, capture: Path | None) -> None:
         """Release everything; the virtual rig writes its ``truth.json`` into the capture's folder.
 
-        ``capture`` is None where nothing was recorded.
+        ``capture`` is None if nothing was recorded.
         """
         ...

@@ -1,4 +1,4 @@
-"""Open the hardware that ``--rig`` names: the virtual rig, or what a rig file lists on this computer."""
+"""Opens the hardware of ``--rig``: the virtual rig, or the devices of a rig file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ VIRTUAL_MIXED = "virtual-mixed"
 def open_hardware(
     rig: str, *, seed: int, subject: str, transport: str = "", rig_seed: int | None = None
 ) -> tuple[Hardware, str]:
-    """Return the hardware that ``--rig`` names and the rig file's text.
+    """Open the hardware of ``--rig``; return it and the rig file's text.
 
     Parameters
     ----------
     rig : str
         ``virtual``, ``virtual-mixed``, or the path of a rig file.
     seed : int
-        Of the virtual rig's hidden truth; real hardware has its own.
+        Seed of the virtual rig's hidden truth; unused for real hardware.
     subject : str
         Draws the virtual person.
     transport : str
-        A Bluetooth controller to drive in place of the system's stack, such as ``usb:0``.
+        A Bluetooth controller to use instead of the system's stack, such as ``usb:0``.
     rig_seed : int, optional
         Of the virtual rig's devices, the same for takes with the same sensors; by default ``seed``.
     """
@@ -45,7 +45,7 @@ def open_hardware(
 
 
 def declared_media(rig: str) -> tuple[tuple[int, int, float] | None, int]:
-    """Return what ``--rig`` says of the camera and the microphone, without opening them.
+    """Return the settings of camera and microphone in ``--rig``, without opening them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is stored and how it is read: captures, sessions, video, keypoints, windows, splits.
+"""Stored data and its readers: captures, sessions, video, keypoints, windows, splits.
 
 Imports no other package of the project.
 """

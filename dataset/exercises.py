@@ -1,4 +1,4 @@
-"""The paper's twenty exercises, the fifteen of its later data, and the names other data give them."""
+"""Names of the paper's twenty exercises, of the fifteen in its later data, and their synonyms elsewhere."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _ALIASES = {
 def canonical_exercise(name: str) -> str:
     """Return the stored spelling of an exercise: ``"HookPunch"`` and ``"hook punch"`` become ``"hook_punch"``.
 
-    Unknown names are kept (in the same spelling): a lab may record what it likes.
+    Unknown names are kept, in the same spelling.
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     plain = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
@@ -68,5 +68,5 @@ def canonical_exercise(name: str) -> str:
 
 
 def exercise_title(name: str) -> str:
-    """Return an exercise's name for people: ``hook_punch`` becomes ``Hook punch``."""
+    """Return an exercise's display name: ``hook_punch`` becomes ``Hook punch``."""
     return name.replace("_", " ").capitalize()

@@ -1,4 +1,4 @@
-"""Names in figures: literally, never as mathematical markup, and no longer than there is room for."""
+"""Names in figures: shown literally, without mathematical markup, and shortened to fit."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from functools import lru_cache
 
 from dataset.muscles import channel_from_name
 
-#: Signs that a name takes in a figure at most.
+#: Maximum length of a name in a figure, in characters.
 MOST_SIGNS = 28
-#: What stands for a character that the font lacks, where a figure is pixels.
+#: Replacement of a character that the font lacks, in pixel figures.
 _ABSENT = "\N{WHITE SQUARE}"
 
 
 def figure_text(text: str, most: int = MOST_SIGNS, *, pixels: bool = False) -> str:
-    """Return a text as matplotlib draws it literally: ``$`` escaped, the middle of a long one left out.
+    """Escape a text for literal drawing by matplotlib: ``$`` escaped, the middle of a long one left out.
 
     Parameters
     ----------
     text : str
     most : int
-        Signs at most.
+        Maximum length in characters.
     pixels : bool
-        The figure is drawn in pixels, with the one font that is always there: characters that it lacks become squares.
-        In SVG the reader's own fonts have them.
+        The figure is drawn in pixels, with matplotlib's bundled font: characters that it lacks become squares.
+        In SVG the reader's fonts supply them.
     """
     if len(text) > most:
         head = (most - 1) * 2 // 3
@@ -43,7 +43,7 @@ def channel_text(name: str, most: int = MOST_SIGNS, *, pixels: bool = False) -> 
 
 @contextmanager
 def quiet_about_glyphs() -> Iterator[None]:
-    """Keep matplotlib from warning of characters that its own font lacks, for figures that are stored as text."""
+    """Suppress matplotlib's warnings of characters missing in its own font, for figures stored as text."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support .* natively")

@@ -1,7 +1,7 @@
-"""Muscles, sides and channel names: those of the paper, and recognition of what laboratories write by a vocabulary.
+"""Muscles, sides and channel names: those of the paper, and recognition of other spellings by a vocabulary.
 
 A channel is called ``left_biceps`` and the like. A name from elsewhere (``RECTUS FEM. LT``, ``rVL``, ``EMG 1``) is read
-by :func:`recognise`; whatever is not recognised is a name of its own, and every later step takes any name.
+by :func:`recognise`; an unrecognised name is kept, and every later step accepts any name.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Channel:
     Attributes
     ----------
     muscle : str
-        Muscle in lower case, such as ``biceps``; for a place that is not known, the channel's own name.
+        Muscle in lower case, such as ``biceps``; for an unknown place, the channel's name.
     side : str
-        ``left`` or ``right``, the subject's own; empty where it is not known.
+        ``left`` or ``right``, the subject's own; empty if unknown.
     """
 
     muscle: str
@@ -39,12 +39,12 @@ class Channel:
 
     @property
     def label(self) -> str:
-        """Name for people, such as ``L biceps``; without a side the name itself."""
+        """Display name, such as ``L biceps``; without a side the name itself."""
         return f"{self.side[0].upper()} {self.muscle.replace('_', ' ')}" if self.side else self.muscle
 
 
 class Place(StrEnum):
-    """Where on the body a muscle works: which joints it moves, and which contact it answers."""
+    """Body part of a muscle: determines the joints it moves and the sync contact it responds to."""
 
     FRONT_OF_THIGH = "front of thigh"
     BACK_OF_THIGH = "back of thigh"
@@ -73,10 +73,10 @@ class _Entry:
     Attributes
     ----------
     phrases : tuple of tuple of str
-        Its names, word by word. A name may have the words in any order, and shorten each: the first of a phrase to no
+        Its names, split into words. A name may have the words in any order, each shortened: the first of a phrase to no
         less than three letters.
     codes : frozenset of str
-        Abbreviations, which count only where nothing else stands beside them.
+        Abbreviations, which count only if they stand alone.
     """
 
     name: str
@@ -183,10 +183,10 @@ def _entries() -> Iterator[_Entry]:
 _ENTRIES = tuple(_entries())
 _PLACE_OF_MUSCLE = {entry.name: entry.place for entry in _ENTRIES}
 _CODES = {code: entry.name for entry in _ENTRIES for code in entry.codes}
-#: Each word of a phrase with the phrases that it stands in.
+#: Index from each word to the phrases that contain it.
 _PHRASES = tuple((entry.name, phrase) for entry in _ENTRIES for phrase in entry.phrases)
 _MOST_WORDS = max(len(phrase) for _, phrase in _PHRASES)
-#: Letters that a phrase's first word may be shortened to.
+#: Fewest letters of a shortened first word of a phrase.
 _SHORTEST = 3
 
 _SIDES = {
@@ -194,11 +194,11 @@ _SIDES = {
     "right": RIGHT, "rt": RIGHT, "rgt": RIGHT, "rechts": RIGHT, "re": RIGHT, "dx": RIGHT,
 }  # fmt: skip
 _LETTERS = {"l": LEFT, "r": RIGHT}
-#: Abbreviations that make words of their own with a letter before or after them: LED, RES, SAR.
+#: Abbreviations that form other words with a letter before or after them: LED, RES, SAR.
 _NEVER_GLUED = frozenset({"ed", "eo", "es", "io", "ra", "sa"})
 _GLUED = {**{word: side for word, side in _SIDES.items() if word in ("left", "right", "lt", "rt")}, **_LETTERS}
 
-#: Words that say that a column is sEMG or how it was had, and nothing of its place; a number may follow them.
+#: Words for sEMG or its recording that do not name a place; a number may follow them.
 _FILLER_WORDS = """
 emg semg iemg muscle musculus channel chan ch sensor slot electrode electrodes input ai analog imported raw rms filtered
 rectified envelope voltage avanti trigno quattro delsys noraxon ultium desktop dts
@@ -223,22 +223,22 @@ MIA_CHANNELS = tuple(
     Channel(muscle=m, side=s) for s in (LEFT, RIGHT) for m in ("quadriceps", "hamstrings", "lats", "biceps")
 )
 
-#: Which sync contact a muscle answers to: arms answer claps, legs answer stomps; the trunk's and the head's are in
-#: neither, and are tried with both.
+#: Sync contact that a muscle responds to: arms to claps, legs to stomps; those of trunk and head are in
+#: neither, and are tested with both.
 CONTACT_OF_MUSCLE = {
     muscle: _CONTACT_OF_PLACE[place] for muscle, place in _PLACE_OF_MUSCLE.items() if place in _CONTACT_OF_PLACE
 }
 
 
 def place_of(muscle: str) -> Place | None:
-    """Return where a muscle of the vocabulary works; None where it is not known."""
+    """Return the body part of a muscle of the vocabulary; None if unknown."""
     return _PLACE_OF_MUSCLE.get(muscle)
 
 
 def channel_from_name(name: str) -> Channel:
     """Return the channel called ``name``; a name without a known side gets side ``""``.
 
-    It reads the spelling that is stored (``left_biceps``) and no other; see :func:`recognise` for any.
+    Reads only the stored spelling (``left_biceps``); see :func:`recognise` for others.
     """
     side, _, muscle = name.partition("_")
     if side in (LEFT, RIGHT) and muscle:
@@ -247,9 +247,9 @@ def channel_from_name(name: str) -> Channel:
 
 
 def in_order_of_the_body(names: Iterable[str]) -> tuple[str, ...]:
-    """Return channel names in the paper's order, others after them as they come.
+    """Return channel names in the paper's order, then the others in the given order.
 
-    A session's order does not depend on which sensor happened to be put on which muscle.
+    So a session's order does not depend on which sensor was on which muscle.
     """
     paper = {channel.name: i for i, channel in enumerate(PAPER_CHANNELS)}
     return tuple(sorted(names, key=lambda name: paper.get(name, len(paper))))
@@ -257,16 +257,16 @@ def in_order_of_the_body(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognised:
-    """What a name says.
+    """Muscle and side recognised in a name.
 
     Attributes
     ----------
     muscle : str
-        A muscle of the vocabulary; empty where none was recognised.
+        A muscle of the vocabulary; empty if none was recognised.
     side : str
         ``left``, ``right`` or empty.
     whole : bool
-        Every word of the name was understood, so that :attr:`channel` says all that the name does.
+        Every word of the name was recognised, so that :attr:`channel` loses nothing.
     """
 
     muscle: str = ""
@@ -275,13 +275,13 @@ class Recognised:
 
     @property
     def channel(self) -> Channel | None:
-        """The channel in the stored spelling; None where the name says something else, or more."""
+        """The channel in the stored spelling; None if the name was not recognised completely."""
         return Channel(muscle=self.muscle, side=self.side) if self.muscle and self.whole else None
 
 
 @lru_cache(maxsize=1024)
 def recognise(name: str) -> Recognised:
-    """Read muscle and side from a name as laboratories write it, by a vocabulary and its abbreviations.
+    """Recognise muscle and side in a channel name by a vocabulary with abbreviations.
 
     Parameters
     ----------
@@ -291,8 +291,8 @@ def recognise(name: str) -> Recognised:
 
     Notes
     -----
-    A letter alone is a side only at either end of a name, and in a name without a known muscle only where nothing else
-    stands beside it: the last letter of ``FLEX. CARP. R`` is no side.
+    A single letter is a side only at either end of a name, and without a known muscle only if nothing else
+    stands beside it: the last letter of ``FLEX. CARP. R`` is not a side.
     """
     words = words_of(name)
     side, rest = _side_in_words(words)
@@ -309,7 +309,7 @@ def recognise(name: str) -> Recognised:
 
 
 def _side_by_letter(words: tuple[str, ...]) -> Recognised | None:
-    """Read a name that begins or ends with a letter for its side; None where it does not."""
+    """Recognise a name that begins or ends with a letter for its side; None if it does not."""
     for letter, others in ((words[0], words[1:]), (words[-1], words[:-1])) if words else ():
         if letter not in _LETTERS:
             continue
@@ -331,7 +331,7 @@ def words_of(name: str) -> tuple[str, ...]:
 
 
 def _without_filler(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the words without those that say nothing of the place, and the numbers that count them."""
+    """Return the words without those that do not name a place, and the numbers after them."""
     kept: list[str] = []
     counts = False
     for i, word in enumerate(words):
@@ -345,7 +345,7 @@ def _without_filler(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _side_in_words(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Return the side that a whole word names, and the other words; no side where both are named."""
+    """Return the side named by a whole word, and the other words; no side if both are named."""
     sides = {_SIDES[w] for w in words if w in _SIDES}
     if len(sides) != 1:
         return "", words
@@ -353,7 +353,7 @@ def _side_in_words(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 
 
 def _muscle_in(words: tuple[str, ...]) -> tuple[str, bool]:
-    """Return the one muscle that fits best, and whether it takes every word; empty where none or several fit."""
+    """Return the best matching muscle, and whether it covers every word; empty if none or several match."""
     if len(words) == 1 and words[0] in _CODES:
         return _CODES[words[0]], True
     found = _best(words)
@@ -370,7 +370,7 @@ def _muscle_in(words: tuple[str, ...]) -> tuple[str, bool]:
 
 
 def _best(words: tuple[str, ...], *, in_full: bool = False) -> str:
-    """Return the muscle one of whose phrases these words are; the one with the most words in full where several are."""
+    """Return the muscle with a phrase that matches these words; of several, that with the most full words."""
     scores: dict[str, int] = {}
     for muscle, phrase in _PHRASES:
         if len(phrase) == len(words) and (score := _fit(words, phrase)) is not None:
@@ -382,7 +382,7 @@ def _best(words: tuple[str, ...], *, in_full: bool = False) -> str:
 
 
 def _fit(words: tuple[str, ...], phrase: tuple[str, ...]) -> int | None:
-    """Return how many of the words are a phrase's in full, in the order that fits best; None where they do not fit."""
+    """Return how many words match a phrase unabbreviated, in the best order; None if they do not match."""
     if len(words) > 4:
         orders: Iterable[tuple[str, ...]] = (words,)
     else:
@@ -399,7 +399,7 @@ def _fit(words: tuple[str, ...], phrase: tuple[str, ...]) -> int | None:
 
 
 def _unglued(word: str) -> Recognised | None:
-    """Read a word that holds side and muscle without anything between: ``rvl``, ``bicepsleft``."""
+    """Split a word that joins side and muscle: ``rvl``, ``bicepsleft``."""
     found: set[tuple[str, str]] = set()
     for mark, side in _GLUED.items():
         for rest in (

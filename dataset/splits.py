@@ -45,12 +45,12 @@ class Split:
     ----------
     name : str
     train : ndarray of int64
-        What weights are learned from; indices into the windows, ascending, as in the other parts.
+        Windows for training; indices into the windows, ascending, as in the other parts.
     validation : ndarray of int64
-        What learning rates and checkpoints are chosen by; empty where nothing is chosen.
+        Windows to choose learning rates and checkpoints by; empty if nothing is chosen.
     test : ndarray of int64
     how : str
-        The rule, for people.
+        The rule in words.
     embargo_frames : int
         Frames between the training part's last window start and the test part's first that are left out; 0 where
         the parts are apart anyway.
@@ -202,7 +202,7 @@ class TrainedOn:
 
 
 def windows_not_trained_on(windows: Windows, fitted: Sequence[TrainedOn]) -> IntArray:
-    """Return the windows that a model may be judged by: of recordings it was fitted on, its test windows alone."""
+    """Return the windows for evaluating a model: of recordings it was fitted on, only its test windows."""
     keep = np.ones(len(windows), dtype=np.bool_)
     for one in fitted:
         mine = windows.recording == one.recording
@@ -289,7 +289,7 @@ def _advice(name: str) -> str:
 
 
 def _divide(windows: Windows, rows: IntArray) -> tuple[IntArray, IntArray, str]:
-    """Return what is kept of ``rows``, what is held out, and how."""
+    """Return the kept and the held-out part of ``rows``, and the rule."""
     recordings = {s: np.unique(windows.recording[rows[windows.subject[rows] == s]]) for s in _names(windows, rows)}
     if recordings and min(map(len, recordings.values())) >= _ENOUGH_RECORDINGS:
         held = [r for mine in recordings.values() for r in mine[-int(np.ceil(_HELD_SHARE * len(mine))) :]]

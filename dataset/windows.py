@@ -1,4 +1,4 @@
-"""Windows of a fixed length cut from sessions: what models are trained on and judged by."""
+"""Cuts sessions into windows of fixed length for training and evaluation."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def windows_from_sessions(
 ) -> Windows:
     """Cut sessions into windows.
 
-    A window straddles neither two segments nor two exercises. Rows outside every segment (-1) are left out, and, where
+    A window never crosses a segment or exercise boundary. Rows outside every segment (-1) are left out, and, where
     a session labels exercises, rows between them. Gaps of a joint up to 0.5 s are bridged
     linearly within a segment; a window that then lacks more than a fifth of its keypoints, or has no sEMG at all, is
     left out and counted.

@@ -1,4 +1,4 @@
-"""The battery of a connected sensor over time: notified where it can be, else read now and then."""
+"""Battery level of a connected sensor over time: by notification if possible, else by polling."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ EVERY_S = 60.0
 
 
 async def follow_battery(link: Connection, on_percent: Callable[[int], None]) -> None:
-    """Tell ``on_percent`` of the battery's charge until cancelled; a sensor without a battery service is left alone.
+    """Call ``on_percent`` with each battery level until cancelled; returns at once without a battery service.
 
     Notes
     -----
-    BlueZ keeps the battery service to itself and may refuse a subscription; reading passes.
+    BlueZ reserves the battery service and may refuse a subscription; reading works.
     """
     if link.identity.battery_percent is not None:
         on_percent(link.identity.battery_percent)

@@ -1,4 +1,4 @@
-"""Which advertised device belongs to which slot: by serial, else by address, else the first slot that takes any."""
+"""Matching of advertised devices to slots: by serial, else by address, else the first slot that accepts any."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dataset.sensors.profile import Profile
 
 
 def matches(profile: Profile, device: BLEDevice, advertisement: AdvertisementData) -> bool:
-    """Return whether an advertisement is of this kind of sensor.
+    """Return whether an advertisement matches this kind of sensor.
 
-    Any one of what the profile states is enough: company id, local name, its beginning, a service. A profile that
-    states nothing matches nothing.
+    One matching criterion of the profile is enough: company id, local name, name prefix, or service. A profile that
+    states none matches nothing.
     """
     wanted = profile.match
     if wanted.company_id is not None and wanted.company_id in advertisement.manufacturer_data:
@@ -31,8 +31,8 @@ def matches(profile: Profile, device: BLEDevice, advertisement: AdvertisementDat
 def choose_slot(free: Iterable[Sensor], profile: str, address: str, serial: str) -> Sensor | None:
     """Return the free slot that this device belongs to, or None.
 
-    A slot that names a serial takes only that serial; one that names only an address takes only that address;
-    one that names neither takes any device of its profile. The more exact slot wins.
+    A slot with a serial accepts only that serial; one with only an address accepts only that address;
+    one with neither accepts any device of its profile. The more specific slot wins.
     """
     slots = [s for s in free if s.profile.name == profile]
     by_serial = (s for s in slots if s.serial and s.serial == serial)
@@ -42,7 +42,7 @@ def choose_slot(free: Iterable[Sensor], profile: str, address: str, serial: str)
 
 
 def could_fit(free: Iterable[Sensor], profile: str, address: str) -> bool:
-    """Return whether a device whose serial is not known yet may belong to a free slot."""
+    """Return whether a device of unknown serial may belong to a free slot."""
     return any(
         s.profile.name == profile and (s.serial or not s.address or s.address.lower() == address.lower()) for s in free
     )

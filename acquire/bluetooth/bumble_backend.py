@@ -1,4 +1,4 @@
-"""bleak's client and scanner over the virtual rig's Bluetooth host."""
+"""Client and scanner for bleak on top of the virtual rig's Bluetooth host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bumble.gatt_client import CharacteristicProxy
 from acquire.bluetooth.bumble_host import CLOSE_TIMEOUT_S, Central, translated
 from acquire.hardware import Radio
 
-#: ATT MTU asked for; 251 bytes of link-layer data less the L2CAP header.
+#: ATT MTU requested; 251 bytes of link-layer data less the L2CAP header.
 MTU = 247
 
 _Field = core.AdvertisingData.Type
@@ -46,7 +46,7 @@ _PROPERTIES: tuple[tuple[Characteristic.Properties, CharacteristicPropertyName],
 
 
 def make_radio(central: Central) -> Radio:
-    """Return backend classes for bleak that go through ``central``; bleak takes classes, not instances."""
+    """Return backend classes for bleak that use ``central``; bleak takes classes, not instances."""
     client = type("VirtualClient", (VirtualClient,), {"central": central})
     scanner = type("VirtualScanner", (VirtualScanner,), {"central": central})
     return Radio(
@@ -75,7 +75,7 @@ class VirtualScanner(BaseBleakScanner):
         self._active = scanning_mode == "active"
 
     async def start(self) -> None:
-        """Start to listen."""
+        """Start receiving advertisements."""
         self.seen_devices = {}
         device = self.central.device
         device.on(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
@@ -83,7 +83,7 @@ class VirtualScanner(BaseBleakScanner):
             await device.start_scanning(active=self._active, filter_duplicates=False)
 
     async def stop(self) -> None:
-        """Stop to listen; the radio goes on scanning while another scanner needs it."""
+        """Stop receiving; the radio keeps scanning while another scanner needs it."""
         device = self.central.device
         device.remove_listener(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
         if device.is_scanning and not device.listeners(Device.EVENT_ADVERTISEMENT):
@@ -136,16 +136,16 @@ class VirtualClient(BaseBleakClient):
 
     @property
     def mtu_size(self) -> int:
-        """ATT MTU of the link, 23 where there is none."""
+        """ATT MTU of the link; 23 if not connected."""
         return int(self._connection.att_mtu) if self._connection is not None else 23
 
     @property
     def is_connected(self) -> bool:
-        """Whether the link stands."""
+        """Whether the link is up."""
         return self._connection is not None
 
     async def connect(self, pair: bool, **_: Any) -> None:
-        """Connect, agree on the MTU and discover all services."""
+        """Connect, negotiate the MTU and discover all services."""
         if self._connection is not None:
             raise BleakError("the client is already connected")
         self.central.disconnect_reasons.pop(self.address, None)
@@ -196,7 +196,7 @@ class VirtualClient(BaseBleakClient):
             self._disconnected_callback()
 
     async def disconnect(self) -> None:
-        """Drop the link; nothing happens where there is none."""
+        """Drop the link; does nothing if there is none."""
         connection = self._connection
         if connection is None:
             return

@@ -1,4 +1,4 @@
-"""The virtual rig's Bluetooth host: a central whose HCI is a socket."""
+"""Bluetooth host of the virtual rig: a central whose HCI is a socket."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bumble.att import ATT_Error
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
-#: Static random address of the central; the virtual link must not see a public one.
+#: Static random address of the central; the virtual link does not accept a public one.
 CENTRAL_ADDRESS = "F0:00:00:00:00:01"
 
-#: How long a request at shutdown may take before it is given up.
+#: Time limit for a request at shutdown.
 CLOSE_TIMEOUT_S = 2.0
 
 _T = TypeVar("_T")
@@ -42,7 +42,7 @@ async def translated(request: Awaitable[_T]) -> _T:
 
 
 class _HciSource(StreamPacketSource):
-    """Tells the host stack when the controller's process is gone."""
+    """Informs the host stack when the controller's process has ended."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.on_transport_lost()
@@ -56,7 +56,7 @@ class Central:
     device : Device
         Powered on.
     transport : asyncio.Transport, optional
-        Closed with it.
+        Closed together with the host.
     """
 
     def __init__(self, device: Device, transport: asyncio.Transport | None = None) -> None:
@@ -68,7 +68,7 @@ class Central:
 
     @classmethod
     async def open(cls, hci_socket: socket.socket) -> Self:
-        """Bring up the host on ``hci_socket``, which is closed with it; every call must stay in this event loop."""
+        """Start the host on ``hci_socket``, which is closed with it; make every call from this event loop."""
         loop = asyncio.get_running_loop()
         transport, source = await loop.create_connection(_HciSource, sock=hci_socket)
         try:
@@ -89,15 +89,15 @@ class Central:
                 await self.device.power_off()
         if self._transport is not None:
             self._transport.abort()
-        await asyncio.sleep(0)  # lets the transport run connection_lost before the loop may end
+        await asyncio.sleep(0)  # lets the transport run connection_lost before the loop ends
 
     async def connect(self, target: hci.Address, timeout_s: float) -> Connection:
         """Connect to ``target``.
 
         Notes
         -----
-        The stack allows one attempt at a time. An attempt that times out or is cancelled is taken back in the
-        controller too: left pending, it would block all later ones.
+        The stack allows one attempt at a time. An attempt that times out or is cancelled is also cancelled in the
+        controller: left pending, it would block all later attempts.
 
         Raises
         ------
@@ -114,14 +114,14 @@ class Central:
                 await self._take_back(attempt)
                 raise
             if not attempt.done() and not await self._take_back(attempt):
-                raise BleakDeviceNotFoundError(str(target), f"{target} did not answer within {timeout_s:g} s")
+                raise BleakDeviceNotFoundError(str(target), f"{target} did not respond within {timeout_s:g} s")
             try:
                 return await attempt
             except (core.BaseBumbleError, hci.HCI_Error) as error:
                 raise BleakError(f"connection failed: {error}") from error
 
     async def _take_back(self, attempt: asyncio.Future[Connection]) -> bool:
-        """Cancel a pending attempt; return False (it never connects) or True where it connected in that moment."""
+        """Cancel a pending attempt; return False, or True if it connected at that moment."""
         with suppress(core.BaseBumbleError, hci.HCI_Error, TimeoutError):
             await self.device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
         await asyncio.wait({attempt}, timeout=CLOSE_TIMEOUT_S)

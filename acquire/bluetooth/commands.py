@@ -1,4 +1,4 @@
-"""The only writes to a sensor while it is recorded: what its profile says it needs to start and to stop."""
+"""Start and stop commands of a profile: the only writes to a sensor during a recording."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataset.sensors.profile import Command
 
 
 async def send_commands(client: BleakClient, commands: Iterable[Command]) -> None:
-    """Write commands in their order; each is answered before the next where the characteristic answers.
+    """Write commands in order; each is acknowledged before the next if the characteristic supports it.
 
     Raises
     ------
@@ -21,5 +21,5 @@ async def send_commands(client: BleakClient, commands: Iterable[Command]) -> Non
     for command in commands:
         found = client.services.get_characteristic(command.characteristic)
         if found is None:
-            raise BleakError(f"{client.address} has no characteristic {command.characteristic} to be started by")
+            raise BleakError(f"{client.address} has no characteristic {command.characteristic} for its start command")
         await client.write_gatt_char(found, command.payload, response="write" in found.properties)

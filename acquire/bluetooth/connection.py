@@ -1,4 +1,4 @@
-"""One connection epoch with one sensor: connect, ask who it is, subscribe, notice the end."""
+"""One connection epoch with one sensor: connect, read its identity, subscribe, detect the end."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ DISCONNECT_TIMEOUT_S = 5.0
 #: Called for every notification with its arrival in host nanoseconds, its characteristic and its payload.
 ValueSink = Callable[[int, str, bytes], None]
 
-#: What a failed radio operation raises: the stack's own errors, D-Bus ends of file, time-outs.
+#: What a failed radio operation raises: errors of the stack, D-Bus end of file, time-outs.
 RADIO_ERRORS = (BleakError, OSError, EOFError, TimeoutError)
 
 
 @contextmanager
 def radio_errors() -> Iterator[None]:
-    """Make whatever a Bluetooth stack raises one of :data:`RADIO_ERRORS`: one surprise must not end a recording."""
+    """Convert any exception of a Bluetooth stack to one of :data:`RADIO_ERRORS`, so that none ends a recording."""
     try:
         yield
     except RADIO_ERRORS:
@@ -46,7 +46,7 @@ def radio_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who a sensor says it is; empty or None where it does not say."""
+    """Identity that a sensor reports; empty or None where it does not."""
 
     serial: str = ""
     firmware: str = ""
@@ -54,23 +54,23 @@ class Identity:
 
 
 class Connection:
-    """One connection; after it has ended a new one is made, never this one again.
+    """One connection; used once, a reconnection is a new object.
 
     Parameters
     ----------
     device : BLEDevice
-        As the scanner found it; connecting by address alone makes some stacks scan again.
+        From the scanner; connecting by address alone makes some stacks scan again.
     profile : Profile
     radio : Radio
 
     Attributes
     ----------
     lost : asyncio.Event
-        Set when the link has ended, or was given up.
+        Set when the link has ended or was abandoned.
     given_up : bool
         Whether :meth:`give_up` ended it.
     asked : bool
-        Whether a person wanted that.
+        Whether the user requested it.
     """
 
     def __init__(self, device: BLEDevice, profile: Profile, radio: Radio) -> None:
@@ -90,37 +90,37 @@ class Connection:
             )
 
     def _on_disconnected(self, _client: BleakClient) -> None:
-        # BlueZ and WinRT call this for a disconnect of our own too; nobody waits for `lost` any more then.
+        # BlueZ and WinRT also call this for our own disconnect; by then nothing waits for `lost`.
         self.lost.set()
 
     def give_up(self, *, asked: bool = False) -> None:
-        """End a link that is silent, or one that a person wants made anew; :meth:`close` must still be awaited."""
+        """Abandon a link that is silent or that the user wants renewed; :meth:`close` must still be awaited."""
         self.given_up = True
         self.asked = asked
         self.lost.set()
 
     @property
     def reason(self) -> int | None:
-        """HCI code of the last disconnection from this device, where the stack tells it."""
+        """HCI code of the last disconnection from this device, if the stack reports it."""
         ask = self._radio.disconnect_reason
         return None if ask is None else ask(self.device.address)
 
     async def open(self) -> None:
-        """Connect and read who it is.
+        """Connect and read the identity.
 
         Raises
         ------
         BleakError, OSError, TimeoutError
-            It did not connect, lacks the profile's characteristic, or did not answer who it is.
+            It did not connect, lacks the profile's characteristic, or its identity could not be read.
         """
         with radio_errors():
             await self._client.connect()
-        # Services resolved without the characteristic happens on BlueZ: treated as a failed connection.
+        # BlueZ may resolve services without the characteristic: treated as a failed connection.
         for characteristic in self._profile.characteristics:
             if self._client.services.get_characteristic(characteristic) is None:
                 raise BleakError(f"{self.device.address} has no characteristic {characteristic}")
         who = self._profile.identity
-        # A serial that could not be read is no missing one: taken for that, the sensor would belong to no slot.
+        # A failed read of the serial is not a missing serial: treated as one, the sensor would belong to no slot.
         serial = await self._read(who.serial)
         firmware = await self._read_if_it_answers(who.firmware)
         self.identity = Identity(
@@ -128,7 +128,7 @@ class Connection:
         )
 
     def _readable(self, characteristic: str) -> BleakGATTCharacteristic | None:
-        """Return what may be read; the value's own characteristic never (a read would arrive as a value)."""
+        """Return the readable characteristics, without the value's own (a read would arrive as a value)."""
         if not characteristic or characteristic in self._profile.characteristics:
             return None
         found = self._client.services.get_characteristic(characteristic) if self._client.is_connected else None
@@ -150,7 +150,7 @@ class Connection:
             return None
 
     async def subscribe(self, sink: ValueSink) -> None:
-        """Start the streams; ``sink`` is called in the radio's loop, in order, once for each notification."""
+        """Start the streams; ``sink`` is called in the radio's loop, in order, once per notification."""
 
         def on_value(characteristic: BleakGATTCharacteristic, payload: bytearray) -> None:
             arrival_ns = clock.now_ns()
@@ -170,12 +170,12 @@ class Connection:
         return self._readable(self._profile.identity.battery) is not None
 
     async def read_battery(self) -> int | None:
-        """Return the battery's charge in percent, None where it does not say."""
+        """Read the battery level in percent; None if not reported."""
         raw = await self._read_if_it_answers(self._profile.identity.battery)
         return raw[0] if raw else None
 
     async def subscribe_battery(self, on_percent: Callable[[int], None]) -> bool:
-        """Be told of the battery's charge; False where the sensor or the stack does not offer it."""
+        """Subscribe to the battery level; False if the sensor or the stack does not support it."""
 
         def on_value(_characteristic: BleakGATTCharacteristic, payload: bytearray) -> None:
             if payload:
@@ -193,7 +193,7 @@ class Connection:
         return True
 
     async def close(self) -> None:
-        """Disconnect; also awaited for a link that is lost, or the stack may deliver everything twice afterwards."""
+        """Disconnect; also needed for a lost link, or the stack may deliver everything twice afterwards."""
         try:
             with radio_errors():
                 async with asyncio.timeout(DISCONNECT_TIMEOUT_S):

@@ -1,4 +1,4 @@
-"""How long the Bluetooth loop keeps its callbacks waiting: a blocked loop stamps every arrival too late."""
+"""Lag of the Bluetooth event loop, by the overrun of short sleeps: a blocked loop stamps every arrival too late."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from acquire.event_log import EventLog
 from acquire.quality.histogram import Histogram
 
 EVERY_S = 0.05
-#: A lag this long is told at once.
+#: A lag this long is logged at once.
 ALARM_S = 0.1
-#: Otherwise its spread is told this often.
+#: Otherwise its distribution is logged this often.
 REPORT_EVERY_S = 60.0
 
 
 class LoopLag:
-    """Measures the running loop's own lag: by how much a short sleep takes too long."""
+    """Measures the running loop's lag by the overrun of short sleeps."""
 
     def __init__(self, event_log: EventLog) -> None:
         self._event_log = event_log
@@ -41,7 +41,7 @@ class LoopLag:
             self._event_log.log("warning", "the Bluetooth loop was blocked", {"lag_s": round(lag_s, 4)})
 
     def report(self) -> None:
-        """Note the spread of the lags since the last report, in seconds."""
+        """Log the distribution of the lags since the last report, in seconds."""
         lags, self._lags = self._lags, Histogram()
         if lags.n:
             self._event_log.log("info", "loop lag", {**{f"{k}_s": v for k, v in lags.summary().items()}, "n": lags.n})

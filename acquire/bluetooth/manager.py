@@ -1,4 +1,4 @@
-"""All sensors: Bluetooth in a thread and event loop of its own, one task a slot, reconnecting as long as it runs."""
+"""All sensors: Bluetooth in its own thread and event loop, one task per slot, with automatic reconnection."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class SensorManager:
     Parameters
     ----------
     hardware : Hardware
-        Gives the slots and opens the radio, inside the hub's own loop.
+        Provides the slots and opens the radio, inside the manager's own loop.
     event_log : EventLog
-        Every change of state goes there.
+        Receives every change of state.
     """
 
     def __init__(self, hardware: Hardware, event_log: EventLog) -> None:
@@ -62,12 +62,12 @@ class SensorManager:
     # -- from other threads ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the radio and begin to look for the sensors; returns when the radio is open.
+        """Open the radio and start searching for the sensors; returns when the radio is open.
 
         Raises
         ------
         HardwareError
-            There is no Bluetooth, or it is switched off.
+            Bluetooth is missing or switched off.
         """
         self._thread.start()
         try:
@@ -80,11 +80,11 @@ class SensorManager:
             ) from error
 
     def attach(self, writer: CaptureWriter) -> int:
-        """Write every notification from now on to ``writer``; returns that moment in host nanoseconds."""
+        """Write every notification from now on to ``writer``; return the start time in host nanoseconds."""
         return self._in_loop(self._attach(writer)).result(timeout=10)
 
     def detach(self) -> int:
-        """Write to no capture any more; returns that moment in host nanoseconds."""
+        """Stop writing to a capture; return the end time in host nanoseconds."""
         return self._in_loop(self._detach()).result(timeout=10)
 
     def stop(self) -> None:
@@ -96,7 +96,7 @@ class SensorManager:
         try:
             self._in_loop(self._end()).result(timeout=STOP_TIMEOUT_S)
         except TimeoutError:
-            self._event_log.log("error", "the Bluetooth stack did not let go in time")
+            self._event_log.log("error", "the Bluetooth stack did not close in time")
         except RADIO_ERRORS as error:
             self._event_log.log("error", "the Bluetooth stack failed while closing", {"error": repr(error)})
         finally:
@@ -107,7 +107,7 @@ class SensorManager:
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
-        """The slots as bound: with name, address and serial of the device that sits there."""
+        """The slots with name, address and serial of the device bound to each."""
         return self._shared.bound([slot.bound for slot in self._slots])
 
     def statuses(self) -> tuple[SensorStatus, ...]:
@@ -127,7 +127,7 @@ class SensorManager:
         return {number: Samples(arrival_ns=ns, value=value) for number, (ns, value) in found.items()}
 
     def rebind(self, sensors: Sequence[Sensor]) -> None:
-        """Let the slots' sensors sit on other muscles; the connections stay. Not while a recording runs."""
+        """Assign the slots' sensors to other muscles; the connections stay. Not during a recording."""
         self._in_loop(self._rebind({s.slot: s for s in sensors})).result(timeout=10)
 
     async def _rebind(self, sensors: Mapping[int, Sensor]) -> None:
@@ -136,12 +136,12 @@ class SensorManager:
         self._shared.sit_on(sensors)
 
     def reconnect(self, number: int) -> None:
-        """End a slot's connection, so that it is made anew.
+        """Drop a slot's connection, so that it is made again.
 
         Raises
         ------
         InputError
-            There is no such slot, or it is not connected: then it is looked for already.
+            There is no such slot, or it is not connected (it is being searched for already).
         """
         slot = next((s for s in self._slots if s.wanted.slot == self._shared.carrier_of(number)), None)
         if slot is None:
@@ -149,7 +149,7 @@ class SensorManager:
         if not self._in_loop(self._reconnect(slot)).result(timeout=10):
             raise InputError(
                 f"slot {number} {slot.bound.channel} is not connected", f"it is {slot.state.value}",
-                "it is looked for already: switch it on, or bring it nearer",
+                "it is being searched for: switch it on, or move it closer",
             )  # fmt: skip
 
     @staticmethod
@@ -206,7 +206,7 @@ class SensorManager:
     async def _end(self) -> None:
         for slot in self._slots:
             slot.machine.step(Event.STOP)
-        # A stack that has died may swallow the first cancellation in a clean-up of its own that never ends.
+        # A dead stack may swallow the first cancellation in an endless clean-up of its own.
         for _ in range(3):
             if not self._tasks:
                 break
@@ -220,7 +220,7 @@ class SensorManager:
         await asyncio.wait_for(self._hardware.close_radio(), STOP_TIMEOUT_S / 5)
 
     async def _keep(self, slot: Slot, scanner: Scanner) -> None:
-        """Stream from one sensor, epoch after epoch, until the hub stops."""
+        """Stream from one sensor, epoch after epoch, until the manager stops."""
         back_off_s = FIRST_BACK_OFF_S
         while True:
             link = await scanner.find(slot)
@@ -236,7 +236,7 @@ class SensorManager:
                 slot.machine.step(Event.RETRY)
 
     async def _stream(self, slot: Slot, link: Connection) -> bool:
-        """Subscribe and wait for the end of this epoch; False where it brought nothing."""
+        """Subscribe and wait for the end of this epoch; False if no value arrived."""
         epoch = slot.start_epoch(link)
         try:
             await link.subscribe(self._sink(slot, epoch))
@@ -265,7 +265,7 @@ class SensorManager:
         return heard
 
     def _sink(self, slot: Slot, epoch: int) -> Callable[[int, str, bytes], None]:
-        """Return what is called with each notification of one connection."""
+        """Return the callback for the notifications of one connection."""
         number, reader = slot.bound.slot, LiveReader(slot.profile)
 
         def on_value(arrival_ns: int, characteristic: str, payload: bytes) -> None:
@@ -280,13 +280,13 @@ class SensorManager:
         return on_value
 
     async def _watch(self) -> None:
-        """Notice sensors that fall silent while connected, and when they are back; tell what the counts show."""
+        """Detect sensors that fall silent while connected, and their return; log what the counts show."""
         while True:
             before_ns = clock.now_ns()
             await asyncio.sleep(WATCH_EVERY_S)
             now_ns = clock.now_ns()
             if (now_ns - before_ns) * 1e-9 > 4 * WATCH_EVERY_S:
-                continue  # the loop was blocked: what arrived meanwhile has not been seen yet
+                continue  # the loop was blocked: arrivals meanwhile are not processed yet
             for slot in self._slots:
                 if slot.link is not None:
                     self._watch_one(slot, slot.link, now_ns)

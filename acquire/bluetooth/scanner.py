@@ -1,8 +1,8 @@
-"""One Bluetooth adapter: looks for the sensors of those slots that ask, and connects them one after the other.
+"""One Bluetooth adapter: scans for the sensors of waiting slots and connects them one at a time.
 
-A stack that scans and connects at once, or makes two connections at once, fails in ways of its own (BlueZ says
-``InProgress``). So each adapter has one finder whose one task does all of it: that is the adapter's lock, and one scan
-serves all who ask.
+A stack that scans and connects at once, or makes two connections at once, fails in its own ways (BlueZ:
+``InProgress``). So each adapter has one scanner whose single task does both: it acts as the adapter's lock, and one
+scan serves all waiting slots.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataset.sensors.profile import Profile
 
 #: Used in place of :attr:`Radio.settle_s` when one of the sensors found was lost in the middle of its stream.
 HURRIED_SETTLE_S = 0.2
-#: A stack that hangs while it scans or connects must not hold up the other sensors for ever.
+#: A stack that hangs while scanning or connecting must not block the other sensors for ever.
 START_TIMEOUT_S = 10.0
 OPEN_TIMEOUT_S = 20.0
 
@@ -46,9 +46,9 @@ class Scanner:
     Parameters
     ----------
     adapter : str
-        Such as ``hci1``; empty for the system's own choice.
+        Such as ``hci1``; empty for the system's default.
     slots : sequence of Slot
-        All that the rig puts on this adapter.
+        All slots that use this adapter.
     radio : Radio
     event_log : EventLog
     """
@@ -65,7 +65,7 @@ class Scanner:
         self._works = True
 
     async def find(self, slot: Slot) -> Connection | None:
-        """Return an open link to the sensor of ``slot``, or None where this round did not bring one."""
+        """Return an open link to the sensor of ``slot``, or None if this round found none."""
         answer: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._asking[slot] = answer
         self._asked.set()
@@ -75,12 +75,12 @@ class Scanner:
             self._asking.pop(slot, None)
 
     async def close(self, link: Connection) -> None:
-        """Disconnect a link that was found here; awaited also for a lost one before it is looked for again."""
+        """Disconnect a link from :meth:`find`; also needed for a lost one before searching again."""
         await link.close()
         self.links.discard(link)
 
     async def run(self) -> None:
-        """Serve those who ask, until cancelled."""
+        """Serve waiting slots until cancelled."""
         while True:
             await self._asked.wait()
             error = ""
@@ -88,7 +88,7 @@ class Scanner:
                 heard = await self._scan()
                 asked = list(self._asking)
                 self._tell_adapter("")
-                # In the order of their addresses: which slot takes a sensor is no matter of who was heard first.
+                # By address: which slot gets a sensor must not depend on which was found first.
                 for one in sorted(heard, key=lambda h: h.device.address):
                     await self._connect(one)
             except RADIO_ERRORS as failure:
@@ -99,11 +99,11 @@ class Scanner:
                 if slot in self._asking:
                     slot.machine.step(Event.NOT_FOUND, **({"error": error} if error else {}))
                     self._answer(slot, None)
-            if not self._asking:  # some may have asked after the scan
+            if not self._asking:  # a slot may have started waiting after the scan
                 self._asked.clear()
 
     def _tell_adapter(self, error: str) -> None:
-        """Note when the adapter stops and begins to work again."""
+        """Log when the adapter fails and when it works again."""
         if bool(error) == self._works:
             self._works = not error
             level, what = ("error", "adapter failed") if error else ("info", "adapter back")
@@ -118,7 +118,7 @@ class Scanner:
         return [slot for slot in self._asking if slot.device is None]
 
     def _wants(self, device: BLEDevice, advertisement: AdvertisementData) -> Profile | None:
-        """Return the profile of a device that somebody who asks may be looking for."""
+        """Return the profile of a device that a waiting slot may be searching for."""
         for slot in self._asking:
             if slot.device is not None:
                 if slot.device.address == device.address:
@@ -130,7 +130,7 @@ class Scanner:
         return None
 
     async def _scan(self) -> list[_Heard]:
-        """Return the devices heard that somebody may be looking for."""
+        """Return the devices in range that a waiting slot may be searching for."""
         found: dict[str, _Heard] = {}
         news = asyncio.Event()
 
@@ -169,13 +169,13 @@ class Scanner:
         return BleakScanner(heard, **options)
 
     async def _connect(self, heard: _Heard) -> None:
-        """Connect to a device and hand the link to its slot."""
+        """Connect to a device and pass the link to its slot."""
         device, rssi_dbm = heard.device, heard.rssi_dbm
         slot = self._known(device.address)
         if slot is not None:
             slot.machine.step(Event.FOUND, address=device.address, rssi_dbm=rssi_dbm, adapter=self.adapter)
         elif not could_fit([s.wanted for s in self._unbound()], heard.profile.name, device.address):
-            return  # its slot was taken meanwhile
+            return  # its slot was filled meanwhile
         link = Connection(device, heard.profile, self._radio)
         self.links.add(link)
         try:
@@ -194,7 +194,7 @@ class Scanner:
             self._answer(slot, link)
 
     def _known(self, address: str) -> Slot | None:
-        """Return who asks for the device at this address, by where it sat before or by what the rig says."""
+        """Return the waiting slot for this address, by its previous slot or by the rig."""
         for slot in self._asking:
             address_of = slot.device.address if slot.device is not None else slot.wanted.address
             if address_of.lower() == address.lower():
@@ -210,13 +210,15 @@ class Scanner:
         self._answer(slot, None)
 
     async def _bound(self, expected: Slot | None, heard: _Heard, link: Connection) -> Slot | None:
-        """Give a device that says who it is its slot; None where it belongs to none, or to one that does not ask."""
+        """Return the slot of an identified device; None if it has none, or one that is not waiting."""
         device, serial = heard.device, link.identity.serial
         free = {slot.wanted: slot for slot in self._slots if slot.device is None}
         chosen = choose_slot(free, heard.profile.name, device.address, serial)
         slot = free[chosen] if chosen is not None else None
         if expected is not None and expected is not slot:
-            expected.machine.step(Event.FAILED, error=f"the device at its address says it is {serial or 'nobody'}")
+            expected.machine.step(
+                Event.FAILED, error=f"the device at its address reports the serial {serial or '(none)'}"
+            )
             self._answer(expected, None)
         if slot is None:
             self._strangers.add(device.address)

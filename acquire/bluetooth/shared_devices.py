@@ -1,7 +1,7 @@
-"""Several slots on one device: its columns on muscles of their own, one connection, its rows stored once.
+"""Several slots on one device: each column on its own muscle, one connection, rows stored once.
 
-The first slot of a device carries it: the hub connects for that slot alone, and the capture has the rows under it.
-The others ride: they see the same notifications through a column of their own.
+The first slot of a device carries it: the manager connects for that slot only, and its rows are stored under it.
+The others ride: they read the same notifications through their own column.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Rider:
 
 
 class SharedDevices:
-    """Which slots carry a device and which ride on it.
+    """Groups slots by device into one carrier and its riders.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class SharedDevices:
     Attributes
     ----------
     carriers : tuple of Sensor
-        One slot a device.
+        One slot per device.
     """
 
     def __init__(self, sensors: Iterable[Sensor]) -> None:
@@ -57,15 +57,15 @@ class SharedDevices:
         self.carriers = tuple(carriers)
 
     def carrier_of(self, slot: int) -> int:
-        """Return the slot that carries the device of a slot: itself, where it does not ride."""
+        """Return the slot that carries the device of a slot: itself, unless it rides."""
         return next((c for c, riders in self._riders.items() if any(r.sensor.slot == slot for r in riders)), slot)
 
     def healths(self) -> dict[int, SensorHealth]:
-        """Return what is heard of the slots that ride."""
+        """Return the health counters of the slots that ride."""
         return {rider.sensor.slot: rider.health for rider in self._all()}
 
     def sit_on(self, places: Mapping[int, Sensor]) -> None:
-        """Let the slots that ride sit on other muscles."""
+        """Assign the slots that ride to other muscles."""
         for rider in self._all():
             place = places[rider.sensor.slot]
             rider.sensor = replace(
@@ -73,7 +73,7 @@ class SharedDevices:
             )
 
     def heard(self, carrier: int, epoch: int, arrival_ns: int, characteristic: str, payload: bytes) -> None:
-        """Let the riders of a slot see a notification."""
+        """Pass a notification to the riders of a slot."""
         for rider in self._riders.get(carrier, ()):
             if rider.epoch != epoch:
                 rider.epoch, rider.reader = epoch, LiveReader(rider.sensor.profile)
@@ -82,12 +82,12 @@ class SharedDevices:
                 rider.health.add(epoch, arrival_ns, reading.value)
 
     def begin(self, host_ns: int) -> None:
-        """Count anew: a recording begins."""
+        """Reset the counts at the start of a recording."""
         for rider in self._all():
             rider.health.begin(host_ns)
 
     def end(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         for rider in self._all():
             rider.health.end()
 

@@ -1,4 +1,4 @@
-"""One slot of the rig: who sits there, what state it is in, how it is heard, and what was told of it."""
+"""One slot of the rig: its bound device, state, reception health, and what was logged about it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dataset.capture.types import Sensor
 from dataset.support import clock
 from dataset.support.text import clean_text
 
-#: What a capture holds is told when it grows, at most this often for each kind.
+#: A count is logged when it grows, at most this often for each kind.
 TELL_EVERY_S = 1.0
 
-#: Counts of the health that are told: level and words.
+#: Health counts that are logged: level and words.
 TOLD = {
     "late": ("info", "values came late"),
     "suspected_lost": ("warning", "values suspected lost"),
@@ -31,18 +31,18 @@ TOLD = {
 
 
 class Slot:
-    """What changes about one slot; touched in the hub's loop, read from anywhere.
+    """Mutable state of one slot; changed in the manager's loop, read from any thread.
 
     Attributes
     ----------
     wanted, bound : Sensor
-        The rig's words; and with name, address and serial of the device that sits there.
+        As the rig file states it; and with name, address and serial of the bound device.
     machine : Machine
         Its state.
     epoch, base_epoch : int
         Number of the connection, and the one that is epoch 0 of the recording.
     link : Connection or None
-        The connection, from before it is subscribed until it is closed.
+        The connection, from before the subscription until it is closed.
     """
 
     def __init__(self, sensor: Sensor, event_log: EventLog) -> None:
@@ -64,15 +64,15 @@ class Slot:
 
     @property
     def state(self) -> State:
-        """Where the sensor is."""
+        """State of the sensor."""
         return self.machine.state
 
     def note(self, level: str, what: str, **detail: Any) -> None:
-        """Write one row about this slot."""
+        """Log one row about this slot."""
         self._event_log.log(level, what, {"slot": self.bound.slot, "channel": self.bound.channel, **detail})
 
     def bind(self, device: BLEDevice, identity: Identity) -> None:
-        """Let ``device`` sit here, in this connection and the later ones."""
+        """Bind ``device`` to this slot, for this connection and later ones."""
         if not self.wanted.serial and not self.wanted.address:
             self.note("warning", "sensor not named in the rig file", address=device.address, serial=identity.serial)
         self.device = device
@@ -84,11 +84,11 @@ class Slot:
         )
 
     def unbind(self) -> None:
-        """Free the slot: the device that was meant to sit here never streamed."""
+        """Free the slot: its bound device never streamed."""
         self.device, self.bound = None, self.wanted
 
     def sit_on(self, place: Sensor) -> None:
-        """Let the sensor sit on another muscle, in this connection and the later ones."""
+        """Assign the sensor to another muscle, for this connection and later ones."""
         of_place = {name: getattr(place, name) for name in ("channel", "muscle", "side", "placement")}
         self.wanted, self.bound = replace(self.wanted, **of_place), replace(self.bound, **of_place)
 
@@ -98,7 +98,7 @@ class Slot:
 
     @property
     def heard(self) -> bool:
-        """Whether this connection has brought a value."""
+        """Whether this connection has delivered a value."""
         return (self.health.last_ns or 0) >= self._subscribed_ns
 
     def start_epoch(self, link: Connection) -> int:
@@ -116,7 +116,7 @@ class Slot:
         self.health.close(clock.now_ns())
 
     def fail_epoch(self) -> None:
-        """Take back a connection that could not be subscribed, unless it brought values all the same."""
+        """Revert a connection whose subscription failed, unless it delivered values anyway."""
         if not self.heard:
             self.health.cancel()
             self.epoch -= 1
@@ -125,13 +125,13 @@ class Slot:
             self.unbind()
 
     def begin_recording(self, began_ns: int) -> None:
-        """Count epochs and values anew: a connection that lasts is epoch 0, else the next one is."""
+        """Reset epoch and value counts: an existing connection is epoch 0, else the next one is."""
         self.base_epoch = self.epoch if self.link is not None else self.epoch + 1
         self.health.begin(began_ns, connected=self.link is not None)
         self._told.clear()
 
     def set_battery(self, percent: int) -> None:
-        """Take a reading of the battery; a change is told."""
+        """Store a battery reading; a change is logged."""
         if percent == self.battery_percent:
             return
         self.battery_percent = percent
@@ -140,7 +140,7 @@ class Slot:
         self.note(level, "battery", percent=percent)
 
     def tell_overdue(self, silent_s: float) -> None:
-        """Tell once of each silence in which a value is late or lost."""
+        """Log each silence in which a value is late or lost, once."""
         gaps = self.profile.gaps
         if silent_s > gaps.suspected_loss_s and not self._overdue:
             self._overdue = True
@@ -149,7 +149,7 @@ class Slot:
             self._overdue = False
 
     def tell_counts(self, now_ns: int) -> None:
-        """Tell of what the capture holds that it should not, or lacks."""
+        """Log faulty, surplus and missing values in the capture."""
         counts = self.health.counts()
         for kind, (level, what) in TOLD.items():
             told, told_ns = self._told.get(kind, (0, now_ns - round(TELL_EVERY_S * 1e9)))

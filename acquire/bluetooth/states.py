@@ -1,4 +1,4 @@
-"""The life of one sensor as a table: state x event -> state, and what the capture's ``log`` says about it."""
+"""State machine of one sensor as a table: state x event -> state, with the row for the capture's ``log``."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 
 class State(StrEnum):
-    """Where a sensor is."""
+    """State of a sensor."""
 
-    SCANNING = "scanning"  # no device sits in the slot yet
-    CONNECTING = "connecting"  # its device was heard for the first time
+    SCANNING = "scanning"  # no device is bound to the slot yet
+    CONNECTING = "connecting"  # its device was found for the first time
     STREAMING = "streaming"  # subscribed
-    STALE = "stale"  # connected, but nothing has come for a while
-    LOST = "lost"  # the link is gone; waiting before the next try
-    RECONNECTING = "reconnecting"  # looked for and connected again
+    STALE = "stale"  # connected, but silent for a while
+    LOST = "lost"  # the link is lost; waiting before the next attempt
+    RECONNECTING = "reconnecting"  # being searched for and connected again
     STOPPED = "stopped"
 
 
 class Event(StrEnum):
-    """What happens to it."""
+    """Event of a sensor."""
 
-    FOUND = "found"  # its device was heard
+    FOUND = "found"  # its device was found
     NOT_FOUND = "not found"  # a scan ended without it
     FAILED = "failed"  # connecting or subscribing failed
     SUBSCRIBED = "subscribed"
     SILENT = "silent"  # nothing for the profile's stale_s
     HEARD = "heard"  # a value after that
     GIVEN_UP = "given up"  # nothing for the profile's reconnect_s
-    ASKED = "asked"  # a person wants the connection made anew
+    ASKED = "asked"  # the user requested a new connection
     DISCONNECTED = "disconnected"
     RETRY = "retry"  # the back-off is over
     STOP = "stop"
@@ -38,7 +38,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where an event leads, and the ``log`` row's level and words."""
+    """Next state after an event, and the ``log`` row's level and words."""
 
     to: State
     level: str
@@ -70,7 +70,7 @@ Note = Callable[[str, str, dict[str, Any]], None]
 
 
 class Machine:
-    """One sensor's state; only :meth:`step` changes it, and each change is noted.
+    """State of one sensor; only :meth:`step` changes it, and each change is logged.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ class Machine:
         self._repeats = 0
 
     def step(self, event: Event, **detail: Any) -> None:
-        """Take one step of the table; an event that has no place in this state changes nothing and is told.
+        """Apply one event by the table; an event that is not valid in this state changes nothing and is logged.
 
-        Nothing that is let go afterwards counts once the sensor is stopped.
+        Events after the sensor has stopped are ignored.
 
-        A step that changes nothing is noted the first, second, fourth, eighth ... time in a row: a sensor that is
-        never switched on must not fill the log.
+        A step that changes nothing is logged the first, second, fourth, eighth ... time in a row: a sensor that is
+        never switched on must not flood the log.
         """
         if self.state == State.STOPPED:
             return

@@ -1,4 +1,4 @@
-"""One slot as the screen and the headless run see it, and in words what is wrong with it."""
+"""State of one slot for the screen and the headless run, and its fault in a few words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataset.capture.types import Sensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorStatus:
-    """One slot now.
+    """Current state of one slot.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class SensorStatus:
     reconnects : int
         Connections after the first.
     rssi_dbm : int or None
-        Strength of the last advertisement; a connected sensor tells no more.
+        Strength of the last advertisement; not updated while connected.
     """
 
     sensor: Sensor
@@ -32,13 +32,13 @@ class SensorStatus:
 
 
 def trouble(status: SensorStatus) -> str:
-    """Return what a person should know of a slot in a few words, empty where all is well."""
+    """Return the fault of a slot in a few words; empty if there is none."""
     health, channel = status.health, status.sensor.channel
     if status.state != State.STREAMING:
         silent = f" {health.silent_s:.0f} s" if 0.5 <= health.silent_s < 1e6 else ""
         return f"{channel} {status.state}{silent}"
     if health.surplus:
-        return f"{channel} sends too much ({health.rate_hz:.0f}/s)"
+        return f"{channel} sends too many values ({health.rate_hz:.0f}/s)"
     if health.expected > 30 and health.received < 0.95 * health.expected:
-        return f"{channel} {100 * health.received / health.expected:.0f} % heard"
+        return f"{channel} {100 * health.received / health.expected:.0f} % received"
     return ""

@@ -1,4 +1,4 @@
-"""A Bluetooth controller of our own in place of the system's stack: ``--transport usb:0``, or what else bumble has."""
+"""A Bluetooth controller driven by bumble instead of the system's stack: ``--transport usb:0`` and the like."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TransportRadio:
     Parameters
     ----------
     name : str
-        bumble's name of it, such as ``usb:0`` or ``serial:/dev/ttyACM0,1000000``.
+        Name of the transport in bumble, such as ``usb:0`` or ``serial:/dev/ttyACM0,1000000``.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,19 +31,21 @@ class TransportRadio:
         self._central: Central | None = None
 
     async def open(self) -> Radio:
-        """Take the controller and bring up a host on it, in the running loop.
+        """Open the controller and start a host on it, in the running loop.
 
         Raises
         ------
         InputError
-            The name is none.
+            There is no transport of this name.
         HardwareError
-            The controller is not there, is in use, or does not answer.
+            The controller is missing, in use, or does not respond.
         """
         try:
             self._transport = await open_transport(self._name)
         except TransportSpecError as error:
-            raise InputError(f"--transport {self._name} is no transport", str(error), "for example: usb:0") from error
+            raise InputError(
+                f"--transport {self._name} is not a transport", str(error), "for example: usb:0"
+            ) from error
         except (OSError, ImportError, TransportInitError, ValueError) as error:
             why = str(error) or type(error).__name__
             raise HardwareError(f"the transport {self._name} cannot be opened", why, _HINT) from error
@@ -53,12 +55,12 @@ class TransportRadio:
             await device.power_on()
         except (BaseBumbleError, hci.HCI_Error, TimeoutError) as error:
             await self.close()
-            raise HardwareError(f"the controller at {self._name} does not answer", repr(error), _HINT) from error
+            raise HardwareError(f"the controller at {self._name} does not respond", repr(error), _HINT) from error
         self._central = Central(device)
         return make_radio(self._central)
 
     async def close(self) -> None:
-        """Give the controller back; nothing happens where it is not open."""
+        """Close the controller; does nothing if it is not open."""
         central, self._central = self._central, None
         transport, self._transport = self._transport, None
         if central is not None:

@@ -1,4 +1,4 @@
-"""The LED box on its serial port: its clock on the host's, and flashes with their times.
+"""The LED box on its serial port: clock synchronisation with the host, and timed flashes.
 
 May import `acquire.event_log` and `acquire.quality`.
 """

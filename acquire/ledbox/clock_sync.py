@@ -1,4 +1,4 @@
-"""The LED box's microseconds on the host's clock, with an interval that holds: NTP's exchanges, both ways apart."""
+"""Clock synchronisation with the LED box by NTP-style exchanges and one-way envelopes, with a 95 % interval."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from dataset.support.arrays import FloatArray
 
 WRAP_US = 1 << 32
-#: A ceramic resonator may be half a percent off; nothing further is believed.
+#: A ceramic resonator may be half a percent off; larger deviations are rejected.
 MAX_RATE_ERROR = 0.01
-#: Exchanges further from the asked moment than this are not used.
+#: Exchanges further from the requested time than this are not used.
 HORIZON_S = 60.0
-#: So many exchanges nearest to the moment give its time; the others tell how far such a time scatters.
+#: Number of nearest exchanges that determine the time; the others give its scatter.
 N_NEAR = 7
-#: With fewer exchanges nothing is known of the scatter, and the round trip's hard bound is given.
+#: With fewer exchanges the scatter is unknown, and the hard bound of the round trip is given.
 N_TO_JUDGE = 20
 _N_DRAWS = 2000
 _QUICK = 0.9
@@ -27,13 +27,13 @@ _QUICK = 0.9
 _RUNS_FROM, _RUNS_WIDENED, _FEWEST_RUNS = 1.4, 1.2, 20
 #: Reading of a counter that steps by 4 us, as an Arduino's does.
 _COUNTER_NS = 2_000.0
-#: The ways to and fro are taken for alike up to this share of the shortest: no exchange can show a difference.
+#: Assumed asymmetry of the two directions, as a share of the shortest delay: exchanges cannot measure it.
 _ALIKE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One question and answer: sent and received on the host's clock, taken on the box's (unwrapped) clock."""
+    """One request and reply: sent and received on the host's clock, read on the box's (unwrapped) clock."""
 
     sent_ns: int
     received_ns: int
@@ -41,17 +41,17 @@ class Exchange:
 
     @property
     def middle_ns(self) -> int:
-        """Host time that the box's reading is taken for."""
+        """Host time assigned to the box's reading."""
         return (self.sent_ns + self.received_ns) // 2
 
     @property
     def half_trip_ns(self) -> int:
-        """Half the round trip: the reading cannot be further than this from the middle."""
+        """Half the round trip: the largest possible distance of the reading from the middle."""
         return (self.received_ns - self.sent_ns) // 2
 
 
 def unwrap_us(previous_us: int, reading: int) -> int:
-    """Return a 32-bit reading as the count nearest to ``previous_us`` (which is unwrapped)."""
+    """Unwrap a 32-bit reading to the count nearest to ``previous_us`` (unwrapped)."""
     turns = round((previous_us - reading) / WRAP_US)
     return reading + turns * WRAP_US
 
@@ -62,13 +62,13 @@ def host_time(exchanges: Sequence[Exchange], box_us: int) -> tuple[int, int]:
     Parameters
     ----------
     exchanges : sequence of Exchange
-        At least one, of the same run of the box, in order.
+        At least one, in order, without a reset of the box between them.
     box_us : int
         Unwrapped reading of the box's clock.
 
     Notes
     -----
-    The reading was taken after its question was sent and before its answer came: each exchange bounds it from both
+    The reading was taken after its request was sent and before its reply arrived: each exchange bounds it from both
     sides. Of the exchanges nearest to the moment the latest sending and the earliest reception are kept, which may be
     of two exchanges, and their middle is taken. How far such a middle scatters follows from the delays of all
     exchanges, seen from the line that bounds them all: drawing as many of them again and again gives the interval.
@@ -93,11 +93,11 @@ def _judged(exchanges: Sequence[Exchange], box_us: int) -> tuple[int, int]:
     box_ns: FloatArray = np.array([(e.box_us - box_us) * 1e3 for e in exchanges])
     sent: FloatArray = np.array([float(e.sent_ns - zero_ns) for e in exchanges])
     received: FloatArray = np.array([float(e.received_ns - zero_ns) for e in exchanges])
-    # An answer that lay unread for a while is late on one way only: the slowest say nothing.
+    # A reply that was read late is delayed in one direction only: the slowest exchanges are not used.
     quick = received - sent <= np.quantile(received - sent, _QUICK)
     box_ns, sent, received = box_ns[quick], sent[quick], received[quick]
     rate, rate_sd = _rate(box_ns, sent, received)
-    # What each exchange says of the host's time at the asked reading: not before, not after.
+    # Bounds of each exchange on the host time of the requested reading: not before, not after.
     not_before, not_after = sent - rate * box_ns, received - rate * box_ns
     chosen = np.argsort(np.abs(box_ns), kind="stable")[:N_NEAR]
     time_ns = (not_before[chosen].max() + not_after[chosen].min()) / 2
@@ -109,7 +109,7 @@ def _judged(exchanges: Sequence[Exchange], box_us: int) -> tuple[int, int]:
 
 
 def _rate(box_ns: FloatArray, sent: FloatArray, received: FloatArray) -> tuple[float, float]:
-    """Return host nanoseconds in one of the box's, from the faster half of the exchanges, with its deviation."""
+    """Return the box's rate in host nanoseconds per box nanosecond, from the faster half of exchanges, with its sd."""
     trip = received - sent
     fast = trip <= np.median(trip)
     x, y = box_ns[fast], (sent[fast] + received[fast]) / 2 - box_ns[fast]
@@ -145,7 +145,7 @@ def _scatter(
 
 
 def _bounded(exchanges: Sequence[Exchange], box_us: int) -> tuple[int, int]:
-    """Return a time and a bound that holds whatever the delays: the fastest exchange on each side, and a line.
+    """Return a time and a bound valid for any delays: the fastest exchange on each side, and a line between them.
 
     With one side only, the line has the nominal rate, or that between the fastest early and late exchange.
     """
@@ -177,5 +177,5 @@ def _best(exchanges: Sequence[Exchange], box_us: int) -> Exchange:
 
 
 def _cost(exchange: Exchange, box_us: int) -> float:
-    """Half round trip, plus what a residual rate error of 20 ppm makes of the distance."""
+    """Half round trip, plus a residual rate error of 20 ppm times the distance."""
     return exchange.half_trip_ns + abs(exchange.box_us - box_us) * 1e3 * 20e-6

@@ -1,4 +1,4 @@
-"""Driver of the LED box (``docs/led-box.md``): flashes with their host time, every line kept, never a hang."""
+"""Driver of the LED box (``docs/led-box.md``): flashes with their host time, every line stored, no blocking calls."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ OPEN_TIMEOUT_S = 5.0  # an Arduino resets when its port is opened and then sits 
 ANSWER_TIMEOUT_S = 0.5
 IDLE_PINGS_EVERY_S = 1.0
 PINGS_IN_A_BURST = 6
-#: So many at the beginning, and after a reset: their delays tell how well a flash can be dated.
+#: Pings at the start and after a reset: their delays determine the accuracy of flash times.
 PINGS_AT_FIRST = 60
 #: A box that was just greeted may still answer earlier greetings; later it says its name only where it began again.
 GREETING_S = 2.0
 #: A reading this far from where the clock should be comes from a box that began again.
 RESET_US = 100_000
-#: Of what came back, this share of bytes that are not text means another speed.
+#: This share of non-text bytes in the reply means a wrong baud rate.
 GARBLED_SHARE = 0.15
 
 #: Called with every trigger of the box's input: host time and half-width of its 95 % interval, in nanoseconds.
@@ -84,7 +84,7 @@ class LedBox:
     Raises
     ------
     HardwareError
-        The port cannot be opened, nothing answers on it, or what answers is no LED box.
+        The port cannot be opened, nothing replies, or the device is not an LED box.
 
     Notes
     -----
@@ -124,7 +124,7 @@ class LedBox:
         self._worker.start()
 
     def _open(self, port: str) -> SerialLines:
-        """Open the port and greet the box; the port is closed again where that fails."""
+        """Open the port and greet the box; on failure the port is closed again."""
         self._lines = lines = SerialLines(port, BAUD, self._take)
         try:
             self._greet(lines)
@@ -136,13 +136,13 @@ class LedBox:
     # -- for the recorder -----------------------------------------------------------------------------------------
 
     def attach(self, on_line: LineCallback) -> None:
-        """Give every line received from now on to ``on_line``, in the reader's thread."""
+        """Pass every line received from now on to ``on_line``, in the reader's thread."""
         self._on_line = on_line
 
     def request_flash(self, duration_ms: int, done: FlashCallback) -> None:
-        """Fire at once; ``done`` is called in the box's thread with the flash, or None where the box did not answer.
+        """Fire at once; ``done`` is called in the box's thread with the flash, or None if the box did not reply.
 
-        A box that is away fires nothing, also not when it is back: ``done`` is then called here.
+        An unplugged box does not flash, nor later when it is back: ``done`` is then called here.
         """
         if self.failure:
             done(None)
@@ -155,7 +155,7 @@ class LedBox:
         Raises
         ------
         HardwareError
-            The box did not answer.
+            The box did not reply.
         """
         answer: queue.SimpleQueue[Flash | None] = queue.SimpleQueue()
         self.request_flash(duration_ms, answer.put)
@@ -164,7 +164,7 @@ class LedBox:
         except queue.Empty:
             flash = None
         if flash is None:
-            raise HardwareError(f"the LED box on {self.port} did not answer", self.failure, "check its cable")
+            raise HardwareError(f"the LED box on {self.port} did not reply", self.failure, "check its cable")
         return flash
 
     def close(self) -> None:
@@ -185,13 +185,13 @@ class LedBox:
             self._on_trigger(*self._trigger_time(arrival_ns, int(trigger[1])))
 
     def _trigger_time(self, arrival_ns: int, reading: int) -> tuple[int, int]:
-        """Return when the input went high; by its arrival alone where the box has just begun again."""
+        """Return when the input went high; by its arrival only if the box has just restarted."""
         exchanges = list(self._exchanges)
         if exchanges:
             t_ns, uncertainty_ns = host_time(exchanges, unwrap_us(self._box_us, reading))
             if arrival_ns - ANSWER_TIMEOUT_S * 1e9 <= t_ns <= arrival_ns + uncertainty_ns:
                 return t_ns, uncertainty_ns
-        self._log("warning", "a trigger is dated by its arrival alone", {"micros": reading})
+        self._log("warning", "a trigger is dated by its arrival only", {"micros": reading})
         return arrival_ns, round(ANSWER_TIMEOUT_S * 1e9)
 
     # -- the worker's thread --------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ class LedBox:
             self._event_log.log(level, what, {"port": self.port, **(detail or {})})
 
     def _greet(self, lines: SerialLines) -> None:
-        """Ask for the program until it answers; says what came where that was not an LED box."""
+        """Request the program name until it replies; the error shows the received bytes if it is no LED box."""
         deadline = time.monotonic() + self._open_timeout_s
         heard: list[bytes] = []
         while time.monotonic() < deadline and not lines.failure and not self._stop.is_set():
@@ -225,7 +225,7 @@ class LedBox:
         if sum(not 32 <= byte < 127 for byte in sent) > GARBLED_SHARE * len(sent):
             raise HardwareError(
                 f"the device on {self.port} is not an LED box",
-                f"it sent bytes that are not text, {sent[-20:]!r}: another device, or another speed",
+                f"it sent bytes that are not text, {sent[-20:]!r}: another device, or a wrong baud rate",
                 f"check the port, and that the box's program ({PROGRAM}) runs at {BAUD} baud",
             )
         raise HardwareError(
@@ -241,7 +241,7 @@ class LedBox:
             return None
 
     def _ask(self, verb: str, tail: str = "") -> Exchange | None:
-        """Send one numbered question and return the exchange, or None where no answer to it came in time."""
+        """Send one numbered request and return the exchange, or None if no reply came in time."""
         self._number += 1
         number = self._number
         name = b"PONG" if verb == "PING" else verb.encode()
@@ -268,10 +268,10 @@ class LedBox:
         self._answered_s = time.monotonic()
         if self._silent:
             self._silent = False
-            self._log("info", "the LED box answers again")
+            self._log("info", "the LED box replies again")
 
     def _follow(self, reading: int, sent_ns: int, received_ns: int) -> None:
-        """Unwrap a reading; a box that began again (a reset) starts a new set of exchanges."""
+        """Unwrap a reading; a restarted box starts a new set of exchanges."""
         if not self._exchanges:
             self._box_us = reading
             return
@@ -279,7 +279,7 @@ class LedBox:
         since_us = (received_ns - last.received_ns) // 1000
         expected_us = last.box_us + since_us
         self._box_us = unwrap_us(expected_us, reading)
-        # Either answer may have lain here unread for a while: within its round trip it says nothing of a reset.
+        # Either reply may have been read late: within its round trip a jump does not mean a reset.
         waits_us = (received_ns - sent_ns + last.received_ns - last.sent_ns) // 1000
         off_us = self._box_us - expected_us
         if abs(off_us) > RESET_US + waits_us + since_us * 2 * MAX_RATE_ERROR:
@@ -317,7 +317,7 @@ class LedBox:
             self._log("warning", "the LED box is silent; its flashes are lost")
 
     def _find_again(self) -> None:
-        """Open the port until the box is back; flashes asked for meanwhile are refused."""
+        """Try to open the port until the box is back; flashes requested meanwhile are refused."""
         self.failure = self._lines.failure
         self._log("error", "the LED box is lost; looking for it", {"why": self.failure})
         self._lines.close()

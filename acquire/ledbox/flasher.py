@@ -1,4 +1,4 @@
-"""Flashes for the camera, from an LED box or the terminal, and the host time of a flash of the box."""
+"""Interface of flash sources (LED box or terminal), and the host time of a flash of the box."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Flash:
     Attributes
     ----------
     t_ns : int
-        When the light went on, or, for what cannot know (a terminal), when it was asked to; the light is never earlier.
+        When the light went on, or, if unknown (a terminal), when it was requested; the light is never earlier.
     uncertainty_ns : int
-        Half-width of the 95 % interval of ``t_ns`` itself; a terminal's latency to its light is not in it.
+        Half-width of the 95 % interval of ``t_ns`` itself; without a terminal's display latency.
     detail : mapping
         Stored with the event.
     """
@@ -33,18 +33,18 @@ class Flash:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: Called in the flasher's own thread with the flash, or with None where there was none.
+#: Called in the flasher's own thread with the flash, or with None if there was none.
 FlashCallback = Callable[[Flash | None], None]
 
 
 class Flasher(Protocol):
-    """Fires flashes and tells when the light went on."""
+    """Fires flashes and reports when the light went on."""
 
-    #: Stored with each event; the synchroniser knows its latency by it.
+    #: Stored with each event; the synchroniser chooses the latency by it.
     source: str
 
     def request_flash(self, duration_ms: int, done: FlashCallback) -> None:
-        """Fire at once, without waiting; ``done`` is told what came of it."""
+        """Fire at once, without waiting; ``done`` receives the result."""
         ...
 
 
@@ -54,11 +54,11 @@ def box_flash(exchanges: Sequence[Exchange], exchange: Exchange, *, number: int,
     Parameters
     ----------
     exchanges : sequence of Exchange
-        Those around the flash, which is one of them.
+        Exchanges around the flash, including its own.
     exchange : Exchange
         The flash's own: the light went on between its sending and its reception.
     number : int
-        Of the box's question, as in the serial lines.
+        Number of the request, as in the serial lines.
     duration_ms : int
     """
     t_ns, uncertainty_ns = host_time(exchanges, exchange.box_us)

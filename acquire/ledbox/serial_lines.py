@@ -1,4 +1,4 @@
-"""A serial port as stamped lines: one thread reads, what never ends a line is handed on too, failing is told once."""
+"""Reads a serial port as time-stamped lines in a thread; passes on unterminated bytes, reports failure once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from serial.tools import list_ports
 from dataset.support import clock
 from dataset.support.errors import HardwareError
 
-#: A longer line is cut: no line of the protocol is near this.
+#: Longer lines are cut: no line of the protocol is nearly as long.
 MAX_LINE_BYTES = 256
-#: Bytes that no line end follows for this long are handed on as they are: another speed, or another device.
+#: Bytes without a line end for this long are passed on as they are: wrong baud rate, or another device.
 UNENDED_AFTER_S = 0.3
 
-#: Called in the reader's thread with the host time at which a line was complete, and the line without its end.
+#: Called in the reader's thread with the host time of a line's completion, and the line without its end.
 LineCallback = Callable[[int, bytes], None]
 
 
@@ -94,7 +94,7 @@ class SerialLines:
 
 
 def port_identity(port: str) -> tuple[int, int, str] | None:
-    """Return vendor, product and serial number of the USB device behind a port; None where there is none."""
+    """Return vendor, product and serial number of the USB device of a port; None if there is none."""
     for found in list_ports.comports():
         if found.device == port and found.vid is not None and found.pid is not None:
             return found.vid, found.pid, found.serial_number or ""
@@ -102,7 +102,7 @@ def port_identity(port: str) -> tuple[int, int, str] | None:
 
 
 def find_port(identity: tuple[int, int, str] | None, port: str) -> str:
-    """Return where a USB device is now: a port's name may change when it is plugged in again."""
+    """Return the current port of a USB device: its name may change when it is plugged in again."""
     if identity is None:
         return port
     here = [p.device for p in list_ports.comports() if (p.vid, p.pid, p.serial_number or "") == identity]

@@ -1,4 +1,4 @@
-"""Captures after their recording: recover, verify, attach a film.
+"""Work on captures after the recording: recover, verify, attach a video.
 
 May import `acquire.quality`.
 """

@@ -1,4 +1,4 @@
-"""Attaching what a phone or another camera filmed to a capture: examined, checked, named by path and SHA-256."""
+"""Attaches videos of a phone or another camera to a capture: examined, checked, stored by path and SHA-256."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataset.media.sequence import check_sequence
 from dataset.support.errors import InputError
 from dataset.support.files import sha256_of
 
-#: Recordings whose parts lie further apart than this by their own clocks were stopped in between.
+#: Parts that are further apart than this by their creation times are probably not one recording.
 _PAUSE_S = 3.0
 
 Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]
@@ -27,15 +27,15 @@ Progress = Callable[[str, float | None], AbstractContextManager[Callable[[float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """What was attached.
+    """Result of attaching videos.
 
     Attributes
     ----------
     rows : tuple of Attachment
     facts : tuple of VideoFacts
-        One for each row.
+    One per row.
     notes : tuple of str
-        What the person should know.
+        Notes for the user.
     """
 
     folder: Path
@@ -51,9 +51,9 @@ class Attached:
 
 
 def attach_videos(folder: Path, videos: Sequence[Path], *, progress: Progress | None = None) -> Attached:
-    """Attach videos to a closed capture; several are the parts of one recording, in order.
+    """Attach videos to a closed capture by path and checksum; several are the parts of one recording, in order.
 
-    Nothing is copied or encoded again; the files stay where they are.
+    Nothing is copied or re-encoded; the files stay where they are.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def attach_videos(folder: Path, videos: Sequence[Path], *, progress: Progress | 
     CaptureError
         There is no closed capture.
     VideoError
-        A file is missing, no video, or the files are not parts of one recording.
+        A file is missing or not a video, or the files are not parts of one recording.
     InputError
         A file is named twice or attached already; the capture cannot be written to.
     """
@@ -94,13 +94,13 @@ def attach_videos(folder: Path, videos: Sequence[Path], *, progress: Progress | 
 def _notes(facts: Sequence[VideoFacts], *, own: bool) -> tuple[str, ...]:
     notes = []
     if own:
-        notes.append("the capture has a video of its own, which mia-sync run takes; for the attached: --video FILE")
+        notes.append("the capture has its own video, which mia-sync run uses; to use the attached one: --video FILE")
     first = facts[0]
     if not first.sound_codec:
-        notes.append("no sound track: claps and stomps cannot be heard, so no sensor's delay can be measured with it")
+        notes.append("no sound track: without claps and stomps no sensor delay can be measured")
     if any(f.priming_told is False for f in facts):
         notes.append(
-            "the AAC sound does not tell the coder's own silence before it: it may lie 21 to 48 ms late; an LED box's "
+            "the AAC sound does not state its encoder delay: it may be 21 to 48 ms late; an LED box's "
             "beeps measure that"
         )
     for earlier, later in pairwise(facts):
@@ -114,7 +114,7 @@ def _notes(facts: Sequence[VideoFacts], *, own: bool) -> tuple[str, ...]:
 
 
 def _gap_s(earlier: VideoFacts, later: VideoFacts) -> float | None:
-    """Return the seconds between two files by their creation times; None where they do not tell."""
+    """Return the seconds between two files by their creation times; None if unknown."""
     try:
         began = [datetime.fromisoformat(f.created_utc.replace("Z", "+00:00")) for f in (earlier, later)]
         return (began[1] - began[0]).total_seconds() - (earlier.end_s - earlier.first_s)

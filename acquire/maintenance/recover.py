@@ -1,4 +1,4 @@
-"""Closing a capture that was cut off, and checking one against its manifest."""
+"""Closes captures that were cut off, and verifies captures against their manifest."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dataset.support.own_files import check_own_file, is_plain_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What a capture that was cut off holds, now that it is closed.
+    """Contents of a recovered capture.
 
     Attributes
     ----------
     was_closed : bool
-        It had been closed already; nothing was changed.
+        It was already closed; nothing was changed.
     counts : dict
         Rows of each table.
     ends : Ends
-        When each stream ended, and what was going on then.
+        When each stream ended, and the exercise at that time.
     """
 
     folder: Path
@@ -44,14 +44,14 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mismatch:
-    """One file that is not what the manifest says: ``missing``, ``changed`` or ``not in the manifest``."""
+    """One file that differs from the manifest: ``missing``, ``changed`` or ``not in the manifest``."""
 
     file: str
     problem: str
 
 
 def recover(folder: Path) -> Recovered:
-    """Close a recording that was cut off and say what is there; a closed one is left as it is.
+    """Close a recording that was cut off, by SQLite's rollback, and report its contents; a closed one is unchanged.
 
     Raises
     ------
@@ -73,9 +73,9 @@ def recover(folder: Path) -> Recovered:
 
 
 def verify(folder: Path) -> tuple[Mismatch, ...]:
-    """Compare every file of a closed capture with the manifest, and every attached one with its row.
+    """Compare the checksum of every file of a closed capture with the manifest, and of every attached one with its row.
 
-    Empty where all is as it was.
+    Empty if nothing has changed.
 
     Raises
     ------
@@ -87,16 +87,14 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
         paths = [capture.path_of(attachment) for attachment in attached]
     files = manifest.get("files")
     if not isinstance(files, dict) or schema.DATABASE not in files:
-        raise CaptureError(f"{folder / schema.MANIFEST} names no files", "it is no manifest of a capture")
+        raise CaptureError(f"{folder / schema.MANIFEST} lists no files", "it is not a capture's manifest")
     found: list[Mismatch] = []
     for name, entry in files.items():
         if not is_plain_name(name):
-            raise CaptureError(
-                f"{folder / schema.MANIFEST} is damaged", f"it names {name!r}, which is no name of a file"
-            )
+            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it lists {name!r}, which is not a file name")
         path = folder / name
         if not isinstance(entry, dict):
-            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it says nothing of {name} one can check")
+            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it has no valid size and SHA-256 for {name}")
         if not check_own_file(folder, name):
             found.append(Mismatch(file=name, problem="missing"))
         elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):

@@ -1,4 +1,4 @@
-"""When each stream of a capture ended: what a recording that was cut off has lost, as far as its own rows tell."""
+"""End of each stream of a capture, from its stored rows: shows what a recording that was cut off has lost."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class StreamEnd:
     n : int
         Notifications, pictures in the video file, or blocks of sound.
     last_s : float or None
-        Its last datum, in seconds after the capture's first; None where it has none.
+        Time of its last datum, in seconds after the capture's first; None if it has none.
     behind_s : float or None
-        By how much it ended before the stream that ended last.
+        Seconds between its end and that of the stream that ended last.
     early : bool
         It ended well before the others, or never began.
     """
@@ -42,7 +42,7 @@ class StreamEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """How a capture ends.
+    """Ends of all streams of a capture.
 
     Attributes
     ----------
@@ -50,11 +50,11 @@ class Ends:
         From the first to the last datum of any stream.
     streams : tuple of StreamEnd
     cut_in : str
-        The exercise that was going on; empty where there was none.
+        The exercise in progress; empty if there was none.
     pictures_lost : int
         Frames that have a PTS in the database and no picture in the file, dropped ones not counted.
     video_error : str
-        Why the video cannot be read; empty where it can.
+        Why the video cannot be read; empty if it can.
     """
 
     span_s: float
@@ -65,7 +65,7 @@ class Ends:
 
 
 def find_ends(capture: Capture) -> Ends:
-    """Return how ``capture`` ends."""
+    """Find the last datum of each stream of ``capture`` from its rows and its video file."""
     arrivals: dict[str, IntArray] = {
         channel: capture.notifications(slot).arrival_ns for channel, slot in capture.slot_of_channel.items()
     }
@@ -80,7 +80,7 @@ def find_ends(capture: Capture) -> Ends:
             video_error = str(error)
         wanted = frames.pts_ns[frames.pts_ns >= 0]
         lost = int(np.count_nonzero(~np.isin(wanted, pts)))
-        # The last committed rows may be older than the last picture, and the other way round.
+        # The last committed rows may be older than the last picture, or newer.
         arrivals["picture"] = frames.arrival_ns[0] + pts
         arrivals["sound"] = capture.audio_blocks().arrival_ns
     filled = [times for times in arrivals.values() if len(times)]

@@ -1,4 +1,4 @@
-"""Camera and microphone to stamped frames and blocks, and those to ``video.mkv``.
+"""Camera and microphone with time-stamped frames and blocks, and their recording to ``video.mkv``.
 
 May import `acquire.event_log`, `acquire.hardware` and `acquire.quality`.
 """

@@ -1,4 +1,4 @@
-"""The camera's threads: one stamps frames and hands them on, one watches that they come and opens the camera again."""
+"""Camera threads: one time-stamps frames and passes them on, one detects failure and reopens the camera."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dataset.support.errors import HardwareError
 SILENT_PERIODS = 5
 LONGEST_PATIENCE_S = 300.0
 RATE_WINDOW_S = 2.0
-#: One row in so many tells a picture that stands still; a sensor's noise changes every row of every frame.
+#: Every n-th row is compared to detect a frozen picture; sensor noise changes every row of every frame.
 _EVERY_ROW = 8
 
 
@@ -53,7 +53,7 @@ class CameraWaits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraStatus:
-    """The camera as the screen sees it; ``state`` is ``running``, ``silent`` or ``lost``."""
+    """Camera state for the screen; ``state`` is ``running``, ``silent`` or ``lost``."""
 
     state: str
     width: int
@@ -64,7 +64,7 @@ class CameraStatus:
 
 
 class _Reader(threading.Thread):
-    """Reads one connection of the camera; a read that never returns is left behind with its thread."""
+    """Reads one connection of the camera; a read that never returns is abandoned with its thread."""
 
     def __init__(self, camera: Camera, source: FrameSource | None) -> None:
         super().__init__(name="camera", daemon=True)
@@ -78,7 +78,7 @@ class _Reader(threading.Thread):
         self._rows: NDArray[np.uint8] | None = None
 
     def run(self) -> None:
-        """Open the camera where it is not open, and read until it fails or is given up."""
+        """Open the camera if it is not open, and read until it fails or is abandoned."""
         camera = self._camera
         try:
             if self.source is None:
@@ -89,7 +89,7 @@ class _Reader(threading.Thread):
                 if image is None:
                     break
                 camera.take(self, arrival_ns, image)
-        except Exception as error:  # noqa: BLE001 - drivers raise what they like; the camera is then opened again
+        except Exception as error:  # noqa: BLE001 - drivers raise any exception; the camera is then reopened
             camera.say(self, "warning", "reading the camera failed", {"error": repr(error)})
         finally:
             if self.source is not None:
@@ -97,7 +97,7 @@ class _Reader(threading.Thread):
             self.ended.set()
 
     def note(self, image: NDArray[np.uint8]) -> None:
-        """Remember that a frame came, and whether it shows anything new."""
+        """Store that a frame arrived, and whether it differs from the last one."""
         self.last_frame_s = time.monotonic()
         rows = image[::_EVERY_ROW]
         if self._rows is None or not np.array_equal(rows, self._rows):
@@ -105,17 +105,17 @@ class _Reader(threading.Thread):
             self._rows = rows.copy()
 
     def shows(self, rows: NDArray[np.uint8] | None) -> bool:
-        """Return whether the last picture is this one."""
+        """Return whether the picture equals the last one."""
         return rows is not None and self._rows is not None and np.array_equal(rows, self._rows)
 
     @property
     def rows(self) -> NDArray[np.uint8] | None:
-        """Some rows of the last picture that was new."""
+        """Sampled rows of the last new picture."""
         return self._rows
 
 
 class Camera:
-    """Reads a camera for as long as it runs; frames go to a muxer while there is one.
+    """Reads a camera continuously; frames go to a video recorder while one is attached.
 
     Parameters
     ----------
@@ -173,21 +173,21 @@ class Camera:
         return FrameRateMonitor(self._waits.rate_window_s, self._waits.judge_rate_every_s)
 
     def attach(self, muxer: VideoRecorder) -> None:
-        """Record from the next frame on."""
+        """Start recording with the next frame."""
         with self._lock:
             self._epoch = 0
             self._cadences = {0: self._new_monitor()}
             self._muxer = self._last_muxer = muxer
 
     def detach(self) -> None:
-        """Record no more."""
+        """Stop recording."""
         with self._lock:
             self._muxer = None
 
     # -- called by readers ----------------------------------------------------------------------------------------
 
     def open_again(self) -> FrameSource | None:
-        """Open the camera; None where it does not open or came back with another size."""
+        """Open the camera; None if it does not open or has another picture size."""
         try:
             source = self._reopen()
         except HardwareError:
@@ -203,7 +203,7 @@ class Camera:
         return source
 
     def take(self, reader: _Reader, arrival_ns: int, image: NDArray[np.uint8]) -> None:
-        """Take a frame; one that comes from a reader that was given up is nobody's."""
+        """Take a frame; one from an abandoned reader is discarded."""
         with self._lock:
             if reader is not self._reader or reader.abandoned.is_set():
                 return
@@ -224,7 +224,7 @@ class Camera:
             self._say_rate(change)
 
     def say(self, reader: _Reader, level: str, what: str, detail: dict[str, Any]) -> None:
-        """Log what a reader met, unless it was given up."""
+        """Log an event of a reader, unless it was abandoned."""
         if reader is self._reader and not self._stop.is_set():
             self._event_log.log(level, what, detail)
 
@@ -266,7 +266,7 @@ class Camera:
             self._lose(reader, "the camera is silent; opening it again", {"silent_s": round(silent_s, 2)})
             self._read_anew()
         elif still_s > self._silent_s and not reader.shows(self._still):
-            # Asked once: a lens cap, or a still picture on purpose, looks the same after opening again.
+            # Once only: a lens cap, or a deliberately still picture, looks the same after reopening.
             self._still = reader.rows
             self._lose(reader, "the picture does not change; opening it again", {"still_s": round(still_s, 2)})
             self._next_try_s = (
@@ -275,7 +275,7 @@ class Camera:
             self._reader = None
 
     def _lose(self, reader: _Reader, what: str, detail: dict[str, Any]) -> None:
-        """Give a reader up; its thread ends when its read returns, if it ever does."""
+        """Abandon a reader; its thread ends when its read returns, if ever."""
         with self._lock:
             self._lost = True
             reader.abandoned.set()
@@ -287,7 +287,7 @@ class Camera:
             reader = self._reader = _Reader(self, None)
         reader.start()
 
-    # -- what it says ---------------------------------------------------------------------------------------------
+    # -- status ---------------------------------------------------------------------------------------------------
 
     def status(self) -> CameraStatus:
         """Return the camera's state now."""
@@ -307,17 +307,17 @@ class Camera:
         )
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """Return the last picture as the camera gave it, (height, width, 3; BGR), to look at and not to change."""
+        """Return the last picture from the camera, (height, width, 3; BGR); read-only."""
         return self._picture
 
     def health(self) -> dict[str, Any]:
-        """Return what the camera gave in each epoch of the recording, for the manifest."""
+        """Return the camera's statistics of each epoch of the recording, for the manifest."""
         with self._lock:
             epochs = [{"epoch": n, **asdict(cadence.summary())} for n, cadence in sorted(self._cadences.items())]
         return {"width": self.width, "height": self.height, "declared_hz": self.nominal_hz, "epochs": epochs}
 
     def close(self) -> None:
-        """Stop reading and close the camera; a read that hangs is left behind after two seconds."""
+        """Stop reading and close the camera; a hanging read is abandoned after two seconds."""
         self._stop.set()
         self._watcher.join()
         reader = self._reader
@@ -326,4 +326,4 @@ class Camera:
         reader.abandoned.set()
         reader.join(timeout=2.0)
         if reader.is_alive():
-            self._event_log.log("warning", "the camera's read hangs; leaving it")
+            self._event_log.log("warning", "the camera's read hangs; abandoned")

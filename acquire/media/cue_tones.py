@@ -1,4 +1,4 @@
-"""The cues' sound: a short soft tone at each clap and stomp cue, from the loudspeaker or the terminal's bell."""
+"""Sound of the cues: a short soft tone at each clap and stomp cue, from the loudspeaker or the terminal's bell."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ RATE_HZ = 48000
 #: High for hands, low for feet; below the pitch of a box's buzzer.
 TONE_HZ = {"clap_cue": 1200.0, "stomp_cue": 500.0}
 TONE_S = 0.12
-#: A tone that swells is no knock: it must not be taken for the contact that it asks for.
+#: A slow onset: the tone must not be mistaken for the contact that it requests.
 _SWELL_S = 0.03
 _LEVEL = 0.4
 
 
 class CueSound(Protocol):
-    """Makes cues heard."""
+    """Plays the sound of cues."""
 
     def tick(self, kind: str) -> None:
-        """Sound the cue of an event kind, at once and without waiting; kinds without a sound are silent."""
+        """Play the cue of an event kind, at once and without waiting; kinds without a sound are silent."""
         ...
 
     def close(self) -> None:
-        """Let go of the loudspeaker."""
+        """Close the loudspeaker."""
         ...
 
 
@@ -46,12 +46,12 @@ class Loudspeaker:
     Parameters
     ----------
     device : int or str, optional
-        As sounddevice names it; the default one where left out.
+        Device of sounddevice; the default one if left out.
 
     Raises
     ------
     MissingDependencyError
-        There is no PortAudio.
+        PortAudio is missing.
     HardwareError
         The device does not open.
     """
@@ -79,7 +79,7 @@ class Loudspeaker:
         out[len(piece) :, 0] = 0.0
 
     def tick(self, kind: str) -> None:
-        """Sound a cue; one that still sounds is cut off."""
+        """Play a cue; one that is still playing is cut off."""
         if kind in self._tones:
             with self._lock:
                 self._left = self._tones[kind]
@@ -91,7 +91,7 @@ class Loudspeaker:
 
 
 class TerminalBell:
-    """Rings the terminal's bell, once for a clap and once for a stomp: all a terminal can do."""
+    """Rings the terminal's bell, once per clap or stomp cue."""
 
     def tick(self, kind: str) -> None:
         """Ring."""

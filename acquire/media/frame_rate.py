@@ -1,4 +1,4 @@
-"""What rate a camera really keeps: measured from arrivals, its changes noticed, frames that never came counted."""
+"""Frame rate of a camera by the median of arrival intervals: detects changes and counts missing frames."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from dataset.support.arrays import FloatArray
 
-#: The rate is taken over this long.
+#: The rate is measured over this long.
 WINDOW_S = 2.0
-#: A median interval this much off the one before is another rate; jitter moves single intervals, not the median.
+#: A median interval that differs this much is a new rate; jitter changes single intervals, not the median.
 CHANGE = 0.15
-#: An interval from here on, in periods, holds a frame that did not come: arrivals jitter by less than half a period.
+#: An interval of at least this many periods contains a missing frame: arrivals jitter by less than half a period.
 MISSED_FROM = 1.6
-#: Fewer intervals tell no median.
+#: Fewest intervals for a median.
 _MIN_INTERVALS = 6
 #: So often it is asked whether the rate has changed.
 JUDGE_EVERY_S = 0.25
@@ -25,14 +25,14 @@ _OLD_RATE = 0.125
 
 
 def _period_ns(intervals_ns: FloatArray) -> float:
-    """Return the period behind intervals, of which some hold frames that did not come."""
+    """Return the frame period of intervals, some of which contain missing frames."""
     median_ns = float(np.median(intervals_ns))
     return float(intervals_ns.sum() / np.maximum(1, np.rint(intervals_ns / median_ns)).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateChange:
-    """A rate that was measured: for the first time (``before_hz`` 0) or anew."""
+    """A measured rate: the first one (``before_hz`` 0) or a change."""
 
     before_hz: float
     after_hz: float
@@ -40,14 +40,14 @@ class RateChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CadenceSummary:
-    """One connection of a camera, for the manifest.
+    """Statistics of one connection of a camera, for the manifest.
 
     Attributes
     ----------
     frames : int
         That arrived.
     missed : int
-        That should have arrived in between by the rate kept at the time: lost by camera or cable, not by us.
+        Missing frames by the rate at the time: lost by camera or cable, not by the recorder.
     rate_hz : float
         Median rate; 0 with fewer than two frames.
     largest_gap_s : float
@@ -83,7 +83,7 @@ class FrameRateMonitor:
         self._largest_gap_ns = 0
 
     def add(self, arrival_ns: int) -> RateChange | None:
-        """Take one arrival; returns the rate where it was just found, or found to have changed."""
+        """Add one arrival; return the rate if it was just measured or has changed."""
         self._frames += 1
         if self._last_ns is not None:
             self._interval(arrival_ns, arrival_ns - self._last_ns)
@@ -136,7 +136,7 @@ class FrameRateMonitor:
         return RateChange(before_hz=1e9 / told_ns if told_ns else 0.0, after_hz=1e9 / period_ns)
 
     def summary(self) -> CadenceSummary:
-        """Return what was counted until now."""
+        """Return the statistics so far."""
         recent = np.array(list(self._recent), dtype=np.int64)
         period_ns = self._period_ns or (float(np.median(np.diff(recent))) if len(recent) > 1 else 0.0)
         return CadenceSummary(

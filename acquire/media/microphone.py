@@ -1,4 +1,4 @@
-"""Sound: stamped blocks, and for each a PTS on the picture's clock from a smooth line through the arrivals."""
+"""Sound in time-stamped blocks, each with a PTS on the picture's clock by the lower envelope of arrivals."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dataset.capture.writer import CaptureWriter
 from dataset.support import clock
 from dataset.support.errors import HardwareError, MiaError
 
-#: How fast the line may rise over the arrivals' lower envelope; sound cards are better than this.
+#: Largest rise of the line over the arrivals' lower envelope; sound cards drift less.
 MAX_DRIFT_PPM = 200.0
-#: Arrivals that stay this much behind the line for a while mean that samples were lost.
+#: Arrivals that stay this much behind the line mean that samples were lost.
 LOST_SAMPLES_S = 0.05
 LOST_AFTER_S = 2.0
 #: Without a block for this long the microphone is reported silent.
 SILENT_S = 2.0
-#: From there to the first try to open it again, and from one try to the next.
+#: Time from there to the first attempt to reopen it, and between attempts.
 RETRY_S = 3.0
 
 
@@ -33,7 +33,7 @@ class ArrivalLine:
     """Host time of a sample's number: the arrivals' lower envelope, allowed to rise slowly with the card's drift.
 
     A block is delivered after its last sample was taken, never before, so its arrival bounds the line from above;
-    delivery that is late for once moves nothing.
+    a single late delivery has no effect.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -43,7 +43,7 @@ class ArrivalLine:
         self._excess: deque[tuple[int, float]] = deque()
 
     def add(self, n_samples: int, arrival_ns: int) -> bool:
-        """Take the arrival of a block that ends at sample ``n_samples``; True where samples were lost before it."""
+        """Add the arrival of a block that ends at sample ``n_samples``; True if samples were lost before it."""
         offset_ns = arrival_ns - n_samples / self._rate_hz * 1e9
         if self._offset_ns is None:
             self._offset_ns = offset_ns
@@ -70,7 +70,7 @@ class ArrivalLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundStatus:
-    """The microphone as the screen sees it; ``level_db`` is the last block's, relative to full scale."""
+    """Microphone state for the screen; ``level_db`` is the last block's, relative to full scale."""
 
     rate_hz: int
     level_db: float
@@ -78,7 +78,7 @@ class SoundStatus:
 
 
 class Microphone:
-    """Takes blocks from a source for as long as it runs; they are recorded while a muxer is attached.
+    """Receives blocks from a source continuously; they are recorded while a video recorder is attached.
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ class Microphone:
         return self._source.rate_hz
 
     def attach(self, muxer: VideoRecorder, writer: CaptureWriter) -> None:
-        """Record from the picture's first frame on."""
+        """Start recording with the picture's first frame."""
         with self._lock:
             self._muxer, self._writer = muxer, writer
             self._n_recorded = self._epoch = 0
 
     def detach(self) -> None:
-        """Record no more."""
+        """Stop recording."""
         with self._lock:
             self._muxer = self._writer = None
 
@@ -159,7 +159,7 @@ class Microphone:
         zero_ns = muxer.zero_ns or 0
         pts_ns = self._line.host_ns(first) - zero_ns
         if self._n_recorded == 0 and pts_ns < 0:
-            # Sound from before the first frame has no place in the file.
+            # Sound before the first frame is not stored in the file.
             cut = min(len(samples), int(np.ceil(-pts_ns * 1e-9 * self.rate_hz)))
             samples, pts_ns = samples[cut:], self._line.host_ns(first + cut) - zero_ns
         if len(samples) == 0:
@@ -189,7 +189,7 @@ class Microphone:
                 self._source.stop()
             source = open_again()
             if source is None or source.rate_hz != self.rate_hz:
-                raise HardwareError("the microphone came back as another one", "its rate is not the recording's")
+                raise HardwareError("the microphone came back with another rate", "its rate is not the recording's")
             with self._lock:
                 adopted = not self._closed
                 if adopted:
@@ -202,7 +202,7 @@ class Microphone:
             self._event_log.log("info", "the microphone is opened again", {"epoch": self._epoch})
             self._said = False
         except MiaError as error:
-            if not self._said:  # the tries go on
+            if not self._said:  # the attempts continue
                 self._event_log.log("warning", "the microphone does not open again", {"error": str(error)})
             self._said = True
         self._next_try_ns = clock.now_ns() + round(self._retry_s * 1e9)
@@ -219,7 +219,7 @@ class Microphone:
             self._opening.join(self._silent_s)
         try:
             self._source.stop()
-        except MiaError as error:  # one that was unplugged; what it gave is stored
+        except MiaError as error:  # unplugged; its data is stored
             self._event_log.log("warning", "the microphone does not close", {"error": str(error)})
 
 

@@ -1,4 +1,4 @@
-"""How a camera's picture becomes upright and unmirrored: whole quarter turns and a flip, exact to the pixel."""
+"""Makes a camera's picture upright and unmirrored by quarter turns and a flip, without interpolation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orientation:
-    """What to do to each picture.
+    """Rotation and mirroring of each picture.
 
     Attributes
     ----------
     rotation_deg : int
-        Clockwise turn that makes the picture upright: 0, 90, 180 or 270.
+        Clockwise rotation that makes the picture upright: 0, 90, 180 or 270.
     mirrored : bool
         The camera mirrors left and right, as a selfie camera does; undone before the turn.
     """
@@ -31,7 +31,7 @@ class Orientation:
         return (height, width) if self.rotation_deg in (90, 270) else (width, height)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the picture upright and C-contiguous; the same array where nothing is to do."""
+        """Return the picture upright and C-contiguous; the same array if nothing changes."""
         image = np.ascontiguousarray(image)
         if self.mirrored:
             image = np.asarray(cv2.flip(image, 1), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Stamped frames and sound to ``video.mkv``: one thread owns the encoder; what it cannot keep up with is dropped."""
+"""Records frames and sound to ``video.mkv``: one thread owns the encoder; frames beyond its capacity are dropped."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from acquire.event_log import EventLog
 from acquire.media.video_writer import (
     VideoFormat,
-    VideoWriter,  # here, not where it opens: loading PyAV would hold up arriving sensors
+    VideoWriter,  # imported here, not on opening: loading PyAV would delay arriving values
 )
 from dataset.capture.writer import CaptureWriter
 
-#: Frames that may wait for the encoder: two seconds at 30 Hz, fewer where they are large.
+#: Frames that may queue for the encoder: two seconds at 30 Hz, fewer where they are large.
 MAX_WAITING_FRAMES = 60
 MAX_WAITING_BYTES = 256_000_000
 _FEWEST_WAITING = 8
-#: Blocks of sound that may wait: ten seconds of 20 ms.
+#: Blocks of sound that may queue: ten seconds of 20 ms.
 MAX_WAITING_BLOCKS = 500
-#: An encoder at its limit drops a frame now and then; that is one row in the log each so many seconds.
+#: An encoder at its limit drops a frame now and then; this is logged once per this many seconds.
 CAUGHT_UP_S = 10.0
 _MS = 1_000_000
 
 
 class Encoder(Protocol):
-    """What writes the file; see ``acquire.media.video_writer.VideoWriter``."""
+    """Writer of the file; see ``acquire.media.video_writer.VideoWriter``."""
 
     def write_frame(self, bgr: NDArray[np.uint8], pts_ns: int) -> int:
         """Encode one frame; returns the PTS as written."""
@@ -67,7 +67,7 @@ class _Sound:
 
 
 def frames_that_may_wait(width: int, height: int) -> int:
-    """Return how many frames of a size may wait for the encoder."""
+    """Return how many frames of a size may queue for the encoder."""
     return max(_FEWEST_WAITING, min(MAX_WAITING_FRAMES, MAX_WAITING_BYTES // (width * height * 3)))
 
 
@@ -77,9 +77,9 @@ class VideoRecorder:
     Parameters
     ----------
     encoder : Encoder
-        Used in the muxer's own thread only.
+        Used only in the recorder's own thread.
     writer : CaptureWriter
-        Gets one ``frame`` row for every frame, with its PTS or, where it was dropped, NULL.
+        Gets one ``frame`` row for every frame, with its PTS or, if it was dropped, NULL.
     event_log : EventLog
     max_waiting_frames : int
         More are dropped.
@@ -110,10 +110,10 @@ class VideoRecorder:
         self.zero_ns: int | None = None
         self.n_written = 0
         self.n_dropped = 0
-        #: Of those: frames that came within a millisecond of the one before, as a camera's backlog does.
+        #: Of those: frames within a millisecond of the previous one, as in a camera's backlog.
         self.n_too_close = 0
         self.n_sound_dropped = 0
-        #: Processor time that encoding and writing took, in seconds.
+        #: CPU time of encoding and writing, in seconds.
         self.cpu_s = 0.0
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
@@ -140,7 +140,7 @@ class VideoRecorder:
         self._queue.put(_Frame(epoch, index, arrival_ns, pts_ms * _MS, image))
 
     def sound(self, samples: NDArray[np.int16], pts_ns: int) -> None:
-        """Take one block of sound whose first sample is at ``pts_ns``; one too many to wait is dropped."""
+        """Take one block of sound whose first sample is at ``pts_ns``; if the queue is full it is dropped."""
         if self.failure is not None:
             return
         if self._waiting_sound.acquire(blocking=False):
@@ -151,7 +151,7 @@ class VideoRecorder:
         self.n_sound_dropped += 1
 
     def _say_behind(self, arrival_ns: int, *, behind: bool) -> None:
-        """Log when the encoder begins to fall behind and when it has caught up; called in the camera's thread."""
+        """Log when the encoder falls behind and when it has caught up; called in the camera's thread."""
         if behind:
             self._n_behind += 1
             if self._behind_since_ns is None:
@@ -163,7 +163,7 @@ class VideoRecorder:
             self._behind_since_ns, self._n_behind = None, 0
 
     def health(self) -> dict[str, Any]:
-        """Return what became of frames and sound, for the manifest."""
+        """Return the statistics of frames and sound, for the manifest."""
         return {
             "written": self.n_written,
             "dropped": self.n_dropped,
@@ -173,7 +173,7 @@ class VideoRecorder:
         }
 
     def close(self) -> None:
-        """Encode what waits and finish the file."""
+        """Encode the queue and finish the file."""
         self._queue.put(None)
         self._thread.join()
 
@@ -184,7 +184,7 @@ class VideoRecorder:
             self.cpu_s = time.thread_time()
         try:
             self._encoder.close()
-        except Exception as error:  # noqa: BLE001 - PyAV raises many kinds; the sensors' recording must go on
+        except Exception as error:  # noqa: BLE001 - PyAV raises many kinds; the sensors' recording must continue
             self._fail(error)
 
     def _encode(self, item: _Frame | _Sound) -> None:
@@ -205,4 +205,4 @@ class VideoRecorder:
 
     def _fail(self, error: Exception) -> None:
         self.failure = error
-        self._event_log.log("error", "writing the video failed; the sensors go on", {"error": repr(error)})
+        self._event_log.log("error", "writing the video failed; the sensors continue", {"error": repr(error)})

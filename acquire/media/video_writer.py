@@ -1,4 +1,4 @@
-"""Writing picture and sound to ``video.mkv`` so that a kill loses next to nothing."""
+"""Writes picture and sound to ``video.mkv`` in short clusters, so that a kill loses at most a fraction of a second."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _CONTAINER = {"cluster_time_limit": "100", "flush_packets": "1", "max_interleave
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFormat:
-    """What a video file holds.
+    """Format of a video file.
 
     Attributes
     ----------
     width, height : int
-        Size of every frame in pixels, as the camera gives it; both even.
+        Size of every frame in pixels, as delivered by the camera; both even.
     nominal_hz : float
         The camera's nominal rate; a hint for players only, times come from each frame's own PTS.
     sound_rate_hz : int or None
         Sampling rate of the sound track, None for none.
     turn : Orientation
-        What makes each frame upright.
+        Rotation that makes each frame upright.
     preset : str
         x264 preset.
     """
@@ -56,7 +56,7 @@ class VideoFormat:
 
 
 class VideoWriter:
-    """Writes one MKV file: H.264 picture without B-frames and, where there is a microphone, 16-bit mono sound.
+    """Writes one MKV file: H.264 picture without B-frames and, with a microphone, 16-bit mono sound.
 
     Frames and sound may come from two threads.
 
@@ -119,7 +119,7 @@ class VideoWriter:
         Returns
         -------
         int
-            The PTS as written, in nanoseconds: whole milliseconds, the next free one where two frames share one.
+            The PTS as written, in nanoseconds: whole milliseconds, the next free one if two frames share one.
         """
         if bgr.shape != (*self._size, 3):
             raise ValueError(f"a frame of shape {bgr.shape}, expected {(*self._size, 3)}")

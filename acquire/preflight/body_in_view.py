@@ -1,4 +1,4 @@
-"""Looks at camera pictures with the pose network: is the whole body in them?"""
+"""Checks with the pose network whether the whole body is in the camera picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataset.support.errors import MiaError
 if TYPE_CHECKING:
     from dataset.pose.landmarker import Body, PoseLandmarker
 
-#: Joints that tell whether a part is in the picture, each with its word.
+#: Joints that show whether a body part is in the picture, each with the part's name.
 PARTS = {
     "nose": "head",
     "right_wrist": "right hand",
@@ -26,7 +26,7 @@ LEAST_CONFIDENCE = 0.3
 
 
 def body_view(keypoints_2d: NDArray[np.float64], confidence: NDArray[np.float64], width: int, height: int) -> BodyView:
-    """Return which parts of a body are outside a picture or hidden.
+    """Return which body parts are outside the picture or hidden, by keypoint position and confidence.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def body_view(keypoints_2d: NDArray[np.float64], confidence: NDArray[np.float64]
         Pixels.
     confidence : ndarray, shape (25,)
     width, height : int
-        Of the picture.
+        Size of the picture.
     """
     missing = []
     for joint, word in PARTS.items():
@@ -47,21 +47,21 @@ def body_view(keypoints_2d: NDArray[np.float64], confidence: NDArray[np.float64]
 
 
 class BodyFinder:
-    """The pose network, loaded at the first picture; used by one thread at a time."""
+    """Finds the body with the pose network, loaded at the first picture; for one thread at a time."""
 
     def __init__(self) -> None:
         self._network: PoseLandmarker | None = None
         self._unavailable = ""
 
     def look(self, picture: NDArray[np.uint8]) -> tuple[BodyView, Body | None]:
-        """Return what is seen of the body in an upright picture (height, width, 3; BGR), and the keypoints or None."""
+        """Return which body parts an upright picture (height, width, 3; BGR) shows, and the keypoints or None."""
         if self._network is None and not self._unavailable:
             try:
                 from dataset.pose.landmarker import PoseLandmarker
 
                 self._network = PoseLandmarker()
             except MiaError as error:
-                self._unavailable = f"{error.what}; look at the picture yourself"
+                self._unavailable = f"{error.what}; check the picture yourself"
         if self._network is None:
             return BodyView(unavailable=self._unavailable), None
         body = self._network.find(picture)
@@ -71,7 +71,7 @@ class BodyFinder:
         return body_view(body.keypoints_2d, body.confidence, width, height), body
 
     def close(self) -> None:
-        """Let go of the network."""
+        """Close the network."""
         if self._network is not None:
             self._network.__exit__(None, None, None)
             self._network = None

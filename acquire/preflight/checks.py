@@ -1,4 +1,4 @@
-"""What stands in the way of a good recording, found in a snapshot: a line each, and what to do about a red one."""
+"""Preflight checks by thresholds on a snapshot of the rig: one line each, with an action for each failed line."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from acquire.recording.take import Snapshot
 from dataset.muscles import channel_from_name
 from dataset.support import clock
 
-#: A sensor that delivers less of its values than this over the last seconds is not at its rate.
+#: A sensor that delivers a smaller share of its values than this over the last seconds is below its rate.
 LEAST_SHARE = 0.9
-#: Sound that never leaves this floor comes from a microphone that is muted.
+#: A microphone whose level stays at or below this is muted.
 SILENT_DB = -75.0
 COARSE_CLOCK_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One line of the preflight.
+    """One line of the preflight screen.
 
     Attributes
     ----------
     level : str
         ``ok``, ``wait``, ``warning`` or ``bad``.
     do : str
-        The one thing to do; empty where all is well.
+        Recommended action; empty if none is needed.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyView:
-    """What the pose network made of one picture.
+    """Result of the pose network for one picture.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class BodyView:
         Parts of the body that are not in the picture.
     nobody : bool
     unavailable : str
-        Why it could not look; empty where it could.
+        Why the check could not run; empty if it ran.
     """
 
     missing: tuple[str, ...] = ()
@@ -54,13 +54,13 @@ class BodyView:
 
 
 def preflight(snapshot: Snapshot, body: BodyView | None) -> tuple[Check, ...]:
-    """Return the lines, in the order in which a person mends them.
+    """Check every part of the rig by thresholds on a snapshot, in the order in which to fix problems.
 
     Parameters
     ----------
     snapshot : Snapshot
     body : BodyView or None
-        None while nobody has looked yet.
+        None before the first check of the picture.
     """
     return (
         _sensors(snapshot.sensors),
@@ -75,24 +75,24 @@ def preflight(snapshot: Snapshot, body: BodyView | None) -> tuple[Check, ...]:
 
 
 def ready_to_go(checks: tuple[Check, ...]) -> bool:
-    """Return whether nothing is bad and nothing is waited for."""
+    """Return whether every check is ``ok`` or ``warning``."""
     return all(check.level in ("ok", "warning") for check in checks)
 
 
 def sensor_trouble(status: SensorStatus) -> str:
-    """Return what to do about one sensor; empty where it streams at its rate."""
+    """Return the action for one sensor by its state and rate; empty if it streams at its nominal rate."""
     if status.state in ("scanning", "connecting"):
         who = status.sensor.serial or status.sensor.address or "any " + status.sensor.profile.name
-        return f"switch on {who}; end its connection to a phone's app"
+        return f"switch on {who}; disconnect it from any phone app"
     if status.state == "stale":
-        return "silent though connected: switch it off and on"
+        return "connected but silent: switch it off and on"
     if status.state != "streaming":
-        return "bring it nearer; the search goes on"
+        return "move it closer; the search continues"
     nominal_hz = status.sensor.profile.stream.notification_rate_hz
     if nominal_hz and status.health.expected > 3 * nominal_hz and status.health.rate_hz < LEAST_SHARE * nominal_hz:
-        return f"{status.health.rate_hz:.1f} of {nominal_hz:g} values a second: bring it nearer"
+        return f"{status.health.rate_hz:.1f} of {nominal_hz:g} values/s: move it closer"
     if status.health.surplus:
-        return "sends more than it can: switch it off and on"
+        return "sends too many values: switch it off and on"
     return ""
 
 
@@ -101,21 +101,21 @@ def _label(status: SensorStatus) -> str:
 
 
 def _is_opening(snapshot: Snapshot) -> bool:
-    """Return whether the rig has not opened yet: what is not there now may still come."""
+    """Return whether the rig is not open yet: a missing device may still appear."""
     return snapshot.phase in ("closed", "opening")
 
 
 def _sensors(sensors: tuple[SensorStatus, ...]) -> Check:
     troubles = [(_label(s), t) for s in sensors if (t := sensor_trouble(s))]
-    unheard = sum(s.health.value is None for s in sensors)
+    without_value = sum(s.health.value is None for s in sensors)
     found = f"{len(sensors) - len(troubles)} of {len(sensors)} at rate"
     if not troubles:
-        return Check(name="Sensors", level="wait" if unheard else "ok", found=found)
+        return Check(name="Sensors", level="wait" if without_value else "ok", found=found)
     waiting = all(s.state in ("scanning", "connecting", "streaming") for s in sensors)
     more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
     return Check(
         name="Sensors",
-        level="wait" if waiting and unheard else "bad",
+        level="wait" if waiting and without_value else "bad",
         found=found,
         do=f"{troubles[0][0]}: {troubles[0][1]}{more}",
     )
@@ -130,7 +130,7 @@ def _batteries(snapshot: Snapshot) -> Check:
     percent, label = min(known)
     found = f"lowest {percent} % ({label})"
     if percent < LOW_BATTERY_PERCENT:
-        return Check(name="Batteries", level="bad", found=found, do=f"charge {label}, or put another sensor there")
+        return Check(name="Batteries", level="bad", found=found, do=f"charge {label}, or use another sensor")
     return Check(name="Batteries", level="ok", found=found)
 
 
@@ -141,7 +141,7 @@ def _disk(snapshot: Snapshot) -> Check:
     if snapshot.disk.minutes_left * 60 < snapshot.remaining_s:
         return Check(name="Disk", level="bad", found=found, do="free some space or choose another --out")
     if snapshot.disk.minutes_left < FEW_MINUTES:
-        return Check(name="Disk", level="warning", found=found, do="enough for this take, not for many")
+        return Check(name="Disk", level="warning", found=found, do="enough for this take only")
     return Check(name="Disk", level="ok", found=found)
 
 
@@ -154,7 +154,7 @@ def _camera(snapshot: Snapshot) -> Check:
         return Check(name="Camera", level="warning", found="none", do=do)
     found = f"{camera.width}x{camera.height} at {camera.rate_hz:.1f}/s"
     if camera.state != "running":
-        return Check(name="Camera", level="bad", found=camera.state, do="check its cable; close what else uses it")
+        return Check(name="Camera", level="bad", found=camera.state, do="check its cable; close other programs")
     if camera.rate_hz == 0.0:
         return Check(name="Camera", level="wait", found=found)
     return Check(name="Camera", level="ok", found=found)
@@ -169,12 +169,12 @@ def _body(snapshot: Snapshot, body: BodyView | None) -> Check:
     if body is None:
         return Check(name=name, level="wait", found="looking")
     if body.unavailable:
-        return Check(name=name, level="warning", found="cannot look", do=body.unavailable)
+        return Check(name=name, level="warning", found="check failed", do=body.unavailable)
     if body.nobody:
         return Check(name=name, level="bad", found="nobody in the picture", do="step in front of the camera")
     if body.missing:
-        do = "step back, or turn the camera, until head and feet are seen"
-        return Check(name=name, level="bad", found=f"not seen: {', '.join(body.missing)}", do=do)
+        do = "step back, or turn the camera, until head and feet are visible"
+        return Check(name=name, level="bad", found=f"not visible: {', '.join(body.missing)}", do=do)
     return Check(name=name, level="ok", found="head to feet")
 
 
@@ -207,7 +207,7 @@ def _light(snapshot: Snapshot) -> Check:
 
 
 def _clock(resolution_ns: int) -> Check:
-    found = f"ticks in {resolution_ns} ns"
+    found = f"resolution {resolution_ns} ns"
     if resolution_ns > COARSE_CLOCK_NS:
         return Check(name="Clock", level="bad", found=found, do="too coarse for flashes: use another computer")
     return Check(name="Clock", level="ok", found=found)

@@ -1,4 +1,4 @@
-"""What the person is asked to do, and when: protocol files, schedules, positions in them.
+"""Protocol files, schedules of prompts, and positions in them.
 
 Imports nothing else of `acquire`.
 """

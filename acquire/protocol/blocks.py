@@ -1,4 +1,4 @@
-"""What of a schedule belongs together: a sync sequence, one muscle's calibration, an exercise."""
+"""Blocks of a schedule: a sync sequence, one muscle's calibration, or an exercise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Block:
     first, last : int
         Indices into the schedule's prompts.
     start_s, stop_s : float
-        Times of those two in the schedule.
+        Times of the first and last prompt in the schedule.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Block:
 
 
 def blocks_of(prompts: Sequence[Prompt]) -> tuple[Block, ...]:
-    """Return the blocks of prompts that are in time order; what lies in none (a lone flash) is left out."""
+    """Group prompts in time order into blocks; prompts outside any block (a single flash) are left out."""
     found: list[Block] = []
     first = 0
     for i, prompt in enumerate(prompts):

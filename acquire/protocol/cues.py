@@ -1,4 +1,4 @@
-"""What the person reads at a moment of the schedule: the thing to do now, how long still, and what comes next."""
+"""Cues of a schedule: the current task, the time left, and the next task."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from dataset.exercises import exercise_title
 CUE_SHOWN_S = 0.6
 
 _CONTACTS = {"clap_cue": "Clap", "stomp_cue": "Stomp"}
-#: What lasts, and what ends it.
+#: Prompts that last, and the prompt that ends each.
 _SPANS = {"exercise_start": "exercise_stop", "contract_start": "contract_stop", "rest_start": "rest_stop"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """What stands on the screen.
+    """Contents of the cue panel.
 
     Attributes
     ----------
     kind : str
         ``ready``, ``contact``, ``exercise``, ``rest``, ``contract``, ``paused`` or ``done``: decides the colour.
     title : str
-        Big words.
+        Text in big letters.
     text : str
         One line of explanation.
     left_s : float
-        Until this changes.
+        Time until the next cue.
     next_title : str
-        What comes then; empty at the end.
+        Title of the next cue; empty at the end.
     repetition, repetitions : int
-        Which repetition it is time for, from 1, and how many are asked for; 0 where an exercise is done by time.
+        Current repetition, from 1, and their number; 0 if an exercise is done by time.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class Cue:
 
 
 def cue_at(schedule: Schedule, elapsed_s: float) -> Cue:
-    """Return what to show ``elapsed_s`` seconds after the recording began."""
+    """Return the cue at ``elapsed_s`` seconds after the start of the recording."""
     past = [p for p in schedule.prompts if p.at_s <= elapsed_s and p.kind != "flash"]
     to_come = [p for p in schedule.prompts if p.at_s > elapsed_s and _title(p)]
     coming = to_come[0] if to_come else None
@@ -80,23 +80,23 @@ def cue_at(schedule: Schedule, elapsed_s: float) -> Cue:
 
 
 def _next_title(to_come: Sequence[Prompt], now: str) -> str:
-    """Return what comes next; after a rest that is what the person does then, not the next rest."""
+    """Return the title of the next task, skipping rests."""
     titles = [_title(prompt) for prompt in to_come]
     return next((title for title in titles if now != "Rest" or title != "Rest"), "")
 
 
 def contact_cue(kind: str, since_s: float) -> Cue | None:
-    """Return the cue of a clap or stomp asked for beside the schedule; None once it is old."""
+    """Return the cue of a clap or stomp requested outside the schedule; None once it has expired."""
     return _contact(kind, since_s, "") if 0.0 <= since_s < CUE_SHOWN_S else None
 
 
 def waiting_cue(schedule: Schedule, index: int, left_s: float) -> Cue:
-    """Return what to show while the schedule stands before its prompt ``index``.
+    """Return the cue while the schedule is held before prompt ``index``.
 
     Parameters
     ----------
     left_s : float
-        Of a countdown; 0 in a pause, which ends when somebody ends it.
+        Time left of a countdown; 0 in a pause, which the user ends.
     """
     coming = next((p for p in schedule.prompts[index:] if _title(p)), None)
     kind, title = ("ready", "Get ready") if left_s > 0.0 else ("paused", "Paused")
@@ -112,7 +112,7 @@ def _contact(kind: str, since_s: float, next_title: str) -> Cue:
 
 
 def _title(prompt: Prompt | None) -> str:
-    """Big words of a prompt; empty for those that are not shown."""
+    """Return the title of a prompt; empty for prompts that are not shown."""
     if prompt is None:
         return ""
     if prompt.kind == "exercise_start":
@@ -125,5 +125,5 @@ def _title(prompt: Prompt | None) -> str:
 
 
 def muscle_title(channel: str) -> str:
-    """Return a channel's name for people, such as ``left biceps``."""
+    """Return a channel's display name, such as ``left biceps``."""
     return channel.replace("_", " ")

@@ -1,4 +1,4 @@
-"""Where in its schedule a recording is: runs with the clock, stands still in pauses and countdowns, and jumps."""
+"""Position in a schedule: follows the clock, stops in pauses and countdowns, and can jump."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 class Playhead:
-    """A position in seconds that follows the host's clock; knows no thread and no clock of its own.
+    """A position in seconds that follows the host's clock; without threads or a clock of its own.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ class Playhead:
 
     Notes
     -----
-    Every method is told the host time ``now_ns``, which never goes back.
+    Every method takes the host time ``now_ns``, which never decreases.
     """
 
     def __init__(self, began_ns: int) -> None:
@@ -30,7 +30,7 @@ class Playhead:
         return self._held_s if self._held_s is not None else (now_ns - self._zero_ns) * 1e-9
 
     def stands_s(self, now_ns: int) -> float:
-        """Return for how long it still stands: 0 while it runs, infinite in a pause."""
+        """Return how long it stays stopped: 0 while it runs, infinite in a pause."""
         self.position_s(now_ns)
         if self._held_s is None:
             return 0.0
@@ -38,20 +38,20 @@ class Playhead:
 
     @property
     def paused(self) -> bool:
-        """Whether it stands until :meth:`resume`."""
+        """Whether it is stopped until :meth:`resume`."""
         return self._held_s is not None and self._until_ns is None
 
     def pause(self, now_ns: int) -> None:
-        """Stand still."""
+        """Stop at the current position."""
         self._held_s, self._until_ns = self.position_s(now_ns), None
 
     def resume(self, now_ns: int, countdown_s: float = 0.0) -> None:
-        """Run on from a pause, after a countdown."""
+        """Continue from a pause, after a countdown."""
         if self.paused:
             self._until_ns = now_ns + round(countdown_s * 1e9)
 
     def jump(self, to_s: float, now_ns: int, countdown_s: float = 0.0) -> None:
-        """Go to a position and run from there after a countdown; a pause stays a pause."""
+        """Go to a position and run from there after a countdown; a pause continues."""
         if self.paused:
             self._held_s = to_s
         elif countdown_s > 0.0:

@@ -1,4 +1,4 @@
-"""What the person is asked to do: a protocol file, validated."""
+"""Protocol files: read from TOML and validated."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _BUILT_IN = resources.files("acquire.protocol")
 
 
 class Exercise(TomlModel):
-    """One exercise: what, for how long or how often, and the words shown.
+    """One exercise: its name, duration or repetitions, and the text shown.
 
     Attributes
     ----------
     seconds : float or None
-        How long; or else ``repetitions``.
+        Duration; alternative to ``repetitions``.
     repetitions : int or None
-        How often, each taking ``seconds_each``: the person is counted through them.
+        Number of repetitions, each taking ``seconds_each``; they are counted on the screen.
     rest_s : float or None
-        After it; the protocol's where left out.
+        Rest after it; the protocol's by default.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Exercise(TomlModel):
 
     @property
     def duration_s(self) -> float:
-        """How long it takes."""
+        """Duration of the exercise."""
         return self.seconds if self.seconds is not None else (self.repetitions or 0) * self.seconds_each
 
 
 class CalibrationPart(TomlModel):
-    """Rest, contraction, rest of each muscle before the first sync sequence, where a recording calibrates."""
+    """Rest, contraction, rest of each muscle before the first sync sequence, in a recording with calibration."""
 
     rest_s: float = Field(default=3.0, ge=2.5, le=60)
     contract_s: float = Field(default=3.0, ge=1.5, le=30)
 
 
 class SyncSequence(TomlModel):
-    """How many claps and stomps, each with a flash near its cue, are asked for at each end."""
+    """Number of claps and stomps at each end, each with a flash near its cue."""
 
     claps: int = Field(default=4, ge=0, le=30)
     stomps: int = Field(default=4, ge=0, le=30)
@@ -84,34 +84,34 @@ class Protocol(TomlModel):
 
 
 def parse_protocol(text: str, where: str) -> Protocol:
-    """Return the protocol written in ``text``.
+    """Parse and validate a protocol from TOML.
 
     Raises
     ------
     InputError
-        It is no TOML, or a field is missing or wrong; the message names the field.
+        It is not TOML, or a field is missing or wrong; the message names the field.
     """
     return parse_model(text, Protocol, f"protocol {where}")
 
 
 def built_in_protocols() -> tuple[str, ...]:
-    """Return the names of the protocols that come with the recorder."""
+    """Return the names of the built-in protocols."""
     return tuple(sorted(f.name.removesuffix(".toml") for f in _BUILT_IN.iterdir() if f.name.endswith(".toml")))
 
 
 def load_protocol(path: Path | None) -> tuple[Protocol, str]:
-    """Return a protocol and its text.
+    """Read and validate a protocol; return it and its text.
 
     Parameters
     ----------
     path : Path or None
-        A file, or the name of a built-in protocol, such as ``paper``, where there is no file of that name. None: the
+        A file, or the name of a built-in protocol, such as ``paper``, if there is no file of that name. None: the
         demo, a minute long.
 
     Raises
     ------
     InputError
-        There is neither, or it is no protocol.
+        There is neither, or it is not a protocol.
     """
     name = "demo" if path is None else str(path)
     if name in built_in_protocols() and (path is None or not path.exists()):

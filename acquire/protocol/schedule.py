@@ -1,4 +1,4 @@
-"""From a protocol and a seed to timed prompts: irregular sync sequences at both ends, exercises between."""
+"""Builds timed prompts from a protocol and a seed: irregular sync sequences at both ends, exercises between."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import numpy as np
 from acquire.protocol.prompts import FULL_EFFORT, REST_TEXT, flex_text
 from acquire.protocol.protocol import CalibrationPart, Exercise, Protocol, SyncSequence
 
-#: Time left after the last cue of a sequence for the person to act and the sensors to answer.
+#: Time after the last cue of a sequence for the person to act and the sensors to respond.
 SETTLE_S = 1.6
 
-#: Between the marks of a calibration, so that their order is plain.
+#: Between the marks of a calibration, so that their order is unambiguous.
 BETWEEN_S = 0.1
 
-#: No exercise is made shorter than this to fit a duration.
+#: No exercise is shortened below this to fit a duration.
 SHORTEST_EXERCISE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """Something that happens, or that the person is asked to do, at a time of the recording.
+    """An event or a request to the person at a time of the recording.
 
     Attributes
     ----------
     at_s : float
-        Seconds after the recording began.
+        Seconds after the start of the recording.
     kind : str
         An event kind of the capture: ``flash``, ``clap_cue``, ``stomp_cue``, ``sync_start``, ``exercise_start``, ...
     label : str
-        The exercise, or the words to show.
+        The exercise, or the text to show.
     text : str
-        What the person reads.
+        Text for the person.
     repetitions : int
-        How often an exercise is asked for; 0 where it is done by time.
+        Number of repetitions; 0 if the exercise is done by time.
     effort : float
-        Of a contraction, as a share of the greatest.
+        Effort of a contraction, as a share of the maximal one.
     """
 
     at_s: float
@@ -59,7 +59,7 @@ class Schedule:
 def build_schedule(
     protocol: Protocol, seed: int, duration_s: float | None = None, *, calibrate: Sequence[str] = ()
 ) -> Schedule:
-    """Return the prompts of one recording.
+    """Build the prompts of one recording, with the gaps of its sync sequences drawn from a seed.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def build_schedule(
     seed : int
         Seeds the irregular sync sequences; it is stored in the capture.
     duration_s : float, optional
-        Stretch or shorten the exercises evenly so that the whole recording takes this long; the last ones are left
-        out where there is no second for each. Both sync sequences are always given.
+        Scale the exercises evenly so that the whole recording takes this long; the last ones are left
+        out if there is not one second for each. Both sync sequences are always included.
     calibrate : sequence of str
-        Channels whose rest and greatest contraction are asked for before the first sync sequence.
+        Channels whose rest and maximal contraction are requested before the first sync sequence.
 
     Notes
     -----
@@ -118,7 +118,7 @@ def _rest_s(exercise: Exercise, protocol: Protocol) -> float:
 
 
 def _calibration(prompts: list[Prompt], part: CalibrationPart, start_s: float, channels: Sequence[str]) -> float:
-    """Append rest, contraction and rest of each channel from ``start_s`` on; return when they have ended."""
+    """Append rest, contraction and rest of each channel from ``start_s`` on; return the end time."""
     at_s = start_s
     for channel in channels:
         for kind, seconds, text in (
@@ -133,7 +133,7 @@ def _calibration(prompts: list[Prompt], part: CalibrationPart, start_s: float, c
 
 
 def _sync_sequence(prompts: list[Prompt], sync: SyncSequence, start_s: float, rng: np.random.Generator) -> float:
-    """Append one sync sequence that begins at ``start_s``; return when it has ended."""
+    """Append one sync sequence that begins at ``start_s``; return its end time."""
     if sync.claps + sync.stomps == 0:
         return start_s
     prompts.append(Prompt(at_s=start_s, kind="sync_start", text="Sync sequence: follow the cues"))

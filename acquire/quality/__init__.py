@@ -1,4 +1,4 @@
-"""How well each stream arrives: rates, losses, lateness, connections, disk space.
+"""Quality of reception: rates, losses, lateness, connections, disk space.
 
 May import `acquire.event_log`.
 """

@@ -1,4 +1,4 @@
-"""What is counted of one connection with one sensor."""
+"""Statistics of one connection with one sensor."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from acquire.quality.lateness import Lateness
 from dataset.sensors.profile import Profile
 
-#: A stream this much faster than its profile says is delivered twice, or is another sensor's.
+#: A stream this much faster than its profile states is delivered twice, or is another sensor's.
 FASTEST = 1.25
-#: Notifications by which it may run ahead of that.
+#: Notifications allowed above that.
 AHEAD = 10
 
 
 def expected(rate_hz: float, from_ns: int, until_ns: int) -> int:
-    """Return how many notifications a healthy sensor sends between two host times."""
+    """Return the number of notifications a healthy sensor sends between two host times."""
     return round(rate_hz * max(0, until_ns - from_ns) * 1e-9)
 
 
@@ -29,9 +29,9 @@ class Epoch:
     number : int
         Counts from 0 in the recording.
     stale_ns : int
-        Time it was silent for longer than the profile's ``stale_s``.
+        Total time of silences longer than the profile's ``stale_s``.
     surplus : bool
-        More came than such a sensor can send.
+        More notifications arrived than such a sensor can send.
     battery_percent : list of int
         The first and the last reading.
     """
@@ -60,7 +60,7 @@ class Epoch:
 
     @property
     def heard_ns(self) -> int:
-        """The last notification, or the beginning where there is none yet."""
+        """Time of the last notification, or of the start if there is none yet."""
         return self.last_ns if self.received else self.opened_ns
 
     def add(self, arrival_ns: int, value: float | None) -> None:
@@ -82,9 +82,9 @@ class Epoch:
             self.out_of_range += low or high
 
     def _weigh(self, since_s: float) -> None:
-        """Notice a stream that is too fast for its sensor, but not the burst after a pause.
+        """Detect a stream that is too fast for its sensor, but not the burst after a pause.
 
-        What a pause held back may come at once, up to the pause that ends a connection.
+        Values delayed by a pause may arrive at once, up to the longest pause before a reconnection.
         """
         allowed_hz = FASTEST * self.profile.stream.notification_rate_hz
         saved = allowed_hz * self.profile.gaps.reconnect_s
@@ -92,17 +92,17 @@ class Epoch:
         self.surplus |= self._excess > AHEAD
 
     def overdue_ns(self, now_ns: int) -> int:
-        """Return how long the silence that lasts is too long already."""
+        """Return how long the current silence exceeds the limit."""
         return max(0, now_ns - self.heard_ns - round(self.profile.gaps.stale_s * 1e9))
 
     def _pause(self, until_ns: int) -> None:
-        """Take the time since the last notification into the gaps."""
+        """Add the time since the last notification to the gaps."""
         self.stale_ns += self.overdue_ns(until_ns)
         if self.received:
             self.largest_gap_ns = max(self.largest_gap_ns, until_ns - self.last_ns)
 
     def read_battery(self, percent: int) -> None:
-        """Take a reading of the battery."""
+        """Store a battery reading."""
         self.battery_percent = [*self.battery_percent[:1], percent]
 
     def closed(self, host_ns: int) -> Epoch:
@@ -112,7 +112,7 @@ class Epoch:
         return ended
 
     def counts(self) -> Counter[str]:
-        """Return what adds up over connections."""
+        """Return the counts that are summed over connections."""
         return Counter(
             received=self.received,
             malformed=self.malformed,

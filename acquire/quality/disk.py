@@ -1,4 +1,4 @@
-"""How long the disk lasts: asked before a recording, watched while it runs."""
+"""Disk space: checked before a recording, monitored during it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from acquire.event_log import EventLog
 from dataset.capture.closing import ROOM
 from dataset.support.errors import DiskFullError
 
-#: A recording ends when less is free: closing it, and whatever else runs on the computer, need some room.
+#: A recording ends when less is free: closing it, and other programs, need some space.
 LEAST_FREE_BYTES = 64 * 2**20
-#: A recording does not begin with less time on the disk than this.
+#: A recording does not start with less time left on the disk than this.
 LEAST_S = 60.0
 #: Times left at which a warning is given while recording, in minutes.
 WARN_AT_MINUTES = (10.0, 2.0)
 
-#: What a camera's picture takes in H.264 at this project's settings: a noisy webcam, so more than most.
+#: Bit rate of a camera's picture in H.264 at this project's settings: a noisy webcam, so above most.
 _BITS_PER_PIXEL = 0.15
 #: A sensor at 1 kHz in packets of 20 samples takes 7 kB/s in the database; a slower one less.
 _BYTES_PER_SENSOR_S = 8_000.0
 _BYTES_PER_SOUND_SAMPLE = 2
-#: What was written is believed once it covers this long, and is taken over this long.
+#: The measured rate is used once it covers this long, and is averaged over this long.
 _MEASURED_AFTER_S, _MEASURED_OVER_S = 20.0, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskStatus:
-    """What is left on the disk that a recording goes to.
+    """Space left on the disk of a recording.
 
     Attributes
     ----------
     free_bytes : int
     bytes_per_s : float
-        What the recording takes: as expected at first, then as measured over the last minute.
+        Write rate of the recording: at first the expected one, then measured over the last minute.
     minutes_left : float
-        Until the recording must end, 0 where it must end now.
+        Time until the recording must end; 0 if it must end now.
     """
 
     free_bytes: int
@@ -52,21 +52,21 @@ class DiskStatus:
 
     @property
     def time_left(self) -> str:
-        """How long the disk lasts, in a word."""
+        """Time left on the disk, in short form."""
         if self.minutes_left >= 6000:
             return "over 100 h"
         return f"{self.minutes_left / 60:.0f} h" if self.minutes_left >= 120 else f"{self.minutes_left:.0f} min"
 
     @property
     def words(self) -> str:
-        """What is left, for a person."""
+        """Space and time left, as text."""
         return f"{self.free_bytes / 1e6:.0f} MB are free, enough for about {self.minutes_left:.1f} minutes"
 
 
 def expected_bytes_per_s(
     *, n_sensors: int, picture: tuple[int, int, float] | None = None, sound_rate_hz: int | None = None
 ) -> float:
-    """Return what a recording takes, before anything was measured; rather too much than too little.
+    """Estimate the write rate of a recording from its streams, erring on the high side.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def expected_bytes_per_s(
 
 
 def look_at_disk(folder: Path, bytes_per_s: float) -> DiskStatus:
-    """Return what is left on the disk of ``folder``, which need not exist yet."""
+    """Return the space left on the disk of ``folder``, which need not exist yet."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free_bytes = shutil.disk_usage(there).free
     usable = max(0, free_bytes - LEAST_FREE_BYTES)
@@ -93,12 +93,12 @@ def look_at_disk(folder: Path, bytes_per_s: float) -> DiskStatus:
 
 
 def check_disk(folder: Path, bytes_per_s: float) -> DiskStatus:
-    """Return what is left on the disk of ``folder``, before a recording that goes there.
+    """Return the space left on the disk of ``folder`` before a recording.
 
     Raises
     ------
     DiskFullError
-        Not even a minute fits.
+        Less than one minute fits.
     """
     disk = look_at_disk(folder, bytes_per_s)
     if disk.minutes_left * 60 < LEAST_S:
@@ -109,7 +109,7 @@ def check_disk(folder: Path, bytes_per_s: float) -> DiskStatus:
 
 
 def _size(file: Path) -> int:
-    """Return the size in bytes, 0 of one that is gone: the database's journal comes and goes while it is looked at."""
+    """Return the size in bytes, 0 if the file is gone: the database's journal comes and goes meanwhile."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
@@ -117,16 +117,16 @@ def _size(file: Path) -> int:
 
 
 class DiskWatch:
-    """Watches the disk of one running recording.
+    """Monitors the disk of one running recording.
 
     Parameters
     ----------
     folder : Path
         The capture's.
     expected_bytes_per_s : float
-        Believed until enough was written.
+        Used until enough was written.
     event_log : EventLog
-        Told when little time is left.
+        Receives a warning when little time is left.
     """
 
     def __init__(self, folder: Path, expected_bytes_per_s: float, event_log: EventLog) -> None:
@@ -137,7 +137,7 @@ class DiskWatch:
         self._warnings = list(WARN_AT_MINUTES)
 
     def look(self) -> DiskStatus:
-        """Look again; called about twice a second."""
+        """Update; called about twice a second."""
         now_s = time.monotonic()
         self._sizes.append((now_s, sum(_size(p) for p in self._folder.iterdir() if p.name != ROOM)))
         while now_s - self._sizes[0][0] > _MEASURED_OVER_S:

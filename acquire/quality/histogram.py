@@ -6,7 +6,7 @@ from collections import Counter
 
 
 class Histogram:
-    """Durations counted in steps of ``step_s`` seconds; quantiles are right to one step, the maximum exactly."""
+    """Durations counted in steps of ``step_s`` seconds; quantiles are accurate to one step, the maximum is exact."""
 
     def __init__(self, step_s: float = 1e-4) -> None:
         self._step_s = step_s
@@ -15,13 +15,13 @@ class Histogram:
         self.n = 0
 
     def add(self, duration_s: float) -> None:
-        """Count one duration; what is below zero counts as zero."""
+        """Count one duration; negative ones count as zero."""
         self._counts[max(0, round(duration_s / self._step_s))] += 1
         self.max_s = max(self.max_s, duration_s)
         self.n += 1
 
     def quantile_s(self, share: float) -> float:
-        """Return the duration that ``share`` (0-1) of all do not exceed, 0 where there is none."""
+        """Return the quantile ``share`` (0-1) of the durations; 0 if there are none."""
         seen = 0
         for step, count in sorted(self._counts.items()):
             seen += count

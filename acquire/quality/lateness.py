@@ -1,7 +1,7 @@
-"""How late the values of one connection come, and how many are suspected lost, from the arrivals alone.
+"""Lateness and suspected loss of the values of one connection, by the lower envelope of arrivals.
 
-A value can only be late, never early. So the arrivals, less their place in the sequence, have a lower envelope: the
-schedule. After a pause late values catch up and come back to it; after a loss they stay behind by whole periods.
+A value can only be late, never early. So the arrivals, less their index times the period, have a lower envelope: the
+schedule. After a pause late values catch up and return to it; after a loss they stay behind by whole periods.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from collections import deque
 
 from acquire.quality.histogram import Histogram
 
-#: Arrivals that the schedule is taken from: few enough for a sensor's clock to drift, more than a radio's jitter needs.
+#: Arrivals that define the schedule: few enough to follow a sensor's clock drift, enough to average a radio's jitter.
 ENVELOPE = 30
 #: Arrivals in a row that stay equally far behind before values are suspected lost.
 FLAT = 4
-#: Arrivals that may wait for this decision.
+#: Arrivals that may await this decision.
 LONGEST_WAIT = 60
 
 
 class Lateness:
-    """Arrivals of one connection against their own schedule.
+    """Compares the arrivals of one connection with their schedule.
 
     Parameters
     ----------
     period_s : float
         Nominal time from one notification to the next.
     late_s : float
-        A value is late when it comes this long after the one before it was due; the profile's ``late_s``.
+        A value is late if it arrives this long after the previous one was due; the profile's ``late_s``.
 
     Attributes
     ----------
     n_late, n_lost : int
-        Values that came late; values suspected lost.
+        Late values; values suspected lost.
     jitter : Histogram
-        Time of each arrival after its schedule.
+        Delay of each arrival behind its schedule.
     """
 
     def __init__(self, period_s: float, late_s: float) -> None:
@@ -51,18 +51,18 @@ class Lateness:
         self._waiting: list[tuple[int, float]] = []
 
     def begin_again(self) -> None:
-        """Count anew, against the schedule known so far."""
+        """Reset the counts; the schedule is kept."""
         self.n_late = self.n_lost = 0
         self.jitter = Histogram()
 
     def add(self, arrival_ns: int) -> None:
-        """Take one arrival in host nanoseconds."""
+        """Add one arrival in host nanoseconds."""
         if not self._envelope:
             self._first_ns = arrival_ns
         behind = arrival_ns - self._first_ns - self._index * self._period_ns
         self._index += 1
         schedule = min(self._envelope, default=behind)
-        # Nothing can come early: what was believed lost has come after all, slowly.
+        # No value can be early: one that was suspected lost has arrived after all, late.
         came = min(self.n_lost, max(0, round((schedule - behind) / self._period_ns)))
         if came:
             self.n_lost -= came
@@ -75,12 +75,12 @@ class Lateness:
             self._settle(round((level - schedule) / self._period_ns))
 
     def _level(self) -> float | None:
-        """Return how far behind the last arrivals stay; None while they may be catching up."""
+        """Return by how many periods the last arrivals stay behind; None while they may be catching up."""
         if len(self._waiting) >= LONGEST_WAIT:
             return min(behind for _, behind in self._waiting[LONGEST_WAIT // 2 :])
         usual = sorted(self._usual)
         if usual and usual[len(usual) * 4 // 5] > self._slack_ns:
-            return None  # where jitter exceeds the period, a few arrivals in step are chance
+            return None  # if jitter exceeds the period, a few agreeing arrivals are chance
         last = self._waiting[-FLAT:]
         behinds = [behind for _, behind in last]
         in_step = last[-1][0] - last[0][0] > (FLAT - 1.5) * self._period_ns
@@ -88,7 +88,7 @@ class Lateness:
         return min(behinds) if len(last) == FLAT and in_step and flat else None
 
     def _settle(self, n_lost: int) -> None:
-        """Judge the arrivals that waited, now that ``n_lost`` before them are known to be missing."""
+        """Classify the waiting arrivals, now that ``n_lost`` values before them are known to be missing."""
         self.n_lost += n_lost
         self._index += n_lost
         shift = n_lost * self._period_ns

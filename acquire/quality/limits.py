@@ -1,4 +1,4 @@
-"""Limits that several parts of the recorder warn at: one number for one meaning."""
+"""Warning limits shared by several parts of the recorder."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ FEW_MINUTES = 30.0
 
 
 def battery_is_low(percent: int | None) -> bool:
-    """Return whether a battery's charge is known and low."""
+    """Return whether a battery level is known and low."""
     return percent is not None and percent < LOW_BATTERY_PERCENT

@@ -1,4 +1,4 @@
-"""How well a sensor is heard: counts, rate, gaps, lateness and the last values, live and for the manifest."""
+"""Reception health of a sensor: counts, rate, gaps, lateness and the last values, live and for the manifest."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from dataset.support.arrays import FloatArray, IntArray
 RATE_WINDOW_S = 3.0
 #: Seconds of values kept for the screen.
 TRACE_S = 60.0
-#: The same, where a sensor's rate is not known.
+#: The same if a sensor's rate is unknown.
 TRACE_VALUES = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveHealth:
-    """What the screen shows of one sensor.
+    """Live health of one sensor for the screen.
 
     Attributes
     ----------
     received : int
-        Notifications since the recording began (before it: since the sensor was first heard).
+        Notifications since the start of the recording (before it: since the sensor was first received).
     expected : int
-        What the profile's rate would have given in the same time, 0 where the rate is unknown.
+        Expected number by the profile's rate in the same time; 0 if the rate is unknown.
     rate_hz : float
         Notifications per second over the last seconds.
     largest_gap_s, silent_s : float
         Longest pause so far; time since the last notification (infinite before the first).
     value : float or None
-        Last value that could be decoded.
+        Last decoded value.
     trace : tuple of float
         The last values, oldest first.
     malformed, out_of_range : int
         Payloads that the profile cannot read; values outside its range.
     late, suspected_lost : int
-        Values that came late but came; values that probably never will.
+        Values that arrived late; values that probably will not arrive.
     stale_s : float
-        Time it was silent for longer than a healthy sensor is.
+        Total time of silences longer than those of a healthy sensor.
     jitter_p95_s : float
-        95 % of the values of this connection came no later than this after their schedule.
+        95 % quantile of the delay of this connection's values behind their schedule.
     surplus : bool
-        More comes than such a sensor can send.
+        More values arrive than such a sensor can send.
     """
 
     received: int
@@ -77,7 +77,7 @@ class SensorHealth:
         self._rate_hz = profile.stream.notification_rate_hz
         self._lock = threading.Lock()
         self._epoch: Epoch | None = None
-        # Of connections that have ended: their entries, and what they add up to. There may be thousands in a day.
+        # Entries of ended connections, and their sums. There may be thousands in a day.
         self._ended: list[dict[str, Any]] = []
         self._totals: Counter[str] = Counter()
         self._largest_gap_ns = 0
@@ -95,9 +95,9 @@ class SensorHealth:
     # -- what happens ---------------------------------------------------------------------------------------------
 
     def begin(self, host_ns: int, *, connected: bool = False) -> None:
-        """Count anew from ``host_ns``: a recording begins.
+        """Reset the counts at ``host_ns``, the start of a recording.
 
-        The trace on the screen goes on; a sensor that is connected is so in epoch 0, and its schedule is known.
+        The trace on the screen continues; a connected sensor is in epoch 0, and its schedule is kept.
         """
         with self._lock:
             before, self._epoch = self._epoch, None
@@ -113,12 +113,12 @@ class SensorHealth:
                     opened.lateness.begin_again()
 
     def end(self) -> None:
-        """Count no more: the recording has ended, and what comes now is shown but stored nowhere."""
+        """Stop counting at the end of the recording; later values are shown but not stored."""
         with self._lock:
             self._counting = False
 
     def open(self, epoch: int, host_ns: int) -> None:
-        """Begin a connection: from now on values are expected."""
+        """Start a connection: from now on values are expected."""
         with self._lock:
             if self._counting:
                 self._open(epoch, host_ns)
@@ -149,12 +149,12 @@ class SensorHealth:
         self._connected_ns += host_ns - ended.opened_ns
 
     def cancel(self) -> None:
-        """Forget a connection that did not come about."""
+        """Discard a connection that failed."""
         with self._lock:
             self._epoch = None
 
     def battery(self, percent: int) -> None:
-        """Note the battery's charge."""
+        """Store the battery level."""
         with self._lock:
             self._battery_percent = percent
             if self._epoch is not None:
@@ -177,7 +177,7 @@ class SensorHealth:
         if self._epoch is not None and self._epoch.number == number:
             self._epoch.add(arrival_ns, value)
         elif self._ended and number <= self._ended[-1]["epoch"]:
-            self._ended[-1]["received"] += 1  # came while the link was being closed
+            self._ended[-1]["received"] += 1  # arrived while the link was being closed
             self._totals["received"] += 1
         else:
             self._open(number, arrival_ns).add(arrival_ns, value)
@@ -194,12 +194,12 @@ class SensorHealth:
         if n < 2:
             return 0.0
         span_ns = self._recent[-1] - self._recent[0]
-        # Silence longer than a usual interval counts, so that the rate falls while nothing comes.
+        # Silence longer than a usual interval counts, so that the rate falls while no value arrives.
         silent_ns = max(0, now_ns - self._recent[-1] - 2 * span_ns // (n - 1))
         return (n - 1) / ((span_ns + silent_ns) * 1e-9) if span_ns + silent_ns > 0 else 0.0
 
     def counts(self) -> Counter[str]:
-        """Return what the ``log`` tells when it grows."""
+        """Return the counts that are logged when they grow."""
         with self._lock:
             return self._counts()
 
@@ -215,7 +215,7 @@ class SensorHealth:
         return arrival_ns[recent], value[recent]
 
     def live(self, now_ns: int, n_values: int = 600) -> LiveHealth:
-        """Return what can be said at host time ``now_ns``."""
+        """Return the live health at host time ``now_ns``."""
         with self._lock:
             self._forget(now_ns)
             counts, epoch = self._counts(), self._epoch

@@ -1,4 +1,4 @@
-"""Assigning by flexing on a rig that streams: tells the person what to flex, and binds who answers."""
+"""Assignment by flexing on a streaming rig: prompts for each muscle, and binds the sensors that respond."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from dataset.support.errors import InputError, RefusedError
 #: Rest before the first muscle, between two, and how long each is flexed.
 REST_S = 2.0
 FLEX_S = 2.5
-#: Asked of the person: at full effort a sensor with a high level at rest meets the end of its range, and then responds
+#: Half effort: at full effort a sensor with a high level at rest reaches the end of its range, and then responds
 #: to the antagonist as to its own muscle.
 EFFORT = HALF_EFFORT
 
 
 def flex_prompt(channel: str) -> Prompt:
-    """Return what asks for one muscle."""
+    """Return the prompt for one muscle."""
     text = flex_text(channel, EFFORT)
     return Prompt(at_s=0.0, kind="contract_start", label=channel, text=text, effort=EFFORT)
 
 
 class Assigning:
-    """Asks for one muscle after the other, between opening a rig and starting to record.
+    """Prompts for one muscle after the other, between opening a rig and starting to record.
 
     Parameters
     ----------
     manager : SensorManager
     hardware : Hardware
-        Told of the prompts.
+        Receives the prompts.
     event_log : EventLog
     may : callable
-        Raises where assigning is not possible now.
+        Raises if assignment is not possible now.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Assigning:
         self._begun: tuple[str, int] | None = None
 
     def rest(self) -> None:
-        """Begin anew: what the sensors send from now on counts, and nothing is flexed yet."""
+        """Start again with a rest: values from now on count, and no muscle has been flexed."""
         self._may()
         with self._lock:
             self._flexed.clear()
@@ -66,12 +66,12 @@ class Assigning:
             self._since_ns = clock.now_ns()
 
     def flex(self, channel: str) -> None:
-        """Ask for one muscle; :meth:`relax` ends it.
+        """Prompt for one muscle; :meth:`relax` ends it.
 
         Raises
         ------
         InputError
-            The rig has no such channel, or a recording runs.
+            The rig has no such channel, or a recording is running.
         """
         self._may()
         channels = [s.channel for s in self._manager.sensors]
@@ -85,7 +85,7 @@ class Assigning:
         self._hardware.prompt(flex_prompt(channel), now_ns)
 
     def relax(self) -> None:
-        """End the muscle that is being flexed, if one is."""
+        """End the current flexion, if any."""
         with self._lock:
             begun, self._begun = self._begun, None
         if begun is None:
@@ -98,7 +98,7 @@ class Assigning:
             self._collect()
 
     def _collect(self) -> None:
-        """Keep what has come: the sensors' own traces reach back a minute, and a person may take longer."""
+        """Store the values so far: the sensors' traces hold only a minute, and a person may take longer."""
         for slot, new in self._manager.samples(self._since_ns).items():
             old = self._heard.get(slot)
             if old is not None and len(old.arrival_ns):
@@ -110,14 +110,14 @@ class Assigning:
             self._heard[slot] = new
 
     def answers(self) -> dict[str, Answer]:
-        """Return who has answered to the muscles flexed so far; final only when all have been."""
+        """Return which sensors responded to the muscles flexed so far; final only when all were flexed."""
         with self._lock:
             self._collect()
             flexed, heard = list(self._flexed), dict(self._heard)
         return assign(flexed, heard)
 
     def bind(self, answers: Mapping[str, Answer]) -> None:
-        """Let each sensor that was assigned sit on its muscle, in what is recorded from now on."""
+        """Bind each assigned sensor to its muscle, for recordings from now on."""
         self._may()
         slot_of = {channel: a.slot for channel, a in answers.items() if isinstance(a, Assigned)}
         before = self._manager.sensors
@@ -143,18 +143,18 @@ class Assigning:
         stop: threading.Event | None = None,
         on_prompt: Callable[[str, float], None] | None = None,
     ) -> dict[str, Answer]:
-        """Ask for each muscle in turn and return who answered; blocks meanwhile, and binds nothing.
+        """Prompt for each muscle in turn and return which sensors responded; blocking, and without binding.
 
         Parameters
         ----------
         channels : sequence of str, optional
             All of the rig by default.
         afresh : bool
-            False: some muscles are flexed once more, and the answers to the others still count.
+            False: some muscles are flexed again, and the responses to the others still count.
         stop : threading.Event, optional
             Set it to end early.
         on_prompt : callable, optional
-            Told of each step: the channel, or ``""`` for rest, and its seconds.
+            Called for each step with the channel, or ``""`` for rest, and its seconds.
         """
         stop = stop or threading.Event()
         tell = on_prompt or (lambda _channel, _seconds: None)
@@ -175,12 +175,12 @@ class Assigning:
     def settle(
         self, *, stop: threading.Event | None = None, on_prompt: Callable[[str, float], None] | None = None
     ) -> bool:
-        """Ask for every muscle and bind who answers; False where ``stop`` was set meanwhile.
+        """Prompt for every muscle and bind the sensors that respond; False if ``stop`` was set meanwhile.
 
         Raises
         ------
         RefusedError
-            It is not plain which sensor sits where; nothing is bound then.
+            The assignment is ambiguous; nothing is bound.
         """
         answers = self.run(rest_s=REST_S, flex_s=FLEX_S, stop=stop, on_prompt=on_prompt)
         if stop is not None and stop.is_set():

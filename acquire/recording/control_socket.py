@@ -1,4 +1,4 @@
-"""A local socket on which other programs of the same user ask a running recording how it is, or set a marker.
+"""A local socket for other programs of the same user to read a recording's status or set a marker.
 
 One line of JSON each way: ``{"do": "status"}`` or ``{"do": "mark", "text": "..."}``, answered by ``{"ok": ...}`` or
 ``{"error": {...}}``. The socket lies in a folder that only its user may enter, and a caller of another user is refused.
@@ -22,14 +22,14 @@ from typing import Any
 from dataset.support.errors import InputError, MiaError, OutputExistsError
 from dataset.support.text import json_text
 
-#: A caller that says nothing for so long is let go.
+#: A silent caller is disconnected after this time.
 TIMEOUT_S = 5.0
 LONGEST_REQUEST_BYTES = 16384
 _COUNTER = itertools.count()
 
 
 def control_folder() -> Path:
-    """Return the folder of this user's sockets; it need not exist."""
+    """Return the folder of this user's sockets; it may not exist yet."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime and Path(runtime).is_dir():
         return Path(runtime) / "mia-record"
@@ -37,12 +37,12 @@ def control_folder() -> Path:
 
 
 def _private_folder() -> Path:
-    """Return :func:`control_folder`, made where it is missing.
+    """Return :func:`control_folder`, created if missing.
 
     Raises
     ------
     OutputExistsError
-        Somebody else made it, or others may enter it.
+        Another user owns it, or other users may enter it.
     """
     folder = control_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,12 +57,12 @@ def _is_private(folder: Path) -> bool:
 
 
 class ControlServer:
-    """Answers from threads of its own until it is closed.
+    """Answers requests from its own threads until it is closed.
 
     Parameters
     ----------
     commands : mapping of name to callable
-        Each takes the request and returns what stands under ``ok``; a MiaError becomes ``error``.
+        Each takes the request and returns the value of ``ok``; a MiaError becomes ``error``.
     """
 
     def __init__(self, commands: Mapping[str, Callable[[Mapping[str, Any]], Any]]) -> None:
@@ -72,19 +72,19 @@ class ControlServer:
         self.path: Path | None = None
 
     def start(self) -> None:
-        """Begin to listen.
+        """Start listening.
 
         Raises
         ------
         OSError
             The socket cannot be made.
         OutputExistsError
-            Its folder belongs to somebody else.
+            Its folder belongs to another user.
         """
         if not hasattr(socketserver, "UnixStreamServer"):
             raise OSError("this system's Python has no local sockets")
         path = _private_folder() / f"{os.getpid()}-{next(_COUNTER)}.sock"
-        path.unlink(missing_ok=True)  # of a program of the same number that was killed
+        path.unlink(missing_ok=True)  # left by a killed program with the same process id
         answer = self._answer
 
         class Handler(socketserver.StreamRequestHandler):
@@ -96,7 +96,7 @@ class ControlServer:
                         return
                     line = self.rfile.readline(LONGEST_REQUEST_BYTES)
                     self.wfile.write(json_text(answer(line)).encode() + b"\n")
-                except OSError:  # the caller went away, or says nothing
+                except OSError:  # the caller disconnected, or is silent
                     return
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -110,7 +110,7 @@ class ControlServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more; nothing happens where it does not listen."""
+        """Stop listening; does nothing if it is not listening."""
         server, self._server = self._server, None
         if server is not None and self.path is not None:
             self.path.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ class ControlServer:
 
 
 def _is_other_user(connection: socket.socket) -> bool:
-    """Return whether the caller is another user; where the system does not tell, the folder's mode has to do."""
+    """Return whether the caller is another user; if the system does not report it, the folder's mode protects."""
     if not hasattr(socket, "SO_PEERCRED"):
         return False
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -142,7 +142,7 @@ def _is_other_user(connection: socket.socket) -> bool:
 
 
 def running() -> dict[int, list[Path]]:
-    """Return the sockets of this user's recordings that listen, by process id; those left by a crash are removed."""
+    """Return the listening sockets of this user's recordings, by process id; stale ones are removed."""
     folder = control_folder() if hasattr(os, "getuid") else None
     found: dict[int, list[Path]] = {}
     if folder is None or not folder.is_dir() or not _is_private(folder):
@@ -162,23 +162,23 @@ def running() -> dict[int, list[Path]]:
 
 
 def ask(request: Mapping[str, Any], *, pid: int | None = None) -> Any:
-    """Ask the recording that runs; returns what stands under ``ok``.
+    """Send a request to the running recording; return the value of ``ok``.
 
     Parameters
     ----------
     request : mapping
     pid : int, optional
-        Process id of the recorder, where several run.
+        Process id of the recorder, if several are running.
 
     Raises
     ------
     InputError
-        No recording runs, several do, or the recording refuses; the message says which.
+        No recording is running, several are, or the recording refuses; the message states which.
     """
     sockets = {number: paths for number, paths in running().items() if pid in (None, number)}
     if not sockets:
         whose = "" if pid is None else f" in process {pid}"
-        raise InputError(f"no recording runs{whose}", f"nobody answers in {control_folder()}", "start: mia-record")
+        raise InputError(f"no recording runs{whose}", f"no recorder in {control_folder()}", "start: mia-record")
     if len(sockets) > 1:
         raise InputError(
             f"{len(sockets)} recorders run", f"processes {', '.join(map(str, sockets))}", "choose one with --pid"
@@ -192,7 +192,9 @@ def ask(request: Mapping[str, Any], *, pid: int | None = None) -> Any:
             stream.flush()
             answer = json.loads(stream.readline())
     except (OSError, ValueError) as error:
-        raise InputError("the recorder does not answer", str(error) or type(error).__name__, "is it ending?") from error
+        raise InputError(
+            "the recorder does not respond", str(error) or type(error).__name__, "it may be ending"
+        ) from error
     if "error" in answer:
         refused = answer["error"]
         raise InputError(refused["what"], refused["why"], refused["hint"])

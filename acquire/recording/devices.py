@@ -1,4 +1,4 @@
-"""Everything of a rig that streams: opened together, written into one capture together, closed last to first."""
+"""All streaming devices of a rig: opened together, written into one capture, closed in reverse order."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from acquire.recording.row_writer import RowWriter
 from dataset.capture.schema import VIDEO
 from dataset.support.errors import MiaError
 
-#: What the alignment pays.
-_WITHOUT_SOUND = "claps and stomps cannot be heard in the video, so no sensor's own delay can be measured"
+#: Consequence for the alignment.
+_WITHOUT_SOUND = "without claps and stomps in the video no sensor delay can be measured"
 
 
 class Streams:
@@ -35,7 +35,7 @@ class Streams:
     hardware : Hardware
     event_log : EventLog
     note : callable
-        Told in words what the rig lacks.
+        Receives a text for each missing device.
     """
 
     def __init__(self, hardware: Hardware, event_log: EventLog, note: Callable[[str], None]) -> None:
@@ -49,19 +49,19 @@ class Streams:
         self._note = note
 
     def open(self, on_trigger: Callable[[int, int], None], flasher: Flasher | None = None) -> None:
-        """Open everything and begin to stream; nothing is stored yet.
+        """Open all devices and start streaming; nothing is stored yet.
 
         Parameters
         ----------
         on_trigger : callable
-            Told of the LED box's footswitch.
+            Called when the LED box's footswitch is pressed.
         flasher : Flasher, optional
-            Flashes where there is no LED box.
+            Source of flashes without an LED box.
 
         Raises
         ------
         HardwareError
-            A thing that the rig names does not open.
+            A device of the rig does not open.
         """
         self.manager.start()
         source = self._hardware.open_camera()
@@ -73,11 +73,12 @@ class Streams:
         port = self._hardware.box_port()
         if port is None and flasher is not None:
             self._note(
-                f"no LED box: the {flasher.source} flashes, whose light comes later by an unknown time; "
-                "the alignment is a WARNING at best"
+                f"no LED box: the {flasher.source} flashes with an unknown delay; the verdict is WARNING at best"
             )
         elif port is None:
-            self._note("no LED box: no flash ties the video to the clock; claps and stomps alone give WARNING at best")
+            self._note(
+                "no LED box: no flashes align the video; with claps and stomps alone the verdict is WARNING at best"
+            )
         else:
             self.box = LedBox(port, self._event_log, on_trigger=on_trigger)
 
@@ -97,7 +98,7 @@ class Streams:
             self.microphone = Microphone(sound, self._event_log, self._hardware.open_sound)
 
     def expected_bytes_per_s(self) -> float:
-        """Return what all of it takes on the disk."""
+        """Return the write rate of all devices together."""
         camera, microphone = self.camera, self.microphone
         return expected_bytes_per_s(
             n_sensors=len(self.manager.sensors),
@@ -106,7 +107,7 @@ class Streams:
         )
 
     def attach(self, rows: RowWriter) -> None:
-        """Write everything that comes from now on into one capture."""
+        """Write everything received from now on into one capture."""
         writer = rows.writer
         self._event_log.attach(writer)
         self.manager.attach(writer)
@@ -129,7 +130,7 @@ class Streams:
             self.box.attach(rows.box_line)
 
     def detach(self) -> int:
-        """Write nothing any more; returns that moment in host nanoseconds."""
+        """Stop writing; return the end time in host nanoseconds."""
         if self.camera is not None:
             self.camera.detach()
         if self.microphone is not None:
@@ -137,7 +138,7 @@ class Streams:
         return self.manager.detach()
 
     def closing(self, last_to_first: ExitStack) -> None:
-        """Add every step of closing to a stack, which runs them all, also where one of them fails."""
+        """Add every step of closing to a stack, which runs them all even if one fails."""
         last_to_first.callback(self.manager.stop)
         for part in (self.muxer, self.camera, self.microphone, self.box):
             if part is not None:
@@ -150,7 +151,7 @@ class Streams:
         return {**self.muxer.health(), **self.camera.health()}
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None if there is none."""
         camera = self.camera
         picture = camera.picture() if camera else None
         return camera.turn(picture) if camera and picture is not None else None

@@ -1,4 +1,4 @@
-"""The phases of a recording as a table: from which phase to which it may go."""
+"""Phases of a recording and their allowed transitions, as a table."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataset.support.errors import InputError
 
 
 class Phase(StrEnum):
-    """How far a recording is; the values are what ``mia-record status --json`` prints."""
+    """Phase of a recording; the values are those of ``mia-record status --json``."""
 
     CLOSED = "closed"  # nothing is open yet
     OPENING = "opening"
-    WAITING = "waiting"  # for sensors that do not stream
+    WAITING = "waiting"  # for sensors that do not stream yet
     READY = "ready"  # every sensor streams
     RECORDING = "recording"
     CLOSING = "closing"
     DONE = "done"
-    FAILED = "failed"  # closing failed; what was committed is kept
+    FAILED = "failed"  # closing failed; committed data is kept
 
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
@@ -34,7 +34,7 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 
 #: The rig is open, and nothing is stored yet.
 OPEN = frozenset({Phase.WAITING, Phase.READY})
-#: Nothing can happen any more.
+#: Final phases.
 ENDED = frozenset({Phase.DONE, Phase.FAILED})
 
 
@@ -47,22 +47,22 @@ class PhaseMachine:
 
     @property
     def now(self) -> Phase:
-        """The phase at this moment."""
+        """The current phase."""
         return self._now
 
     def check(self, to: Phase) -> None:
-        """Raise InputError where the recording cannot go to phase ``to`` now."""
+        """Raise InputError if the recording cannot change to phase ``to`` now."""
         if to not in TRANSITIONS[self._now]:
             raise InputError(f"the recording cannot be {to} now", f"it is {self._now}")
 
     def go(self, to: Phase) -> None:
-        """Go to another phase of the table; InputError where it has no such step."""
+        """Change to another phase; InputError if the table does not allow it."""
         with self._lock:
             self.check(to)
             self._now = to
 
     def set_ready(self, ready: bool) -> None:
-        """Go between ``WAITING`` and ``READY`` as sensors come and go; in every other phase nothing changes."""
+        """Switch between ``WAITING`` and ``READY`` as sensors come and go; no effect in any other phase."""
         with self._lock:
             if self._now in OPEN:
                 self._now = Phase.READY if ready else Phase.WAITING

@@ -38,7 +38,7 @@ READY_TIMEOUT_S = 60.0
 
 
 class Recorder:
-    """One recording; a second one takes a new recorder and newly opened hardware.
+    """Makes one recording; another one needs a new recorder and newly opened hardware.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Recorder:
         self.event_log = EventLog()
         self.notes: list[str] = []
         self.finished = threading.Event()
-        #: Flashes where there is no LED box; a screen puts its terminal here before :meth:`open`.
+        #: Source of flashes without an LED box; a screen sets its terminal here before :meth:`open`.
         self.flasher: Flasher | None = None
         self._hardware = hardware
         if take.sensors:
@@ -65,7 +65,7 @@ class Recorder:
         self._player = ScheduleThread(
             self.schedule, hardware, self.event_log, finished=self.finished, watch=self._watch
         )
-        #: Finds out by flexing which sensor sits where; between opening and starting.
+        #: Assigns sensors to muscles by flexing; between opening and starting.
         self.assigning = Assigning(self._streams.manager, hardware, self.event_log, self._before_recording)
         self._control = ControlServer(
             {"status": lambda _: self.status(), "mark": lambda request: self.mark(str(request.get("text", "")))}
@@ -83,16 +83,16 @@ class Recorder:
     # -- life ---------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open everything and begin to stream; nothing is stored yet.
+        """Open all devices and start streaming; nothing is stored yet.
 
         Raises
         ------
         HardwareError
-            A thing that the rig names does not open.
+            A device of the rig does not open.
         DiskFullError
-            Not even a minute fits on the disk.
+            Less than one minute fits on the disk.
         """
-        with self._closing:  # a screen may be left while the rig opens: closing waits
+        with self._closing:  # a screen may be closed while the rig opens: closing waits
             if self._phase.now is Phase.CLOSED:
                 self._open()
 
@@ -101,7 +101,7 @@ class Recorder:
         self.event_log.log("info", "opening", {"rig": self._hardware.name})
         try:
             self._control.start()
-        except (OSError, MiaError) as error:  # a recording needs nobody outside
+        except (OSError, MiaError) as error:  # a recording does not need the socket
             self.event_log.log("warning", "control socket not available", {"error": str(error)})
         self._streams.open(self._on_trigger, self.flasher)
         disk = self._storage.check(self._streams.expected_bytes_per_s())
@@ -115,7 +115,7 @@ class Recorder:
         self.event_log.log("warning", text)
 
     def missing(self) -> tuple[SensorStatus, ...]:
-        """Return the slots that do not stream, and find out whether the recording may begin."""
+        """Return the slots that do not stream, and update whether the recording may start."""
         missing = tuple(s for s in self._streams.manager.statuses() if s.state != "streaming" or s.health.value is None)
         self._phase.set_ready(not missing)
         return missing
@@ -127,7 +127,7 @@ class Recorder:
         stop: threading.Event | None = None,
         on_progress: Callable[[Snapshot], None] | None = None,
     ) -> bool:
-        """Wait until every sensor streams; False where ``stop`` was set meanwhile.
+        """Wait until every sensor streams; False if ``stop`` was set meanwhile.
 
         Raises
         ------
@@ -147,17 +147,17 @@ class Recorder:
                 raise HardwareError(
                     f"{len(missing)} of {len(self.sensors)} sensors do not stream after {timeout_s:g} s",
                     names,
-                    "switch them on, close any phone app that holds them, or take them out of the rig file",
+                    "switch them on, disconnect them from any phone app, or take them out of the rig file",
                 )
         return True
 
     def start(self) -> Path:
-        """Create the capture and begin to record; returns its folder.
+        """Create the capture and start recording; return its folder.
 
         Raises
         ------
         DiskFullError
-            Not even a minute fits on the disk any more.
+            Less than one minute fits on the disk now.
         CaptureError, OutputExistsError
             The capture cannot be created.
         """
@@ -181,15 +181,15 @@ class Recorder:
         rows.begun(self._began_ns, seed=take.seed, duration_s=self.schedule.duration_s)
         self._player.start(rows, self._began_ns, streams.box or self.flasher)
         self._phase.go(Phase.RECORDING)
-        atexit.register(self._close_at_exit)  # whoever records may crash, or forget
+        atexit.register(self._close_at_exit)  # the caller may crash, or forget to close
         return folder
 
     def _close_at_exit(self) -> None:
-        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+        with contextlib.suppress(MiaError):  # the error cannot be shown any more; committed data is kept
             self.close()
 
     def stop(self) -> None:
-        """Ask the recording to end; :meth:`close` ends it."""
+        """Request the end of the recording; :meth:`close` ends it."""
         self.finished.set()
 
     def close(self) -> Recording | None:
@@ -198,12 +198,12 @@ class Recorder:
         Returns
         -------
         Recording or None
-            None where nothing was recorded.
+            None if nothing was recorded.
 
         Raises
         ------
         CaptureError
-            The capture could not be written to its end (a full disk, say); what was committed is kept.
+            The capture could not be written completely (a full disk, say); committed data is kept.
         """
         with self._closing:
             if self._phase.now in ENDED:
@@ -227,7 +227,7 @@ class Recorder:
         writer = rows.writer if rows else None
         folder = writer.folder if writer else None
         health: dict[str, Any] = {}
-        with contextlib.ExitStack() as last_to_first:  # every step runs, also where one of them fails
+        with contextlib.ExitStack() as last_to_first:  # every step runs, even if one fails
             last_to_first.push(lambda _kind, error, _trace: self._finish(folder, error))
             if rows is not None:
                 camera = self._streams.camera_health
@@ -257,7 +257,7 @@ class Recorder:
         try:
             self._hardware.finish(folder)
         except MiaError:
-            if error is None:  # the first error is the one to tell
+            if error is None:  # the first error is the one to report
                 raise
         except OSError as failure:
             if error is None:
@@ -272,7 +272,7 @@ class Recorder:
         rows.ended(self._ended_ns)
 
     def _watch(self) -> None:
-        """Look after microphone, disk and capture; called about twice a second while recording."""
+        """Check microphone, disk and capture; called about twice a second while recording."""
         if self._streams.microphone is not None:
             self._streams.microphone.watch()
         if self._rows is not None:
@@ -283,56 +283,56 @@ class Recorder:
         if self._rows is not None and self._phase.now is Phase.RECORDING:
             self._rows.trigger(t_ns, uncertainty_ns)
 
-    # -- what a person may do while it records; each is an event and a row of the log ---------------------------------
+    # -- user commands while recording; each is an event and a log row ---------------------------------
 
     def mark(self, text: str, t_ns: int | None = None) -> str:
-        """Store a marker with a text, now or at an earlier host time; returns what was done, like all that follow.
+        """Store a marker with a text, now or at an earlier host time; like the other commands, returns what was done.
 
         Raises
         ------
         InputError
-            Nothing is being recorded, or it cannot be done now; the same for all that follow.
+            Nothing is being recorded, or it is not possible now; the same for the other commands.
         """
         return self._player.mark(text, t_ns)
 
     def pause(self) -> str:
-        """Stand still between exercises: at once, or when what runs has ended."""
+        """Pause between exercises: at once, or at the end of the current one."""
         return self._player.pause()
 
     def resume(self) -> str:
-        """Go on after a countdown."""
+        """Continue after a countdown."""
         return self._player.resume()
 
     def redo(self) -> str:
-        """Do the last exercise again, after a countdown; the one that runs is cut short."""
+        """Repeat the last exercise after a countdown; a current one is cut short."""
         return self._player.redo()
 
     def skip(self) -> str:
-        """Leave out the exercise that runs or the one that comes."""
+        """Skip the current exercise or the next one."""
         return self._player.skip()
 
     def next(self) -> str:
-        """End the exercise that runs, or begin the one that comes at once."""
+        """End the current exercise, or start the next one at once."""
         return self._player.next()
 
     def flash(self) -> str:
-        """Flash at once; HardwareError where nothing can."""
+        """Flash at once; HardwareError if there is no source of flashes."""
         return self._player.flash()
 
     def clap_cue(self) -> str:
-        """Ask for a clap at once."""
+        """Request a clap at once."""
         return self._player.clap_cue()
 
     def reconnect(self, slot: int) -> str:
-        """Make one sensor's connection anew, also before a recording."""
+        """Renew one sensor's connection, also before a recording."""
         self._streams.manager.reconnect(slot)
         channel = next(s.channel for s in self._streams.manager.sensors if s.slot == slot)
         if self._phase.now is Phase.RECORDING:
             self._player.note("reconnect", channel)
-        return f"slot {slot} {channel} is connected anew"
+        return f"slot {slot} {channel} is being reconnected"
 
     def calibrate(self, on: bool) -> None:
-        """Ask for rest and contraction of every muscle at the beginning, or not; before :meth:`start`."""
+        """Set whether the recording starts with rest and contraction of every muscle; before :meth:`start`."""
         if self._phase.now is Phase.RECORDING:
             raise InputError("rest and contraction come first", "the recording runs already", "stop it, record again")
         channels = tuple(s.channel for s in self.sensors) if on else ()
@@ -342,7 +342,7 @@ class Recorder:
         )  # fmt: skip
 
     def calibrating(self) -> str:
-        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        """Return the channel being calibrated now or next; empty if none is."""
         return self._player.calibrating() if self._phase.now is Phase.RECORDING else ""
 
     def _before_recording(self) -> None:
@@ -352,21 +352,21 @@ class Recorder:
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
-        """The slots as they are bound now; a further take in the same placement is given them."""
+        """The slots as currently bound; passed on to another take with the same placement."""
         return self._streams.manager.sensors
 
     def status(self) -> dict[str, Any]:
-        """Return what ``mia-record status --json`` prints."""
+        """Return the object that ``mia-record status --json`` prints."""
         return status_dict(self.snapshot())
 
     # -- for a screen ---------------------------------------------------------------------------------------------
 
     def elapsed_s(self) -> float:
-        """Return the seconds since the recording began, 0 before."""
+        """Return the seconds since the start of the recording, 0 before."""
         return (clock.now_ns() - self._began_ns) * 1e-9 if self._began_ns else 0.0
 
     def snapshot(self) -> Snapshot:
-        """Return everything a screen shows, now; cheap enough for ten times a second."""
+        """Return the current state for a screen; cheap enough for ten calls a second."""
         recording, streams = self._phase.now is Phase.RECORDING, self._streams
         elapsed_s = self.elapsed_s() if recording else (self._ended_ns - self._began_ns) * 1e-9 if self._ended_ns else 0
         return Snapshot(
@@ -388,7 +388,7 @@ class Recorder:
         )
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None where there is none."""
+        """Return the camera's last picture, upright, shape (height, width, 3) in BGR; None if there is none."""
         return self._streams.picture()
 
 
@@ -414,24 +414,24 @@ def record(
     ready_timeout_s : float
         How long to wait for the sensors.
     ask_to_flex : callable, optional
-        Where given, sensors are assigned by flexing first. Told of each step: the channel, or ``""`` for rest, and its
-        seconds.
+        If given, sensors are assigned by flexing first; called for each step with the channel, or ``""`` for rest, and
+        its seconds.
 
     Returns
     -------
     Recording or None
-        None where ``stop`` was set before every sensor streamed.
+        None if ``stop`` was set before every sensor streamed.
 
     Raises
     ------
     HardwareError
-        Something does not open, or not every sensor streams in time; no capture is left.
+        A device does not open, or not every sensor streams in time; no capture is left.
     DiskFullError
-        Too little room to begin; where the disk fills up later, the recording ends and says so.
+        Too little space to start; if the disk fills up later, the recording ends and reports it.
     CaptureError
-        Writing failed; what was committed is kept.
+        Writing failed; committed data is kept.
     RefusedError
-        It is not plain which sensor sits where; no capture is left.
+        The assignment of sensors is ambiguous; no capture is left.
     """
     recorder = Recorder(hardware, take)
     stop = stop or threading.Event()
@@ -446,10 +446,10 @@ def record(
                 if on_progress is not None:
                     on_progress(recorder.snapshot())
     except BaseException:
-        with contextlib.suppress(MiaError):  # the first error is the one to tell
+        with contextlib.suppress(MiaError):  # the first error is the one to report
             recorder.close()
         raise
     recording = recorder.close()
     if recording is not None and not recording.counts.get("notification"):
-        raise CaptureError(f"{recording.folder} holds no notification", "no sensor was heard", "see its log")
+        raise CaptureError(f"{recording.folder} holds no notification", "no sensor was received", "see its log")
     return recording

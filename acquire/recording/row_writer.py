@@ -1,7 +1,7 @@
-"""The rows of what happens in a recording: prompts, flashes, markers, pauses, triggers, the LED box's lines, health.
+"""Rows of a recording: prompts, flashes, markers, pauses, triggers, the LED box's lines, health.
 
-The recorder and ``mia-record simulate`` both write through it, so that a simulated capture has the rows of a recorded
-one. What a sensor, a camera or a microphone sends goes to the :class:`~dataset.capture.writer.CaptureWriter` itself.
+The recorder and ``mia-record simulate`` both use it, so that a simulated capture has the same rows as a recorded
+one. Data of sensors, camera and microphone go to the :class:`~dataset.capture.writer.CaptureWriter` itself.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from acquire.protocol.schedule import Prompt
 from acquire.recording.subject import LOG_ROW as SUBJECT_ROW
 from dataset.capture.writer import CaptureWriter
 
-#: Source of the events that the schedule gives.
+#: Source of scheduled events.
 SCHEDULE_SOURCE = "schedule"
-#: Source of the events that a person's keys or ``mia-record mark`` give.
+#: Source of events from the user's keys or ``mia-record mark``.
 CONTROL_SOURCE = "control"
 
 
@@ -38,7 +38,7 @@ class RowWriter:
     # -- beginning and end ----------------------------------------------------------------------------------------
 
     def subject(self, info: Mapping[str, str | float]) -> None:
-        """Store what is known of the person, where anything is."""
+        """Store the known facts about the person, if any."""
         if info:
             self.writer.log("info", SUBJECT_ROW, dict(info))
 
@@ -55,12 +55,12 @@ class RowWriter:
         self.writer.clock_anchor(host_ns, utc_ns)
 
     def close(self, sensors: Mapping[str, Any], camera: Mapping[str, Any], *, disk_full: str = "") -> None:
-        """Close the capture; its manifest gets the health of each channel, of the picture, and why the disk ended it.
+        """Close the capture; its manifest gets the health of each channel and the picture, and why the disk ended it.
 
         Raises
         ------
         CaptureError
-            The capture could not be written to its end; what was committed is kept.
+            The capture could not be written completely; committed data is kept.
         """
         health = {"sensors": dict(sensors), "camera": dict(camera)}
         self.writer.close(health | ({"disk_full": disk_full} if disk_full else {}))
@@ -76,16 +76,16 @@ class RowWriter:
         self._event_log.show(prompt.kind, prompt.label, t_ns=t_ns)
 
     def flash(self, flash: Flash | None, source: str, *, requested: bool = False) -> None:
-        """Store a flash; None: log that ``source`` gave none."""
+        """Store a flash; None: log that ``source`` did not flash."""
         if flash is None:
-            self._event_log.log("warning", "a flash was not given", {"source": source})
+            self._event_log.log("warning", "no flash was made", {"source": source})
             return
         detail = {**flash.detail, **({"asked": True} if requested else {})}
         self.writer.event(flash.t_ns, "flash", uncertainty_ns=flash.uncertainty_ns, source=source, detail=detail)
         self._event_log.show("flash", t_ns=flash.t_ns)
 
     def marker(self, t_ns: int, command: str, label: str, text: str) -> None:
-        """Store and log what a person did: ``text`` are the marker's words."""
+        """Store and log a user's marker: ``text`` is its text."""
         self.writer.event(t_ns, "marker", label=text, source=CONTROL_SOURCE, detail={"asked": command})
         self._event_log.log("info", command, {"label": label}, t_ns=t_ns)
 

@@ -24,14 +24,14 @@ LONGEST_MARK = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptDue:
-    """Give a prompt to the person and store its event.
+    """Show a prompt to the person and store its event.
 
     Attributes
     ----------
     t_ns : int
         Host time of the event.
     requested : bool
-        The person's own key asked for it; False: it is in the schedule.
+        Requested by the user's key; False: it is in the schedule.
     detail : mapping
         Stored with the event.
     """
@@ -53,7 +53,7 @@ class FlashDue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkerDue:
-    """Store a marker: ``command`` is what the person did, to ``label``, and ``text`` the marker's words."""
+    """Store a marker: ``command`` is the user's command, on ``label``, and ``text`` the marker's text."""
 
     t_ns: int
     command: str
@@ -72,7 +72,7 @@ class PauseDue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogDue:
-    """Log what the person requested where that is no event."""
+    """Log a user request that is not an event."""
 
     t_ns: int
     what: str
@@ -84,12 +84,12 @@ Action = PromptDue | FlashDue | MarkerDue | PauseDue | LogDue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one look at the clock gives.
+    """Result of one update with the host time.
 
     Attributes
     ----------
     actions : tuple of Action
-        What is due now, in order. Where there is something, look again at once: more may be due.
+        Actions due now, in order. If there are any, update again at once: more may be due.
     wait_s : float or None
         Seconds until something is due, infinite in a pause; None: the schedule has ended.
     """
@@ -100,7 +100,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a command did, in words for the person, and what is to be performed for it, in order."""
+    """Text for the user on what a command did, and the actions to perform for it, in order."""
 
     words: str
     actions: tuple[Action, ...] = ()
@@ -119,8 +119,8 @@ class ScheduleRunner:
 
     Notes
     -----
-    Every method takes the host time ``now_ns``, which never decreases. Commands raise InputError where they cannot be
-    followed now, and then change nothing.
+    Every method takes the host time ``now_ns``, which never decreases. Commands raise InputError if they cannot be
+    carried out now, and then change nothing.
     """
 
     def __init__(self, schedule: Schedule, began_ns: int, *, countdown_s: float = COUNTDOWN_S) -> None:
@@ -131,14 +131,14 @@ class ScheduleRunner:
         self._head = Playhead(began_ns)
         self._next = 0
         self._pausing = False
-        self._begun: dict[str, str] = {}  # what was started and not stopped: kind without its ending, label
+        self._begun: dict[str, str] = {}  # started and not stopped: kind without its suffix, label
         self._attempts: dict[int, int] = {}
         self._clap_ns: int | None = None
 
     # -- time -----------------------------------------------------------------------------------------------------
 
     def advance(self, now_ns: int) -> Step:
-        """Return what is due: at most one prompt, and the pause that begins after it."""
+        """Return the actions due: at most one prompt, and the pause that begins after it."""
         position_s = self._head.position_s(now_ns)
         if self._head.stands_s(now_ns) <= 0.0:
             if self._next < len(self._prompts) and self._prompts[self._next].at_s <= position_s:
@@ -155,7 +155,7 @@ class ScheduleRunner:
         return max(0.0, self._head.stands_s(now_ns) + at_s - self._head.position_s(now_ns))
 
     def stop(self, now_ns: int) -> tuple[PromptDue | PauseDue, ...]:
-        """End the schedule before its time: an exercise or a pause in progress is ended as cut short."""
+        """End the schedule early: an exercise or a pause in progress is ended as cut short."""
         stops = [stop for stop in self._cut(now_ns) if stop.prompt.kind != "sync_stop"]
         paused = [PauseDue(t_ns=now_ns, begins=False, cut_short=True)] if self._head.paused else []
         return (*stops, *paused)
@@ -185,7 +185,7 @@ class ScheduleRunner:
     # -- commands -------------------------------------------------------------------------------------------------
 
     def mark(self, text: str, t_ns: int) -> Reply:
-        """Store a marker with a text of one line at a host time, which may be past: it was typed after its moment."""
+        """Store a marker with a one-line text at a host time, which may be past: it is typed after its moment."""
         words = clean_line(text)
         if not words:
             raise InputError("a marker needs a text", "it is empty")
@@ -195,7 +195,7 @@ class ScheduleRunner:
         return Reply(words=f"marked: {words}", actions=(marker,))
 
     def note(self, command: str, label: str, now_ns: int) -> Reply:
-        """Store what a person requested of something that is not in the schedule."""
+        """Log a user request on something that is not in the schedule."""
         return Reply(words=command, actions=(_marker(command, label, now_ns),))
 
     def pause(self, now_ns: int) -> Reply:
@@ -204,7 +204,7 @@ class ScheduleRunner:
         if self._head.paused:
             raise InputError("the recording is paused already", "", "resume it")
         if self._coming() is None:
-            raise InputError("nothing comes that could wait", "this is the last of the recording")
+            raise InputError("nothing left to pause before", "this is the last of the recording")
         if running is None:
             return Reply(words="paused", actions=(self._begin_pause(now_ns),))
         self._pausing = True
@@ -215,11 +215,11 @@ class ScheduleRunner:
         """Continue after a countdown; a pause that has not begun is cancelled."""
         if self._pausing:
             self._pausing = False
-            return Reply(words="goes on without a pause", actions=(LogDue(t_ns=now_ns, what="pause cancelled"),))
+            return Reply(words="continues without a pause", actions=(LogDue(t_ns=now_ns, what="pause cancelled"),))
         if not self._head.paused:
             raise InputError("the recording is not paused", "it runs")
         ended = self._end_pause(now_ns, self._countdown_s)
-        return Reply(words=f"goes on in {self._countdown_s:.0f} s", actions=(ended,))
+        return Reply(words=f"continues in {self._countdown_s:.0f} s", actions=(ended,))
 
     def redo(self, now_ns: int) -> Reply:
         """Repeat the last exercise, or the last muscle's calibration; one in progress is cut short."""
@@ -237,7 +237,7 @@ class ScheduleRunner:
         self._refuse_in_sync("skip")
         block = self._running() or self._coming()
         if block is None or block.kind == "sync":
-            raise InputError("there is nothing to skip", "a sync sequence comes, and is always given")
+            raise InputError("there is nothing to skip", "a sync sequence is next, and is always given")
         marker, stops = _marker("skip", block.label, now_ns), self._cut(now_ns)
         self._next = block.last + 1
         self._head.jump(block.stop_s, now_ns)
@@ -249,7 +249,7 @@ class ScheduleRunner:
         self._refuse_in_sync("go on")
         running = self._running()
         if running is None and self._coming() is None:
-            raise InputError("nothing comes any more", "the recording ends")
+            raise InputError("nothing left in the schedule", "the recording ends")
         prompt = self._prompts[self._next]
         marker = _marker("next", prompt.label, now_ns)
         resumed = (self._end_pause(now_ns, 0.0),) if self._head.paused else ()
@@ -258,13 +258,13 @@ class ScheduleRunner:
         return Reply(words=words, actions=(marker, *resumed))
 
     def flash(self, now_ns: int) -> Reply:
-        """Flash at once, beside the schedule."""
+        """Flash at once, outside the schedule."""
         prompt = Prompt(at_s=self.position_s(now_ns), kind="flash")
         log = LogDue(t_ns=now_ns, what="flash requested")
         return Reply(words="flash", actions=(log, FlashDue(t_ns=now_ns, prompt=prompt, requested=True)))
 
     def clap_cue(self, now_ns: int) -> Reply:
-        """Ask for a clap at once, beside the schedule."""
+        """Request a clap at once, outside the schedule."""
         self._clap_ns = now_ns
         prompt = Prompt(at_s=self.position_s(now_ns), kind="clap_cue", text="CLAP")
         log = LogDue(t_ns=now_ns, what="clap requested")
@@ -273,31 +273,31 @@ class ScheduleRunner:
     # -- what is shown --------------------------------------------------------------------------------------------
 
     def position_s(self, now_ns: int) -> float:
-        """Return how far the schedule is, in its own seconds: pauses and countdowns do not count."""
+        """Return the position in the schedule, in its own seconds: without pauses and countdowns."""
         return self._head.position_s(now_ns)
 
     def calibrating(self) -> str:
-        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        """Return the channel being calibrated now or next; empty if none is."""
         block = self._running() or self._coming()
         return block.label if block is not None and block.kind == "calibration" else ""
 
     @property
     def paused(self) -> bool:
-        """Whether it stands until :meth:`resume`."""
+        """Whether it is paused until :meth:`resume`."""
         return self._head.paused
 
     @property
     def pausing(self) -> bool:
-        """Whether it pauses when what is in progress has ended."""
+        """Whether it pauses at the end of the current block."""
         return self._pausing
 
     def remaining_s(self, now_ns: int) -> float:
-        """Return the seconds until the end, were there no pause."""
+        """Return the seconds until the end, without pauses."""
         left_s = self._schedule.duration_s - self._head.position_s(now_ns)
         return max(0.0, left_s + (0.0 if self._head.paused else self._head.stands_s(now_ns)))
 
     def cue(self, now_ns: int) -> Cue:
-        """Return what the person reads now."""
+        """Return the current cue."""
         if self._clap_ns is not None and (shown := contact_cue("clap_cue", (now_ns - self._clap_ns) * 1e-9)):
             return shown
         stands_s = self._head.stands_s(now_ns)
@@ -319,7 +319,7 @@ class ScheduleRunner:
             raise InputError(f"cannot {what} now", "a sync sequence runs and is always given in full", "wait for it")
 
     def _cut(self, now_ns: int) -> list[PromptDue]:
-        """Return the stop prompts of what is in progress, which ends here."""
+        """Return the stop prompts of the block in progress, which ends here."""
         at_s = self._head.position_s(now_ns)
         stops = [Prompt(at_s=at_s, kind=f"{kind}_stop", label=label) for kind, label in self._begun.items()]
         self._begun.clear()

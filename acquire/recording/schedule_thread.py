@@ -1,4 +1,4 @@
-"""Drives a schedule with the host's clock: gives the prompts, fires the flashes, stores the events."""
+"""Runs a schedule by the host's clock: shows the prompts, fires the flashes, stores the events."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def _wait(wake: threading.Event, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """By which clock a schedule is played, and how it waits.
+    """Clock and wait function of a schedule.
 
     Attributes
     ----------
     now_ns : callable
         Host time.
     wait : callable
-        Waits so many seconds, or until the event is set by a command.
+        Waits the given seconds, or until the event is set by a command.
     countdown_s : float
         Time to get ready after a pause and before an exercise that is repeated.
     """
@@ -56,19 +56,19 @@ class Pacing:
 class ScheduleThread:
     """A thread that plays one recording's schedule from beginning to end, or until it is stopped.
 
-    Every command may be called from any thread; it raises InputError where nothing is being recorded, or where it
-    cannot be followed now.
+    Every command may be called from any thread; it raises InputError if nothing is being recorded, or if it
+    cannot be carried out now.
 
     Parameters
     ----------
     schedule : Schedule
     hardware : Hardware
-        Given every prompt.
+        Receives every prompt.
     event_log : EventLog
     finished : threading.Event
         Set when the schedule has ended; set by others to end it early.
     watch : callable
-        Called about twice a second while nothing else is to do.
+        Called about twice a second while idle.
     pacing : Pacing
     """
 
@@ -94,13 +94,13 @@ class ScheduleThread:
         self._wake = threading.Event()
         self._rows: RowWriter | None = None
         self._flasher: Flasher | None = None
-        #: What ended the schedule before its time; None where nothing did.
+        #: The exception that ended the schedule early; None if none did.
         self.failure: Exception | None = None
 
     # -- life -----------------------------------------------------------------------------------------------------
 
     def start(self, rows: RowWriter, began_ns: int, flasher: Flasher | None) -> None:
-        """Begin; the schedule's second 0 is ``began_ns`` of the host's clock."""
+        """Start; the schedule's second 0 is ``began_ns`` of the host's clock."""
         with self._lock:
             self._rows, self._flasher = rows, flasher
             self._runner = ScheduleRunner(self._schedule, began_ns, countdown_s=self._pacing.countdown_s)
@@ -108,7 +108,7 @@ class ScheduleThread:
         self._thread.start()
 
     def stop(self, rows: RowWriter) -> None:
-        """End it; an exercise or a pause in progress is ended by an event with ``cut_short``."""
+        """End the schedule; an exercise or a pause in progress is ended by an event with ``cut_short``."""
         self._finished.set()
         self._wake.set()
         if self._thread is not None:
@@ -130,7 +130,7 @@ class ScheduleThread:
     def _play(self, rows: RowWriter, began_ns: int) -> None:
         if self._flasher is None and any(p.kind == "flash" for p in self._schedule.prompts):
             self._event_log.log(
-                "warning", "flashes skipped: no LED box and no screen; the video's offset rests on claps"
+                "warning", "flashes skipped: no LED box and no screen; the video's offset relies on claps"
             )
         anchor_s = ANCHOR_EVERY_S
         while not self._finished.is_set():
@@ -172,7 +172,7 @@ class ScheduleThread:
                 FLASH_MS, lambda flash: rows.flash(flash, flasher.source, requested=due.requested)
             )  # fmt: skip
 
-    # -- what a person may do -------------------------------------------------------------------------------------
+    # -- user commands --------------------------------------------------------------------------------------------
 
     def _command(self, command: Callable[[int], Reply], t_ns: int | None = None) -> str:
         """Carry out one command of the runner, now or at another host time, and wake the thread."""
@@ -193,7 +193,7 @@ class ScheduleThread:
         return self._command(lambda at_ns: self._runner.mark(text, at_ns), t_ns)
 
     def note(self, command: str, label: str) -> None:
-        """Store what a person requested of something that is not in the schedule."""
+        """Log a user request on something that is not in the schedule."""
         self._command(lambda now_ns: self._runner.note(command, label, now_ns))
 
     def pause(self) -> str:
@@ -217,7 +217,7 @@ class ScheduleThread:
         return self._command(lambda now_ns: self._runner.next(now_ns))
 
     def flash(self) -> str:
-        """Flash at once, beside the schedule; HardwareError where nothing can."""
+        """Flash at once, outside the schedule; HardwareError if there is no source of flashes."""
         with self._lock:
             self._recording()
             if self._flasher is None:
@@ -225,35 +225,35 @@ class ScheduleThread:
             return self._command(lambda now_ns: self._runner.flash(now_ns))
 
     def clap_cue(self) -> str:
-        """Ask for a clap at once, beside the schedule."""
+        """Request a clap at once, outside the schedule."""
         return self._command(lambda now_ns: self._runner.clap_cue(now_ns))
 
     # -- what is shown --------------------------------------------------------------------------------------------
 
     def calibrating(self) -> str:
-        """Return the channel whose rest and contraction are asked for now or next; empty where none is."""
+        """Return the channel being calibrated now or next; empty if none is."""
         with self._lock:
             return self._runner.calibrating()
 
     @property
     def paused(self) -> bool:
-        """Whether it stands until :meth:`resume`."""
+        """Whether it is paused until :meth:`resume`."""
         with self._lock:
             return self._runner.paused
 
     @property
     def pausing(self) -> bool:
-        """Whether it pauses when what is in progress has ended."""
+        """Whether it pauses at the end of the current block."""
         with self._lock:
             return self._runner.pausing
 
     def remaining_s(self) -> float:
-        """Return the seconds until the end, were there no pause."""
+        """Return the seconds until the end, without pauses."""
         with self._lock:
             return self._runner.remaining_s(self._pacing.now_ns())
 
     def cue(self) -> Cue:
-        """Return what the person reads now."""
+        """Return the current cue."""
         with self._lock:
             return self._runner.cue(self._pacing.now_ns())
 

@@ -1,4 +1,4 @@
-"""A recording's state as a plain object for other programs: what ``mia-record status --json`` prints."""
+"""Status of a recording as a plain object for other programs, printed by ``mia-record status --json``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acquire.recording.take import Snapshot
 
 
 def status_dict(snapshot: Snapshot) -> dict[str, Any]:
-    """Return a snapshot as numbers and words; what is not known is None."""
+    """Return a snapshot as a JSON object; unknown values are None."""
     cue, camera, disk = snapshot.cue, snapshot.camera, snapshot.disk
     return {
         "phase": str(snapshot.phase),
@@ -51,7 +51,7 @@ def status_dict(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def status_text(status: Mapping[str, Any]) -> str:
-    """Return :func:`status_dict`'s object for a person."""
+    """Format :func:`status_dict`'s object as text."""
     phase = "paused" if status["paused"] else status["phase"]
     lines = [
         f"{phase}: subject {status['subject']}, {status['elapsed_s']:.0f} s, {status['remaining_s']:.0f} s left",

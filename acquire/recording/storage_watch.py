@@ -1,4 +1,4 @@
-"""Watches where a recording is stored: ends it on a full disk or a failed capture, and warns of rows left out."""
+"""Monitors the storage of a recording: ends it on a full disk or a failed capture, and warns of lost rows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dataset.capture.writer import CaptureWriter
 
 
 class StorageWatch:
-    """Watches the disk and the capture of one recording.
+    """Monitors the disk and the capture of one recording.
 
     Parameters
     ----------
     out : Path
-        The folder that captures go to.
+        Folder of the captures.
     event_log : EventLog
     finished : threading.Event
-        Set where the recording must end.
+        Set if the recording must end.
     """
 
     def __init__(self, out: Path, event_log: EventLog, finished: threading.Event) -> None:
-        #: What was left on the disk at the last look; None before the first.
+        #: Disk status at the last check; None before the first.
         self.disk: DiskStatus | None = None
-        #: Why the disk ended the recording before its time; empty where it did not.
+        #: Why the disk ended the recording early; empty if it did not.
         self.disk_full = ""
         self._out = out
         self._event_log = event_log
@@ -35,16 +35,16 @@ class StorageWatch:
         self._rows_left_out = False
 
     def check(self, bytes_per_s: float) -> DiskStatus:
-        """Return what is left before a recording; DiskFullError where not even a minute fits."""
+        """Return the space left before a recording; DiskFullError if less than one minute fits."""
         self.disk = check_disk(self._out, bytes_per_s)
         return self.disk
 
     def begin(self, folder: Path, bytes_per_s: float) -> None:
-        """Watch a capture's folder, which is expected to grow by ``bytes_per_s``."""
+        """Monitor a capture's folder, which is expected to grow by ``bytes_per_s``."""
         self._disk_watch = DiskWatch(folder, bytes_per_s, self._event_log)
 
     def look(self, writer: CaptureWriter, video_failure: Exception | None) -> None:
-        """Look at disk, capture and video; called about twice a second while recording."""
+        """Check disk, capture and video; called about twice a second while recording."""
         if self._disk_watch is None:
             return
         if writer.left_out and not self._rows_left_out:
@@ -61,10 +61,10 @@ class StorageWatch:
             self._finished.set()
 
     def end(self, writer: CaptureWriter) -> tuple[str, ...]:
-        """Look at the closed capture once more; returns notes about rows that it lacks."""
+        """Check the closed capture; return notes about missing rows."""
         if writer.disk_full and not self.disk_full:  # it filled up while the recording ended
             self.disk_full = f"no room was left on the disk of {writer.folder}"
         if not writer.left_out:
             return ()
         rows = ", ".join(f"{n} of {table}" for table, n in sorted(writer.left_out.items()))
-        return (f"rows could not be stored and are left out: {rows}; the log says why",)
+        return (f"rows could not be stored and are left out: {rows}; see the log",)

@@ -1,4 +1,4 @@
-"""Who is recorded: label, consent, build and handedness; read back from the last capture of the same person."""
+"""Subject data: label, consent, height, weight and handedness; read from the last capture of the same person."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from dataset.support.text import clean_line
 #: The ``what`` of the log row that holds these details; their names are those of a session's ``/subject``.
 LOG_ROW = "subject"
 HANDEDNESS = ("right", "left", "both")
-#: Numbers a person may have, with their unit and the least and most that is believed.
+#: Numeric fields with their unit and plausible range.
 _NUMBERS = {"height_m": ("m", 0.5, 2.6), "mass_kg": ("kg", 10.0, 350.0), "age_years": ("years", 1.0, 120.0)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One person under a label; what is not known is None or empty.
+    """One person under a label; unknown values are None or empty.
 
     Attributes
     ----------
     label : str
-        Letters and digits; no name.
+        Letters and digits; not the person's name.
     consent_id : str
-        Where the signed consent is found.
+        Identifies the signed consent form.
     handedness : str
         ``right``, ``left``, ``both`` or empty.
     """
@@ -41,18 +41,18 @@ class Subject:
     age_years: float | None = None
 
     def info(self) -> dict[str, str | float]:
-        """Return what is known, by the names of a session's ``/subject``; the label is not among them."""
+        """Return the known values by the names of a session's ``/subject``, without the label."""
         names = ("consent_id", "handedness", *_NUMBERS)
         return {name: value for name in names if (value := getattr(self, name)) not in ("", None)}
 
 
 def read_subject(fields: Mapping[str, Any]) -> Subject:
-    """Return the subject that a form's fields describe; blank fields are not known.
+    """Parse and check a form's fields; blank fields are unknown.
 
     Raises
     ------
     InputError
-        A field is not what it should be; the message names it and says what to type.
+        A field is invalid; the message names it and what to type.
     """
     numbers: dict[str, float | None] = {}
     for name, (unit, least, most) in _NUMBERS.items():
@@ -64,7 +64,7 @@ def read_subject(fields: Mapping[str, Any]) -> Subject:
         if value is not None and not least <= value <= most:
             word = name.partition("_")[0]
             hint = f"type a number of {unit} from {least:g} to {most:g}, or leave it blank"
-            raise InputError(f"{word} {typed!r} is no {word}", "", hint)
+            raise InputError(f"{word} {typed!r} is not valid", "", hint)
         numbers[name] = value
     handedness = str(fields.get("handedness") or "").strip().lower()
     matching = [h for h in HANDEDNESS if handedness and h.startswith(handedness)]
@@ -84,13 +84,13 @@ def known_subjects(out: Path) -> tuple[str, ...]:
 
 
 def last_subject(out: Path, label: str) -> Subject:
-    """Return what the last closed capture of ``label`` says of the person; the bare label where there is none."""
+    """Return the subject data of the last closed capture of ``label``; only the label if there is none."""
     for folder in sorted((out / f"sub-{label}").glob("ses-*"), reverse=True):
         try:
             with Capture.open(folder) as capture:
                 details = next((detail for _, _, what, detail in capture.log() if what == LOG_ROW), None)
             if details is not None:
                 return read_subject({**details, "label": label})
-        except MiaError:  # cut off or damaged: an earlier one may tell
+        except MiaError:  # cut off or damaged: try an earlier one
             continue
     return Subject(label=label)

@@ -1,4 +1,4 @@
-"""What one recording is asked to be, what it looks like while it runs, and what it leaves."""
+"""Types of one recording: its settings, its state while it runs, and its result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dataset.capture.types import Sensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """What is to be recorded, of whom, and where it goes.
+    """Settings of one recording: protocol, subject and folder.
 
     Attributes
     ----------
@@ -29,19 +29,19 @@ class Take:
         Captures go to ``out/sub-<subject>/ses-<STAMP>``.
     subject : str
     seed : int
-        Of the irregular sync sequences; stored in the capture.
+        Seed of the irregular sync sequences; stored in the capture.
     duration_s : float or None
         Shortens or stretches the exercises.
     protocol_toml, rig_toml : str
         Stored in the capture.
     subject_info : mapping
-        What is known of the person, by the names of a session's ``/subject``; stored as a row of the log.
+        Known facts about the person, by the names of a session's ``/subject``; stored as a log row.
     setup_id : str
-        Names the placement of the sensors; takes that share it need not be assigned and calibrated again.
+        Identifies the sensor placement; takes that share it need no new assignment or calibration.
     calibrate : bool
-        Rest, contraction and rest of every muscle are asked for before the first sync sequence.
+        Whether rest, contraction and rest of every muscle precede the first sync sequence.
     sensors : tuple of Sensor
-        The slots as an earlier take of the same placement bound them; the rig's own where empty.
+        The slots as bound in an earlier take with the same placement; empty for the rig's own.
     """
 
     protocol: Protocol
@@ -59,17 +59,17 @@ class Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything a screen shows, at one moment.
+    """State of a recording at one moment, for a screen.
 
     Attributes
     ----------
     phase : Phase
     cue : Cue or None
-        What the person is asked to do; None outside a recording.
+        Current cue; None outside a recording.
     paused, pausing : bool
-        The schedule stands still; it will when what runs has ended.
+        The schedule is paused; it pauses at the end of the current block.
     disk : DiskStatus or None
-        What is left on the disk; None where nothing is open.
+        Space left on the disk; None if nothing is open.
     """
 
     phase: Phase
@@ -91,7 +91,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What a recording left.
+    """Result of a recording.
 
     Attributes
     ----------
@@ -102,9 +102,9 @@ class Recording:
     frames_dropped : int
         Frames that the encoder could not keep up with.
     health : dict
-        Each channel's, as in the manifest.
+        Health of each channel, as in the manifest.
     disk_full : str
-        Why the disk ended the recording before its time; empty where it did not.
+        Why the disk ended the recording early; empty if it did not.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Signals that end a recording, and a terminal that goes away while one runs."""
+"""Signals that end a recording, and loss of the terminal during one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Ctrl-C, a polite end, a lost terminal; Windows lacks the last.
+#: Ctrl-C, a request to terminate, a lost terminal; Windows lacks the last.
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
 def ending_signals(on_end: Callable[[bool], None]) -> Iterator[None]:
-    """Call ``on_end`` in the main thread for a signal that ends a recording; True where the terminal is gone.
+    """Call ``on_end`` in the main thread for a signal that ends a recording; True if the terminal is gone.
 
-    Writing to a terminal that is gone fails, and what is recorded must still be closed: from then on, what would
-    be shown there goes nowhere.
+    Writing to a lost terminal fails, and the recording must still be closed: from then on, output
+    to it is discarded.
     """
     terminals = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream and stream.isatty()]
 

@@ -1,4 +1,4 @@
-"""The rig: which sensor sits on which muscle, which camera, microphone and box; read from TOML and validated."""
+"""Rig file: sensors and their muscles, camera, microphone and LED box; read from TOML and validated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataset.sensors.profile import Profile, column_number, named_profile, own_p
 from dataset.support.errors import InputError
 from dataset.support.toml import TomlModel, parse_model, read_toml
 
-#: A device as sounddevice counts it.
+#: A device number or name of sounddevice.
 DeviceNumber = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -23,9 +23,9 @@ class Slot(TomlModel):
     Attributes
     ----------
     profile : Profile
-        In the file the name of a profile, or the path of a profile file, from the rig file's folder.
+        In the file: the name of a profile, or the path of a profile file relative to the rig file's folder.
     column : int or str
-        Which of the sensor's columns, by number from 1 or by name, for sensors that have several.
+        Column of the sensor, by number from 1 or by name, for sensors with several.
     rate_hz : float or None
         Sampling rate, for sensors whose profile offers several.
     """
@@ -71,7 +71,7 @@ class Slot(TomlModel):
 
     @property
     def seen(self) -> Profile:
-        """The profile as this slot sees it, with its choice of column and rate."""
+        """The profile with this slot's column and rate applied."""
         number = column_number(self.profile.stream, self.column)
         return self.profile.seen_as(profile_spec(self.profile.name, number, self.rate_hz), number, self.rate_hz)
 
@@ -82,18 +82,18 @@ class Slot(TomlModel):
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Return a file that a rig file names, which must lie in its folder or below it.
+    """Return the path of a file named in a rig file; it must be in the rig file's folder or below it.
 
     Raises
     ------
     ValueError
-        It does not, or is no file.
+        It is elsewhere, or not a file.
     """
     path = folder / name
     if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{name} lies outside the rig file's folder: copy it there")
+        raise ValueError(f"{name} is outside the rig file's folder: copy it there")
     if path.exists() and not path.is_file():
-        raise ValueError(f"{name} is no file")
+        raise ValueError(f"{name} is not a file")
     return path
 
 
@@ -103,11 +103,11 @@ class CameraPart(TomlModel):
     Attributes
     ----------
     codec : str
-        How the camera packs its pictures, four letters such as ``MJPG`` or ``YUYV``; its own choice where empty.
+        Four-letter code of the camera's pixel format, such as ``MJPG`` or ``YUYV``; empty for the camera's default.
     rotation_deg : {0, 90, 180, 270}
-        Clockwise turn that makes its picture upright.
+        Clockwise rotation that makes its picture upright.
     mirrored : bool
-        It mirrors left and right.
+        Whether its picture swaps left and right.
     """
 
     index: int = Field(default=0, ge=0, lt=2**31)
@@ -120,7 +120,7 @@ class CameraPart(TomlModel):
 
 
 class MicrophonePart(TomlModel):
-    """A microphone of this computer; the default one where ``device`` is left out."""
+    """A microphone of this computer; the default one if ``device`` is left out."""
 
     device: DeviceNumber | str | None = None
     rate_hz: int = Field(default=48000, ge=8000, le=192000)
@@ -133,7 +133,7 @@ class BoxPart(TomlModel):
 
 
 class CuesPart(TomlModel):
-    """The sound of the clap and stomp cues; the default loudspeaker where ``speaker`` is left out."""
+    """The sound of the clap and stomp cues; the default loudspeaker if ``speaker`` is left out."""
 
     audible: bool = True
     speaker: DeviceNumber | str | None = None
@@ -144,7 +144,7 @@ def _paper_slots() -> tuple[Slot, ...]:
 
 
 class Rig(TomlModel):
-    """What a rig file says. Without ``slots``: the paper's eight channels, each on any M40 that is heard."""
+    """Contents of a rig file. Without ``slots``: the paper's eight channels, each on any M40 in range."""
 
     name: str = "rig"
     slots: tuple[Slot, ...] = Field(default_factory=_paper_slots, min_length=1)
@@ -158,7 +158,7 @@ class Rig(TomlModel):
         own: dict[str, Profile] = {}
         for slot in self.slots:
             if own.setdefault(slot.profile.name, slot.profile).text != slot.profile.text:
-                raise ValueError(f"two profile files have the same name {slot.profile.name!r} and say different things")
+                raise ValueError(f"two profile files have the same name {slot.profile.name!r} and different contents")
         return self
 
     @model_validator(mode="after")
@@ -174,7 +174,7 @@ class Rig(TomlModel):
 
     @staticmethod
     def _share(slots: list[Slot]) -> bool:
-        """Return whether slots of one device see a column each and agree in everything else about it."""
+        """Return whether slots of one device use different columns and agree in everything else."""
         devices = {(s.profile.name, s.rate_hz, s.address.lower(), s.serial.lower(), s.adapter) for s in slots}
         return len(devices) == 1 and len({s.seen.name for s in slots}) == len(slots)
 
@@ -198,17 +198,17 @@ class Rig(TomlModel):
 
 
 def parse_rig(text: str, where: str, folder: Path = Path()) -> Rig:
-    """Return the rig written in ``text``; ``folder`` is where profile files are looked for.
+    """Parse and validate a rig from TOML; profile files are searched in ``folder``.
 
     Raises
     ------
     InputError
-        It is no TOML, or a field is missing or wrong; the message names the field.
+        It is not TOML, or a field is missing or wrong; the message names the field.
     """
     return parse_model(text, Rig, f"rig {where}", context={"folder": folder})
 
 
 def load_rig(path: Path) -> tuple[Rig, str]:
-    """Return the rig in ``path`` and its text."""
+    """Read and validate the rig in ``path``; return it and its text."""
     text = read_toml(path, "rig", hint="name a rig.toml, or: --rig virtual")
     return parse_rig(text, str(path), path.parent), text

@@ -22,19 +22,19 @@ from dataset.support.errors import HardwareError, MiaError, MissingDependencyErr
 if TYPE_CHECKING:
     from acquire.bluetooth.usb_dongle import TransportRadio
 
-#: Bluetooth may need some seconds after its daemon has started.
+#: Bluetooth may need some seconds after its daemon starts.
 RADIO_TRIES = 3
 BLOCK_S = 0.02
 
 
 class RealHardware:
-    """What a rig file names, on this computer.
+    """Opens the devices of a rig file on this computer.
 
     Parameters
     ----------
     rig : Rig
     transport : str
-        A Bluetooth controller to drive in place of the system's stack, as bumble names it.
+        A Bluetooth controller to use instead of the system's stack, as a bumble transport name.
     """
 
     def __init__(self, rig: Rig, transport: str = "") -> None:
@@ -46,7 +46,7 @@ class RealHardware:
         self._cues: CueSound | None = None
 
     async def open_radio(self) -> Radio:
-        """Check that the system's Bluetooth is there and switched on, or open the controller of our own."""
+        """Check that the system's Bluetooth is present and switched on, or open the given controller."""
         if self._transport:
             from acquire.bluetooth.usb_dongle import TransportRadio
 
@@ -67,7 +67,7 @@ class RealHardware:
         raise HardwareError("there is no Bluetooth to record with")  # pragma: no cover - the loop returns or raises
 
     async def close_radio(self) -> None:
-        """Give a controller of our own back; the system's stack stays."""
+        """Close the given controller; the system's stack is left as it is."""
         radio, self._own_radio = self._own_radio, None
         if radio is not None:
             await radio.close()
@@ -78,7 +78,7 @@ class RealHardware:
         Raises
         ------
         HardwareError
-            It does not open or gives no picture.
+            It does not open or delivers no picture.
         """
         return None if self._rig.camera is None else OpenCvCamera(self._rig.camera)
 
@@ -93,7 +93,7 @@ class RealHardware:
         return None if self._rig.microphone is None else PortAudioMicrophone(self._rig.microphone)
 
     def open_cues(self) -> str:
-        """Open the loudspeaker, or take the terminal's bell."""
+        """Open the loudspeaker, or fall back to the terminal's bell."""
         if not self._rig.cues.audible:
             return ""
         try:
@@ -108,12 +108,12 @@ class RealHardware:
         return None if self._rig.box is None else self._rig.box.port
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Sound the cue; a real person reads the rest on the screen."""
+        """Play the cue's sound; a real person reads the rest on the screen."""
         if self._cues is not None:
             self._cues.tick(prompt.kind)
 
     def finish(self, capture: Path | None) -> None:
-        """Let go of the loudspeaker; everything else is closed by who opened it."""
+        """Close the loudspeaker; everything else is closed by the code that opened it."""
         cues, self._cues = self._cues, None
         if cues is not None:
             cues.close()
@@ -126,7 +126,7 @@ class OpenCvCamera:
         import cv2
 
         self._capture = cv2.VideoCapture(part.index)
-        # The codec first: many cameras give a large picture at its full rate in one of them only.
+        # The codec first: many cameras reach the full rate of a large picture with only one codec.
         if part.codec:
             self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*part.codec))
         for key, value in (
@@ -143,7 +143,7 @@ class OpenCvCamera:
                 "it does not open, or another program has it",
                 "close other programs, or change [camera] index in the rig file",
             )
-        # What the camera really gives, not what was asked for.
+        # What the camera delivers, not what was requested.
         self.height, self.width = first.shape[0], first.shape[1]
         self.nominal_hz = float(self._capture.get(cv2.CAP_PROP_FPS)) or part.rate_hz
         self.turn = Orientation(rotation_deg=part.rotation_deg, mirrored=part.mirrored)
@@ -156,7 +156,7 @@ class OpenCvCamera:
         }
 
     def read(self) -> NDArray[np.uint8] | None:
-        """Return the next frame, or None when the camera has failed."""
+        """Read the next frame; None if the camera has failed."""
         good, image = self._capture.read()
         return np.asarray(image, dtype=np.uint8) if good else None
 
@@ -166,7 +166,7 @@ class OpenCvCamera:
 
 
 def fourcc_text(code: int) -> str:
-    """Return a packed four-letter code as text; empty where the driver tells none."""
+    """Return a packed four-letter code as text; empty if the driver reports none."""
     text = "".join(chr((code >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if code > 0 else ""
     return text if text.isprintable() else f"{code:#x}"
 
@@ -203,7 +203,7 @@ class PortAudioMicrophone:
             self._callback(block[:, 0].copy())
 
     def start(self, callback: BlockCallback) -> None:
-        """Begin to deliver blocks."""
+        """Start delivering blocks."""
         self._callback = callback
         try:
             self._stream.start()
@@ -211,7 +211,7 @@ class PortAudioMicrophone:
             raise HardwareError("the microphone does not start", str(error), "is it plugged in?") from error
 
     def stop(self) -> None:
-        """Stop; no callback comes after it returns."""
+        """Stop; no callback is made after it returns."""
         self._callback = None
         try:
             self._stream.abort()

@@ -1,4 +1,4 @@
-"""The capture screen's app: shows the steps, gives them views, and does what their messages ask for."""
+"""The capture screen's app: shows the steps, updates their views, and handles their messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LEAVE_TIMEOUT_S = 5.0
 #: Writes that may wait for a terminal that does not read, of the 30 for which Textual has room before it stops.
 WRITES_THAT_MAY_WAIT = 4
 
-#: Drawing is Python and holds the interpreter; whoever stamps a frame or a value waits no longer than this for it.
+#: Drawing holds the GIL; a thread that stamps a frame or a value waits no longer than this for it.
 SWITCH_INTERVAL_S = 0.0002
 
 
@@ -55,9 +55,9 @@ class CaptureApp(App[int]):
     first : str
         The step to begin with.
     scanner : BodyFinder, optional
-        Looks whether the whole body is in the picture.
+        Checks whether the whole body is in the picture.
     patience_s : float
-        How long a further take looks for the sensors of the one before, and a take that begins by itself for its own.
+        Search time of a further take for the sensors of the previous one, and of a self-starting take for its own.
     """
 
     CSS_PATH = "screen.tcss"
@@ -111,12 +111,12 @@ class CaptureApp(App[int]):
         self.conductor.go(self._first)
 
     def post_display_hook(self) -> None:
-        """Tell the flasher what was drawn."""
+        """Inform the flasher of what was drawn."""
         if self._flasher is not None:
             self._flasher.on_display()
 
     def on_cursor_position(self) -> None:
-        """Tell the flasher that the terminal answered."""
+        """Inform the flasher that the terminal replied."""
         if self._flasher is not None:
             self._flasher.on_answer()
 
@@ -149,7 +149,7 @@ class CaptureApp(App[int]):
         self.push_screen(make_step(step, self.flow, self.recorder.snapshot(), can_look=self.body_watch.can_look))
 
     def draw(self) -> None:
-        """Have done what is due, and give the step a view."""
+        """Run due actions, and update the step's view."""
         snapshot, calibrating = self.conductor.update(self.step.STEP if self.step else None)
         step = self.step
         if step is None:
@@ -286,7 +286,7 @@ class CaptureApp(App[int]):
             self._running_loop.call_soon_threadsafe(lambda: self.run_worker(self.leave()))
 
     def _leave_without_terminal(self) -> None:
-        with contextlib.suppress(MiaError):  # there is nobody left to tell; what was committed is kept
+        with contextlib.suppress(MiaError):  # the error cannot be shown any more; committed data is kept
             self.recorder.close()
         if self._running_loop is not None:
             self._running_loop.call_soon_threadsafe(self.exit, 0)

@@ -1,4 +1,4 @@
-"""Third step: flex one muscle after the other; the sensor that answers is bound to it."""
+"""Third step: flex one muscle after the other; the sensor that responds is bound to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sensor on the recording's screen: what came of what was to come, and the last seconds as a trace."""
+"""One sensor on the recording's screen: received and expected values, and the last seconds as a trace."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from dataset.muscles import channel_from_name
 TRACES_S = (10.0, 30.0, 60.0)
 #: A sensor at rest must not look like one in a storm.
 SMALLEST_SPAN = 40.0
-#: Shares of the last second's values that did not come: amber from the first, rose from the second. A 10 Hz value that
+#: Shares of the last second's values that were lost: amber from the first, rose from the second. A 10 Hz value that
 #: is late by one interval is a tenth.
 LOSS_WARN, LOSS_BAD = 0.15, 0.35
 
 
 class Loss:
-    """The share of the last second's values that did not come."""
+    """Share of the last second's values that were lost."""
 
     def __init__(self) -> None:
         self._counts: deque[tuple[float, int, int]] = deque()
@@ -34,7 +34,7 @@ class Loss:
         """Take the counts now; returns the share, None where no rate is known or a second has not passed yet."""
         counts = self._counts
         if counts and received < counts[-1][1]:
-            counts.clear()  # counting began anew
+            counts.clear()  # the counts were reset
         counts.append((now_s, received, expected))
         while len(counts) > 2 and now_s - counts[1][0] >= 1.0:
             counts.popleft()

@@ -1,4 +1,4 @@
-"""What the screens of one visit share: the person, the recorder of the present take, and what was recorded."""
+"""State shared by the screens of one visit: the person, the recorder of the current take, and the recordings."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Flow:
         self.not_found = why
 
     def anew(self) -> None:
-        """Make the recorder anew: the rig did not open."""
+        """Make a new recorder after the rig did not open."""
         self.recorder = self._make_recorder(self.plan)
 
 

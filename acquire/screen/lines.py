@@ -25,7 +25,7 @@ class TextLines(Widget):
     _drawn_for: Size | None = None
 
     def redraw(self) -> None:
-        """Draw anew, and have the lines painted that are no longer the same."""
+        """Draw again, and repaint the lines that changed."""
         if self._drawn_for != self.size:
             self.refresh()
             return

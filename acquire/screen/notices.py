@@ -1,4 +1,4 @@
-"""What is said for some seconds: the gravest first, then the newest, and what is repeated is counted."""
+"""Messages shown for some seconds: the most severe first, then the newest; repetitions are counted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Notices:
         self._live: list[tuple[Notice, float]] = []  # with the second at which it ends, the newest last
 
     def say(self, words: str, level: Level = "information", *, seconds: float = 5.0) -> None:
-        """Say something for some seconds; what is being said already is counted and lasts longer."""
+        """Show a message for some seconds; a repeated one is counted and shown longer."""
         self._forget()
         said = Notice(words=words, level=level)
         for old, until_s in self._live:
@@ -45,7 +45,7 @@ class Notices:
         self._live.append((said, self._clock_s() + seconds))
 
     def current(self) -> Notice | None:
-        """Return what to show now; None where nothing is to be said."""
+        """Return the message to show now; None if there is none."""
         self._forget()
         gravest = max((_GRAVITY[notice.level] for notice, _ in self._live), default=0)
         return next((notice for notice, _ in reversed(self._live) if _GRAVITY[notice.level] == gravest), None)

@@ -1,4 +1,4 @@
-"""Run a command beside the screen; whoever stops waiting for it ends it."""
+"""Runs a command beside the screen; cancelling the wait ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools for a person with sensors in front of them: what is in range, what it sends, which is which, what is wrong.
+"""Tools to set up sensors: scan, inspect, listen, identify, and check the rig.
 
 Nothing here writes to a sensor, except ``identify`` and the start and stop commands that a profile declares.
 

@@ -1,4 +1,4 @@
-"""The commands of the tools: thin; each calls a function that a script could call."""
+"""Commands of the tools; each is a thin wrapper of a function that scripts can call."""
 
 from __future__ import annotations
 

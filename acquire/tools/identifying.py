@@ -1,4 +1,4 @@
-"""``identify``: let the sensor of a slot show itself. The only tool that writes to a sensor."""
+"""``identify``: makes the sensor of a slot blink or beep. The only tool that writes to a sensor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCAN_S = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identified:
-    """Which sensor showed itself, and how."""
+    """Which sensor was identified, and how."""
 
     slot: int
     channel: str
@@ -48,9 +48,9 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int, *, scan
     Raises
     ------
     InputError
-        There is no such slot, it does not say which sensor sits there, or such a sensor has nothing to show.
+        There is no such slot, it names neither serial nor address, or such a sensor has no way to show itself.
     HardwareError
-        The sensor is not found or does not answer.
+        The sensor is not found or does not respond.
     """
     sensor = next((s for s in sensors if s.slot == slot), None)
     if sensor is None:
@@ -58,15 +58,15 @@ async def identify(radio: Radio, sensors: tuple[Sensor, ...], slot: int, *, scan
     how = sensor.profile.identify
     if how is None:
         raise InputError(
-            f"{sensor.channel}: a {sensor.profile.name} has nothing to show itself by",
+            f"{sensor.channel}: a {sensor.profile.name} has no way to show itself",
             "its profile has no [identify]",
             "switch the other sensors off, and scan",
         )
     if not sensor.address and not sensor.serial:
         raise InputError(
-            f"slot {slot} ({sensor.channel}) does not say which sensor sits there",
+            f"slot {slot} ({sensor.channel}) does not name its sensor",
             "it has neither serial nor address",
-            "write a rig file from the sensors that are there: mia-record rig init",
+            "write a rig file from the sensors in range: mia-record rig init",
         )
     device, serial = await find_sensor(radio, sensor, scan_s=scan_s)
     try:
@@ -99,7 +99,7 @@ async def find_sensor(radio: Radio, sensor: Sensor, *, scan_s: float = SCAN_S) -
         if who.serial == sensor.serial:
             return device, who.serial
     raise HardwareError(
-        f"no sensor with the serial {sensor.serial} answers",
+        f"no sensor with the serial {sensor.serial} responds",
         f"{len(found)} of its kind advertise",
         "switch it on; one that is connected to a phone's app does not advertise",
     )

@@ -1,4 +1,4 @@
-"""``inspect``: every service, characteristic and readable value of one device; it only reads."""
+"""``inspect``: reads every service, characteristic and readable value of one device."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from dataset.support.text import clean_text
 
 
 async def inspect(radio: Radio, address: str) -> dict[str, Any]:
-    """Return what a device offers, as JSON can hold it.
+    """Read all services, characteristics and values of a device into a JSON object.
 
     Returns
     -------
     dict
         ``address``, ``name``, ``rssi_dbm``, ``profiles``, ``service_uuids``, ``manufacturer_data`` (hex by company),
         ``mtu``, ``services``: each with its ``characteristics``, and those with ``properties``, ``descriptors`` and,
-        where they can be read, ``hex`` and ``text``, or ``problem``.
+        if readable, ``hex`` and ``text``, or ``problem``.
 
     Raises
     ------
     HardwareError
-        It is not heard, or cannot be connected to.
+        It is not found, or cannot be connected to.
     """
     device, advertisement = await find_device(radio, address)
     link = client(radio, device)
@@ -89,7 +89,7 @@ async def _read(reading: Any) -> dict[str, Any]:
 
 
 def printable(value: bytes) -> str:
-    """Return bytes as text where they are text, else empty."""
+    """Return bytes as text if they are text, else empty."""
     try:
         text = value.decode("utf-8").rstrip("\0")
     except UnicodeDecodeError:
@@ -98,8 +98,8 @@ def printable(value: bytes) -> str:
 
 
 def inspect_text(found: dict[str, Any]) -> str:
-    """Return what a device offers, for a person."""
-    lines = [f"{found['address']}  {found['name']}  {', '.join(found['profiles']) or 'no profile fits'}"]
+    """Format the services and values of a device as text."""
+    lines = [f"{found['address']}  {found['name']}  {', '.join(found['profiles']) or 'no matching profile'}"]
     for service in found["services"]:
         lines.append(f"{service['uuid']}  {service['name']}")
         for c in service["characteristics"]:

@@ -1,4 +1,4 @@
-"""``listen``: subscribe to a device and say what comes: bytes, rate, what it may mean, what counts up."""
+"""``listen``: subscribes to a device and summarises its bytes, rate, possible values and counters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataset.sensors.stream import full_uuid
 from dataset.support import clock
 from dataset.support.errors import HardwareError, InputError
 
-#: Payloads shown as they came.
+#: Payloads shown in hex.
 _SHOWN = 6
 
 #: Called with ``(arrival_ns, characteristic, payload)``.
@@ -28,7 +28,7 @@ OnRow = Callable[[int, str, bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listened:
-    """What one characteristic sent.
+    """Summary of what one characteristic sent.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Listened:
         Notifications a second.
     longest_gap_s : float
     sizes : dict of int to int
-        How many payloads had how many bytes.
+        Number of payloads of each length in bytes.
     first_hex : tuple of str
     """
 
@@ -63,7 +63,7 @@ async def listen(
     profile: Profile | None = None,
     on_row: OnRow | None = None,
 ) -> tuple[Listened, ...]:
-    """Subscribe for ``seconds`` and return what came, by characteristic.
+    """Subscribe for ``seconds`` and summarise the notifications by characteristic.
 
     Parameters
     ----------
@@ -71,16 +71,16 @@ async def listen(
     address : str
     seconds : float
     characteristic : str, optional
-        This one alone; everything that notifies by default.
+        Only this one; by default everything that notifies.
     profile : Profile, optional
-        Subscribe as this profile says, and write its start and stop commands; nothing is written otherwise.
+        Subscribe by this profile and write its start and stop commands; otherwise nothing is written.
     on_row : callable, optional
-        Called as rows come.
+        Called with each row as it arrives.
 
     Raises
     ------
     HardwareError
-        It is not heard, cannot be connected to, or notifies nothing.
+        It is not found, cannot be connected to, or notifies nothing.
     """
     rows: dict[str, list[tuple[int, bytes]]] = {}
 
@@ -107,7 +107,7 @@ def _uuid(text: str) -> str:
     try:
         return full_uuid(text) if text else ""
     except ValueError as error:
-        raise InputError(f"--characteristic {text} is none", str(error)) from error
+        raise InputError(f"--characteristic {text} is not a UUID", str(error)) from error
 
 
 async def _listen_as(link: Connection, sink: OnRow, seconds: float) -> None:
@@ -140,7 +140,7 @@ async def _listen_to_all(link: Any, sink: OnRow, seconds: float, wanted: str) ->
 
 
 def summarise(characteristic: str, arrivals_ns: tuple[int, ...], payloads: tuple[bytes, ...]) -> Listened:
-    """Return what can be said of a characteristic's payloads; at least one."""
+    """Summarise the payloads of a characteristic by rate, sizes, trial decodings and counters; at least one."""
     at = np.array(arrivals_ns, dtype=np.int64)
     steps_s = np.diff(at) * 1e-9
     span_s = float(steps_s.sum())
@@ -158,9 +158,9 @@ def summarise(characteristic: str, arrivals_ns: tuple[int, ...], payloads: tuple
 
 
 def listen_text(address: str, heard: tuple[Listened, ...], profile: Profile | None = None) -> str:
-    """Return what came, for a person."""
+    """Format the summaries as text."""
     if not heard:
-        hint = "" if profile else "; some sensors wait to be started: name a --profile that does"
+        hint = "" if profile else "; some sensors need a start command: give a --profile that has one"
         return f"{address} sent nothing{hint}"
     lines = []
     for h in heard:
@@ -179,5 +179,5 @@ def listen_text(address: str, heard: tuple[Listened, ...], profile: Profile | No
                 f"modulo {c.modulo}{'' if c.wrapped else ' or more'}, in {c.share:.0%} of the steps"
             )
         if not h.counting:
-            lines.append("  nothing counts up: a lost value shows only in the arrival times")
+            lines.append("  no counter found: a lost value shows only in the arrival times")
     return "\n".join(lines)

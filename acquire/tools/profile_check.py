@@ -1,4 +1,4 @@
-"""``profile check``: whether a profile file is whole, and what a recorded capture reads like with it."""
+"""``profile check``: validates a profile file and decodes a recorded capture with it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dataset.sensors.decode import decode
 from dataset.sensors.profile import Profile, load_profile, split_spec
 from dataset.support.errors import InputError
 
-#: A measured rate further from the declared one than this is told.
+#: A measured rate that differs from the declared one by more than this is reported.
 _RATE_OFF = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """One slot of a capture read with the profile.
+    """One slot of a capture, decoded with the profile.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Replay:
         Of the profile's stream, and of ``n_other`` other characteristics.
     n_samples, n_malformed, n_corrupt, n_out_of_range : int
     n_missing : int or None
-        By the sensor's counter; None where it has none. Whole rounds that were lost are not told by it alone.
+        By the sensor's counter; None if it has none. The loss of whole counter cycles does not show in it.
     rate_hz : float or None
         Samples a second, measured.
     low, high : float or None
@@ -54,14 +54,14 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileCheck:
-    """A profile that is whole, and what it read."""
+    """A valid profile, and what was decoded with it."""
 
     profile: Profile
     replays: tuple[Replay, ...]
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong, over all slots."""
+        """All problems, over all slots."""
         return tuple(f"{r.channel}: {p}" for r in self.replays for p in r.problems)
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,20 +74,20 @@ class ProfileCheck:
 
 
 def check_profile(path: Path, capture: Path | None = None, slot: int | None = None) -> ProfileCheck:
-    """Read a profile file and, where a capture is given, decode its payloads with it.
+    """Validate a profile file and, if a capture is given, decode its payloads with it.
 
     Parameters
     ----------
     path : Path
     capture : Path, optional
     slot : int, optional
-        This slot alone; else every slot recorded under the profile's name, or else every one that has rows of its
+        Only this slot; by default every slot recorded under the profile's name, else every one with rows of its
         characteristics.
 
     Raises
     ------
     InputError
-        The file is wrong, or the capture has nothing of such a sensor.
+        The file is invalid, or the capture has no rows of such a sensor.
     """
     profile = load_profile(path)
     if capture is None:
@@ -106,9 +106,9 @@ def check_profile(path: Path, capture: Path | None = None, slot: int | None = No
             replays.append(_replay(seen, sensor.slot, sensor.channel, sensor.profile.name, rows))
     if not replays:
         raise InputError(
-            f"{capture} has nothing of a {profile.name}",
+            f"{capture} has no rows of a {profile.name}",
             f"no slot has rows of {', '.join(profile.stream.characteristics)}",
-            "name the --slot to read with it",
+            "choose the slot to decode with --slot",
         )
     return ProfileCheck(profile=profile, replays=tuple(replays))
 
@@ -137,7 +137,7 @@ def _replay(profile: Profile, slot: int, channel: str, recorded_as: str, rows: A
     if n and samples.n_out_of_range > 0.01 * n:
         problems.append(f"{samples.n_out_of_range} of {n} values are out of range")
     if declared and rates and abs((rate_hz * (1 + missing / max(n, 1))) / declared - 1) > _RATE_OFF:
-        problems.append(f"{rate_hz:.2f} samples come a second, the profile says {declared:g}")
+        problems.append(f"{rate_hz:.2f} samples/s received, the profile states {declared:g}")
     return Replay(
         slot=slot,
         channel=channel,
@@ -157,7 +157,7 @@ def _replay(profile: Profile, slot: int, channel: str, recorded_as: str, rows: A
 
 
 def profile_text(check: ProfileCheck) -> str:
-    """Return what a profile says and read, for a person."""
+    """Format a profile and what was decoded with it as text."""
     p = check.profile
     stream = p.stream
     layout = stream.format or f"{len(stream.fields)} fields in {stream.frame_bytes} bytes"

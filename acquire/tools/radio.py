@@ -1,4 +1,4 @@
-"""A radio for a tool: the virtual rig's, the system's, or a controller of one's own; open for one command."""
+"""Radio of a tool: the virtual rig's, the system's, or a given controller; open for one command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Heard = Callable[[BLEDevice, AdvertisementData], None]
 
 
 def tool_hardware(rig: str = "", transport: str = "") -> Hardware:
-    """Return the hardware that ``--rig`` names; without one, this computer's Bluetooth and no slots to fill."""
+    """Return the hardware of ``--rig``; by default this computer's Bluetooth without slots."""
     if not rig:
         return RealHardware(Rig(), transport)
     hardware, _ = open_hardware(rig, seed=VIRTUAL_SEED, subject="S01", transport=transport)
@@ -63,12 +63,12 @@ def client(radio: Radio, device: BLEDevice) -> BleakClient:
 
 
 async def find_device(radio: Radio, address: str, seconds: float = 10.0) -> tuple[BLEDevice, AdvertisementData]:
-    """Wait until ``address`` is heard.
+    """Scan until ``address`` advertises.
 
     Raises
     ------
     HardwareError
-        It is not heard.
+    It is not found.
     """
     here: asyncio.Future[tuple[BLEDevice, AdvertisementData]] = asyncio.get_running_loop().create_future()
 
@@ -81,7 +81,7 @@ async def find_device(radio: Radio, address: str, seconds: float = 10.0) -> tupl
             return await asyncio.wait_for(here, seconds)
     except TimeoutError as error:
         raise HardwareError(
-            f"{address} is not heard",
+            f"{address} was not found",
             f"no advertisement within {seconds:g} s",
             "switch it on; a sensor that is connected, to a phone's app say, does not advertise",
         ) from error
@@ -90,9 +90,9 @@ async def find_device(radio: Radio, address: str, seconds: float = 10.0) -> tupl
 
 
 def unreachable(address: str, error: Exception) -> HardwareError:
-    """Return the error for a device that does not do what it is asked."""
+    """Return the error for a device that does not respond as expected."""
     return HardwareError(
-        f"{address} does not answer as it should",
+        f"{address} does not respond as expected",
         str(error) or type(error).__name__,
-        "bring it nearer and try again; free it where another program or phone has it",
+        "move it closer and try again; disconnect it from other programs and phones",
     )

@@ -1,4 +1,4 @@
-"""``rig check``: share of the nominal rate that each sensor of the rig delivers, and what to do where it is low."""
+"""``rig check``: share of its nominal rate that each sensor of the rig delivers, with an action if it is low."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from dataset.capture.writer import CaptureWriter
 from dataset.sensors.decode import Samples, decode
 from dataset.support import clock
 
-#: A sensor that delivers less of its values than this is not at its rate.
+#: A sensor that delivers a smaller share of its values than this is below its rate.
 LEAST_SHARE = 0.95
 _WAIT_EVERY_S = 0.05
-#: How far the two clocks of this computer may move against each other meanwhile.
+#: Largest allowed shift between the two clocks of this computer during the check.
 _CLOCK_MOVES_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorCheck:
-    """One slot.
+    """Result for one slot.
 
     Attributes
     ----------
     values, expected : int
-        Values received, and expected at its rate; 0 expected where no rate is known.
+        Values received, and expected at its rate; 0 expected if no rate is known.
     share : float or None
     at_rate : bool
     malformed : int
         Payloads, lines and frames that could not be decoded.
     battery_percent : int or None
     do : str
-        What to do; empty where nothing is wrong.
+        Recommended action; empty if none is needed.
     """
 
     slot: int
@@ -66,19 +66,19 @@ class SensorCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RigCheck:
-    """The whole rig.
+    """Result for the whole rig.
 
     Attributes
     ----------
     seconds : float
         Length of the check.
     disk_minutes : float
-        How long a recording fits on the disk that it would be written to.
+        Minutes of recording that fit on the disk.
     clock_resolution_ns : int
     clock_moved_s : float
-        By how much the wall clock moved against the recorder's meanwhile: it was set.
+        Shift of the wall clock against the recorder's clock during the check, if it was set.
     notes : tuple of str
-        What else to do.
+        Further recommendations.
     """
 
     sensors: tuple[SensorCheck, ...]
@@ -100,7 +100,7 @@ class RigCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSettings:
-    """How long to listen, and what recordings would hold beside the sensors.
+    """Duration of the check, and what recordings would contain besides the sensors.
 
     Attributes
     ----------
@@ -126,22 +126,22 @@ def check_rig(
     settings: CheckSettings = CheckSettings(),
     progress: Callable[[float], None] = lambda _: None,
 ) -> RigCheck:
-    """Connect all sensors, record them for a few seconds into a capture that is thrown away, and judge it.
+    """Connect all sensors, record a few seconds into a temporary capture, and compare the rates with the nominal ones.
 
     Parameters
     ----------
     hardware : Hardware
-        Finished afterwards.
+        Closed afterwards.
     out : Path
         Where recordings would go; the free space of its disk is measured.
     settings : CheckSettings
     progress : callable
-        Called with the share that is done.
+        Called with the fraction done.
 
     Raises
     ------
     HardwareError
-        There is no Bluetooth.
+        Bluetooth is not available.
     """
     manager = SensorManager(hardware, EventLog())
     try:
@@ -228,7 +228,7 @@ def _judge(wanted: Sensor, status: SensorStatus, capture: Capture, span_ns: tupl
 def _what_to_do(
     wanted: Sensor, status: SensorStatus, samples: Samples, at_rate: bool, *, heard: bool, share: float | None
 ) -> str:
-    """Return what to do next about a sensor."""
+    """Return the recommended action for a sensor."""
     n_bad = samples.n_malformed + samples.n_corrupt
     if not heard and status.state in ("scanning", "connecting"):
         who = wanted.serial or wanted.address or f"any {wanted.profile.name}"
@@ -266,7 +266,7 @@ def _notes(minutes: float, moved_s: float) -> tuple[str, ...]:
 
 
 def check_text(check: RigCheck) -> str:
-    """Return a line for each sensor and the rest, for a person."""
+    """Format the result as text, one line per sensor."""
     lines = []
     for s in check.sensors:
         came = f"{s.values} of {s.expected} values" if s.expected else f"{s.values} values"

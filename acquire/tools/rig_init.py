@@ -1,4 +1,4 @@
-"""``rig init``: a commented rig file from the sensors that are there."""
+"""``rig init``: writes a commented rig file from the sensors in range."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataset.support.outputs import cannot_write
 from dataset.support.text import clean_text
 
 _HEAD = """\
-# Written by mia-record rig init from the sensors that were there. What a rig file may say: docs/rig.md.
-# Which sensor is which: mia-record identify SLOT; then move the serials to the muscles they sit on.
+# Written by mia-record rig init from the sensors in range. Rig file reference: docs/rig.md.
+# Which sensor is which: mia-record identify SLOT; then move the serials to the right muscles.
 name = "rig"
 """
 
@@ -34,32 +34,32 @@ _TAIL = """
 
 
 def check_new(path: Path) -> None:
-    """Raise OutputExistsError where ``path`` is taken: a rig file is never overwritten."""
+    """Raise OutputExistsError if ``path`` exists: a rig file is never overwritten."""
     if path.exists():
         raise OutputExistsError(f"{path} exists", "a rig file is never overwritten", "name another file, or edit it")
 
 
 def rig_text(found: Sequence[Found]) -> str:
-    """Return a rig file's text: the paper's channels in order, each on the next of the sensors' columns.
+    """Compose a rig file: the paper's channels in order, each on the next of the sensors' columns.
 
     Raises
     ------
     HardwareError
-        None of what advertises fits a profile.
+        No advertising device matches a profile.
     """
     sensors = [f for f in found if f.profiles]
     if not sensors:
         raise HardwareError(
-            "no sensor that a profile fits is there",
+            "no sensor with a matching profile is in range",
             f"{len(found)} devices advertise",
-            "see what does: mia-record scan; another kind of sensor needs a profile: docs/sensors.md",
+            "list them: mia-record scan; another kind of sensor needs a profile: docs/sensors.md",
         )
     sensors.sort(key=lambda f: (f.profiles[0] != "anr-m40", f.serial or f.address))
     channels = iter(PAPER_CHANNELS)
     text = _HEAD
     for sensor in sensors:
         profile = builtin_profiles()[sensor.profiles[0]]
-        # One muscle a sensor is a start; only the person knows what else sits on its columns.
+        # One muscle per sensor is a start; only the user knows what its other columns measure.
         channel = next(channels, None)
         text += _slot(sensor, channel.name if channel else "", len(profile.stream.columns) > 1)
     left = [c.name for c in channels]
@@ -74,12 +74,12 @@ def _slot(sensor: Found, channel: str, many: bool) -> str:
     if sensor.battery_percent is not None:
         about.append(f"battery {sensor.battery_percent} %")
     if sensor.problem:
-        about.append(f"could not be asked who it is: {sensor.problem}")
+        about.append(f"its identity could not be read:  {sensor.problem}")
     lines = ["[[slots]]", f'channel = "{channel}"' if channel else 'channel = "left_..."']
     lines.append(f'profile = "{kind}"')
     if sensor.serial:
         lines.append(f'serial = "{_escaped(sensor.serial)}"')
-        lines.append(f'# address = "{sensor.address}"  # found here; the serial decides')
+        lines.append(f'# address = "{sensor.address}"  # found here; the serial takes precedence')
     else:
         lines.append(f'address = "{sensor.address}"')
     if many:
@@ -87,7 +87,7 @@ def _slot(sensor: Found, channel: str, many: bool) -> str:
         first = builtin_profiles()[kind].stream.columns[0]
         lines.append(f'column = "{first}"  # of {names}; repeat the table with another column for another muscle')
     if not channel:
-        lines = [f"# {line}" for line in ["more sensors than the paper's channels; name one to use it:", *lines]]
+        lines = [f"# {line}" for line in ["more sensors than the paper's channels; set a channel to use one:", *lines]]
     return "\n# " + ", ".join(about).replace("\n", " ") + "\n" + "\n".join(lines) + "\n"
 
 
@@ -101,7 +101,7 @@ def write_rig(path: Path, found: Sequence[Found]) -> int:
     Raises
     ------
     OutputExistsError, HardwareError, InputError
-        The file is there already; no sensor is; the folder cannot be written to.
+        The file exists already; no sensor is found; the folder cannot be written to.
     """
     check_new(path)
     text = rig_text(found)

@@ -1,4 +1,4 @@
-"""``scan``: everything that advertises, and which profile fits it."""
+"""``scan``: lists all advertising devices and their matching profiles."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from dataset.sensors.profile import Profile, builtin_profiles
 from dataset.support.errors import HardwareError
 from dataset.support.text import clean_text
 
-#: No signal is weaker; where a stack does not tell the strength.
+#: Weakest possible signal; used if the stack does not report the strength.
 _FAINTEST_DBM = -127
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One device that advertises.
+    """One advertising device.
 
     Attributes
     ----------
     rssi_dbm : int
-        Strongest that was heard.
+        Strongest signal received.
     profiles : tuple of str
-        Names of the profiles that fit, most often one or none.
+        Names of the matching profiles, usually one or none.
     serial, firmware : str
     battery_percent : int or None
-        As the device says once it is connected; empty where it was not asked or does not say.
+        As read after connecting; empty if not read or not reported.
     problem : str
-        Why it could not be asked.
+        Why it could not be read.
     """
 
     address: str
@@ -55,14 +55,14 @@ class Found:
 
 
 async def scan(radio: Radio, seconds: float, *, ask: bool = False, adapter: str = "") -> tuple[Found, ...]:
-    """Listen for ``seconds`` and return what was heard, strongest first.
+    """Scan for ``seconds`` and return the devices found, strongest first.
 
     Parameters
     ----------
     radio : Radio
     seconds : float
     ask : bool
-        Also connect to each device that a profile fits, one after the other, and read who it is.
+        Also connect to each device with a matching profile, one at a time, and read its identity.
     adapter : str, optional
 
     Raises
@@ -107,7 +107,7 @@ async def _asked(radio: Radio, found: Found, device: BLEDevice) -> Found:
 
 
 async def ask_identity(radio: Radio, device: BLEDevice, profile: Profile) -> Identity:
-    """Connect, read who it is, and disconnect; nothing is subscribed to and nothing written."""
+    """Connect, read the identity, and disconnect; nothing is subscribed to or written."""
     link = Connection(device, profile, radio)
     try:
         await link.open()
@@ -117,12 +117,12 @@ async def ask_identity(radio: Radio, device: BLEDevice, profile: Profile) -> Ide
 
 
 def scan_text(found: tuple[Found, ...]) -> str:
-    """Return a line for each device, for a person."""
+    """Format the devices as text, one line each."""
     if not found:
-        return "nothing advertises: switch the sensors on, and end their connections to phones"
+        return "no devices found: switch the sensors on, and disconnect them from phones"
     lines = []
     for f in found:
-        about = [", ".join(f.profiles) or "no profile fits"]
+        about = [", ".join(f.profiles) or "no matching profile"]
         if f.serial:
             about.append(f"serial {f.serial}")
         if f.battery_percent is not None:

@@ -1,4 +1,4 @@
-"""What unknown payloads may mean: trial decodings side by side, and what in them counts up."""
+"""Trial decodings of unknown payloads, ranked by smoothness, and detection of counters in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataset.support.arrays import FloatArray
 
 _TYPES = {"u8": "<B", "i8": "<b", "u16le": "<H", "i16le": "<h", "u16be": ">H", "i16be": ">h",
           "u32le": "<I", "i32le": "<i", "f32le": "<f", "f64le": "<d"}  # fmt: skip
-#: Shares of payloads that a decoding, and a counter's step, must hold for.
+#: Shares of payloads for which a decoding, and a counter's step, must hold.
 _MOST, _STEADY = 0.9, 0.9
 _FEWEST = 8
 _LONGEST_FRAME = 64
@@ -25,19 +25,19 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """Payloads read in one way.
+    """Payloads decoded in one way.
 
     Attributes
     ----------
     kind : str
         ``u16le`` and the like, ``ascii`` for text, ``numbers`` for text that holds numbers.
     last : tuple of float, or str
-        The last payload so read.
+        The last payload, decoded.
     low, high : float or None
         Of all values.
     roughness : float or None
         Steps from payload to payload over the range, half of the mean and half of the largest, averaged over the
-        values of a payload: a signal that is read rightly is smooth.
+        values of a payload: a correctly decoded signal is smooth.
     """
 
     kind: str
@@ -49,21 +49,21 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountsUp:
-    """A place in the payload that goes up by the same step from one payload to the next.
+    """A field of the payload that increases by the same step from one payload to the next.
 
     Attributes
     ----------
     frame_bytes : int
-        Length of what is counted: the payload, or one of several frames in it.
+        Length of the counted unit: the payload, or one of several frames in it.
     offset_bits, bits : int
         As in a profile's counter: of that frame as one little-endian number.
     step : int
     modulo : int
-        Where it starts again at 0, if it was seen to, or by its width.
+        Value at which it wraps to 0, if observed, else by its width.
     wrapped : bool
-        Whether it was seen to start again.
+        Whether a wrap was observed.
     share : float
-        Of the steps that were so.
+        Share of the steps that agree.
     """
 
     frame_bytes: int
@@ -76,7 +76,7 @@ class CountsUp:
 
 
 def trial_decodings(payloads: Sequence[bytes]) -> tuple[Decoding, ...]:
-    """Return the ways in which nearly all payloads can be read, the smoothest numbers first, text before all."""
+    """Return the decodings that fit nearly all payloads: text first, then numbers by increasing roughness."""
     if not payloads:
         return ()
     found: list[Decoding] = []
@@ -108,7 +108,7 @@ def trial_decodings(payloads: Sequence[bytes]) -> tuple[Decoding, ...]:
 
 
 def _roughness(values: Sequence[FloatArray]) -> float | None:
-    """Return how rough the columns of payloads are on average; None where nothing moves."""
+    """Return the mean roughness of the payloads' columns; None if all are constant."""
     width = min(map(len, values))
     columns = np.stack([v[:width] for v in values])
     moving = columns[:, np.ptp(columns, axis=0) > 0]
@@ -119,7 +119,7 @@ def _roughness(values: Sequence[FloatArray]) -> float | None:
 
 
 def _plausible(values: FloatArray) -> bool:
-    """Return whether floating-point numbers look like a sensor's: bytes read wrongly give enormous exponents."""
+    """Return whether floating-point values are plausible for a sensor: wrong decoding gives enormous exponents."""
     size = np.abs(values[values != 0])
     return bool(np.all(np.isfinite(values)) and np.all((size > 1e-9) & (size < 1e9)))
 
@@ -141,7 +141,7 @@ def _as_text(payloads: Sequence[bytes], texts: Sequence[str]) -> Decoding:
 
 
 def what_counts_up(payloads: Sequence[bytes]) -> tuple[CountsUp, ...]:
-    """Return the places of the most usual length of payload that count, the steadiest first.
+    """Find counters in the payloads of the commonest length by their constant step, the steadiest first.
 
     Half bytes, bytes, and little-endian numbers of 2 and 4 bytes are tried. A number inside a wider one that counts
     as well is left out, and so is a wider one whose upper bytes never moved.
@@ -178,11 +178,11 @@ def _counts(wholes: list[int], length: int, offset: int, bits: int) -> CountsUp 
         return None
     half = bits // 2
     if bits > 4 and len({v >> half for v in values}) == 1:
-        return None  # the lower half tells it all
+        return None  # the lower half contains the whole counter
     steps = Counter((b - a) % (1 << bits) for a, b in itertools.pairwise(values))
     step, times = steps.most_common(1)[0]
     share = times / (len(values) - 1)
-    # What counts steps by little of its range; by more it is a signal that happens to be regular.
+    # A counter's step is a small part of its range; a larger step is a signal that happens to be regular.
     if step == 0 or step > (1 << bits) // 4 or share < _STEADY:
         return None
     wrapped = any(b < a for a, b in itertools.pairwise(values))

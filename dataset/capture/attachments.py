@@ -1,4 +1,4 @@
-"""Files that join a closed capture: rows in its ``attachment`` table and the manifest anew, the files stay in place."""
+"""Attaches files to a closed capture: adds rows to its ``attachment`` table, rewrites the manifest, moves no file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dataset.support.text import path_text
 
 
 def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) -> tuple[Attachment, ...]:
-    """Store files with a closed capture; all or none.
+    """Attach files to a closed capture by path and checksum; all or none.
 
     Parameters
     ----------
@@ -28,17 +28,17 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
     kind : str
         ``video``.
     files : sequence of (Path, str)
-        Each file with its SHA-256. One that lies in the capture's folder is stored relative to it, and moves with it.
+        Each file with its SHA-256. One in the capture's folder is stored by relative path, so the folder can move.
 
     Returns
     -------
     tuple of Attachment
-        The new rows; their numbers go on from those that are there.
+        The new rows; their numbers continue the existing ones.
 
     Raises
     ------
     CaptureError
-        There is no closed capture, or its database is not as it was closed.
+        There is no closed capture, or its database has changed since it was closed.
     InputError
         A file is attached already, or the capture's folder cannot be written to.
     """
@@ -48,7 +48,9 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
     entry = manifest.get("files", {}).get(schema.DATABASE, {})
     if entry.get("sha256") != sha256_of(database):
         raise CaptureError(
-            f"{database} is not as it was closed", "its SHA-256 is not the manifest's", "see: mia-record verify"
+            f"{database} has changed since it was closed",
+            "its SHA-256 is not that of the manifest",
+            "see: mia-record verify",
         )
     taken = {a.sha256: a.path for a in known}
     for path, sha256 in files:
@@ -61,7 +63,7 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
         for i, (path, sha256) in enumerate(files)
     )
     try:
-        # On a copy: the capture is as it was until everything is written.
+        # On a copy: the capture is unchanged until everything is written.
         with written_whole(database) as part:
             shutil.copyfile(database, part)
             with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:

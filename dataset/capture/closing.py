@@ -1,4 +1,4 @@
-"""Closing a capture: one database that opens anywhere, and a manifest of everything in the folder."""
+"""Closes a capture: one self-contained database, and a manifest of all files in the folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataset.support.files import sha256_of, write_atomically
 from dataset.support.own_files import check_own_file
 from dataset.support.text import clean_json
 
-#: A file that a recording holds room with on its disk; given back when the disk is full, and at the end.
+#: A file that reserves disk space during a recording; deleted if the disk is full, and at the end.
 ROOM = ".room"
 
 
@@ -32,9 +32,9 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     Raises
     ------
     CaptureError
-        The database is damaged, or a recording still writes it.
+        The database is damaged, or a recording is still writing it.
     DiskFullError
-        There is no room to close it; nothing is lost by that.
+        There is no space to close it; no data is lost.
     """
     try:
         counts, meta = _close_database(folder)
@@ -58,9 +58,9 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
 
 
 def roll_back(folder: Path) -> None:
-    """Undo what a killed program was in the middle of writing, by SQLite's own rollback of a hot journal.
+    """Undo an interrupted write of a killed program, by SQLite's rollback of a hot journal.
 
-    SQLite does so at the first read, if the connection may write: one that only reads finds the database unreadable.
+    SQLite does so at the first read of a writable connection; a read-only one finds the database unreadable.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def roll_back(folder: Path) -> None:
 
 
 def _close_database(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
-    """Put everything into one file that opens anywhere; return its rows in each table, and its ``meta``."""
+    """Merge everything into one self-contained file; return the row count of each table, and its ``meta``."""
     with contextlib.closing(sqlite3.connect(folder / schema.DATABASE, isolation_level=None)) as db:
         try:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -102,9 +102,9 @@ def _cannot_close(folder: Path, error: OSError | sqlite3.DatabaseError) -> Captu
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether ``error`` says that the disk, or this user's share of it, is full."""
+    """Whether ``error`` means that the disk, or this user's quota, is full."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # PyAV's errors have one too
         return True
-    # The index of the log in shared memory cannot grow either; SQLite calls that an I/O error.
+    # The index of the WAL in shared memory cannot grow either; SQLite reports that as an I/O error.
     code = getattr(error, "sqlite_errorcode", None)
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)

@@ -1,4 +1,4 @@
-"""Reading a capture: the raw rows of one recording, exactly as they came."""
+"""Reads a capture: the raw rows of one recording, exactly as received."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTIFICATIONS_A_BLOCK = 8192
 class Capture:
     """A closed recording, opened for reading.
 
-    Use :meth:`open`; it checks the format and refuses a recording that was cut off. Nothing here writes.
+    Use :meth:`open`; it checks the format and refuses a recording that was cut off. Read-only.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, *, closed: bool) -> None:
@@ -48,12 +48,12 @@ class Capture:
         folder : path
             The ``ses-...`` folder, or its ``capture.db``.
         allow_unclosed : bool
-            Read a recording without a manifest too (``recover`` does).
+            Also open a recording without a manifest (for ``recover``).
 
         Raises
         ------
         CaptureError
-            There is no capture, it is of a newer format, or its database is damaged.
+            There is no capture, its format is newer, or its database is damaged.
         CaptureCutOffError
             The recording was never closed.
         """
@@ -114,7 +114,7 @@ class Capture:
         if not is_subject(self.subject):  # it becomes part of a session's path
             raise CaptureError(
                 f"{database} is damaged",
-                f"its subject {self.subject!r} is no label: only letters and digits are allowed",
+                f"its subject {self.subject!r} is not a valid label: only letters and digits are allowed",
             )
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class Capture:
             raise _damaged(self.folder, error) from error
 
     def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[IntArray]:
-        # Row by row into what is kept: as tuples, an hour's rows take tens of megabytes.
+        # Row by row into arrays: as tuples, an hour's rows take tens of megabytes.
         numbers = array("q")
         try:
             for row in self._db.execute(sql, parameters):
@@ -151,7 +151,7 @@ class Capture:
 
     @property
     def is_virtual(self) -> bool:
-        """Whether the virtual rig was recorded, and not a person."""
+        """Whether it was recorded from the virtual rig."""
         return bool(self.sensors) and all(sensor.adapter == "virtual" for sensor in self.sensors)
 
     @property
@@ -179,13 +179,13 @@ class Capture:
 
     @property
     def slot_of_channel(self) -> dict[str, int]:
-        """The channels and their slots, whether or not their profiles are known here."""
+        """The channels and their slots, even of unknown profiles."""
         return dict(self._rows("SELECT channel, slot FROM sensor ORDER BY slot"))
 
     def notifications(self, slot: int) -> Notifications:
         """Return every notification of ``slot`` in order of reception.
 
-        Slots on one device (columns of one armband, say) share its rows: they are stored once, under the first slot.
+        Slots on one device (columns of one armband, say) share its rows, stored once under the first slot.
         """
         found = list(self.notification_blocks(slot))
         return Notifications(
@@ -250,7 +250,7 @@ class Capture:
         return AudioBlocks(epoch=epoch, first_sample=first, n_samples=n, arrival_ns=arrival)
 
     def events(self, *kinds: str) -> tuple[Event, ...]:
-        """Return the events in time order, all or of the given kinds."""
+        """Return all events, or those of the given kinds, in time order."""
         events = (
             Event(t_ns=t, uncertainty_ns=u, kind=k, label=label, source=source, detail=self._detail(detail))
             for t, u, k, label, source, detail in self._rows(
@@ -268,7 +268,7 @@ class Capture:
         try:
             detail: dict[str, Any] = json.loads(text)
         except ValueError as error:
-            raise CaptureError(f"a detail in {self.folder} is no JSON", f"{error}: {text[:40]!r}") from error
+            raise CaptureError(f"a detail in {self.folder} is not JSON", f"{error}: {text[:40]!r}") from error
         return detail
 
     def serial_lines(self) -> list[tuple[str, int, bytes]]:
@@ -286,7 +286,7 @@ class Capture:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest written when the recording was closed; empty where there is none."""
+        """The manifest written when the recording was closed; empty if there is none."""
         path = self.folder / schema.MANIFEST
         if not path.is_file():
             return {}
@@ -295,17 +295,17 @@ class Capture:
         except (OSError, ValueError) as error:
             raise CaptureError(f"{path} is damaged", str(error), _MANIFEST_HINT) from error
         if not isinstance(loaded, dict):
-            raise CaptureError(f"{path} is damaged", "it is no JSON object", _MANIFEST_HINT)
+            raise CaptureError(f"{path} is damaged", "it is not a JSON object", _MANIFEST_HINT)
         return loaded
 
     @property
     def closed_utc(self) -> datetime | None:
-        """When the recording was closed, as the manifest has it; None where it does not say.
+        """When the recording was closed, by the manifest; None if not stated.
 
         Raises
         ------
         CaptureError
-            What it says is no time.
+            The stated time is invalid.
         """
         text = self.manifest.get("closed_utc")
         if text is None:
@@ -315,7 +315,7 @@ class Capture:
         except (TypeError, ValueError, OverflowError) as error:
             raise CaptureError(
                 f"{self.folder / schema.MANIFEST} is damaged",
-                f"closed_utc {text!r} is no time: {error}",
+                f"closed_utc {text!r} is not a valid time: {error}",
                 _MANIFEST_HINT,
             ) from error
 
@@ -333,14 +333,14 @@ class Capture:
         return tuple(self.path_of(a) for a in self.attachments() if a.kind == "video")
 
     def path_of(self, attachment: Attachment) -> Path:
-        """Return where an attached file lies: in the capture's folder, or by the whole path the user gave it with.
+        """Return the path of an attached file: in the capture's folder, or the absolute path given by the user.
 
         Raises
         ------
         CaptureError
-            The path leads out of the folder by way of ``..`` or a link, or to what is no file.
+            The path leaves the folder through ``..`` or a link, or is not a file.
         """
-        path = Path(attachment.path.replace("\0", "\\0"))  # no system allows it in a path
+        path = Path(attachment.path.replace("\0", "\\0"))  # not allowed in a path on any system
         what = f"the attachment {attachment.path!r} of {self.folder} cannot be used"
         hint = "attach the file itself, with its whole path"
         if not path.is_absolute():
@@ -349,14 +349,14 @@ class Capture:
                 raise CaptureError(what, "it leads out of the capture's folder", hint)
         path = path_from_text(path)  # its name may hold bytes that are not UTF-8
         if path.exists() and not path.is_file():
-            raise CaptureError(what, "it is no file", hint)
+            raise CaptureError(what, "it is not a file", hint)
         return path
 
 
 def find_captures(paths: list[Path]) -> list[Path]:
-    """Return the capture folders named by ``paths``; a folder that holds captures stands for all of them.
+    """Return the capture folders named by ``paths``; a folder of captures stands for all of them.
 
-    A path that is no folder of captures is returned as it is, so that opening it says what is wrong.
+    Any other path is returned unchanged, so that opening it reports the error.
     """
     found: list[Path] = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""The tables of ``capture.db`` and the kinds of event it may hold."""
+"""The tables of ``capture.db`` and its event kinds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ FORMAT_VERSION = "1"
 DATABASE = "capture.db"
 MANIFEST = "manifest.json"
 VIDEO = "video.mkv"
-#: Everything that is read or written by name in a capture's folder, and so must be a file of the folder itself.
+#: Files that are read or written by name in a capture's folder, so each must be in the folder itself.
 OWN_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", MANIFEST, VIDEO, ".room",
              "truth.json")  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The rows of a capture as they are read: sensors, notifications, frames, blocks of sound, events, attachments."""
+"""Rows of a capture: sensors, notifications, frames, blocks of sound, events, attachments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataset.support.arrays import IntArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """One row of the ``sensor`` table: which device sat on which muscle, and what its values mean.
+    """One row of the ``sensor`` table: a device, its muscle, and its profile.
 
     Attributes
     ----------
     profile : Profile
-        As this slot sees it; its name is what the table holds, such as ``bitalino-ble:2@100``.
+        With the slot's column and rate applied; the table stores its name, such as ``bitalino-ble:2@100``.
     """
 
     slot: int
@@ -41,7 +41,7 @@ class Notifications:
     epoch, host_seq, arrival_ns : ndarray of int64, shape (N,)
     characteristic : tuple of str
     payload : tuple of bytes
-        As it came, malformed ones too.
+        As received, including malformed ones.
     """
 
     epoch: IntArray
@@ -53,7 +53,7 @@ class Notifications:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frames:
-    """The ``frame`` table. ``pts_ns`` is -1 where the frame was dropped.
+    """The ``frame`` table. ``pts_ns`` is -1 if the frame was dropped.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file that belongs to the capture but was not recorded by it."""
+    """A file attached to the capture after the recording."""
 
     ord: int
     kind: str

@@ -1,8 +1,8 @@
-"""Writing a capture: rows go to a queue, one thread commits them every quarter of a second.
+"""Writes a capture: rows go to a queue, and one thread commits them every quarter of a second.
 
-A kill of the program at any moment leaves a database that opens, with all but the last commit's rows. A disk that
-fills up costs nothing: some room is held from the beginning and given back then, enough for what is still queued and
-for closing. A row that cannot be stored is left out, counted and logged; those after it are stored.
+If the program is killed at any moment, the database opens with all but the last commit's rows. A disk that
+fills up loses nothing: space reserved at the start is released then, enough for the queued rows and
+for closing. A row that cannot be stored is skipped, counted and logged; later rows are stored.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from dataset.support.version import software
 
 COMMIT_EVERY_S = 0.25
 
-#: Held back from the beginning of a recording, for what is queued when the disk is full and for closing.
+#: Reserved at the start of a recording, for the queued rows when the disk is full and for closing.
 ROOM_BYTES = 8 * 2**20
 
 _WAITING_POLL_S = 0.01
 
-#: What SQLite and its adapter raise for a row that is wrong in itself, where disk and database are well: text that
-#: is no UTF-8, an integer beyond 64 bits, a type or a missing value that the table refuses. A full or failing disk is
+#: What SQLite and its adapter raise for an invalid row, while disk and database are fine: text that
+#: is not UTF-8, an integer beyond 64 bits, a type or a missing value that the table rejects. A full or failing disk is
 #: an OperationalError, a damaged database a plain DatabaseError.
 _ROW_ERRORS = (
     ValueError,
@@ -66,17 +66,17 @@ _INSERT = {
 
 
 def check_subject(subject: str) -> str:
-    """Return ``subject`` if it is a legal label, else raise InputError."""
+    """Return ``subject`` if it is a valid label, else raise InputError."""
     if not is_subject(subject):
-        raise InputError(f"subject {subject!r} is no label", "only letters and digits are allowed", "try: S01")
+        raise InputError(f"subject {subject!r} is not a valid label", "only letters and digits are allowed", "try: S01")
     return subject
 
 
 def check_stamp(stamp: str) -> str:
-    """Return ``stamp`` if it is a legal name of a recording, else raise InputError."""
+    """Return ``stamp`` if it is a valid name of a recording, else raise InputError."""
     if not is_stamp(stamp):
         raise InputError(
-            f"{stamp!r} is no name of a recording", "it is written YYYYMMDDTHHMMSS", "try: 20260131T120000"
+            f"{stamp!r} is not a valid recording name", "it is written YYYYMMDDTHHMMSS", "try: 20260131T120000"
         )
     return stamp
 
@@ -87,7 +87,7 @@ def new_capture_folder(out: Path, subject: str, stamp: str | None = None) -> Pat
     Raises
     ------
     OutputExistsError
-        The folder is there already; captures are never overwritten.
+        The folder exists already; captures are never overwritten.
     """
     folder = out / f"sub-{check_subject(subject)}" / f"ses-{check_stamp(stamp or clock.stamp())}"
     try:
@@ -101,20 +101,20 @@ def new_capture_folder(out: Path, subject: str, stamp: str | None = None) -> Pat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureHeader:
-    """What is stored once in a capture's ``meta`` beside its subject and seed.
+    """Facts stored in a capture's ``meta`` besides its subject and seed.
 
     Attributes
     ----------
     take : str
         Name of the take.
     setup_id : str
-        Names the placement of the sensors; recordings that share it need not be calibrated again.
+        Identifies the sensor placement; recordings that share it need no new calibration.
     rig_toml, protocol_toml : str
-        The texts of the rig's and the protocol's file.
+        Text of the rig file and of the protocol file.
     host_clock : {"perf_counter", "file"}
-        Where the times come from.
+        Source of the times.
     clock_resolution_ns : int or None
-        Resolution of that clock; None: of this computer's.
+        Resolution of that clock; None: that of this computer.
     """
 
     take: str = ""
@@ -139,7 +139,7 @@ class CaptureWriter:
     sync_seed : int
         Seed of the irregular sync sequences.
     header : CaptureHeader
-        What else is stored in ``meta``.
+        Further facts for ``meta``.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class CaptureWriter:
         #: Rows of each table that could not be stored.
         self.left_out: Counter[str] = Counter()
         self.failure: Exception | None = None
-        #: The disk was full once; the room held back is in use, and the recording must end.
+        #: The disk was full; the reserved space is in use, and the recording must end.
         self.disk_full = False
         resolution = clock.resolution_ns() if header.clock_resolution_ns is None else header.clock_resolution_ns
         values = {
@@ -191,7 +191,7 @@ class CaptureWriter:
         self._thread.start()
 
     def _create(self, values: Mapping[str, str], sensors: Iterable[Sensor]) -> None:
-        # Under its own name only when its tables are there: a kill leaves a capture or none, never half of one.
+        # Renamed only when its tables exist: a kill leaves a complete capture or none.
         part = self._path.with_name(self._path.name + ".part")
         with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:
             db.execute("BEGIN")
@@ -209,7 +209,7 @@ class CaptureWriter:
     # -- rows -----------------------------------------------------------------------------------------------------
 
     def notification(self, slot: int, epoch: int, characteristic: str, arrival_ns: int, payload: bytes) -> None:
-        """Store one notification as it came."""
+        """Store one notification as received."""
         self._queue.put(("notification", (slot, epoch, characteristic, arrival_ns, payload)))
 
     def frame(self, epoch: int, frame_index: int, arrival_ns: int, pts_ns: int | None) -> None:
@@ -217,7 +217,7 @@ class CaptureWriter:
         self._queue.put(("frame", (epoch, frame_index, arrival_ns, pts_ns)))
 
     def audio_block(self, epoch: int, first_sample: int, n_samples: int, arrival_ns: int) -> None:
-        """Store the stamp of one block of sound."""
+        """Store the time stamp of one block of sound."""
         self._queue.put(("audio_block", (epoch, first_sample, n_samples, arrival_ns)))
 
     def serial_line(self, source: str, arrival_ns: int, payload: bytes) -> None:
@@ -265,7 +265,7 @@ class CaptureWriter:
                     rows, open_for_rows = self._gather()
                     if rows:
                         self._store(db, rows)
-        except Exception as error:  # noqa: BLE001 - whatever ended the thread, close() must not seal what is missing
+        except Exception as error:  # noqa: BLE001 - whatever ended the thread, close() must not close an incomplete capture
             self.failure = error
 
     def _gather(self) -> tuple[list[tuple[str, tuple[Any, ...]]], bool]:
@@ -290,7 +290,7 @@ class CaptureWriter:
         return table, (slot, epoch, host_seq, *rest)
 
     def _store(self, db: sqlite3.Connection, rows: list[tuple[str, tuple[Any, ...]]]) -> None:
-        """Commit ``rows``; on a full disk once more, with the room that was held for that."""
+        """Commit ``rows``; on a full disk retry with the reserved space."""
         try:
             self._commit(db, rows)
         except sqlite3.OperationalError as error:
@@ -309,7 +309,7 @@ class CaptureWriter:
         for table, row in rows:
             try:
                 db.execute(_INSERT[table], row)
-            except _ROW_ERRORS as error:  # of this row alone: the transaction goes on
+            except _ROW_ERRORS as error:  # only of this row: the transaction continues
                 left_out.setdefault(table, []).append((row, error))
             else:
                 stored[table] += 1
@@ -321,17 +321,17 @@ class CaptureWriter:
         self.left_out.update({table: len(refused) for table, refused in left_out.items()})
 
     def wait_until_few_wait(self, most: int) -> None:
-        """Wait until at most ``most`` rows are queued; for those who write faster than real time."""
+        """Wait until at most ``most`` rows are queued; for writing faster than real time."""
         while self._queue.qsize() > most and self._thread.is_alive():
             time.sleep(_WAITING_POLL_S)
 
     def close(self, health: Mapping[str, Any] | None = None) -> None:
-        """Write what is queued, checkpoint, leave WAL mode and write the manifest.
+        """Write the queued rows, checkpoint, leave WAL mode and write the manifest.
 
         Raises
         ------
         CaptureError
-            The writer had failed (a full disk, say); what was committed before is kept.
+            The writer had failed (a full disk, say); committed data is kept.
         """
         self._queue.put(None)
         self._thread.join()
@@ -349,7 +349,7 @@ _LeftOut = tuple[tuple[Any, ...], Exception]
 
 
 def _left_out_row(table: str, refused: list[_LeftOut]) -> tuple[int, str, str, str]:
-    """Return the log's row about rows that could not be stored: how many, and what was wrong with the first."""
+    """Return the log row about rows that could not be stored: their number, and the error of the first."""
     row, error = refused[0]
     detail = {
         "table": table,

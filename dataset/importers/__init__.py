@@ -1,4 +1,4 @@
-"""Data recorded elsewhere, read into the project's types.
+"""Importers of data recorded with other software.
 
 May import all of `dataset`.
 """

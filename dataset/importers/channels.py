@@ -1,4 +1,4 @@
-"""One channel of another device's recording, read from OpenSignals HDF5 or from a table."""
+"""Reads channels of another device's recording from OpenSignals HDF5 or a CSV table."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dataset.support.plain_hdf5 import open_hdf5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel on its own device's clock.
+    """A channel on its device's own clock.
 
     Attributes
     ----------
     name : str
     time_s : ndarray, shape (N,)
-        Seconds from the recording's first sample, or the table's own times.
+        Seconds from the recording's first sample, or the times of the table.
     value : ndarray, shape (N,)
-        In the file's own unit; NaN where a table has a blank.
+        In the file's unit; NaN for blank cells.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Channel:
 
 
 def read_channel(spec: str) -> Channel:
-    """Read ``FILE`` or ``FILE:CHANNEL``.
+    """Read one channel named as ``FILE`` or ``FILE:CHANNEL``.
 
-    A file with one channel needs no name. In HDF5 the name may leave out the device where only one device has it.
+    A file with one channel needs no name. In HDF5 the device may be omitted if only one device has the channel.
 
     Raises
     ------
     InputError
-        There is no such file or channel, or which channel is meant is open.
+        There is no such file or channel, or the channel is ambiguous.
     """
     file, name = _split(spec)
     channels = read_channels(file)
@@ -50,7 +50,7 @@ def read_channel(spec: str) -> Channel:
     known = ", ".join(c.name for c in channels) or "none"
     if not fitting:
         raise InputError(f"{file} has no channel {name!r}", f"its channels: {known}", f"name one: {file}:CHANNEL")
-    raise InputError(f"which channel of {file} is meant is open", f"its channels: {known}", f"name one: {file}:CHANNEL")
+    raise InputError(f"the channel of {file} is ambiguous", f"its channels: {known}", f"name one: {file}:CHANNEL")
 
 
 def read_channels(file: Path) -> tuple[Channel, ...]:
@@ -58,7 +58,7 @@ def read_channels(file: Path) -> tuple[Channel, ...]:
 
     Notes
     -----
-    OpenSignals gives no time of a sample: it is the sample's number over the stated rate.
+    OpenSignals stores no sample times: they are the sample number divided by the stated rate.
     """
     if not file.is_file():
         raise InputError(f"no file at {file}", "there is no such file")
@@ -100,7 +100,7 @@ def _from_csv(file: Path) -> tuple[Channel, ...]:
         raise InputError(f"{file} is not a table of numbers", str(error).splitlines()[0]) from error
     if len(table.columns) < 2 or table.columns[0] != "time_s":
         raise InputError(
-            f"{file} has no times", "its first column is not time_s", "head it time_s, then one column a channel"
+            f"{file} has no times", "its first column is not time_s", "name it time_s, then one column per channel"
         )
     time_s = table["time_s"].to_numpy()
     if not np.all(np.diff(time_s) > 0):
@@ -111,7 +111,7 @@ def _from_csv(file: Path) -> tuple[Channel, ...]:
 def _split(spec: str) -> tuple[Path, str]:
     if Path(spec).is_file() or ":" not in spec:
         return Path(spec), ""
-    # A device's address has colons of its own, and so may a path: the longest path that is a file counts.
+    # A device's address contains colons, and so may a path: the longest path that is a file is used.
     parts = spec.split(":")
     for n in range(len(parts) - 1, 0, -1):
         if Path(":".join(parts[:n])).is_file():

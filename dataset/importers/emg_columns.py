@@ -1,4 +1,4 @@
-"""Which columns of a table are sEMG, and as which channel: by what was given, by name, and by the values."""
+"""Selects the sEMG columns of a table and names their channels: by the user's choice, by name, and by the values."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dataset.muscles import Channel, channel_from_name, recognise, words_of
 from dataset.support.arrays import FloatArray
 from dataset.support.errors import InputError
 
-#: Names of the streams of a session that are no channel.
+#: Stream names of a session that are not channels.
 RESERVED = ("video", "sound")
-#: Channels that a capture made of files may have.
+#: Maximum number of channels of a capture made from files.
 MOST_CHANNELS = 64
-#: A column's course is judged from so many values on.
+#: Fewest values for a judgement of a column's shape.
 FEWEST_VALUES = 20
-#: A column whose last value comes before this share of the table's time ends early.
+#: A column whose last value lies before this share of the table's time ends early.
 ENDS_EARLY = 0.95
-#: A counter that starts again and again climbs by the same step in this share of its rows.
+#: A wrapping counter increases by the same step in at least this share of its rows.
 _EVEN_STEPS = 0.9
-#: Signs that a name is shortened to in a message.
+#: Length to which a name is shortened in a message.
 _SHOWN = 60
 
 
@@ -31,7 +31,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-#: What a column other than sEMG is called, by the words of its name.
+#: Kinds of column other than sEMG, with the words in their names.
 _OTHERS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "a time",
@@ -60,24 +60,24 @@ _OTHERS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
 )
 _AXES = _words("x y z")
-#: Names, word by word, that are a time where nothing else stands beside them: ``t``, ``X[s]``.
+#: Names, split into words, that denote a time if they stand alone: ``t``, ``X[s]``.
 _TIMES = {("t",), ("s",), ("ms",), ("us",), ("sec",), ("x", "s"), ("t", "s"), ("t", "ms"), ("t", "us")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmgColumn:
-    """A column that is sEMG.
+    """An sEMG column.
 
     Attributes
     ----------
     index : int
-        Of the column among those given.
+        Index of the column among those given.
     column : str
         Its name in the table.
     channel : str
-        Name of its channel, unlike any other's.
+        Unique name of its channel.
     muscle, side : str
-        Of the vocabulary where they were recognised; else the channel's name, and an empty side.
+        From the vocabulary if recognised; else the channel's name, and an empty side.
     """
 
     index: int
@@ -89,7 +89,7 @@ class EmgColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A column that is not taken: its name in the table, and why."""
+    """A column that is left out: its name in the table, and why."""
 
     column: str
     why: str
@@ -97,14 +97,14 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmgColumns:
-    """The columns of a table that are sEMG, those that are not, and what a person should know of the names."""
+    """The sEMG columns of a table, the other columns, and notes on renamed channels."""
 
     taken: tuple[EmgColumn, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, list[dict[str, str]]]:
-        """Return both for a command's JSON."""
+        """Return the columns as a JSON object."""
         return {
             "channels": [
                 {"column": c.column, "channel": c.channel, "muscle": c.muscle, "side": c.side} for c in self.taken
@@ -113,7 +113,7 @@ class EmgColumns:
         }
 
     def lines(self) -> list[str]:
-        """Return both for a person, a line each."""
+        """Return the columns as text, one line each."""
         noted = {c.channel for c in self.taken if any(shown(c.channel) in note for note in self.notes)}
         renamed = [
             f"{shown(c.column)!r} is {shown(c.channel)!r}"
@@ -126,13 +126,13 @@ class EmgColumns:
 
 @dataclass(slots=True)
 class _Names:
-    """Channel names in use, and the notes on those that had to change."""
+    """Channel names in use, and notes on renamed ones."""
 
     used: set[str] = field(default_factory=lambda: set(RESERVED))
     notes: list[str] = field(default_factory=list)
 
     def free(self, wanted: str) -> str:
-        """Return the name, or with the first number that makes it unlike those in use, and take it."""
+        """Reserve a unique name: the wanted one, with a number appended if it is in use."""
         name, number = wanted, 2
         while name in self.used:
             name, number = f"{wanted}_{number}", number + 1
@@ -146,31 +146,31 @@ class _Names:
 def choose_columns(
     where: str, names: Sequence[str], time_s: FloatArray, value: FloatArray, given: Mapping[str, str] | None = None
 ) -> EmgColumns:
-    """Choose the columns that are sEMG and name their channels.
+    """Choose the sEMG columns by name and values, and name their channels by the muscle vocabulary.
 
     Parameters
     ----------
     where : str
-        The table's name, for messages.
+        Name of the table, for messages.
     names : sequence of str, length K
-        Of the columns beside the time.
+        Names of the columns except the time.
     time_s : ndarray, shape (N,)
     value : ndarray, shape (N, K)
-        NaN where the table is blank.
+        NaN for blank cells.
     given : mapping of str to str, optional
-        Channels that the person named, by column; these are taken whatever their name and values.
+        Channels named by the user, by column; these are always taken.
 
     Notes
     -----
-    A column is left out where its name says that it is something else, and where its values do: blank, never changing,
-    rising all the way or climbing evenly like a counter, or ending well before the table. A name that is understood as
-    a muscle and its side becomes ``left_biceps`` and the like, unless two columns would then be called the same. Any
+    A column is left out if its name or its values show that it is something else: blank, constant,
+    monotonic, increasing in steps like a counter, or ending well before the table. A name that is recognised as
+    a muscle and its side becomes ``left_biceps`` and the like, unless two columns would have the same name. Any
     other name is kept.
 
     Raises
     ------
     InputError
-        No column is left, there are more than 64, or a column or channel that was given does not fit.
+        No column is left, there are more than 64, or a given column or channel is invalid.
     """
     own = _Names(used=set())
     columns = tuple(own.free(clean_name(name) or f"column_{i}") for i, name in enumerate(names, start=2))
@@ -189,14 +189,14 @@ def choose_columns(
         listed = "; ".join(f"{shown(c.column)!r}: {c.why}" for c in left[:5])
         raise InputError(
             f"no column of {where} is sEMG",
-            listed or "it has none beside the time",
+            listed or "it has no column besides the time",
             'name one: --channel "COLUMN=left_biceps"',
         )
     if len(taken) > MOST_CHANNELS:
         raise InputError(
             f"{where} has {len(taken)} columns of sEMG",
             f"a recording may have {MOST_CHANNELS}",
-            "take out those that are not wanted",
+            "remove the unwanted ones",
         )
     found, notes = _named(names, columns, taken, chosen)
     return EmgColumns(taken=found, left_out=tuple(left), notes=(*own.notes, *notes))
@@ -205,13 +205,13 @@ def choose_columns(
 def _named(
     names: Sequence[str], columns: Sequence[str], taken: Sequence[int], chosen: Mapping[int, str]
 ) -> tuple[tuple[EmgColumn, ...], list[str]]:
-    """Return the columns with channels of their own, and notes on names that had to change."""
+    """Return the columns with unique channels, and notes on renamed ones."""
     known = {i: recognise(columns[i]) for i in taken}
     stored = {i: channel.name for i in taken if i not in chosen and (channel := known[i].channel) is not None}
     wanted = [*stored.values(), *chosen.values()]
     unused = _Names()
     found: dict[int, EmgColumn] = {}
-    # Those that a person named come first: nothing takes their names away.
+    # Those named by the user come first, so that they keep their names.
     for i in sorted(taken, key=lambda i: i not in chosen):
         name = chosen.get(i) or (stored[i] if i in stored and wanted.count(stored[i]) == 1 else columns[i])
         name = unused.free(name)
@@ -223,7 +223,7 @@ def _named(
 
 
 def _place(channel: str, name: str) -> Channel:
-    """Return muscle and side of a name: recognised, or those of the stored spelling."""
+    """Return muscle and side of a name: recognised by the vocabulary, or by the stored spelling."""
     read, stored = recognise(name), channel_from_name(channel)
     return Channel(muscle=read.muscle or (stored.muscle if stored.side else channel), side=read.side or stored.side)
 
@@ -231,7 +231,7 @@ def _place(channel: str, name: str) -> Channel:
 def clean_name(name: str) -> str:
     """Return a name in Unicode's composed form, without control characters and with single spaces.
 
-    What cannot be stored as UTF-8 becomes a question mark, and what a screen does not show is dropped.
+    Characters that are not valid UTF-8 become question marks, and invisible ones are dropped.
     """
     encodable = name.encode("utf-8", "replace").decode("utf-8")
     spaced = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in encodable)
@@ -240,18 +240,18 @@ def clean_name(name: str) -> str:
 
 
 def _is_shown(character: str) -> bool:
-    joins = character in "\u200c\u200d"  # words of some scripts are written with them
+    joins = character in "\u200c\u200d"  # needed in words of some scripts
     no_character = ord(character) & 0xFFFE == 0xFFFE
     return joins or not (no_character or unicodedata.category(character) in ("Cf", "Cs"))
 
 
 def shown(name: str) -> str:
-    """Return a name for a message, a long one shortened."""
+    """Return a name for a message, shortened if long."""
     return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
 
 
 def _given(where: str, columns: Sequence[str], given: Mapping[str, str]) -> dict[int, str]:
-    """Return the channel of each column that a person named."""
+    """Return the channel of each column named by the user."""
     chosen: dict[int, str] = {}
     for column, channel in given.items():
         name = clean_name(channel)
@@ -279,7 +279,7 @@ def _given(where: str, columns: Sequence[str], given: Mapping[str, str]) -> dict
 
 
 def not_emg_by_name(name: str) -> str:
-    """Return what a name says that a column is other than sEMG; empty where it says no such thing."""
+    """Return why a column is not sEMG by its name; empty if the name does not exclude it."""
     words = words_of(name)
     found = recognise(name)
     if found.channel is not None:
@@ -297,7 +297,7 @@ def not_emg_by_name(name: str) -> str:
 
 
 def not_emg_by_values(time_s: FloatArray, value: FloatArray) -> str:
-    """Return what the values say that a column is other than sEMG; empty where they say no such thing."""
+    """Return why a column is not sEMG by its values; empty if they do not exclude it."""
     rows = np.flatnonzero(np.isfinite(value))
     if not len(rows):
         return "it holds no value"
@@ -309,13 +309,11 @@ def not_emg_by_values(time_s: FloatArray, value: FloatArray) -> str:
     if not steps.any():
         return f"its value never changes ({held[0]:g})"
     if (steps >= 0).all() or (steps <= 0).all():
-        return (
-            "it is a ramp or a counter: it only ever rises" if steps.max() > 0 else "it is a ramp: it only ever falls"
-        )
+        return "it is a ramp or a counter: it only rises" if steps.max() > 0 else "it is a ramp: it only falls"
     up = float(np.median(steps))
     even = np.isclose(steps, up, rtol=1e-6, atol=1e-9 * float(np.ptp(held)))
     if up > 0 and even.mean() >= _EVEN_STEPS and (steps[~even] < 0).all():
-        return "it is a counter: it climbs by even steps and starts again"
+        return "it is a counter: it rises in equal steps and wraps"
     first_s, last_s = float(time_s[0]), float(time_s[-1])
     stops_s = float(time_s[rows[-1]])
     if stops_s - first_s < ENDS_EARLY * (last_s - first_s):

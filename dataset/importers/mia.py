@@ -1,4 +1,4 @@
-"""The published Muscles in Action windows, one session a subject; what overlaps in them is recognised, not assumed."""
+"""Imports the published Muscles in Action windows, one session per subject; overlaps are detected from the data."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dataset.support.errors import InputError, OutputExistsError
 from dataset.support.outputs import check_writable
 from dataset.support.version import software
 
-#: Rows of a published window, joints used of those it holds, and their rate.
+#: Rows of a published window, number of its joints that are used, and its rate.
 WINDOW_ROWS = 30
 N_JOINTS_STORED = 49
 N_JOINTS = 25
 RATE_HZ = 10.0
 
-#: Windows that share no row follow each other after this pause; when they were recorded is not published.
+#: Pause inserted between windows that share no row; their recording times are not published.
 GAP_FRAMES = 10
 
 VERDICT = "WARNING"
@@ -41,7 +41,7 @@ _HINT = "give the folder MIADatasetOfficial, or the folder in it that holds Subj
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedSession:
-    """What became of one subject's windows.
+    """Result of importing one subject's windows.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class ImportedSession:
     subject : str
     n_windows : int
     n_chains : int
-        Runs of windows of which each overlaps the one before; a window alone is a chain of one.
+        Runs of windows that each overlap the previous one; a single window is a chain of one.
     stride_frames : int or None
-        Frames from the start of one window to that of the next where they overlap (the commonest); None where
+        Commonest number of frames between the starts of overlapping windows; None if
         no windows overlap.
     n_masked : int
         sEMG values outside the sensor's range: NaN on the grid, kept as received under ``/emg``.
@@ -84,16 +84,16 @@ def import_mia(
     correct: Callable[[Session], Session] | None = None,
     stamp: str | None = None,
 ) -> tuple[ImportedSession, ...]:
-    """Write one session for each subject of a published Muscles in Action folder.
+    """Write one session per subject of a published Muscles in Action folder, chaining windows by shared rows.
 
     Each window becomes one ``segment`` of 30 rows, in the numeric order of the windows' ids. Where a window's rows
-    continue those of the window before (sEMG and joints alike), its times overlap by as much; where they do not,
-    it follows after a pause. Nothing is written unless everything could be read.
+    continue those of the previous window (both sEMG and joints), their times overlap; otherwise
+    it follows after a pause. Nothing is written unless all windows can be read.
 
     Parameters
     ----------
     folder : Path
-        ``MIADatasetOfficial``, or the folder in it that holds ``SubjectK/Exercise/ID/``.
+        ``MIADatasetOfficial``, or its subfolder with ``SubjectK/Exercise/ID/``.
     out : Path
         Folder for ``sub-<K>_ses-<STAMP>.h5``.
     progress : callable, optional
@@ -106,9 +106,9 @@ def import_mia(
     Raises
     ------
     InputError
-        The folder is none of these, or a file in it is missing or not what it should be.
+        The folder is not one of these, or a file in it is missing or invalid.
     OutputExistsError
-        A session of that name exists.
+        A session of this name exists.
     """
     check_writable(out)
     read = {subject: _read_subject(folders, progress) for subject, folders in sorted(_window_folders(folder).items())}
@@ -135,7 +135,7 @@ def import_mia(
 
 
 def count_windows(folder: Path) -> int:
-    """Return how many windows :func:`import_mia` will read, for a progress bar."""
+    """Return the number of windows that :func:`import_mia` reads, for a progress bar."""
     return sum(len(folders) for folders in _window_folders(folder).values())
 
 
@@ -145,7 +145,7 @@ def count_windows(folder: Path) -> int:
 def _window_folders(folder: Path) -> Mapping[int, list[tuple[int, str, Path]]]:
     """Return ``(id, exercise, path)`` of every window, by subject, in numeric order of the ids."""
     if not folder.is_dir():
-        raise InputError(f"no folder {folder}", "it does not exist or is no folder", _HINT)
+        raise InputError(f"no folder {folder}", "it does not exist or is not a folder", _HINT)
     roots = [root for root in (folder, *(folder / part for part in _PARTS)) if root.is_dir()]
     found: dict[int, list[tuple[int, str, Path]]] = {}
     for root in roots:
@@ -157,7 +157,7 @@ def _window_folders(folder: Path) -> Mapping[int, list[tuple[int, str, Path]]]:
             for exercise in (f for f in subject_folder.iterdir() if f.is_dir()):
                 for window in (f for f in exercise.iterdir() if f.is_dir()):
                     if not (window.name.isascii() and window.name.isdigit()):
-                        raise InputError(f"{window} is no window", "a window's folder is named by a number")
+                        raise InputError(f"{window} is not a window", "a window's folder is named by a number")
                     windows.append((int(window.name), canonical_exercise(exercise.name), window))
     found = {subject: sorted(windows) for subject, windows in found.items() if windows}
     if not found:
@@ -196,7 +196,7 @@ def _read_array(path: Path, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _start_frames(windows: Sequence[_Window]) -> NDArray[np.int64]:
-    """Return each window's first frame: overlapping where rows are shared, else after a pause."""
+    """Return each window's first frame: overlapping if rows are shared, else after a pause."""
     starts = np.zeros(len(windows), dtype=np.int64)
     for i in range(1, len(windows)):
         stride = _shared_stride(windows[i - 1], windows[i])
@@ -205,10 +205,10 @@ def _start_frames(windows: Sequence[_Window]) -> NDArray[np.int64]:
 
 
 def _shared_stride(first: _Window, second: _Window) -> int | None:
-    """Return by how many frames ``second`` starts after ``first``, or None where they share no rows.
+    """Return by how many frames ``second`` starts after ``first``, or None if they share no rows.
 
-    At least three rows must agree in sEMG and joints: joints are measured to fractions of a millimetre, so that
-    they do not agree by chance.
+    At least three rows must agree in sEMG and joints: joints have sub-millimetre resolution, so that
+    chance agreement is excluded.
     """
     if first.exercise != second.exercise:
         return None

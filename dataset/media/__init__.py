@@ -1,4 +1,4 @@
-"""Video and sound files, with their own times.
+"""Video and sound files, decoded with their own time stamps.
 
 May import `dataset.support`.
 """

@@ -1,4 +1,4 @@
-"""One decoded frame: its own time, its upright picture, and the mean luma of its tiles, each made when asked for."""
+"""One decoded frame: its presentation time, upright picture, and mean luma of its tiles, each computed on request."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from dataset.support.arrays import IntArray
 
 
 class DecodedFrame:
-    """A frame as its decoder gave it; what is not asked for is not converted.
+    """A frame from the decoder; converted only on request.
 
     Parameters
     ----------
     frame : av.VideoFrame
     pts_ns : int
-        The file's own presentation time.
+        Presentation time in the file.
     """
 
     __slots__ = ("_frame", "pts_ns")
@@ -34,26 +34,26 @@ class DecodedFrame:
 
     def picture(self, order: str = "rgb24") -> NDArray[np.uint8]:
         """Return the picture, upright and C-contiguous, shape (height, width, 3); ``order`` is rgb24 or bgr24."""
-        # FFmpeg pads rows to a multiple of its vectors, and PyAV shows them as they lie. Native code that is given only
-        # an address takes the padding for pixels and shears the picture, so it is dropped here, where there is any.
+        # FFmpeg pads rows to a multiple of its vectors, and PyAV exposes them unchanged. Native code that gets only
+        # an address reads the padding as pixels and shears the picture, so any padding is removed here.
         image = np.ascontiguousarray(self._frame.to_ndarray(format=order), dtype=np.uint8)
         return _upright(image, rotation_deg(self._frame))
 
     def luma(self, n_rows: int, n_columns: int) -> NDArray[np.float32]:
         """Return the mean luma of the picture's tiles, shape (n_rows, n_columns).
 
-        As stored, 0 to 255, so a file of limited range has black at 16; and not turned upright, so a sensor's rows stay
+        As stored, 0 to 255, so a file of limited range has black at 16; not rotated upright, so sensor rows stay
         rows.
         """
         luma, unit = _luma(self._frame)
         height, width = self._frame.height, self._frame.width
         row, column, size = _layout(height, width, n_rows, n_columns)
         if luma.dtype == np.uint8 and width % n_columns == 0 and width == luma.shape[1]:
-            # All tiles' rows are one column of equal rows: faster, but only with few bits and no padding.
+            # All tile rows as one column of equal rows: faster, but only with 8 bits and no padding.
             of_rows = cv2.reduce(luma.reshape(-1, width // n_columns), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
             tiles = np.add.reduceat(of_rows.reshape(height, n_columns), row[:-1], axis=0)
         else:
-            # Whole rows are added up, padding and all, so that no row is cut; the padding is dropped from the sums.
+            # Whole rows are summed including padding, so that no row is sliced; the padding is dropped from the sums.
             depth = cv2.CV_32S if luma.dtype == np.uint8 else cv2.CV_64F
             bands = [cv2.reduce(luma[top:bottom], 0, cv2.REDUCE_SUM, dtype=depth) for top, bottom in pairwise(row)]
             tiles = np.add.reduceat(np.vstack(bands)[:, :width], column[:-1], axis=1)
@@ -62,7 +62,7 @@ class DecodedFrame:
 
 @cache
 def _layout(height: int, width: int, n_rows: int, n_columns: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Return the tiles' edges down and across, and how many pixels each has."""
+    """Return the vertical and horizontal tile edges, and the number of pixels per tile."""
     row = np.linspace(0, height, n_rows + 1).round().astype(np.int64)
     column = np.linspace(0, width, n_columns + 1).round().astype(np.int64)
     return row, column, np.outer(np.diff(row), np.diff(column))
@@ -73,9 +73,9 @@ _LUMA_FIRST = re.compile(r"(yuv[aj]?4\d\dp|gray)((9|10|12|14|16)le)?|nv12|nv21|p
 
 
 def _luma(frame: av.VideoFrame) -> tuple[NDArray[Any], float]:
-    """Return luma and its unit (1 for 8 bits): the file's own plane, without conversion, where the format has one.
+    """Return luma and its unit (1 for 8 bits): the file's own plane, without conversion, if the format has one.
 
-    Its rows are C-contiguous and may be longer than the picture is wide: what lies beyond is padding.
+    Its rows are C-contiguous and may be longer than the picture width: the rest is padding.
     """
     if not _LUMA_FIRST.fullmatch(frame.format.name):
         frame = frame.reformat(format="gray")
@@ -89,7 +89,7 @@ def _luma(frame: av.VideoFrame) -> tuple[NDArray[Any], float]:
 
 
 def rotation_deg(frame: av.VideoFrame) -> int:
-    """Return the clockwise turn that makes the picture upright (PyAV gives the counter-clockwise angle)."""
+    """Return the clockwise rotation that makes the picture upright (PyAV gives the counter-clockwise angle)."""
     return (-round(frame.rotation / 90) * 90) % 360
 
 

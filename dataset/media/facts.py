@@ -1,4 +1,4 @@
-"""What a video file says of itself before anything is aligned: its frames' own times, its codec, its sound's place."""
+"""Facts about a video file: frame times, codecs, and offset of the sound, read without decoding the pictures."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from dataset.media.video import opened_video, probe_video, undecodable
 from dataset.support.arrays import FloatArray
 from dataset.support.errors import VideoError
 
-#: Frames whose intervals spread by more than this share of their median are of variable rate.
+#: Frame intervals that vary by more than this share of their median mean a variable frame rate.
 _VARIABLE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoFacts:
-    """One file, read through once without decoding its pictures.
+    """Facts about one file, from one pass without decoding its pictures.
 
     Attributes
     ----------
     codec : str
-        Of the picture, such as ``h264`` or ``hevc``.
+        Video codec, such as ``h264`` or ``hevc``.
     width, height : int
         In pixels, upright.
     rotation_deg : int
-        Clockwise turn that the file asks for.
+        Clockwise rotation stated in the file.
     n_frames : int
     first_s, end_s : float
         Presentation time of the first frame, and of the end of the last.
     median_gap_s, shortest_gap_s, longest_gap_s : float
-        Between neighbouring frames; 0 with a single frame.
+        Intervals between neighbouring frames; 0 for a single frame.
     sound_codec : str
-        Empty where there is no sound.
+        Empty if there is no sound.
     sound_start_s : float or None
-        Presentation time of the first sample, decoded, so after an edit list's cut.
+        Presentation time of the first decoded sample, after the cut of an edit list.
     priming_told : bool or None
-        Whether the file tells how much of its first sound is the coder's own silence; None where the question does
-        not arise. An AAC track that does not tell it sounds 21 to 48 ms late. None also where it cannot be known.
+        Whether the file states the encoder delay (priming) of its sound; None if not
+        applicable or unknown. An AAC track that does not state it is 21 to 48 ms late.
     created_utc : str
-        As the file has it; the beginning of the recording on most phones. Empty where it is not told.
+        Creation time in the file; the start of the recording on most phones. Empty if not stated.
     """
 
     path: Path
@@ -69,11 +69,11 @@ class VideoFacts:
 
     @property
     def sound_offset_s(self) -> float | None:
-        """By how much the sound begins after the picture, as the file lays them; None without sound."""
+        """Start of the sound after the start of the picture, by the file's time stamps; None without sound."""
         return None if self.sound_start_s is None else self.sound_start_s - self.first_s
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
         offset_s = self.sound_offset_s
         return rounded | {
@@ -84,12 +84,12 @@ class VideoFacts:
 
 
 def examine_video(path: Path) -> VideoFacts:
-    """Read a video file through.
+    """Read all packets of a video file, without decoding pictures, and return its facts.
 
     Raises
     ------
     VideoError
-        It is missing, no video, cut off before its first picture, or cannot be decoded.
+        It is missing, not a video, cut off before its first picture, or cannot be decoded.
     """
     meta = probe_video(path)
     with opened_video(path) as container:
@@ -127,7 +127,7 @@ def examine_video(path: Path) -> VideoFacts:
 
 
 def _sound(path: Path) -> tuple[str, float | None, bool | None]:
-    """Return codec and first time of the sound, and whether the coder's own silence before it is told."""
+    """Return codec and first time of the sound, and whether its encoder delay is stated."""
     with opened_video(path) as container:
         stream = container.streams.audio[0]
         codec = str(stream.codec_context.name)
@@ -137,7 +137,7 @@ def _sound(path: Path) -> tuple[str, float | None, bool | None]:
             for packet in container.demux(stream):
                 if stamp_s is None and packet.pts is not None:
                     stamp_s = float(packet.pts * packet.time_base)
-                    # Later than 0, the stamp may have the silence taken off already.
+                    # If later than 0, the encoder delay may be subtracted already.
                     told = True if packet.is_discard or stamp_s < 0 else False if stamp_s < 1e-6 else None
                 for frame in packet.decode():
                     if frame.time is not None:
@@ -145,5 +145,5 @@ def _sound(path: Path) -> tuple[str, float | None, bool | None]:
                         skipped = stamp_s is not None and start_s > stamp_s + 1e-6
                         return codec, start_s, (skipped or told) if codec == "aac" else None
         except av.error.FFmpegError:
-            pass  # sound that cannot be decoded: whoever listens to it says so
+            pass  # sound that cannot be decoded: reported when it is read
         return codec, None, None

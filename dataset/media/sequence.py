@@ -1,6 +1,6 @@
-"""Several video files as one: a phone splits a long recording, and nothing is copied or encoded again.
+"""Several video files as one, by a playlist: a phone splits a long recording; nothing is copied or re-encoded.
 
-A sequence is a playlist of FFmpeg's concat format (``.ffconcat``), which every reader here opens like a file.
+A sequence is a playlist of FFmpeg's concat format (``.ffconcat``), which all readers here open like a file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def check_sequence(parts: Sequence[VideoFacts]) -> None:
     Raises
     ------
     VideoError
-        They differ in what a camera does not change while it films.
+        They differ in a property that is constant within one recording.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -43,7 +43,7 @@ def check_sequence(parts: Sequence[VideoFacts]) -> None:
 
 
 def write_playlist(path: Path, parts: Sequence[VideoFacts]) -> None:
-    """Write the playlist of a sequence: each part's picture begins where the one before ends.
+    """Write the playlist of a sequence: each part's picture begins where the previous one ends.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def write_playlist(path: Path, parts: Sequence[VideoFacts]) -> None:
     """
     lines = [_HEADER]
     for number, part in enumerate(parts):
-        # FFmpeg lays every file's earliest stream at its beginning; a picture that begins later than its sound does
+        # FFmpeg places every file's earliest stream at its start; a picture that begins after its sound does
         # so in the sequence too.
         lead_s = _picture_lead_s(part)
         following_s = _picture_lead_s(parts[number + 1]) if number + 1 < len(parts) else lead_s
@@ -65,12 +65,12 @@ def write_playlist(path: Path, parts: Sequence[VideoFacts]) -> None:
 
 
 def _picture_lead_s(part: VideoFacts) -> float:
-    """Return by how much a file's first frame lies after its earliest stream."""
+    """Return the delay of a file's first frame after its earliest stream."""
     return max(0.0, -(part.sound_offset_s or 0.0))
 
 
 def playlist_files(path: Path) -> tuple[Path, ...]:
-    """Return the files that a path stands for: a playlist's parts, or the file itself."""
+    """Return the files of a path: a playlist's parts, or the file itself."""
     if path.suffix != PLAYLIST:
         return (path,)
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -79,27 +79,27 @@ def playlist_files(path: Path) -> tuple[Path, ...]:
 
 
 def file_names(path: Path) -> str:
-    """Return the name that is stored for a video; of a sequence, those of all parts."""
+    """Return the name to store for a video; for a sequence, the names of all parts."""
     return " + ".join(map(str, playlist_files(path)))
 
 
 def describe_files(path: Path) -> tuple[str, str]:
-    """Return name and SHA-256 that a session stores for a video; of a sequence, those of all parts."""
+    """Return name and SHA-256 to store in a session for a video; for a sequence, those of all parts."""
     return file_names(path), " + ".join(map(sha256_of, playlist_files(path)))
 
 
 @contextmanager
 def as_one_video(files: Sequence[Path]) -> Iterator[Path | None]:
-    """Yield one path that stands for all files while the block lasts; None where there are none.
+    """Yield one path for all files during the block; None if there are no files.
 
     Raises
     ------
     VideoError
-        One is a list of files, one of several is no video, or they are not parts of one recording.
+        One is a list of files or not a video, or they are not parts of one recording.
     """
     for path in files:
         if path.suffix == PLAYLIST:
-            raise VideoError(f"{path} is no video", "it is a list of files", "name its parts themselves, in order")
+            raise VideoError(f"{path} is not a video", "it is a list of files", "name its parts themselves, in order")
     if len(files) < 2:
         yield files[0] if files else None
         return

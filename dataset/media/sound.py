@@ -1,4 +1,4 @@
-"""The sound of a video file, on the same clock as its frames."""
+"""Reads the sound of a video file, on the same clock as its frames."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dataset.support.disk_arrays import append, closing_quietly, mapped, tempora
 from dataset.support.errors import VideoError
 
 _FULL_SCALE = 32768.0
-#: Stamps in MKV are rounded to 1 ms: smaller disagreements between blocks are no holes.
+#: Stamps in MKV are rounded to 1 ms: smaller differences between blocks are not gaps.
 _ROUNDING_S = 0.002
-#: Samples written at once.
+#: Samples written at a time.
 _BLOCK = 1 << 20
 
 
 class SampleFile:
-    """Samples of a track, kept in 16 bits and read piece by piece as float: a long track takes no memory.
+    """Samples of a track, stored in 16 bits and read in slices as float: a long track takes no memory.
 
-    A track of 16 bits comes back exactly.
+    Lossless for 16-bit tracks.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SampleFile:
         return len(self._stored)
 
     def __getitem__(self, piece: slice) -> NDArray[np.float32]:
-        """Return a piece as float32, -1 to 1."""
+        """Return a slice as float32, -1 to 1."""
         return self._stored[piece].astype(np.float32) / np.float32(_FULL_SCALE)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -57,7 +57,7 @@ class Sound:
     Attributes
     ----------
     samples : ndarray of float32, shape (N,), or SampleFile
-        -1 to 1; has a length and can be sliced. Silence (zeros) where the track has a gap.
+        -1 to 1; has a length and can be sliced. Zeros in gaps of the track.
     rate_hz : int
     start_s : float
         Presentation time of the first sample, on the clock of the frames' PTS.
@@ -76,7 +76,7 @@ class Sound:
 def read_sound(path: Path, *, block: int = _BLOCK) -> Sound | None:
     """Read the first sound track as mono; None where there is none.
 
-    Each decoded block is laid where its own time stamp says, so a track with holes or with drift against the
+    Each decoded block is placed by its own time stamp, so a track with gaps or with drift against the
     picture keeps its times. Memory does not grow with the track's length.
 
     Parameters
@@ -122,7 +122,7 @@ def _blocks(container: Any, stream: Any) -> Iterator[tuple[float | None, NDArray
 
 
 class _Track:
-    """Lays blocks at their own times; small disagreements (rounded stamps) are joined, holes stay silent."""
+    """Places blocks by their time stamps; small differences (rounding) are ignored, gaps become silence."""
 
     def __init__(self, file: BufferedRandom, rate_hz: int, start_s: float, block: int) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Frames of a video file with their own times: never index divided by rate."""
+"""Decodes frames of a video file with their presentation times, never from index and rate."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from dataset.media.decoded_frame import DecodedFrame, rotation_deg, to_ns
 from dataset.support.arrays import IntArray
 from dataset.support.errors import VideoError
 
-#: Several files in sequence are read through a playlist, see :mod:`dataset.media.sequence`; its files lie anywhere.
+#: Suffix of playlists of several files, see :mod:`dataset.media.sequence`; its files may be in any folder.
 PLAYLIST = ".ffconcat"
-#: Containers that cameras, phones and sound recorders write. Others are not tried: among them are playlists, which any
-#: file may be by its content and which have FFmpeg open whatever files and addresses they name.
+#: Containers that cameras, phones and sound recorders write. Others are rejected: among them are playlists, which any
+#: file may contain and which make FFmpeg open arbitrary files and addresses.
 _CONTAINERS = ("matroska", "webm", "mov", "mp4", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "ogg", "mxf", "dv",
                "nut", "h264", "hevc", "gif", "yuv4mpegpipe", "wav", "w64", "aiff", "flac", "mp3",
                "aac")  # fmt: skip
@@ -30,35 +30,35 @@ _PROTOCOLS = "file"
 
 
 def container_options(path: Path) -> dict[str, str]:
-    """Return FFmpeg's options to open a video by: one file with its own tracks, or a playlist that we wrote."""
+    """Return FFmpeg's options to open a video: one file with its own tracks, or a playlist that we wrote."""
     containers = ",".join(_CONTAINERS)
     if path.suffix != PLAYLIST:
         return {"format_whitelist": containers, "protocol_whitelist": _PROTOCOLS}
     return {"format_whitelist": f"concat,{containers}", "protocol_whitelist": _PROTOCOLS, "safe": "0"}
 
 
-#: Usual distance of key frames at most; larger ones are learnt from the file.
+#: Usual maximum distance of key frames; larger ones are learned from the file.
 _KEY_SPACING_NS = 2_000_000_000
 _REORDERING_NS = 250_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoMeta:
-    """What a video file says of itself.
+    """Metadata of a video file.
 
     Attributes
     ----------
     width, height : int
         In pixels, after rotation.
     n_frames : int
-        As declared or estimated; 0 where the file does not tell.
+        As declared or estimated; 0 if unknown.
     nominal_hz : float
         Average rate; frames may be spaced irregularly.
     duration_s : float
-        0 where unknown.
+        0 if unknown.
     has_sound : bool
     rotation_deg : int
-        Clockwise turn that makes the picture upright: 0, 90, 180 or 270.
+        Clockwise rotation that makes the picture upright: 0, 90, 180 or 270.
     """
 
     width: int
@@ -79,9 +79,9 @@ class Frame:
     index : int
         Position in the file, from 0.
     pts_ns : int
-        The file's own presentation time.
+        Presentation time in the file.
     image : ndarray of uint8, shape (height, width, 3)
-        BGR, or RGB where that was asked for; upright, its rows without gaps (C-contiguous).
+        BGR, or RGB if requested; upright and C-contiguous.
     """
 
     index: int
@@ -90,7 +90,7 @@ class Frame:
 
 
 def probe_video(path: Path) -> VideoMeta:
-    """Return what the file says of itself; the first frame is decoded, so a file without a picture is refused.
+    """Read a file's metadata; the first frame is decoded, so a file without a picture is refused.
 
     Raises
     ------
@@ -125,11 +125,11 @@ def frame_pts_ns(path: Path) -> IntArray:
     Raises
     ------
     VideoError
-        The file is missing, cannot be read, or holds no picture.
+        The file is missing, cannot be read, or has no picture.
     """
     with opened_video(path) as container:
         stream = container.streams.video[0]
-        # Packed: as Python's numbers an hour's frames take ten megabytes.
+        # Packed: as Python integers an hour's frames take ten megabytes.
         stamps = array("q", (p.pts for p in container.demux(stream) if p.pts is not None and not p.is_discard))
         if not stamps:
             raise VideoError(f"the video {path} cannot be decoded", "it holds no picture")
@@ -145,25 +145,25 @@ def iter_frames(
     threads: int = 0,
     rgb: bool = False,
 ) -> Iterator[Frame]:
-    """Decode a video frame by frame, each with its own time.
+    """Decode a video frame by frame with presentation times.
 
     Parameters
     ----------
     path : Path
     indices : ndarray of int, optional
-        Only these frames; long stretches between them are passed over where the file can be entered behind them. Of
-        frames that share a time the first stands for all.
+        Only these frames; long gaps between them are skipped by seeking if the file allows it. Of
+        frames that share a time only the first is used.
     times_ns : ndarray of int64, shape (F,), optional
-        Presentation times of all frames, where they are known already; else the file is scanned for them first.
+        Presentation times of all frames, if known; else the file is scanned for them first.
     threads : int
-        Threads of the decoder, 0 as many as it wants.
+        Threads of the decoder; 0: its own choice.
     rgb : bool
         Yield pictures in RGB rather than BGR.
 
     Raises
     ------
     VideoError
-        The file is missing or cannot be decoded. A file that breaks off later yields what it has.
+        The file is missing or cannot be decoded. A truncated file yields its frames up to the end.
     """
     for index, frame in _numbered(path, indices, times_ns, threads):
         yield Frame(index=index, pts_ns=frame.pts_ns, image=frame.picture("rgb24" if rgb else "bgr24"))
@@ -172,14 +172,14 @@ def iter_frames(
 def _numbered(
     path: Path, indices: IntArray | None, times_ns: IntArray | None, threads: int
 ) -> Iterator[tuple[int, DecodedFrame]]:
-    """Decode the frames asked for, each with its index."""
+    """Decode the requested frames, each with its index."""
     if indices is None:
         yield from enumerate(decode_frames(path, threads=threads))
         return
     times_ns = frame_pts_ns(path) if times_ns is None else times_ns
     wanted = np.unique(indices)
     wanted = wanted[(wanted >= 0) & (wanted < len(times_ns))]
-    if np.any(np.diff(times_ns) < 0):  # a clock that was set back: only counting tells frames apart
+    if np.any(np.diff(times_ns) < 0):  # times that go back: frames can only be told apart by counting
         chosen = frozenset(wanted.tolist())
         yield from ((k, frame) for k, frame in enumerate(decode_frames(path, threads=threads)) if k in chosen)
         return
@@ -192,13 +192,13 @@ def _numbered(
 
 
 class CannotEnterError(Exception):
-    """A file cannot be entered at the time asked for; whoever asked reads it from its beginning."""
+    """Seeking to the requested time is impossible; the caller then reads the file from its start."""
 
 
 def decode_frames(
     path: Path, *, start_ns: int | None = None, stop_ns: int | None = None, threads: int = 0
 ) -> Iterator[DecodedFrame]:
-    """Decode the frames that have a time, in order.
+    """Decode the frames that have a time stamp, in order.
 
     Parameters
     ----------
@@ -206,14 +206,14 @@ def decode_frames(
     start_ns, stop_ns : int, optional
         Only frames from ``start_ns`` on and before ``stop_ns``.
     threads : int
-        Threads of the decoder, 0 as many as it wants.
+        Threads of the decoder; 0: its own choice.
 
     Raises
     ------
     VideoError
-        The file is missing or cannot be decoded. A file that breaks off later yields what it has.
+        The file is missing or cannot be decoded. A truncated file yields its frames up to the end.
     CannotEnterError
-        It cannot be entered at ``start_ns``: read it from its beginning.
+        Seeking to ``start_ns`` is impossible: read it from its start.
     """
     with opened_video(path) as container:
         stream = _prepared(container, threads)
@@ -239,7 +239,7 @@ def decode_frames(
 
 
 def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[DecodedFrame]:
-    """Decode the frames at the times ``left``, ascending; those that cannot be decoded are passed over."""
+    """Decode the frames at the times ``left``, ascending; those that cannot be decoded are skipped."""
     try:
         yield from _entering(path, left, threads)
     except CannotEnterError:
@@ -253,7 +253,7 @@ def _decoded_at(path: Path, left: deque[int], threads: int) -> Iterator[DecodedF
 def _entering(path: Path, left: deque[int], threads: int) -> Iterator[DecodedFrame]:
     with opened_video(path) as container:
         stream = _prepared(container, threads)
-        # Key frames are not further apart than that, as far as was seen: to enter nearer would be decoding twice.
+        # Key frames were at most this far apart so far: seeking over less would decode twice.
         spacing_ns, reached_ns = _KEY_SPACING_NS, 0
         while left:
             entered_ns = left[0] if left[0] - reached_ns > spacing_ns else None
@@ -283,7 +283,7 @@ def _entering(path: Path, left: deque[int], threads: int) -> Iterator[DecodedFra
 
 
 def _is_next(time_ns: int, left: deque[int]) -> bool:
-    """Return whether a time is the next of those left; it and what lies before it are taken off."""
+    """Return whether a time is the next of those left; it and earlier ones are removed."""
     while left and left[0] < time_ns:
         left.popleft()
     if left and left[0] == time_ns:
@@ -305,8 +305,8 @@ def _with_times(container: Any, stream: Any) -> Iterator[DecodedFrame]:
 
 
 def _enter(container: Any, stream: Any, start_ns: int) -> None:
-    """Go to the last key frame at or before a time."""
-    # Containers are entered by decoding times, which run ahead of presentation by a few frames.
+    """Seek to the last key frame at or before a time."""
+    # Containers seek by decoding times, which precede presentation times by a few frames.
     at_ns = max(0, start_ns - _REORDERING_NS)
     try:
         container.seek(int(at_ns * 1e-9 / stream.time_base), stream=stream)
@@ -321,7 +321,7 @@ def opened_video(path: Path) -> Iterator[Any]:
     Raises
     ------
     VideoError
-        It is missing, holds no picture track, or cannot be read.
+        It is missing, has no picture track, or cannot be read.
     """
     if not path.is_file():
         raise VideoError(f"no video at {path}", "there is no such file")
@@ -335,6 +335,6 @@ def opened_video(path: Path) -> Iterator[Any]:
 
 
 def undecodable(path: Path, error: Exception) -> VideoError:
-    """Return what to raise where a video cannot be decoded."""
+    """Return the error for a video that cannot be decoded."""
     why = getattr(error, "strerror", None) or str(error)
     return VideoError(f"the video {path} cannot be decoded", why, "play it, or convert it to MP4 or MKV first")

@@ -1,8 +1,8 @@
-"""One pass over a film for several consumers: every frame is decoded once and given to each that wants it.
+"""One pass over a video for several consumers: every frame is decoded once and passed to each that wants it.
 
-A long film is cut into stretches that threads decode at once. A consumer therefore does not take frames itself: it
-makes a :class:`StretchConsumer` for each stretch, in the thread that decodes the stretch, and is handed what they found
-in the film's order. What a consumer does with a frame (measure brightness, look for the person) is its own concern.
+A long video is divided into stretches that threads decode in parallel. A consumer therefore does not take frames
+itself: it makes a :class:`StretchConsumer` for each stretch, in the thread that decodes the stretch, and receives their
+results in the video's order. What a consumer does with a frame (measure brightness, detect the person) is up to it.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from dataset.media.decoded_frame import DecodedFrame
 from dataset.media.video import CannotEnterError, decode_frames, probe_video
 from dataset.support.threads import default_workers, each_in_order
 
-#: A film twice as long or longer is read in stretches of so many seconds.
+#: A video at least twice as long is read in stretches of this length, in seconds.
 STRETCH_S = 60.0
-#: No stretch is longer than this share of what is left, nor shorter than this share of the longest.
+#: No stretch is longer than this share of the rest, nor shorter than this share of the longest.
 _SHARE, _SHORTEST = 0.25, 0.15
-#: Progress is reported each so many frames, and a film without stretches handed over each so many.
+#: Frames between progress reports, and between transfers of results of a video without stretches.
 _REPORT_EVERY, _HAND_OVER_EVERY = 30, 600
 
-#: Presentation times in nanoseconds: from the first on and before the second; None without an end.
+#: Presentation times in nanoseconds: from the first (included) to the second (excluded); None: open end.
 Span = tuple[int | None, int | None]
 
 
 class StretchConsumer(Protocol):
-    """Takes frames of one stretch of a film, in order and in one thread."""
+    """Takes frames of one stretch of a video, in order and in one thread."""
 
     def wants(self, pts_ns: int) -> bool:
-        """Return whether to be given the frame of this presentation time."""
+        """Return whether it needs the frame of this presentation time."""
 
     def take(self, frame: DecodedFrame) -> None:
-        """Take a frame; it is gone afterwards."""
+        """Take a frame; it is not valid afterwards."""
 
     def hand_over(self) -> None:
-        """Add what was found since the last call to that of the stretches before, one stretch at a time."""
+        """Append the results since the last call to those of earlier stretches, one stretch at a time."""
 
 
 class Consumer(Protocol):
-    """What a film is decoded for."""
+    """User of the decoded frames of a video."""
 
     @property
     def longest_stretch_s(self) -> float | None:
-        """Longest stretch for which what is found does not depend on the number of threads; None where any is."""
+        """Longest stretch for which the result does not depend on the number of threads; None: any length."""
 
     def stretch(self) -> StretchConsumer:
-        """Return what takes a stretch's frames; called in the thread that decodes it."""
+        """Return the consumer of a stretch's frames; called in the thread that decodes it."""
 
     def restart(self) -> None:
-        """Forget what was found: the film is read from its beginning once more."""
+        """Discard the results: the video is read again from its start."""
 
 
 def run_video_pass(
@@ -63,18 +63,18 @@ def run_video_pass(
     stretch_s: float | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Decode a film once and give its frames to each consumer that wants them.
+    """Decode a video once, in parallel stretches, and pass its frames to each consumer that wants them.
 
     Parameters
     ----------
     video : Path
     consumers : sequence of Consumer
     workers : int, optional
-        Threads, each decoding a stretch of the file; one a core by default. What is found is the same for any number.
+        Threads, each decoding a stretch of the file; one per core by default. The result is the same for any number.
     stretch_s : float, optional
-        Longest stretch; a minute by default, and less where a consumer asks for less.
+        Longest stretch; a minute by default, and less if a consumer requires it.
     progress : callable, optional
-        Called with the number of frames just read.
+        Called with the number of frames read since the last call.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def run_video_pass(
         bounds: list[int | None] = [None, *stretch_edges_ns(duration_s, min([longest_s, *asked_s])), None]
         try:
             decode_spans(video, consumers, list(pairwise(bounds)), workers=workers, progress=progress)
-        except CannotEnterError:  # a file without an index, or cut off: from its beginning then
+        except CannotEnterError:  # a file without an index, or cut off: read from its start
             for consumer in consumers:
                 consumer.restart()
         else:
@@ -107,14 +107,14 @@ def decode_spans(
     workers: int,
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Decode the frames within some spans of presentation time, each span a stretch of its own.
+    """Decode the frames within the given spans of presentation time, each span as one stretch.
 
     Raises
     ------
     VideoError
         It cannot be decoded.
     CannotEnterError
-        The file cannot be entered there.
+        Seeking to a span is impossible.
     """
 
     def decode(span_ns: Span) -> list[StretchConsumer]:
@@ -128,7 +128,7 @@ def decode_spans(
 
 
 def stretch_edges_ns(duration_s: float, longest_s: float) -> list[int]:
-    """Return where a film is cut into stretches: the last ones shorter and shorter, so that no thread waits long."""
+    """Return the edges of a video's stretches: the last ones shorter and shorter, so that no thread idles long."""
     edges_ns: list[int] = []
     at_s = 0.0
     while True:
@@ -148,7 +148,7 @@ def _decode(
     progress: Callable[[float], None] | None,
     at_once: bool = False,
 ) -> None:
-    """Give a span's frames to those that want them; with ``at_once`` what they find is handed over along the way."""
+    """Pass a span's frames to the consumers; with ``at_once`` results are transferred along the way."""
     start_ns, stop_ns = span_ns
     n = 0
     for frame in decode_frames(video, start_ns=start_ns, stop_ns=stop_ns, threads=threads):

@@ -1,4 +1,4 @@
-"""Keypoints of a whole video file."""
+"""Extracts the keypoints of a whole video file."""
 
 from __future__ import annotations
 

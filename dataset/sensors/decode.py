@@ -1,4 +1,4 @@
-"""From payloads to values: a pure view, so that a better profile decodes an old capture again."""
+"""Decodes payloads to values on reading, so that a better profile can decode an old capture again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a profile declares of one stream: characteristics, layout, counter, device time, check sum."""
+"""Declaration of one stream in a profile: characteristics, layout, counter, device time, check sum."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def hex_bytes(value: str) -> str:
     Raises
     ------
     ValueError
-        It is no hex.
+        It is not hexadecimal.
     """
     try:
         bytes.fromhex(value.replace("{rate}", ""))
@@ -60,7 +60,7 @@ class BitField(TomlModel):
 
 
 class Counter(TomlModel):
-    """Where the sensor counts what it sends.
+    """Position of the sensor's packet or sample counter.
 
     ``where`` is ``sample`` (a field of each sample's frame), ``header`` (a field of each payload's head),
     ``characteristic`` (the stream's characteristics take turns) or ``column`` (of a line, numbered from 1).

@@ -1,4 +1,4 @@
-"""Writing a session atomically, and opening one with a check that names what is wrong."""
+"""Writes sessions atomically, and reads them with a check that reports each fault."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
 
 
 def write_session(path: Path, session: Session) -> None:
-    """Write ``session`` to ``path``, whole or not at all.
+    """Write ``session`` to ``path`` atomically.
 
     Raises
     ------
     OutputExistsError
         ``path`` exists; sessions are never overwritten.
     InputError
-        The folder cannot be written into, or the disk is full.
+        The folder is not writable, or the disk is full.
     """
     if path.exists():
         raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
@@ -99,10 +99,10 @@ def _write(file: h5py.File, session: Session) -> None:
 
 
 def group_name(name: str) -> str:
-    """Return the name of the group that a channel or stream has in the file: its own, with what HDF5 reserves escaped.
+    """Return the group name of a channel or stream: its own, with characters reserved by HDF5 percent-encoded.
 
-    A slash parts groups, a single dot is the group itself, and a name may be neither empty nor hold a zero; those are
-    written as in a URL (``%2F``), and so is a percent sign that looks like the start of such an escape.
+    A slash separates groups, a single dot is the group itself, and a name may not be empty or contain a NUL; those are
+    written as in a URL (``%2F``), as is a percent sign that looks like the start of such an escape.
     """
     if not name.strip("."):
         return "%2E" * len(name) or "%FF"
@@ -110,7 +110,7 @@ def group_name(name: str) -> str:
 
 
 def _group_of(parent: h5py.Group, name: str) -> str | None:
-    """Return the group that a channel has in ``parent``; None where it has none."""
+    """Return the group of a channel in ``parent``; None if it has none."""
     return next((key for key in (group_name(name), name) if key and key in parent and key != "."), None)
 
 
@@ -157,13 +157,13 @@ def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: 
 
 
 def read_session(path: Path | str) -> Session:
-    """Read and check the session at ``path``.
+    """Read the session at ``path`` and check it against the schema.
 
     Raises
     ------
     SessionError
-        The file is no session, is of a newer format, or something in it is missing or of the wrong shape; the
-        message names what.
+        The file is not a session, its format is newer, or a part is missing or of the wrong shape; the
+        message names the part.
     """
     path = Path(path)
     if not path.is_file():
@@ -192,14 +192,14 @@ def read_session(path: Path | str) -> Session:
 
 
 def check_sessions(paths: list[Path]) -> dict[str, list[str]]:
-    """Check every session that ``paths`` name; see :func:`find_sessions`.
+    """Check every session in ``paths`` against the schema; see :func:`find_sessions`.
 
-    A path that names none does not keep the others from being checked: it stands among them with what is wrong.
+    A path without sessions does not stop the check of the others: it is listed with its fault.
 
     Returns
     -------
     dict
-        Path: what is wrong with it, one sentence each; empty when nothing is.
+        By path: its faults, one sentence each; empty if there are none.
     """
     found: dict[str, list[str]] = {}
     for path in paths:
@@ -211,7 +211,7 @@ def check_sessions(paths: list[Path]) -> dict[str, list[str]]:
 
 
 def check_session(path: Path | str) -> list[str]:
-    """Return what is wrong with the session at ``path``, one sentence each; empty when nothing is."""
+    """Return the faults of the session at ``path``, one sentence each; empty if there are none."""
     try:
         read_session(path)
     except SessionError as error:
@@ -220,12 +220,12 @@ def check_session(path: Path | str) -> list[str]:
 
 
 def find_sessions(paths: list[Path]) -> list[Path]:
-    """Return the session files named by ``paths``; in folders, what does not end in ``.h5`` is passed over.
+    """Return the session files named by ``paths``; in folders, files that do not end in ``.h5`` are skipped.
 
     Raises
     ------
     SessionError
-        A path does not exist, or a folder holds no session.
+        A path does not exist, or a folder contains no session.
     """
     found: list[Path] = []
     for path in paths:
@@ -270,7 +270,7 @@ def _problems(file: h5py.File) -> Iterator[str]:
         if name not in file.attrs:
             yield f"root attribute {name} is missing"
         elif np.ndim(file.attrs[name]):
-            yield f"root attribute {name} is no single value"
+            yield f"root attribute {name} is not a single value"
         elif kind is not str and not np.issubdtype(np.asarray(file.attrs[name]).dtype, np.number):
             yield f"root attribute {name} is {file.attrs[name]!r}, not a number"
     if str(file.attrs.get("verdict", "PASS")) not in schema.VERDICTS:
@@ -288,7 +288,7 @@ def _problems(file: h5py.File) -> Iterator[str]:
 
 
 def _name_problems(file: h5py.File) -> Iterator[str]:
-    """Yield what is wrong with the subject, which becomes part of paths; a channel may have any name."""
+    """Yield the faults of the subject, which becomes part of paths; a channel may have any name."""
     if not is_subject(str(file.attrs.get("subject", ""))):
         yield f"root attribute subject is {file.attrs.get('subject')!r}, not letters and digits"
 

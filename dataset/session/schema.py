@@ -1,4 +1,4 @@
-"""The session file's groups, datasets, shapes and units: one table, used to write, to check and to document."""
+"""Groups, datasets, shapes and units of a session file: one table, used to write, check and document it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VERDICTS = ("PASS", "WARNING", "FAIL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec:
-    """One dataset: its path, kind, shape and meaning.
+    """One dataset: its path, type, shape and meaning.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class DatasetSpec:
     kind : {"f", "i", "b", "s"}
         float64, int64, bool or UTF-8 text.
     shape : tuple
-        Numbers are exact; letters must agree wherever they occur in one group: C channels, T grid, F frames.
+        Numbers are exact; a letter has the same value everywhere in one group: C channels, T grid, F frames.
     """
 
     path: str
@@ -60,8 +60,8 @@ DATASETS = (
     _spec("channels/serial", "s", ("C",), "", "Sensor serial number"),
     _spec("channels/placement", "s", ("C",), "", "Electrode placement"),
     _spec("channels/electrode", "s", ("C",), "", "Electrode type"),
-    _spec("calibration/rest_counts", "f", ("C",), "channel unit", "Level at rest; NaN where not measured"),
-    _spec("calibration/mvc_counts", "f", ("C",), "channel unit", "Level at maximum voluntary contraction; NaN where not measured"),
+    _spec("calibration/rest_counts", "f", ("C",), "channel unit", "Level at rest; NaN if not measured"),
+    _spec("calibration/mvc_counts", "f", ("C",), "channel unit", "Level at maximum voluntary contraction; NaN if not measured"),
     _spec("emg/{channel}/time_s", "f", ("N",), "s", "Session time of the centre of each value's averaging interval"),
     _spec("emg/{channel}/value", "f", ("N",), "channel unit", "Value as received"),
     _spec("emg/{channel}/arrival_s", "f", ("N",), "s", "Arrival on the host clock, in session seconds"),
@@ -72,29 +72,29 @@ DATASETS = (
     _spec("pose/confidence", "f", ("F", 25), "1", "Confidence of each keypoint, 0 to 1"),
     _spec("pose/frame_index", "i", ("F",), "", "Index of the frame in the file"),
     _spec("events/time_s", "f", ("E",), "s", "Session time of each event"),
-    _spec("events/uncertainty_s", "f", ("E",), "s", "Half-width of the event's time"),
+    _spec("events/uncertainty_s", "f", ("E",), "s", "Half-width of the 95 % interval of the event's time"),
     _spec("events/kind", "s", ("E",), "", "Kind of event"),
     _spec("events/label", "s", ("E",), "", "Label, such as the exercise"),
-    _spec("events/source", "s", ("E",), "", "What gave the event"),
+    _spec("events/source", "s", ("E",), "", "Source of the event"),
     _spec("exercises/name", "s", ("X",), "", "Exercise"),
-    _spec("exercises/start_s", "f", ("X",), "s", "Session time of its start"),
-    _spec("exercises/stop_s", "f", ("X",), "s", "Session time of its end"),
-    _spec("sync/{stream}/matches", "i", ("M", 2), "", "Matched pairs: index of the reference event, of the stream's event"),
+    _spec("exercises/start_s", "f", ("X",), "s", "Start of the exercise in session time"),
+    _spec("exercises/stop_s", "f", ("X",), "s", "End of the exercise in session time"),
+    _spec("sync/{stream}/matches", "i", ("M", 2), "", "Matched pairs: index of the reference event, index of the stream's event"),
     _spec("sync/{stream}/residual_s", "f", ("M",), "s", "Residual of each matched pair"),
-    _spec("sync/{stream}/epochs", "f", ("P", 3), "s", "Connection epochs: stream_s of the first and last value, offset_s"),
+    _spec("sync/{stream}/epochs", "f", ("P", 3), "s", "Connection epochs: stream_s of the first and of the last value, and offset_s"),
     _spec("aligned/time_s", "f", ("T",), "s", "The common grid"),
     _spec("aligned/emg", "f", ("T", "C"), "channel unit", "sEMG on the grid; NaN in gaps"),
     _spec("aligned/emg_valid", "b", ("T", "C"), "", "True where sEMG was measured"),
     _spec("aligned/keypoints_2d", "f", ("T", 25, 2), "px", "BODY_25 on the grid, in pixels", required=False),
     _spec("aligned/keypoints_3d", "f", ("T", 25, 3), "m", "BODY_25 on the grid, in metres, y down", required=False),
     _spec("aligned/confidence", "f", ("T", 25), "1", "Confidence of each keypoint", required=False),
-    _spec("aligned/frame_index", "i", ("T",), "", "Nearest video frame; -1 where there is none", required=False),
-    _spec("aligned/segment", "i", ("T",), "", "Number of the contiguous run; no window straddles two"),
+    _spec("aligned/frame_index", "i", ("T",), "", "Index of the nearest video frame; -1 if there is none", required=False),
+    _spec("aligned/segment", "i", ("T",), "", "Number of the contiguous segment; windows never cross segments"),
     _spec("aligned/exercise", "s", ("T",), "", "Exercise at that time; empty between exercises"),
-    _spec("provenance/log", "s", ("L",), "", "One JSON object a step: its name, version and parameters"),
+    _spec("provenance/log", "s", ("L",), "", "One JSON object per processing step: its name, version and parameters"),
 )  # fmt: skip
 
-#: Groups without which a file is no session.
+#: Groups that every session has.
 REQUIRED_GROUPS = ("channels", "emg", "events", "exercises", "sync", "aligned", "provenance")
 
 SUBJECT_ATTRIBUTES = (
@@ -109,21 +109,21 @@ SUBJECT_ATTRIBUTES = (
     "notes",
 )
 
-#: Numbers that every stream of /sync has (NaN or -1 where they do not apply).
+#: Numbers that every stream of /sync has (NaN or -1 if they do not apply).
 SYNC_FLOATS = ("offset_s", "rate_ppm", "offset_ci95_s", "rate_ci95_ppm", "error_ci95_s", "match_rate",
                "ambiguity_margin", "max_residual_s", "rms_residual_s", "coverage", "largest_gap_s",
                "extrapolated_s")  # fmt: skip
 SYNC_INTS = ("n_reference", "n_target", "n_matched")
 SYNC_TEXTS = ("method", "verdict", "reason")
 
-#: Named constants of a sensor's stream; the video's and the sound's are named in their methods.
+#: Named constants of a sensor's stream; those of video and sound are named in their methods.
 SYNC_CONSTANTS = {
-    "response_s": "From a contact's sound at the body to the response's centroid, measured; NaN where no contact did",
-    "burst_prior_s": "Centroid of the muscle's burst after its contact, assumed: the prior, and what sensors of one model "
-    "share; negative where the burst leads",
+    "response_s": "From a contact's sound at the body to the centroid of the response, measured; NaN without usable contacts",
+    "burst_prior_s": "Centroid of the muscle's burst after its contact, assumed: the prior, and the mean of sensors of one model "
+    "share; negative if the burst precedes the contact",
     "burst_prior_sd_s": "Its standard deviation",
     "delay_source": "`measured`: a contact measured the response; `assumed`: the delay of its model's other sensors in this "
     "rig; `none`: its model's prior",
-    "left_right_ci95_s": "Half-width of the 95 % interval of this offset less that of the same muscle on the other side",
-    "between_sensors_ci95_s": "The same against any other sensor, the largest",
+    "left_right_ci95_s": "Half-width of the 95 % interval of the difference from the offset of the same muscle on the other side",
+    "between_sensors_ci95_s": "The same for the difference from any other sensor: the largest",
 }

@@ -13,11 +13,11 @@ import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
 
-#: Stored in the subject's notes of every session made from the virtual rig, so that nobody takes it for a person.
+#: Stored in the subject's notes of every session from the virtual rig, so that it is not mistaken for a person's.
 VIRTUAL_NOTE = "virtual data, not a person"
 
-#: A joint, or the whole person, may be out of sight for so long: the segment goes on, with NaN there, and windows
-#: bridge it linearly. What is longer breaks the segment.
+#: Longest time a joint, or the whole person, may be out of sight: the segment continues, with NaN there, and windows
+#: interpolate it linearly. Longer gaps end the segment.
 LONGEST_BRIDGE_S = 0.5
 
 
@@ -37,7 +37,7 @@ class ChannelTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Levels at rest and at maximum, beside the counts and never in place of them; shape (C,)."""
+    """Levels at rest and at maximum contraction, stored besides the unscaled values; shape (C,)."""
 
     rest_counts: FloatArray
     mvc_counts: FloatArray
@@ -76,7 +76,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """Keypoints of the frames that were looked at.
+    """Keypoints of the frames given to the pose network.
 
     Attributes
     ----------
@@ -116,14 +116,14 @@ class ExerciseTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSync:
-    """One stream's map onto the session clock, its evidence and its verdict.
+    """Affine map of one stream to the session clock, with its evidence and verdict.
 
     ``session_s = (1 + rate_ppm * 1e-6) * stream_s + offset_s``. Numbers that do not apply are NaN.
 
     Attributes
     ----------
     constants : mapping
-        The named constants: ``av_skew_s``, ``response_s``, ``burst_prior_s``, ``delay_source`` and the like.
+        Named constants: ``av_skew_s``, ``response_s``, ``burst_prior_s``, ``delay_source`` and the like.
     matches : ndarray of int64, shape (M, 2)
     residual_s : ndarray, shape (M,)
     epochs : ndarray, shape (P, 3)
@@ -203,7 +203,7 @@ class Session:
 
     @property
     def name(self) -> str:
-        """File name without its ending, or the subject where it was never stored."""
+        """File name without its suffix, or the subject if it was never stored."""
         return self.path.stem if self.path else f"sub-{self.subject}"
 
     @property

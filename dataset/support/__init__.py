@@ -1,4 +1,4 @@
-"""What every package needs and none of it is about muscles: errors, clock, files, console, arrays.
+"""General utilities of every package: errors, clock, files, console, arrays.
 
 Imports nothing else of `dataset`.
 """

@@ -1,4 +1,4 @@
-"""Names of the array types that stand in signatures everywhere, and the stretches of a mask."""
+"""Array types for signatures, and the runs of a mask."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ StrArray = NDArray[np.str_]
 
 
 def true_runs(mask: BoolArray) -> IntArray:
-    """Return ``(first, stop)`` of each unbroken stretch of True, shape (K, 2); ``stop`` is the first row after it."""
+    """Return ``(first, stop)`` of each contiguous run of True, shape (K, 2); ``stop`` is the first row after it."""
     padded = np.concatenate([[False], mask, [False]])
     return np.flatnonzero(padded[1:] != padded[:-1]).astype(np.int64).reshape(-1, 2)

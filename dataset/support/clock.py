@@ -9,7 +9,7 @@ HOST_CLOCK = "perf_counter"
 
 
 def now_ns() -> int:
-    """Return host time in nanoseconds; call it in the first statement of whatever received the datum."""
+    """Return host time in nanoseconds; call it in the first statement of the function that receives the datum."""
     return time.perf_counter_ns()
 
 
@@ -19,9 +19,9 @@ def resolution_ns() -> int:
 
 
 def anchor() -> tuple[int, int]:
-    """Return ``(host_ns, utc_ns)`` taken as close together as the machine allows.
+    """Return ``(host_ns, utc_ns)``, read as close together as possible.
 
-    The wall clock is read between two host readings; the tightest of five tries is kept.
+    The wall clock is read between two host readings; the closest of five attempts is kept.
     """
     best: tuple[int, int, int] | None = None
     for _ in range(5):

@@ -1,7 +1,7 @@
-"""Many tasks at once, in processes started here or on a Dask cluster; whatever befalls one, the rest go on.
+"""Runs tasks in parallel, in local processes or on a Dask cluster; a failed task does not stop the others.
 
-A process of ours is reached through the one pair of connected file descriptors it was started with: nothing listens,
-so nobody else on the machine can hand it work. A Dask scheduler listens by its nature; one is used only where its
+A local process is reached only through the socket pair it was started with: nothing listens,
+so no other user of the machine can give it work. A Dask scheduler does listen; one is used only if its
 address is given.
 """
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: A task whose worker process died this often is given up; a machine short of memory loses one now and then.
+#: A task is abandoned after this many deaths of its worker process; a machine short of memory loses one now and then.
 DEATHS = 2
-#: Seconds for a scheduler to answer, and for a worker process to clean up when it is told to end.
+#: Seconds for a scheduler to respond, and for a worker process to clean up at its end.
 _PATIENCE_S = 10
-#: Each worker computes with one thread: many tasks at once are the better use of the cores.
+#: Each worker computes with one thread: parallel tasks use the cores better.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _INTERRUPTED = 130
-_SHORT_OF_MEMORY = "look at that machine's memory, and run again with --resume"
+_SHORT_OF_MEMORY = "check that machine's memory, and run again with --resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,9 @@ class Task:
     Attributes
     ----------
     name : str
-        For the scheduler's own pages.
+        For the scheduler's dashboard.
     arguments : tuple
-        Of the function; they and what it returns are pickled.
+        Arguments of the function; they and its result are pickled.
     """
 
     name: str
@@ -64,15 +64,15 @@ class Lost:
 
 
 class Workers(Protocol):
-    """What does tasks; see :func:`workers`."""
+    """Runs tasks; see :func:`workers`."""
 
     def run(self, function: Callable[..., R], tasks: Sequence[Task]) -> Iterator[tuple[int, R | Lost]]:
-        """Yield ``(index, result)`` of each task as it is done.
+        """Yield ``(index, result)`` of each task as it finishes.
 
         Parameters
         ----------
         function : callable
-            A module's own function, which workers find by its name.
+            A module-level function, which workers import by its name.
         tasks : sequence of Task
 
         Raises
@@ -86,14 +86,14 @@ class Workers(Protocol):
 def workers(jobs: int, scheduler: str | None = None) -> Iterator[Workers]:
     """Yield ``jobs`` worker processes of this machine, or the workers of a Dask scheduler.
 
-    At the end of the block what has not begun is left undone, and workers still at work are interrupted.
+    At the end of the block, tasks that have not started are dropped, and busy workers are interrupted.
 
     Raises
     ------
     MissingDependencyError
-        A scheduler is named, and ``dask[distributed]`` is not installed.
+        A scheduler is given, and ``dask[distributed]`` is not installed.
     UsageError
-        The scheduler does not answer.
+        The scheduler does not respond.
     """
     if scheduler is None:
         with closing(_LocalWorkers(jobs)) as pool:
@@ -107,7 +107,7 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Workers]:
 
 
 class _LocalWorkers:
-    """Worker processes over pipes, started when they are needed, each with at most one task."""
+    """Worker processes connected by pipes, started on demand, each with at most one task."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
@@ -122,7 +122,7 @@ class _LocalWorkers:
         while waiting or self._task_of:
             while waiting and len(self._task_of) < self._jobs and (line := self._worker()) is not None:
                 task = self._task_of[line] = waiting.popleft()
-                with suppress(BrokenPipeError, ConnectionResetError):  # it died: noticed where its result is awaited
+                with suppress(BrokenPipeError, ConnectionResetError):  # it died: detected while waiting for its result
                     line.send((function, tasks[task].arguments))
             lines: list[Any] = wait(list(self._task_of))
             for line in lines:
@@ -141,7 +141,7 @@ class _LocalWorkers:
                     yield task, value if done else _failed_there(value, "run it alone, without --jobs, to see where")
 
     def _worker(self) -> Connection | None:
-        """Return the line to a worker that has nothing to do; None where no more can be started beside those at work.
+        """Return the connection to an idle worker; None if no further one can be started.
 
         Raises
         ------
@@ -163,12 +163,12 @@ class _LocalWorkers:
                 "no worker process could be started", str(error), "run with fewer --jobs, or with none"
             ) from error
         finally:
-            theirs.close()  # so that the line ends when the worker dies
+            theirs.close()  # so that the connection ends when the worker dies
         self._processes[ours] = process
         return ours
 
     def _bury(self, line: Connection) -> str:
-        """Forget a worker that died; return how it did."""
+        """Remove a worker that died; return its exit code or signal."""
         process = self._processes.pop(line)
         line.close()
         process.join()
@@ -176,11 +176,11 @@ class _LocalWorkers:
         return signal.strsignal(-code) or f"signal {-code}" if code < 0 else f"exit code {code}"
 
     def close(self) -> None:
-        """End all workers: those at work in order, so that what they half wrote is removed."""
+        """End all workers; busy ones are interrupted, so that they remove partial files."""
         for line in self._task_of:
-            self._processes[line].terminate()  # a terminal's Ctrl-C has told them already; once more does no harm
+            self._processes[line].terminate()  # a terminal's Ctrl-C has reached them already; a second one does no harm
         for line in self._processes:
-            line.close()  # an idle worker ends at the end of its line
+            line.close()  # an idle worker ends when its connection closes
         for process in self._processes.values():
             process.join(_PATIENCE_S)
             if process.is_alive():
@@ -189,7 +189,7 @@ class _LocalWorkers:
 
 
 def _serve(line: Connection) -> None:
-    """Do what comes over the line until it ends; the main function of a worker process."""
+    """Run tasks from the connection until it closes; the main function of a worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     _allow_interrupts()
@@ -203,34 +203,34 @@ def _serve(line: Connection) -> None:
         else:
             try:
                 answer = (True, function(*arguments))
-            except Exception as error:  # noqa: BLE001 - it befell one task only
+            except Exception as error:  # noqa: BLE001 - only this task failed
                 answer = (False, repr(error))
         try:
             line.send(answer)
-        except OSError:  # nobody waits for it any more
+        except OSError:  # the result is not needed any more
             return
         except Exception as error:  # noqa: BLE001 - a result that cannot be pickled
             line.send((False, repr(error)))
 
 
 def _leave(number: int, frame: object) -> None:
-    """End a worker process in order (what it half wrote is removed) and without a word."""
+    """End a worker process cleanly (partial files are removed) and silently."""
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _go_on)  # not SIG_IGN: Python complains of one that comes at the same moment
+        signal.signal(each, _go_on)  # not SIG_IGN: Python warns of one that arrives at the same moment
     sys.exit(_INTERRUPTED)
 
 
 def _go_on(number: int, frame: object) -> None:
-    """Let a worker that is ending do so: it was told once."""
+    """Ignore further signals in a worker that is ending."""
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C, which a terminal sends to children too, from one that is not yet ready to end in order."""
+    """Block Ctrl-C, which a terminal also sends to children, while a child cannot yet end cleanly."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # starting it would let signals through again
+    resource_tracker.ensure_running()  # starting it would unblock signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -245,7 +245,7 @@ def _allow_interrupts() -> None:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Let a child that is started in the block compute with one thread."""
+    """Make a child started in the block compute with one thread."""
     before: Mapping[str, str | None] = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:
@@ -271,7 +271,7 @@ class _ClusterWorkers:
     def run(self, function: Callable[..., R], tasks: Sequence[Task]) -> Iterator[tuple[int, R | Lost]]:
         from distributed import as_completed
 
-        batch = uuid.uuid4().hex  # keys are unlike anyone's: a scheduler has other clients
+        batch = uuid.uuid4().hex  # unique keys: a scheduler has other clients
         self._futures = [
             self._client.submit(function, *task.arguments, pure=False, key=f"{task.name}-{k}-{batch}")
             for k, task in enumerate(tasks)
@@ -280,12 +280,12 @@ class _ClusterWorkers:
         for future in as_completed(self._futures):  # type: ignore[no-untyped-call]
             try:
                 found: R | Lost = future.result()
-            except Exception as error:  # noqa: BLE001 - whatever befell a worker befell one task only
+            except Exception as error:  # noqa: BLE001 - a failed worker affects only one task
                 found = befallen(error)
             yield index[future], found
 
     def close(self) -> None:
-        """Give up what is not done."""
+        """Cancel unfinished tasks."""
         self._client.cancel([future for future in self._futures if not future.done()])  # type: ignore[no-untyped-call]
 
 
@@ -298,33 +298,33 @@ def _client(scheduler: str) -> Iterator[Client]:
         raise MissingDependencyError(
             "dask is not installed", str(error), "pip install 'muscles-in-action[cluster]'"
         ) from error
-    # Its many lines on workers that come and go; what befalls a task is known from its result.
+    # Silences its many lines on workers; the fate of a task is known from its result.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE_S}s"}):
         try:
             client = Client(scheduler, timeout=f"{_PATIENCE_S}s")  # type: ignore[no-untyped-call]
         except (OSError, ValueError, TimeoutError) as error:
             raise UsageError(
-                f"no Dask scheduler answers at {scheduler}", str(error), "start one with: dask scheduler"
+                f"no Dask scheduler responds at {scheduler}", str(error), "start one with: dask scheduler"
             ) from error
         with client:
             yield client
 
 
 def befallen(error: Exception) -> Lost:
-    """Return why a cluster's task has no result; ``error`` is what asking for the result raised."""
+    """Return why a cluster task has no result; ``error`` was raised when its result was requested."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
         return Lost(
-            why=f"its worker died again and again ({error.last_worker.address})",
+            why=f"its worker died repeatedly ({error.last_worker.address})",
             hint=_SHORT_OF_MEMORY,
         )
     if isinstance(error, CancelledError):
         return Lost(
-            why=f"the scheduler dropped it ({error})", hint="see that the scheduler runs, and run again with --resume"
+            why=f"the scheduler dropped it ({error})", hint="check that the scheduler runs, and run again with --resume"
         )
     return _failed_there(repr(error), "install the same version of this package on all workers")
 

@@ -1,7 +1,7 @@
-"""Settings objects as options of a command: each field of a frozen dataclass is one option of a typer command.
+"""Turns settings objects into options of a typer command: one option per field of a frozen dataclass.
 
-A field is an option where its annotation holds a :func:`typer.Option`; other fields keep their defaults and are for
-those who call the library. ``@with_options`` shows typer the expanded parameters and gives the command the object.
+A field is an option if its annotation has a :func:`typer.Option`; other fields keep their defaults and are for
+library use. ``@with_options`` gives typer the expanded parameters and the command the object.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ R = TypeVar("R")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GivenAs:
-    """How a field is given on the command line where that differs from what the library takes.
+    """Command-line form of a field that differs from its library form.
 
     Attributes
     ----------
     type : type
         Of the option.
     default : object
-        Of the option; none by default, so that it must be given.
+        Default of the option; by default none, so that it is required.
     convert : callable, optional
         From the option's value to the field's.
     """
@@ -43,12 +43,12 @@ def with_options(command: Callable[P, R]) -> Callable[..., R]:
     Parameters
     ----------
     command : callable
-        Its annotations must be importable where it is defined, as typer demands anyway.
+        Its annotations must be importable where it is defined, as typer requires anyway.
 
     Returns
     -------
     callable
-        What typer registers: the options in the order of the fields, where the dataclass stood.
+        The function for typer: the options in the order of the fields, in place of the dataclass.
     """
     signature = inspect.signature(command, eval_str=True)
     shown: list[inspect.Parameter] = []
@@ -73,9 +73,9 @@ def with_options(command: Callable[P, R]) -> Callable[..., R]:
 
 
 def _option_fields(settings: type) -> list[tuple[inspect.Parameter, Callable[[Any], Any]]]:
-    """Return for each field that is an option its parameter and the conversion of its value."""
+    """Return the parameter and the value conversion of each field that is an option."""
     annotations = {field.name: field.type for field in dataclasses.fields(settings)}
-    # A module that does not postpone its annotations may quote, within Annotated, what is too slow to import here.
+    # A module without postponed annotations may quote types within Annotated that are slow to import.
     if any(isinstance(annotation, str) for annotation in annotations.values()):
         annotations = get_type_hints(settings, include_extras=True)
     found = []

@@ -1,4 +1,4 @@
-"""What the three command lines share: JSON output, errors in one line, exit codes, progress bars."""
+"""Shared parts of the three command lines: JSON output, one-line errors, exit codes, progress bars."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dataset.support.text import clean_text
 
 
 class CleanConsole(Console):
-    """A console that no text from outside can steer: control characters are printed escaped."""
+    """A console that prints control characters escaped, so that external text cannot control the terminal."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as :class:`rich.console.Console` does, plain text cleaned."""
@@ -38,7 +38,7 @@ EXIT_INPUT = 2
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
 
-#: Modes that new files and folders do not get: captures, sessions and runs are of people, and nobody else's to read.
+#: Umask of new files and folders: captures, sessions and runs are personal data, readable by their owner only.
 _OWNER_ALONE, _GROUP_READS = 0o077, 0o027
 
 
@@ -49,7 +49,7 @@ def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
 
 
 def report_error(error: MiaError, *, as_json: bool) -> None:
-    """Tell the person what happened, why and what to do, in one line and a hint."""
+    """Print an error to stderr: what happened and why in one line, then a hint."""
     if as_json:
         sys.stdout.write(json.dumps({"error": error.as_dict()}) + "\n")
         return
@@ -60,13 +60,13 @@ def report_error(error: MiaError, *, as_json: bool) -> None:
 
 
 def combined_exit_code(codes: list[int]) -> int:
-    """Return the code of many inputs: the first present of 1, 2, 3, else 0."""
+    """Return the exit code of several inputs: the first present of 1, 2, 3, else 0."""
     return next((code for code in (EXIT_BUG, EXIT_INPUT, EXIT_REFUSED) if code in codes), 0)
 
 
 @contextmanager
 def progress(description: str, total: float | None) -> Iterator[Callable[[float], None]]:
-    """Show a progress bar on stderr, in a log file one line; yields a function that advances it."""
+    """Show a progress bar on stderr (one line if not a terminal); yields a function that advances it."""
     if not STDERR.is_terminal:
         STDERR.print(f"{description} ...", markup=False)
         yield lambda amount: None
@@ -116,7 +116,7 @@ def run_app(app: typer.Typer, name: str) -> None:
 
 
 def _with_group_readable(command: Any) -> Any:
-    """Return a command, or a group of them, with the option ``--group-readable`` wherever there is an ``--out``."""
+    """Add the option ``--group-readable`` to each command of a group that has ``--out``."""
     for inner in getattr(command, "commands", {}).values():
         _with_group_readable(inner)
     if any("--out" in parameter.opts for parameter in command.params):
@@ -136,22 +136,22 @@ def _group_readable(
         bool,
         typer.Option(
             "--group-readable",
-            help="Let this user's group read what is written; without it its owner alone may.",
+            help="Let this user's group read the output; by default only the owner can.",
             callback=_let_group_read,
             expose_value=False,
         ),
     ] = False,
 ) -> None:
-    """Lend other commands its option."""
+    """Template of the option for other commands."""
 
 
 def check_own_packages() -> None:
-    """Notice a foreign package called ``acquire``, ``sync``, ``dataset`` or ``model``.
+    """Detect a foreign package called ``acquire``, ``sync``, ``dataset`` or ``model``.
 
     Raises
     ------
     MissingDependencyError
-        Python would import somebody else's package of one of these names.
+        Python would import another project's package of one of these names.
     """
     home = Path(__file__).resolve().parents[2]
     for name in ("acquire", "sync", "model"):
@@ -161,7 +161,7 @@ def check_own_packages() -> None:
             raise MissingDependencyError(
                 f"the package {name!r} is not this project's",
                 f"Python finds {origin or 'none'}",
-                "install muscles-in-action into an environment of its own",
+                "install muscles-in-action into its own environment",
             )
 
 
@@ -171,7 +171,7 @@ def _usage_error(error: TyperException, name: str, *, as_json: bool) -> UsageErr
     what = error.format_message()
     if type(error).__name__ != "NoArgsIsHelpError":  # typer does not export it
         return UsageError(what, hint=hint)
-    # No command at all is answered with the whole help, which is no error's one line.
+    # Without a command typer prints the whole help, not a one-line error.
     if not as_json:
         STDERR.print(what, markup=False, soft_wrap=True)
     return UsageError("no command was given", hint=hint)

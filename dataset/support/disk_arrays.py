@@ -1,8 +1,8 @@
-"""Arrays memory-mapped from temporary files: what grows with a recording's length takes no anonymous memory.
+"""Arrays memory-mapped from temporary files: data that grows with a recording takes no anonymous memory.
 
-They are plain NumPy arrays over :class:`numpy.memmap`. The kernel drops their pages by itself wherever something else
-wants the room, so nobody has to release them. Where the folder of temporary files is itself in memory (a tmpfs),
-``TMPDIR`` has to name another.
+They are plain NumPy arrays over :class:`numpy.memmap`. The kernel reclaims their pages by itself when memory
+is needed, so nothing has to release them. If the folder of temporary files is itself in memory (a tmpfs),
+set ``TMPDIR`` to another.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from dataset.support.errors import DiskFullError, InputError
 
 T = TypeVar("T", bound=np.generic)
 
-#: Numbers written, or rows moved, at once.
+#: Numbers written, or rows moved, at a time.
 _NUMBERS, _ROWS = 1 << 17, 1024
-#: Rows worked on at once where a column may be longer than memory.
+#: Rows processed at a time if a column may be larger than memory.
 BLOCK = 1 << 16
 _block: ContextVar[int] = ContextVar("block", default=BLOCK)
 
-#: A file that may grow no further (EFBIG) is a full disk to the user.
+#: A file at its maximum size (EFBIG) is reported as a full disk.
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _TOO_MANY = frozenset((errno.EMFILE, errno.ENFILE))
 
@@ -45,32 +45,32 @@ def full(shape: tuple[int, ...], fill: float, dtype: type[np.generic] = np.float
     Raises
     ------
     DiskFullError
-        There is no room for it.
+        There is no space for it.
     """
     n = math.prod(shape)
     block = np.full(min(n, _NUMBERS), fill, dtype=dtype)
     with closing_quietly(temporary_file()) as file:
-        # Written, and not only made long: on most file systems a full disk is reported here, not by a signal later.
+        # Written, not only extended: on most file systems a full disk is then reported here, not by a signal later.
         for first in range(0, n, _NUMBERS):
             append(file, block[: n - first])
         return mapped(file, dtype, shape)
 
 
 def concatenate(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[np.generic]]) -> list[NDArray[Any]]:
-    """Return columns joined from their parts, each in a temporary file: only one part is in memory at a time.
+    """Concatenate columns from their parts, each in a temporary file: only one part is in memory at a time.
 
     Parameters
     ----------
     parts : iterable of sequences of ndarray
-        Of each part one array for each column; each array's rows follow those of the part before. The rows of a column
-        have one shape.
+        For each part one array per column; its rows follow those of the previous part. The rows of a column
+        have the same shape.
     dtypes : sequence of types
-        Of the columns, in order.
+        Types of the columns, in order.
 
     Raises
     ------
     DiskFullError
-        There is no room for them.
+        There is no space for them.
     """
     with ExitStack() as open_files:
         files = [open_files.enter_context(closing_quietly(temporary_file())) for _ in dtypes]
@@ -90,7 +90,7 @@ def concatenate(parts: Iterable[Sequence[NDArray[Any]]], dtypes: Sequence[type[n
 
 
 def mapped(file: BufferedRandom, dtype: type[T], shape: tuple[int, ...]) -> NDArray[T]:
-    """Return the numbers of a temporary file as an array; the file may be closed afterwards.
+    """Map a temporary file as an array; the file may be closed afterwards.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def mapped(file: BufferedRandom, dtype: type[T], shape: tuple[int, ...]) -> NDAr
         file.flush()
         if math.prod(shape) == 0:
             return np.zeros(shape, dtype=dtype)
-        # A plain array over the map: slices of a memmap are slower, and what is computed from one is a memmap as well.
+        # A plain array over the map: slices of a memmap are slower, and results computed from one are memmaps too.
         return np.memmap(file, dtype=dtype, mode="r+", shape=shape).view(np.ndarray)
 
 
@@ -133,7 +133,7 @@ def blocks(column: NDArray[Any], *, size: int | None = None) -> Iterator[slice]:
 
 
 def run_bounds(column: NDArray[Any]) -> list[tuple[int, int]]:
-    """Return ``(first, stop)`` of each run of rows that have the same number."""
+    """Return ``(first, stop)`` of each run of rows with the same number."""
     edges = [0] if len(column) else []
     for rows in blocks(column):
         before = max(0, rows.start - 1)
@@ -147,7 +147,7 @@ def decimate(column: NDArray[T], most: int = BLOCK) -> NDArray[T]:
 
 
 def compacted(rows: FloatArray, keep: BoolArray) -> FloatArray:
-    """Return the rows to keep, moved to the beginning of the same array: ``rows[keep]`` without a copy."""
+    """Move the rows to keep to the beginning of the same array and return them: ``rows[keep]`` without a copy."""
     kept = np.flatnonzero(keep)
     if len(kept) < len(rows):
         for first in range(0, len(kept), _ROWS):
@@ -160,24 +160,24 @@ def compacted(rows: FloatArray, keep: BoolArray) -> FloatArray:
 
 
 def temporary_file() -> BufferedRandom:
-    """Return a file without a name, which is deleted when it is closed.
+    """Return an unnamed file, which is deleted when it is closed.
 
     Raises
     ------
     InputError, DiskFullError
-        None can be made.
+        No temporary file can be created.
     """
     with temporary_file_errors():
         return tempfile.TemporaryFile()
 
 
 def append(file: BufferedRandom, values: NDArray[Any]) -> None:
-    """Write an array's numbers at the place where a temporary file stands.
+    """Write an array's numbers at the current position of a temporary file.
 
     Raises
     ------
     DiskFullError
-        There is no room for them.
+        There is no space for them.
     """
     with temporary_file_errors():
         file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
@@ -185,7 +185,7 @@ def append(file: BufferedRandom, values: NDArray[Any]) -> None:
 
 @contextmanager
 def closing_quietly(file: BufferedRandom) -> Iterator[BufferedRandom]:
-    """Close a temporary file at the end; that its last bytes found no room was reported when they were written."""
+    """Close a temporary file at the end, ignoring errors: a full disk was reported when its bytes were written."""
     try:
         yield file
     finally:
@@ -195,14 +195,14 @@ def closing_quietly(file: BufferedRandom) -> Iterator[BufferedRandom]:
 
 @contextmanager
 def temporary_file_errors() -> Iterator[None]:
-    """Raise an error that says what to do where a temporary file cannot be written.
+    """Convert a failure to write a temporary file to an error with a hint.
 
     Raises
     ------
     DiskFullError
-        There is no room.
+        There is no space.
     InputError
-        The folder of temporary files cannot be used.
+        The folder of temporary files is not usable.
     """
     try:
         yield
@@ -210,8 +210,8 @@ def temporary_file_errors() -> Iterator[None]:
         what = f"cannot write temporary files into {tempfile.tempdir or 'any of the usual folders'}"
         why = error.strerror or str(error)
         if error.errno in _NO_ROOM:
-            hint = "free some space there, or let TMPDIR name a folder on a larger disk"
+            hint = "free some space there, or set TMPDIR to a folder on a larger disk"
             raise DiskFullError(what, why, hint) from error
         if error.errno in _TOO_MANY:
             raise InputError(what, why, "allow more open files (ulimit -n 4096) and try again") from error
-        raise InputError(what, why, "let TMPDIR name a folder that can be written into") from error
+        raise InputError(what, why, "set TMPDIR to a writable folder") from error

@@ -1,4 +1,4 @@
-"""The one root of every error a person may cause or meet: what happened, why, what to do."""
+"""Errors of the project, with one root: what happened, why, and what to do."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class MiaError(Exception):
     what : str
         What happened, in one clause, naming the file or stream.
     why : str
-        The cause as far as it is known.
+        The cause, as far as known.
     hint : str
-        What the person can do about it.
+        What the user can do about it.
 
     Attributes
     ----------
@@ -40,25 +40,25 @@ class MiaError(Exception):
 
 
 class UsageError(MiaError):
-    """A command line that cannot be understood: an unknown option, a missing argument, text for a number."""
+    """An invalid command line: an unknown option, a missing argument, text for a number."""
 
     code = "usage"
 
 
 class InputError(MiaError):
-    """A file, table or argument that is missing or not what it should be."""
+    """A file, table or argument that is missing or invalid."""
 
     code = "bad-input"
 
 
 class OutputExistsError(MiaError):
-    """An output name that is taken: nothing is ever overwritten."""
+    """An output that exists already: nothing is ever overwritten."""
 
     code = "output-exists"
 
 
 class MissingDependencyError(MiaError):
-    """A system library, an extra or a model file that this machine lacks."""
+    """A missing system library, extra or model file."""
 
     code = "missing-dependency"
 
@@ -70,13 +70,13 @@ class CaptureError(InputError):
 
 
 class CaptureCutOffError(CaptureError):
-    """A capture whose recording ended without being closed."""
+    """A capture whose recording was not closed."""
 
     code = "capture-cut-off"
 
 
 class DiskFullError(MiaError):
-    """Too little room on the disk, before a recording or in the middle of one."""
+    """Too little space on the disk, before or during a recording."""
 
     code = "disk-full"
 
@@ -88,19 +88,19 @@ class SessionError(InputError):
 
 
 class VideoError(InputError):
-    """A video that cannot be decoded, or holds no person."""
+    """A video that cannot be decoded, or shows no person."""
 
     code = "bad-video"
 
 
 class HardwareError(MiaError):
-    """A sensor, camera, microphone or box that does not do what it should."""
+    """A sensor, camera, microphone or LED box that fails."""
 
     code = "hardware"
 
 
 class RefusedError(MiaError):
-    """The tool understood the input and refuses: the result would not be right."""
+    """A refusal of valid input, because the result would not be correct."""
 
     code = "refused"
     exit_code = 3

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and their checksums."""
+"""Atomic writing of files, and their checksums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def sha256_of(path: Path) -> str:
 
 
 def current_umask() -> int:
-    """Return the modes that this process's new files do not get."""
+    """Return the umask of this process."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -24,9 +24,9 @@ def current_umask() -> int:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield ``path``'s ``*.part`` to write to; at the end of the block it is synced to the disk and renamed.
+    """Yield ``path``'s ``*.part`` to write to; at the end of the block it is synced to disk and renamed.
 
-    Where the block fails, the part is removed and ``path`` is left as it was. A link that somebody put in the part's
+    If the block fails, the part is removed and ``path`` is unchanged. A link put in the part's
     place is not followed.
     """
     part = path.with_name(path.name + ".part")
@@ -42,6 +42,6 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, whole or not at all."""
+    """Write ``content`` to ``path`` atomically."""
     with written_whole(path) as part:
         part.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The two labels that captures and sessions are named by: ``sub-<ID>`` and ``ses-<STAMP>``."""
+"""Labels in the names of captures and sessions: ``sub-<ID>`` and ``ses-<STAMP>``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SESSION = re.compile(rf"sub-{_SUBJECT.pattern}_ses-{_STAMP.pattern}")
 
 
 def is_subject(text: str) -> bool:
-    """Whether a text is a subject's label: ASCII letters and digits."""
+    """Whether a text is a valid subject label: ASCII letters and digits."""
     return _SUBJECT.fullmatch(text) is not None
 
 
 def is_stamp(text: str) -> bool:
-    """Whether a text is written ``YYYYMMDDTHHMMSS``."""
+    """Whether a text has the form ``YYYYMMDDTHHMMSS``."""
     return _STAMP.fullmatch(text) is not None
 
 

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class OnDemand(Mapping[str, T]):
-    """A mapping that computes each value on access: of many large ones only the one in use is in memory.
+    """A mapping that computes each value on access, so that only the value in use is in memory.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where results may be written: asked before the work, so that an hour's work is not lost to a wrong folder."""
+"""Check of output folders before the work, so that no work is lost to an unusable folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_writable(folder: Path) -> None:
     Raises
     ------
     InputError
-        A file is in the way, or the nearest folder that exists cannot be written into.
+        A file is in the way, or the nearest existing folder is not writable.
     """
     try:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -29,5 +29,5 @@ def check_writable(folder: Path) -> None:
 
 
 def cannot_write(folder: Path, error: OSError) -> InputError:
-    """Return what to raise where writing into ``folder`` failed."""
+    """Return the error for a failed write into ``folder``."""
     return InputError(f"cannot write into {folder}", error.strerror or str(error), "choose another --out")

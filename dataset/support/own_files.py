@@ -1,7 +1,7 @@
-"""Files of a folder that somebody else may have made: nothing in it leads out of it, waits for ever, or never ends.
+"""Safe access to files of an untrusted folder: no link out of it, no pipe, no device.
 
-A capture or a run is handed on as a folder. A link in it, a pipe or a device in place of a file, or a name with ``..``
-in it, would have its reader open or overwrite what the one who handed it on may not touch.
+Captures and runs are shared as folders. A link, a pipe or a device in place of a file, or a name with ``..``
+could make the reader open or overwrite files outside the folder, or wait for ever.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataset.support.errors import InputError
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a text names an entry of a folder itself, on every system: no separator, no drive, no ``..``."""
+    """Whether a text is a plain file name on every system: no separator, no drive, no ``..``."""
     return (
         name not in ("", ".", "..")
         and "\0" not in name
@@ -23,14 +23,14 @@ def is_plain_name(name: str) -> bool:
 
 
 def check_own_file(folder: Path, name: str) -> bool:
-    """Check that what a folder has under a name is a file of its own; return whether it is there at all.
+    """Check that a name in a folder is a regular file inside it; return whether it exists.
 
     Raises
     ------
     InputError
-        The name leads out of the folder, or it is a link that does; or it is no file but a pipe, a device or a folder.
+        The name or a link leads out of the folder; or it is not a file but a pipe, a device or a folder.
     """
-    what = f"{name!r} in {folder} is no file of its own"
+    what = f"{name!r} in {folder} is not a regular file of the folder"
     if not is_plain_name(name):
         raise InputError(what, "it is a path, not a name")
     path = folder / name
@@ -44,7 +44,7 @@ def check_own_file(folder: Path, name: str) -> bool:
         if path.is_symlink():
             raise InputError(what, "it is a link to nothing", "put the file itself in its place") from None
         return False
-    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         raise InputError(what, getattr(error, "strerror", None) or str(error)) from error
     if not stat.S_ISREG(mode):
         raise InputError(what, f"it is {_KINDS.get(stat.S_IFMT(mode), 'something else')}")
@@ -61,6 +61,6 @@ _KINDS = {
 
 
 def own_file(folder: Path, name: str) -> Path:
-    """Return the path of a folder's own file, there or not; see :func:`check_own_file`."""
+    """Return the path of a folder's own file, existing or not; see :func:`check_own_file`."""
     check_own_file(folder, name)
     return folder / name

@@ -1,4 +1,4 @@
-"""HDF5 files opened for reading, of which nothing lies outside: hard links and plain layouts, or refused."""
+"""Safe opening of HDF5 files: only hard links and plain layouts are accepted, nothing outside the file."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ _LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link into another 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, after a walk over all of its links and layouts.
+    """Open an HDF5 file for reading, after checking all of its links and layouts.
 
-    HDF5 follows links into other files, reads datasets whose bytes lie in any file that is named (external storage),
-    and puts datasets together from others' files (virtual ones): a file could show its reader's own text files as
-    data, and pass them on.
+    HDF5 follows links into other files, reads datasets from any named file (external storage),
+    and composes datasets from other files (virtual datasets): a file could show its reader's own files as
+    data, and leak them.
 
     Raises
     ------
     InputError
-        It is no regular file, or it refers to something outside.
+        It is not a regular file, or it refers to another file.
     OSError
-        It is no HDF5 file.
+        It is not an HDF5 file.
     """
     if not path.is_file():
-        raise InputError(f"{path} cannot be read", "it is no file")
+        raise InputError(f"{path} cannot be read", "it is not a file")
     with h5py.File(path, "r") as file:
         try:
             what = next(_foreign(file), "")
         except (KeyError, OSError, RuntimeError, ValueError) as error:
             raise InputError(f"{path} is damaged", str(error), "copy it again") from error
         if what:
-            raise InputError(f"{path} refers to what it does not hold itself", what, "write its data into one file")
+            raise InputError(f"{path} refers to data outside the file", what, "write its data into one file")
         yield file
 
 
 def _foreign(file: h5py.File) -> Iterator[str]:
-    """Yield what is no hard link, and no dataset of a plain layout, in words."""
+    """Yield a description of each link that is not hard, and of each dataset without a plain layout."""
     root = file["/"].id
     seen, left = {h5o.get_info(root).addr}, [("", root)]
     while left:

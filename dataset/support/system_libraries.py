@@ -1,4 +1,4 @@
-"""Names the system libraries this machine lacks, with the command that installs them."""
+"""Lists missing system libraries, with the command that installs them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import sys
 from collections.abc import Callable
 
-#: Shared library to load, and the Debian package that holds it.
+#: Shared library to load, and its Debian package.
 LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",

@@ -1,4 +1,4 @@
-"""Text from outside (keys, arguments, radio, files) made safe to store and to print, and JSON that any reader takes."""
+"""Makes external text (keys, arguments, radio, files) safe to store and print, and writes standard JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-#: What stands for a character that is none: the half of a surrogate pair, or a byte that was no UTF-8.
+#: Replacement of an invalid character: half of a surrogate pair, or a byte that was not UTF-8.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-#: SQLite's integers, and those of most readers of JSON, have so many bits, the sign among them.
+#: Bits of an integer in SQLite and most JSON readers, including the sign.
 INTEGER_BITS = 64
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,20 +21,20 @@ _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 
 def valid_text(text: str) -> str:
-    """Return ``text`` as UTF-8 can hold it: a lone surrogate (a byte that was no UTF-8) becomes U+FFFD."""
+    """Return ``text`` as valid UTF-8: a lone surrogate (a byte that was not UTF-8) becomes U+FFFD."""
     return _SURROGATE.sub(REPLACEMENT, text)
 
 
 def clean_text(text: str, *, lines: bool = False) -> str:
-    r"""Return ``text`` fit to be stored and printed: valid UTF-8, control characters escaped as ``\x1b``.
+    r"""Return ``text`` safe to store and print: valid UTF-8, control characters escaped as ``\x1b``.
 
-    Cleaning twice changes nothing more.
+    Idempotent.
 
     Parameters
     ----------
     text : str
     lines : bool
-        Line feeds and tabs stay as they are.
+        Keep line feeds and tabs.
     """
     kept = "\n\t" if lines else ""
     return _CONTROL.sub(lambda found: found[0] if found[0] in kept else _escaped(ord(found[0])), valid_text(text))
@@ -45,12 +45,12 @@ def _escaped(code: int) -> str:
 
 
 def clean_line(text: str) -> str:
-    """Return :func:`clean_text` of ``text`` with every run of white space as one blank."""
+    """Return :func:`clean_text` of ``text`` with each run of white space replaced by one space."""
     return clean_text(" ".join(text.split()))
 
 
 def clean_json(value: Any) -> Any:
-    """Return ``value`` as standard JSON can hold it.
+    """Convert ``value`` to standard JSON types.
 
     Text is cleaned, a number that is not finite becomes None, an integer beyond 64 bits its hexadecimal text, a NumPy
     scalar a number, and anything else its text.
@@ -73,17 +73,17 @@ def clean_json(value: Any) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """Return ``value`` as standard JSON, ASCII alone, by :func:`clean_json`."""
+    """Return ``value`` as standard JSON in ASCII, by :func:`clean_json`."""
     return json.dumps(clean_json(value), allow_nan=False)
 
 
 def path_text(path: Path) -> str:
-    r"""Return a path as text that UTF-8 can hold: a byte that is no UTF-8 is written ``\udcef``."""
+    r"""Return a path as valid UTF-8: a byte that is not UTF-8 is written ``\udcef``."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def path_from_text(path: Path) -> Path:
-    """Return the file that :func:`path_text` names: the path itself, or that with its bytes in place of the escapes."""
+    """Return the path of :func:`path_text`'s text: itself, or with bytes in place of the escapes."""
     if path.exists():
         return path
     raw = Path(_ESCAPED_BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), str(path)))

@@ -1,4 +1,4 @@
-"""TOML files of a declared form: read, checked, and refused by the name of the field that is wrong."""
+"""Reads and validates TOML files with pydantic models; errors name the invalid field."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dataset.support.text import clean_line, clean_text
 
 
 class TomlModel(BaseModel):
-    """Base of everything that is read from TOML: frozen, and a field it does not know is an error, not ignored.
+    """Base of all models read from TOML: frozen, and an unknown field is an error.
 
-    Text is cleaned by :func:`dataset.support.text.clean_text`; one of several lines becomes one line.
+    Text is cleaned by :func:`dataset.support.text.clean_text`; multiple lines are joined into one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,25 +40,25 @@ ModelT = TypeVar("ModelT", bound=TomlModel)
 def parse_model(
     text: str, model: type[ModelT], what: str, *, hint: str = "", context: dict[str, Any] | None = None
 ) -> ModelT:
-    """Return the ``model`` written in ``text``.
+    """Parse and validate a ``model`` from TOML text.
 
     Parameters
     ----------
     text : str
         TOML.
     model : type
-        What it must describe.
+        The model to validate against.
     what : str
-        What it is and where it came from, for the message: ``rig rig.toml``.
+        Description and source for the message: ``rig rig.toml``.
     hint : str
-        What to do where a field is wrong.
+        What to do if a field is wrong.
     context : dict, optional
-        What validators need beside the text, such as the folder that names in it are relative to.
+        Further input of validators, such as the folder for relative paths.
 
     Raises
     ------
     InputError
-        It is no TOML, or a field is missing or wrong; the message names the field.
+        It is not TOML, or a field is missing or wrong; the message names the field.
     """
     try:
         return model.model_validate(tomllib.loads(text), context=context)
@@ -77,7 +77,7 @@ def read_toml(path: Path, what: str, *, hint: str = "") -> str:
     Raises
     ------
     InputError
-        It cannot be read, or is no UTF-8.
+        It cannot be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The name under which this program signs what it writes."""
+"""Name and version of this program, stored in its output."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ def software() -> str:
     """Return the program's name and version."""
     try:
         return f"muscles-in-action {metadata.version('muscles-in-action')}"
-    except metadata.PackageNotFoundError:  # run from a source tree that was not installed
+    except metadata.PackageNotFoundError:  # run from a source tree without installation
         return "muscles-in-action (not installed)"

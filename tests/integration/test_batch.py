@@ -159,7 +159,7 @@ def test_a_scheduler_that_does_not_answer_is_bad_input(
 ) -> None:
     code, told = call("run", captures[0], "--out", tmp_path, "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
-    assert "no Dask scheduler answers" in told["error"]["what"]
+    assert "no Dask scheduler responds" in told["error"]["what"]
     assert not list(tmp_path.iterdir())
 
 

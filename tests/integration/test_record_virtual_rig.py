@@ -98,7 +98,7 @@ def test_a_box_that_sends_garbage_falls_silent_and_restarts_still_dates_its_flas
     with Capture.open(made.folder) as capture:
         said = [what for _, _, what, _ in capture.log() if what.startswith("the LED box")]
         assert said[-3:] == [
-            "the LED box is silent; its flashes are lost", "the LED box answers again", "the LED box restarted"
+            "the LED box is silent; its flashes are lost", "the LED box replies again", "the LED box restarted"
         ]  # fmt: skip
         (trigger,) = capture.events("trigger")
         begun = capture.events("exercise_start")[0].t_ns

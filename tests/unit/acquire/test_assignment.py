@@ -97,7 +97,7 @@ def test_refused_where_two_sensors_sit_on_one_muscle(seed: int) -> None:
     assert order[twin] in refused
     alike = answers[order[twin]]
     assert isinstance(alike, Undecided) and set(alike.slots) == {twin + 1, lost + 1}
-    assert "answer alike" in alike.why and alike.hint
+    assert "respond alike" in alike.why and alike.hint
     for channel, answer in answers.items():
         if isinstance(answer, Assigned):
             assert order[answer.slot - 1] == channel and channel not in (missing, order[twin])
@@ -120,7 +120,7 @@ def test_nobody_answers_where_the_sensor_is_dead_or_silent() -> None:
     silent = {3: Samples(arrival_ns=np.zeros(0, dtype=np.int64), value=np.zeros(0))}
     answer = assign(flexed, own | silent)["left_biceps"]
     assert isinstance(answer, Undecided) and answer.slots == ()
-    assert answer.why == "no sensor answered to the left biceps" and "flex it harder" in answer.hint
+    assert answer.why == "no sensor responded to the left biceps" and "flex it harder" in answer.hint
     assert assign([], own) == {}
     assert isinstance(assign(flexed, {})["left_biceps"], Undecided)
 

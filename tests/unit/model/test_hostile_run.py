@@ -37,5 +37,5 @@ def test_links_and_pipes_in_place_of_its_files_are_refused(
     if name == METRICS:
         (run / CONFIG).write_text('{"format": "mia-run", "format_version": "1"}')
     make(run / name)
-    with pytest.raises(InputError, match=r"is no file of its own"):
+    with pytest.raises(InputError, match=r"is not a regular file of the folder"):
         READERS[name](run)

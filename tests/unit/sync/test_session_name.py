@@ -61,7 +61,7 @@ def test_a_manifest_writes_nothing_outside_the_folder_of_sessions(
     (tmp_path / "victim" / "index.html").write_text("mine")
     before = everything(tmp_path)
     assert run(monkeypatch, moved, "--out", out, "--allow-unverified") == 2
-    assert "is no time" in capsys.readouterr().err
+    assert "is not a valid time" in capsys.readouterr().err
     assert everything(tmp_path) == before
 
 
@@ -76,5 +76,5 @@ def test_a_subject_writes_nothing_outside_the_folder_of_sessions(
     database.close()
     before = everything(tmp_path)
     assert run(monkeypatch, moved, "--out", tmp_path / "out") == 2
-    assert "is no label" in capsys.readouterr().err
+    assert "is not a valid label" in capsys.readouterr().err
     assert everything(tmp_path) == before

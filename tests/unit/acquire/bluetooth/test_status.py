@@ -20,9 +20,9 @@ WELL: dict[str, Any] = {
     ("state", "health", "says"),
     [
         ("streaming", {}, ""),
-        ("streaming", {"received": 94}, "left_biceps 94 % heard"),
+        ("streaming", {"received": 94}, "left_biceps 94 % received"),
         ("streaming", {"received": 1, "expected": 30}, ""),
-        ("streaming", {"surplus": True, "rate_hz": 20.0}, "left_biceps sends too much (20/s)"),
+        ("streaming", {"surplus": True, "rate_hz": 20.0}, "left_biceps sends too many values (20/s)"),
         ("stale", {"silent_s": 1.2}, "left_biceps stale 1 s"),
         ("reconnecting", {"silent_s": 31.0}, "left_biceps reconnecting 31 s"),
         ("scanning", {"silent_s": float("inf")}, "left_biceps scanning"),

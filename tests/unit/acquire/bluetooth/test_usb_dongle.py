@@ -64,7 +64,7 @@ async def test_a_controller_at_a_transport_carries_a_sensors_values() -> None:
 
 
 async def test_a_transport_that_is_none_or_not_there_is_told() -> None:
-    with pytest.raises(InputError, match="is no transport"):
+    with pytest.raises(InputError, match="is not a transport"):
         await RealHardware(parse_rig("", "rig.toml"), "nowhere:1").open_radio()
     with pytest.raises(HardwareError, match="cannot be opened"):
         await RealHardware(parse_rig("", "rig.toml"), "tcp-client:127.0.0.1:1").open_radio()

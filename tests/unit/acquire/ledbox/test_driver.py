@@ -67,7 +67,7 @@ def test_a_box_that_falls_silent_gives_no_time(box_twin: Callable[..., Any]) -> 
     twin = box_twin()
     box = LedBox(twin.port, EventLog())
     twin.mute = True
-    with pytest.raises(HardwareError, match="did not answer"):
+    with pytest.raises(HardwareError, match="did not reply"):
         box.flash(50)
     box.close()
 
@@ -131,7 +131,7 @@ def test_a_wrong_speed_is_named_as_such_and_does_not_hang(box_twin: Callable[...
     # What 9600 baud looks like at 115200: no line end in it for a long time, and no text.
     twin = box_twin(mute=True, garbage=bytes([0xE6, 0x1E, 0x98, 0xFE, 0x00, 0x78, 0x80]))
     began = time.monotonic()
-    with pytest.raises(HardwareError, match=r"not text.*another speed") as caught:
+    with pytest.raises(HardwareError, match=r"not text.*wrong baud rate") as caught:
         LedBox(twin.port, EventLog(), open_timeout_s=1.2)
     assert time.monotonic() - began < 6
     assert "115200" in caught.value.hint
@@ -170,7 +170,7 @@ def test_a_box_whose_program_hangs_is_said_once_and_when_it_answers_again(
     fakes.wait_until(lambda: len(event_log.recent(9)) == 2, 5)
     box.close()
     rows = [r.what for r in event_log.recent(9)]
-    assert rows == ["the LED box is silent; its flashes are lost", "the LED box answers again"]
+    assert rows == ["the LED box is silent; its flashes are lost", "the LED box replies again"]
 
 
 def test_a_trigger_right_after_a_reset_is_dated_by_its_arrival(box_twin: Callable[..., Any], fakes: Any) -> None:
@@ -184,7 +184,7 @@ def test_a_trigger_right_after_a_reset_is_dated_by_its_arrival(box_twin: Callabl
     box.close()
     (t_ns, uncertainty_ns), *_ = heard
     assert t_ns - uncertainty_ns <= at_ns <= t_ns
-    assert "a trigger is dated by its arrival alone" in [r.what for r in event_log.recent(9)]
+    assert "a trigger is dated by its arrival only" in [r.what for r in event_log.recent(9)]
 
 
 @pytest.mark.slow

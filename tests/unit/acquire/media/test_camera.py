@@ -165,7 +165,7 @@ def test_closing_does_not_wait_for_a_read_that_hangs(fakes: Any, request: pytest
     began = time.monotonic()
     camera.close()
     assert time.monotonic() - began < 3.5
-    assert said(event_log)[-1] == "the camera's read hangs; leaving it"
+    assert said(event_log)[-1] == "the camera's read hangs; abandoned"
 
 
 def test_what_was_asked_and_what_is_given_are_logged(fakes: Any) -> None:

@@ -99,7 +99,7 @@ def test_an_encoder_that_fails_leaves_a_row_for_every_frame_and_says_so() -> Non
         muxer.frame(0, k * 33_000_000, IMAGE)
     muxer.close()
     assert [p is None for *_, p in sorted(rows.frames, key=lambda r: r[1])] == [False] * 3 + [True] * 7
-    assert [r.what for r in event_log.recent(5)] == ["writing the video failed; the sensors go on"]
+    assert [r.what for r in event_log.recent(5)] == ["writing the video failed; the sensors continue"]
 
 
 def test_frames_in_the_file_join_the_table_by_pts(fakes: Any, tmp_path: Path) -> None:

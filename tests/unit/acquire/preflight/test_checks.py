@@ -45,7 +45,7 @@ def test_a_healthy_rig_is_ready() -> None:
     [
         (changed("sensor", state="scanning", value=None), WHOLE, "Sensors", "wait", "switch on M40-0001"),
         (changed("sensor", state="stale"), WHOLE, "Sensors", "bad", "off and on"),
-        (changed("sensor", state="lost"), WHOLE, "Sensors", "bad", "bring it nearer"),
+        (changed("sensor", state="lost"), WHOLE, "Sensors", "bad", "move it closer"),
         (changed("sensor", rate_hz=7.0), WHOLE, "Sensors", "bad", "7.0 of 10"),
         (changed("sensor", battery_percent=9), WHOLE, "Batteries", "bad", "charge L biceps"),
         (changed("", disk=disk(minutes_left=1.0)), WHOLE, "Disk", "bad", "free"),

@@ -121,7 +121,7 @@ def test_a_row_that_cannot_be_stored_is_noted_and_the_recording_goes_on(make: Ca
     assert recorder.mark("after it") == "marked: after it"
     recording = recorder.close()
     assert recording is not None
-    assert recording.notes[-1] == "rows could not be stored and are left out: 1 of event, 1 of log; the log says why"
+    assert recording.notes[-1] == "rows could not be stored and are left out: 1 of event, 1 of log; see the log"
     with Capture.open(folder) as capture:
         assert [e.label for e in capture.events("marker")] == ["after it"]
         assert [d["table"] for _, _, what, d in capture.log() if what.startswith("rows could not")] == ["event", "log"]
@@ -174,7 +174,7 @@ def test_a_sensor_is_connected_anew_on_request(make: Callable[..., Recorder]) ->
     recorder.wait_ready(20)
     folder = recorder.start()
     until(lambda: recorder.snapshot().sensors[1].health.received > 2)
-    assert recorder.reconnect(2) == "slot 2 right_biceps is connected anew"
+    assert recorder.reconnect(2) == "slot 2 right_biceps is being reconnected"
     until(lambda: recorder.snapshot().sensors[1].reconnects == 1)
     until(lambda: recorder.snapshot().sensors[1].state == "streaming")
     recorder.close()

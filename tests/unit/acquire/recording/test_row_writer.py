@@ -124,7 +124,7 @@ def test_every_row_is_stored_as_it_is_given(rows: tuple[RowWriter, EventLog, Pat
             [
                 ("info", "subject", {"height_m": 1.7}),
                 ("info", "recording", {"seed": 4, "duration_s": 1.235}),
-                ("warning", "a flash was not given", {"source": "lamp"}),
+                ("warning", "no flash was made", {"source": "lamp"}),
                 ("info", "redo", {"label": "squat"}),
                 ("info", "paused", {}), ("info", "resumed", {}), ("info", "paused", {}),
                 ("info", "stopped", {}),

@@ -80,7 +80,7 @@ def test_a_pause_asked_for_in_an_exercise_begins_at_its_end_and_ends_with_a_coun
     assert math.isinf(runner.wait_s(plain.now_ns))
     with pytest.raises(InputError, match="paused already"):
         plain.do(runner.pause)
-    assert plain.do(runner.resume) == "goes on in 3 s"
+    assert plain.do(runner.resume) == "continues in 3 s"
     plain.wait(1.0)
     cue = runner.cue(plain.now_ns)
     assert cue.kind == "ready" and cue.left_s == pytest.approx(2.0)
@@ -98,7 +98,7 @@ def test_whatever_is_done_between_both_sequences_stay_whole(show: Played) -> Non
     runner = show.runner
     show.until("sync_start")
     assert show.do(runner.pause) == "pauses after the sync sequence"
-    assert show.do(runner.resume) == "goes on without a pause"
+    assert show.do(runner.resume) == "continues without a pause"
     with pytest.raises(InputError, match="not paused"):
         show.do(runner.resume)
     show.until("clap_cue")
@@ -192,7 +192,7 @@ def test_going_on_ends_what_runs_begins_what_comes_and_ends_a_pause(plain: Playe
     plain.end()
     assert all(row.detail == {} for row in plain.rows)
     assert [k for k, _ in plain.kinds("pause_start", "pause_stop")] == ["pause_start", "pause_stop"]
-    with pytest.raises(InputError, match="nothing comes any more"):
+    with pytest.raises(InputError, match="nothing left in the schedule"):
         plain.do(runner.next)
 
 

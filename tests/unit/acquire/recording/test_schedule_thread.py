@@ -168,7 +168,8 @@ def test_what_the_person_does_meanwhile_is_stored_and_logged(tmp_path: Path) -> 
     show.at("exercise_start", "running", lambda: words.append(player.next()))
     capture = show.play()
     assert words == [
-        "marked: knee hurts", "flash", "clap", "pauses after squat", "goes on in 3 s", "again: twist", "ended: running"
+        "marked: knee hurts", "flash", "clap", "pauses after squat", "continues in 3 s", "again: twist",
+        "ended: running"
     ]  # fmt: skip
     assert kinds(capture, *SPANS, "marker") == [
         ("exercise_start", "squat"), ("marker", "knee hurts"), ("marker", "reconnect left_biceps"),
@@ -209,7 +210,7 @@ def test_stopping_in_a_pause_and_in_an_exercise_leaves_nothing_open(tmp_path: Pa
     assert [p.kind for p in show.person.heard].count("exercise_stop") == (1 if paused else 0)
 
 
-@pytest.mark.parametrize(("lamp", "what"), [(False, "flashes skipped"), (True, "a flash was not given")])
+@pytest.mark.parametrize(("lamp", "what"), [(False, "flashes skipped"), (True, "no flash was made")])
 def test_flashes_that_are_not_given_are_logged_and_leave_no_event(tmp_path: Path, *, lamp: bool, what: str) -> None:
     show = Show(tmp_path, PLAN, lamp=lamp, dark=True)
     capture = show.play()

@@ -83,6 +83,6 @@ def test_rows_left_out_are_logged_once_and_noted_at_the_end(
     assert words(event_log) == ["rows cannot be stored and are left out"]
     writer.disk_full = True
     assert watch.end(writer) == (  # type: ignore[arg-type]
-        "rows could not be stored and are left out: 2 of event, 1 of log; the log says why",
+        "rows could not be stored and are left out: 2 of event, 1 of log; see the log",
     )
     assert watch.disk_full == f"no room was left on the disk of {tmp_path}"

@@ -107,7 +107,7 @@ def _dress(app: CaptureApp, name: str) -> None:
     if name == "record-message":
         for _ in range(3):
             app.say(
-                "L biceps: the sensor cannot be connected: it is not in range\nbring it nearer", "warning", seconds=1e6
+                "L biceps: the sensor cannot be connected: it is not in range\nmove it closer", "warning", seconds=1e6
             )
     over = MODALS.get(name)
     if name == "reconnect":

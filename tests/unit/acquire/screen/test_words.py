@@ -70,7 +70,7 @@ def test_a_wrapped_hint_loses_no_word(hint: str, width: int, indent: int) -> Non
 
 
 def test_why_a_muscle_is_not_clear_is_said_in_full() -> None:
-    hint = "do two sensors sit on one muscle? Move one, or flex again and let the other muscles hang loose"
+    hint = "if two sensors are on one muscle, move one; else flex again with the other muscles relaxed"
     answers = {CHANNELS[0]: Undecided(slots=(1, 2), why="alike", hint=hint)}
     shown = answers_text(list(CHANNELS), AssignmentView(answers=answers), 44)
     assert hint in squeezed(shown) and max(map(len, str(shown).splitlines())) <= 44

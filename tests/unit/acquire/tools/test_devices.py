@@ -35,7 +35,7 @@ async def test_scan_tells_which_profile_fits_and_asks_without_writing(nearby: Ne
     assert all(m.record.n_sent == 0 for m in nearby.m40s), "nothing is subscribed to"
     text = scan_text(tuple(found.values()))
     assert "F0:00:00:00:40:01" in text and "serial SN-1; battery 17 %" in text
-    assert "nothing advertises" in scan_text(())
+    assert "no devices found" in scan_text(())
 
 
 async def test_inspect_reads_everything_that_can_be_read(nearby: Nearby) -> None:
@@ -52,7 +52,7 @@ async def test_inspect_reads_everything_that_can_be_read(nearby: Nearby) -> None
 async def test_a_device_that_is_not_there_is_told_with_a_hint(nearby: Nearby) -> None:
     from acquire.tools.radio import find_device
 
-    with pytest.raises(HardwareError, match="not heard") as raised:
+    with pytest.raises(HardwareError, match="not found") as raised:
         await find_device(nearby.radio, "F0:00:00:00:40:99", seconds=0.3)
     assert "phone" in raised.value.hint
 

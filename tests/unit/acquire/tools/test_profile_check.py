@@ -68,7 +68,7 @@ def test_a_capture_is_read_with_the_file_by_every_slot_of_its_kind(capture: Path
         ("polynomial = 0x3", "polynomial = 0x9", "corrupt"),
         ("frame_bytes = 8", "frame_bytes = 9", "no payload can be read"),
         ("maximum = 1023", "maximum = 100", "out of range"),
-        ('name = "bitalino-ble"', 'name = "own"', "the profile says 1000"),
+        ('name = "bitalino-ble"', 'name = "own"', "the profile states 1000"),
     ],
 )
 def test_what_does_not_fit_is_told(capture: Path, tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_told(capture: Path, tmp_path: Path, old: str, new:
 def test_a_capture_without_such_a_sensor_is_bad_input(capture: Path, tmp_path: Path) -> None:
     path = tmp_path / "myo.toml"
     path.write_text(builtin_profiles()["myo"].text)
-    with pytest.raises(InputError, match="nothing of a myo"):
+    with pytest.raises(InputError, match="no rows of a myo"):
         check_profile(path, capture)
     assert check_profile(path).replays == ()
     for profile in builtin_profiles().values():

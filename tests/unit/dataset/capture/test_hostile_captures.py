@@ -52,10 +52,10 @@ def test_links_and_pipes_in_place_of_its_files_are_refused(
     (capture / name).unlink(missing_ok=True)
     make(capture / name)
     if name == schema.DATABASE:
-        with pytest.raises(CaptureError, match=r"no capture|no file of its own"):
+        with pytest.raises(CaptureError, match=r"no capture|not a regular file"):
             Capture.open(capture)
         return
-    with pytest.raises(CaptureError, match=r"is no file of its own"):
+    with pytest.raises(CaptureError, match=r"is not a regular file of the folder"):
         Capture.open(capture, allow_unclosed=True)
 
 
@@ -70,7 +70,7 @@ def test_a_subject_that_is_no_label_is_refused(capture: Path, subject: str) -> N
 def test_a_time_of_closing_that_is_none_is_refused(capture: Path, said: object) -> None:
     manifest = json.loads((capture / schema.MANIFEST).read_text())
     (capture / schema.MANIFEST).write_text(json.dumps({**manifest, "closed_utc": said}))
-    with Capture.open(capture) as opened, pytest.raises(CaptureError, match=r"closed_utc .* is no time"):
+    with Capture.open(capture) as opened, pytest.raises(CaptureError, match=r"closed_utc .* is not a valid time"):
         _ = opened.closed_utc
 
 
@@ -88,7 +88,7 @@ def test_an_attachment_by_a_relative_path_stays_in_the_folder(capture: Path, pat
 def test_an_attachment_that_is_no_file_is_refused(capture: Path, path: str) -> None:
     os.mkfifo(capture / "pipe")
     attach(capture, path)
-    with Capture.open(capture) as opened, pytest.raises(CaptureError, match="it is no file"):
+    with Capture.open(capture) as opened, pytest.raises(CaptureError, match="it is not a file"):
         _ = opened.videos
 
 
@@ -129,7 +129,7 @@ def test_a_playlist_in_place_of_a_video_opens_no_other_file(tmp_path: Path, name
 def test_a_list_of_files_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "list.ffconcat").write_text("ffconcat version 1.0\nfile '/etc/passwd'\n")
     with (
-        pytest.raises(InputError, match="is no video: it is a list of files"),
+        pytest.raises(InputError, match="is not a video: it is a list of files"),
         as_one_video([tmp_path / "list.ffconcat"]),
     ):
         pass

@@ -297,8 +297,8 @@ def test_any_text_and_any_integer_leave_the_writer_alive(
     ("damage", "named"),
     [
         ("DELETE FROM meta WHERE key='subject'", "subject"),
-        ("UPDATE event SET detail='{'", "no JSON"),
-        ("UPDATE log SET detail='{'", "no JSON"),
+        ("UPDATE event SET detail='{'", "not JSON"),
+        ("UPDATE log SET detail='{'", "not JSON"),
     ],
 )
 def test_rows_that_make_no_sense_are_named(tmp_path: Path, damage: str, named: str) -> None:

@@ -44,7 +44,7 @@ def test_what_no_name_rules_out_is_a_channel(name: str) -> None:
     ("values", "why"),
     [
         (np.arange(200.0), "ramp"), (-3.0 * T, "falls"), (np.full(200, 7.0), "never changes"),
-        (np.floor(np.arange(200) / 20), "counter"), (np.arange(200.0) % 16, "starts again"),
+        (np.floor(np.arange(200) / 20), "counter"), (np.arange(200.0) % 16, "wraps"),
         (np.where(np.arange(200) < 120, noise(1)[:, 0], np.nan), "ends early"), (np.full(200, np.nan), "no value"),
         (np.where(np.arange(200) < 5, 1.0, np.nan), "5 values in 200 rows"),
     ],

@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("make", HOSTILE)
 def test_what_is_no_file_of_the_folder_is_refused(folder: Path, make: Callable[[Path], object]) -> None:
     make(folder / "file")
-    with pytest.raises(InputError, match=r"'file' in .* is no file of its own"):
+    with pytest.raises(InputError, match=r"'file' in .* is not a regular file of the folder"):
         check_own_file(folder, "file")
 
 
