@@ -10,7 +10,7 @@ from scipy import signal
 
 from dataset.support.arrays import FloatArray, IntArray
 from sync.events import emg_power
-from sync.events.emg_power import PowerFit, fit_gamma_power
+from sync.events.emg_power import PowerFit, PowerSettings, fit_gamma_power
 
 RATE_HZ = 1000.0
 CENTROID_S = 0.055
@@ -127,9 +127,9 @@ def test_the_powers_are_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     contacts, t, value = raw(5, 6.0)
     there = np.abs(t - contacts[4] - 0.3) > 0.04
     stream = t[there][:-3], value[there][:-3]
-    whole = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+    whole = emg_power._powers(contacts, np.arange(len(contacts)), stream, RATE_HZ, PowerSettings())
     monkeypatch.setattr(emg_power, "BLOCK", 1003)
-    blocks = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+    blocks = emg_power._powers(contacts, np.arange(len(contacts)), stream, RATE_HZ, PowerSettings())
     assert 4 not in whole.contact
     np.testing.assert_array_equal(blocks.contact, whole.contact)
     np.testing.assert_allclose(blocks.t, whole.t, rtol=0.0, atol=1e-12)
