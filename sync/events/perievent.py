@@ -1,4 +1,4 @@
-"""The values about each contact, as arrays, and how much of them one shape at one delay explains."""
+"""Peri-event windows: the values about each contact as arrays, and the variance one shape at one delay explains."""
 
 from __future__ import annotations
 
@@ -8,23 +8,54 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
-from dataset.support.disk_arrays import block_size, blocks, full
+from dataset.support.disk_arrays import BLOCK, blocks, full
 from sync.clock.stamps import typical_interval
 from sync.events.filters import smoothed_power
 
-#: Values looked at about each contact.
+#: Length of a window before and after its contact, also in the report's figures.
 BEFORE_S, AFTER_S = 0.5, 1.0
-#: From this rate on a stream is a waveform and is enveloped before its level is looked at.
+#: From this rate on a stream is a waveform, and its envelope is taken before its level is used.
 WAVEFORM_HZ = 100.0
-#: Low-pass of the power of raw sEMG, and the share of the time in which a muscle is taken to be at rest.
-_POWER_HZ = 20.0
-_REST_PERCENT = 15
-#: Gaps up to this are borne by a fast stream's fit; a slow one bears a value lost.
-_SHORT_GAP_S = 0.07
-_FEWEST_VALUES = 6
-_LEAST_AFTER_S = 0.35
-#: A long stream's typical step is told from so many stretches of so many values.
+#: A long stream's typical step is measured on this many stretches of this many values.
 _STRETCHES, _STRETCH = 256, 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelSettings:
+    """Tuned numbers of a waveform's level, chosen by hand.
+
+    Attributes
+    ----------
+    power_hz : float
+        Low-pass of the power of raw sEMG.
+    rest_percent : float
+        Share of the time in which a muscle is assumed to be at rest.
+    """
+
+    power_hz: float = 20.0
+    rest_percent: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSettings:
+    """Tuned numbers of which contacts have a window, chosen by hand.
+
+    Attributes
+    ----------
+    short_gap_s : float
+        A fast stream's fit tolerates gaps up to this.
+    lost_steps : float
+        A slow stream's fit tolerates gaps of less than this many steps: one lost value.
+    fewest_values : int
+        A window with fewer is left out.
+    least_after_s : float
+        Its values reach at least this far past the contact: the response comes after it.
+    """
+
+    short_gap_s: float = 0.07
+    lost_steps: float = 2.6
+    fewest_values: int = 6
+    least_after_s: float = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +159,17 @@ def _unless_in_bursts(step_s: float, time_s: FloatArray) -> float:
     return interval_s if step_s < 0.5 * interval_s and interval_s > 1.0 / WAVEFORM_HZ else step_s
 
 
-def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatArray]:
+def level_of(
+    time_s: FloatArray, value: FloatArray, *, settings: LevelSettings = LevelSettings(), block: int = BLOCK
+) -> tuple[FloatArray, FloatArray]:
     """Return ``(time_s, level)``: a waveform's level at about 100 Hz, or a slow stream as it is.
+
+    Parameters
+    ----------
+    time_s, value : ndarray, shape (N,)
+    settings : LevelSettings, optional
+    block : int
+        Values filtered at once.
 
     Notes
     -----
@@ -143,27 +183,33 @@ def level_of(time_s: FloatArray, value: FloatArray) -> tuple[FloatArray, FloatAr
         return time_s, value
     step = max(1, int(rate_hz // 100))
     at, power = full((-(-len(value) // step),), 0.0), full((-(-len(value) // step),), 0.0)
-    for rows in blocks(time_s, size=block_size() // step * step):
+    for rows in blocks(time_s, size=block // step * step):
         here = slice(rows.start // step, -(-rows.stop // step))
         at[here] = time_s[rows][::step]
-        power[here] = smoothed_power(value, rate_hz, _POWER_HZ, rows)[::step]
+        power[here] = smoothed_power(value, rate_hz, settings.power_hz, rows)[::step]
     np.maximum(power, 0.0, out=power)
-    power -= np.percentile(power, _REST_PERCENT)
+    power -= np.percentile(power, settings.rest_percent)
     np.sqrt(np.maximum(power, 0.0, out=power), out=power)
     return at, power
 
 
 def cut_windows(
-    contact_s: FloatArray, time_s: FloatArray, value: FloatArray, *, alone: bool = False
+    contact_s: FloatArray,
+    time_s: FloatArray,
+    value: FloatArray,
+    *,
+    alone: bool = False,
+    settings: WindowSettings = WindowSettings(),
 ) -> PerieventWindows:
-    """Cut out the values about each contact that has enough of them, without a gap where its answer should be.
+    """Cut out the values about each contact that has enough of them, without a gap where its response should be.
 
     Parameters
     ----------
     contact_s : ndarray, shape (E,)
     time_s, value : ndarray, shape (N,)
     alone : bool
-        Look at each contact as if there were no other; else a piece ends well before the next contact's.
+        Treat each contact as if there were no other; else a window ends well before the next contact's.
+    settings : WindowSettings, optional
     """
     chosen: list[int] = []
     spans: list[tuple[int, int]] = []
@@ -175,9 +221,10 @@ def cut_windows(
             after = AFTER_S if i == len(contact_s) - 1 else min(AFTER_S, 0.75 * float(contact_s[i + 1] - at))
         first, stop = np.searchsorted(time_s, (at - before, at + after))
         t = time_s[first:stop]
-        if len(t) < _FEWEST_VALUES or float(np.max(np.diff(t))) >= max(2.6 * step, _SHORT_GAP_S):
+        longest_gap_s = max(settings.lost_steps * step, settings.short_gap_s)
+        if len(t) < settings.fewest_values or float(np.max(np.diff(t))) >= longest_gap_s:
             continue
-        if float(t[-1] - at) > _LEAST_AFTER_S:
+        if float(t[-1] - at) > settings.least_after_s:
             chosen.append(i)
             spans.append((int(first), int(stop)))
     width = max((b - a for a, b in spans), default=0)
@@ -194,7 +241,7 @@ def cut_windows(
 def explained(
     pieces: PerieventWindows, shapes: Callable[[FloatArray, float], FloatArray], delay_s: FloatArray
 ) -> FloatArray:
-    """Return the share of each piece's variance that one answer at each delay explains, shape (P, D)."""
+    """Return the share of each window's variance that one response at each delay explains, shape (P, D)."""
     total = pieces.energy + 1e-12
     left = [np.sum(pieces.project(shapes(pieces.t, float(d)))[0] ** 2, axis=1) for d in delay_s]
     return np.asarray(1.0 - np.array(left).T / total[:, None])

@@ -11,7 +11,7 @@ from scipy import signal
 from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.disk_arrays import block_rows
 from sync.events import emg_power
-from sync.events.emg_power import PowerFit, fit_gamma_power
+from sync.events.emg_power import PowerFit, PowerSettings, fit_gamma_power
 
 RATE_HZ = 1000.0
 CENTROID_S = 0.055
@@ -128,9 +128,9 @@ def test_the_powers_are_the_same_in_blocks() -> None:
     contacts, t, value = raw(5, 6.0)
     there = np.abs(t - contacts[4] - 0.3) > 0.04
     stream = t[there][:-3], value[there][:-3]
-    whole = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+    whole = emg_power._powers(contacts, np.arange(len(contacts)), stream, RATE_HZ, PowerSettings())
     with block_rows(1003):
-        blocks = emg_power._powers(contacts, np.arange(len(contacts)), *stream, RATE_HZ)
+        blocks = emg_power._powers(contacts, np.arange(len(contacts)), stream, RATE_HZ, PowerSettings())
     assert 4 not in whole.contact
     np.testing.assert_array_equal(blocks.contact, whole.contact)
     np.testing.assert_allclose(blocks.t, whole.t, rtol=0.0, atol=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataset.support.arrays import FloatArray
-from dataset.support.disk_arrays import block_rows, concatenate
+from dataset.support.disk_arrays import concatenate
 from sync.events.perievent import level_of, typical_step
 
 
@@ -42,8 +42,7 @@ def test_the_step_of_a_long_stream_is_seen_through_packets_and_gaps(packet: int)
 def test_a_level_is_the_same_in_blocks(rate_hz: float, block: int) -> None:
     t, value = waveform(20, rate_hz)
     whole_t, whole = level_of(t, value)
-    with block_rows(block):
-        in_blocks_t, in_blocks = level_of(t, value)
+    in_blocks_t, in_blocks = level_of(t, value, block=block)
     assert np.array_equal(in_blocks_t, whole_t)
     # Where the power is that at rest, its root is nothing but rounding's.
     assert in_blocks**2 == pytest.approx(whole**2, rel=1e-9, abs=1e-10 * np.max(whole) ** 2)
