@@ -31,7 +31,7 @@ BASE = ("--headless", "--subject", "S1")
         (("run", *BASE, "--rig", "none.toml", "--out", "o"), "cannot read the rig"),
         (("run", *BASE, "--rig", "rig.toml", "--out", "o", "--protocol", "none.toml"), "cannot read the protocol"),
         (("run", *BASE, "--rig", "rig.toml", "--out", "o", "--protocol", "rig.toml"), "the protocol rig.toml is wrong"),
-        (("run", "--headless", "--subject", "a b", "--rig", "rig.toml", "--out", "o"), "no label"),
+        (("run", "--headless", "--subject", "a b", "--rig", "rig.toml", "--out", "o"), "not a valid label"),
         (("run", *BASE, "--rig", "rig.toml", "--out", "o", "--duration", "long"), "--duration"),
         (("run", *BASE, "--rig", "rig.toml", "--out", "o", "--duration", "-3"), "--duration"),
         (("run", *BASE, "--rig", "rig.toml", "--out", "o", "--seed", "x"), "--seed"),

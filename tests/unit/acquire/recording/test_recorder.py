@@ -135,7 +135,7 @@ def test_stopping_before_all_sensors_stream_stores_nothing(fakes: Any, tmp_path:
 
 
 def test_a_subject_that_is_no_label_is_refused_at_once(fakes: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no label"):
+    with pytest.raises(InputError, match="not a valid label"):
         Recorder(fakes.hardware(fakes.sensors(1)), take(tmp_path, subject="../x"))
 
 
