@@ -402,7 +402,7 @@ FAULTS = (
         seconds=2.8,
         log=("disconnected", *REJOIN, "more values than the sensor can send: duplicates?"),
         states=BACK_AGAIN,
-        shown="sends too much",
+        shown="sends too many values",
         capture=twice,
     ),
     Fault(
