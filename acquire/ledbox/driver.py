@@ -88,7 +88,7 @@ class LedBox:
 
     Notes
     -----
-    A box that is unplugged is looked for again and again, also under another port's name, and greeted anew.
+    A box that is unplugged is searched for periodically, also under another port name, and greeted again.
     """
 
     source = BOX_SOURCE

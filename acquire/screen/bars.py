@@ -1,4 +1,4 @@
-"""The lines every screen has: what is recorded, which step of the flow this is, and what is said."""
+"""The lines every screen has: what is recorded, which step of the flow this is, and the current message."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LEVELS = {"information": "info", "warning": "warning", "error": "error"}
 
 
 class MessageLine(TextLines):
-    """One line of its own: what is said now, else what the step always shows there. Nothing is covered by it."""
+    """One line of its own: the current message, else the text the step always shows. It covers nothing."""
 
     DEFAULT_CSS = "MessageLine { height: 1; }"
     notice: reactive[Notice | None] = reactive(None, repaint=False)

@@ -77,7 +77,7 @@ class StepScreen(Screen[None]):
             self.refresh_bindings()
 
     def standing_words(self, view: View) -> Text:
-        """Return what the message line shows while nothing is said."""
+        """Return the text of the message line while there is no message."""
         return Text("")
 
     def show_problem(self, words: str) -> bool:

@@ -77,7 +77,7 @@ class Flow:
         self._release = release
 
     def settle(self, plan: Plan) -> None:
-        """Take a plan; a recorder that was made with another one is released, and one made anew.
+        """Take a plan; a recorder that was made with another one is released and replaced by a new one.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Flow:
         self.further(same_placement=True)
         self.not_found = why
 
-    def anew(self) -> None:
+    def start_over(self) -> None:
         """Make a new recorder after the rig did not open."""
         self.recorder = self._make_recorder(self.plan)
 

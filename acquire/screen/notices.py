@@ -13,7 +13,7 @@ _GRAVITY: dict[Level, int] = {"information": 0, "warning": 1, "error": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One thing that is said; ``count`` is how often, while it was shown."""
+    """One message; ``count`` is how often it came while it was shown."""
 
     words: str
     level: Level = "information"

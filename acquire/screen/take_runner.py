@@ -108,7 +108,7 @@ class TakeRunner:
     async def _reopen(self, flasher: Flasher | None) -> None:
         await asyncio.to_thread(_close_quietly, self.recorder)  # what did not open may not close either
         try:
-            self.flow.anew()
+            self.flow.start_over()
         except MiaError as error:  # the rig file went away meanwhile
             self._on_failure(error)
             return

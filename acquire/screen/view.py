@@ -59,7 +59,7 @@ class View:
     picture : ndarray or None
         A new picture to show, BGR; None where the last one stays.
     notice : Notice or None
-        What is said now.
+        The current message.
     """
 
     snapshot: Snapshot

@@ -153,7 +153,7 @@ async def test_the_whole_flow_and_a_further_take(fakes: Any, tmp_path: Path) -> 
         app.step.query_one("#handedness", Input).value = "l"  # type: ignore[union-attr]
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.step, CheckScreen) and phase(pilot) == "ready", "checked")
-        assert len(made) == 2, "the rig was made anew for another person"
+        assert len(made) == 2, "the rig was made again for another person"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.step, AssignScreen), "assigning")
         app.conductor.assignment.answers = {

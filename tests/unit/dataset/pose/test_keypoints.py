@@ -147,7 +147,7 @@ def test_without_the_layers_of_a_mask_keypoints_are_the_same(
         monkeypatch.setattr("dataset.pose.model_file._leave_out_mask", lambda model: None)
         whole = bodies(tmp_path / "whole")
     except MissingDependencyError as error:
-        pytest.skip(f"the networks cannot be had anew: {error.why}")
+        pytest.skip(f"the networks cannot be fetched again: {error.why}")
     sizes = [(tmp_path / name / "pose_landmarker_full_no_mask.task").stat().st_size for name in ("whole", "without")]
     assert sizes[0] > sizes[1]
     assert len(without) == len(whole) == len(frames)
