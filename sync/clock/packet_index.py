@@ -146,6 +146,7 @@ def fit_packets(index: IntArray, arrival_s: FloatArray, period_s: float, packet:
     Returns
     -------
     intercept_s, period_s : float
+        A period that is not positive where most values came at one instant.
     """
     starts, came = concatenate(_packets(arrival_s, packet), (np.int64, np.float64))
     of_packet = full((len(starts),), 0, np.int64)
@@ -158,6 +159,8 @@ def fit_packets(index: IntArray, arrival_s: FloatArray, period_s: float, packet:
             number = np.searchsorted(starts, row, side="right") - 1
             index[rows] = packet * of_packet[number] + row - starts[number]
         intercept, period_s = lower_envelope(index, arrival_s)
+        if not period_s > 0:
+            break  # most came at one instant
     return intercept, period_s
 
 

@@ -214,18 +214,23 @@ def _fit_epoch(
     for rows in blocks(arrival_s):
         relative[rows] = arrival_s[rows] - start_s
     packet = packet_size(relative)
-    if counter is not None:
-        # Twice: rounds of the counter that were lost are told from lateness by the sensor's own rate.
-        for _ in range(2):
-            unwrap_counter(index, counter, relative, period_s, counter_modulo)
-            intercept, period_s = lower_envelope(index, relative)
-    elif packet > 1:
+    nominal_s, intercept = period_s, 0.0
+    if counter is None and packet > 1:
         intercept, period_s = fit_packets(index, relative, period_s, packet)
-    else:
-        # Twice: a nominal rate half a percent off would hide or invent losses in a long stretch.
-        for _ in range(2):
+    # Twice: rounds of the counter that were lost are told from lateness by the sensor's own rate, and a nominal rate
+    # half a percent off would hide or invent losses in a long stretch.
+    for _ in range(2 if counter is not None or packet <= 1 else 0):
+        if counter is not None:
+            unwrap_counter(index, counter, relative, period_s, counter_modulo)
+        else:
             infer_index(index, relative, period_s)
-            intercept, period_s = lower_envelope(index, relative)
+        intercept, period_s = lower_envelope(index, relative)
+        if not period_s > 0:
+            break
+    if not period_s > 0:
+        # Most came at one instant, in one burst of the link: no line runs below that.
+        clock.time_s[:], clock.lateness_s[:] = _spread(arrival_s, nominal_s), 0.0
+        return _by_stamps(replace(clock, period_s=nominal_s))
     lateness, n_late, too_late_s = clock.lateness_s, 0, max(period_s, _JITTERY_S)
     for rows in blocks(relative):
         lateness[rows] = relative[rows] - (intercept + period_s * index[rows])

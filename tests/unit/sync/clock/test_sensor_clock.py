@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataset.support.arrays import FloatArray, IntArray
@@ -326,12 +326,31 @@ def test_an_epoch_of_one_packet_makes_no_line_and_no_error(counter: IntArray | N
 
 
 @given(
+    head=st.integers(3, 60),
+    tail=st.integers(1, 20),
+    counted=st.booleans(),
+    jitter_s=st.floats(0.0, 1e-3),
+)
+def test_a_link_that_begins_with_one_burst_keeps_the_profiles_rate(
+    head: int, tail: int, counted: bool, jitter_s: float
+) -> None:
+    """Below values of one instant no line runs that has a period; the profile's is kept, and no time stands still."""
+    n = head + tail
+    arrival_s = np.concatenate([np.zeros(head), 0.01 * np.arange(1, tail + 1) + jitter_s])
+    clock = sensor_clock(arrival_s, np.zeros(n, dtype=np.int64), 100.0, np.arange(n) if counted else None)
+    assert 0.005 < clock.period_s < 0.02
+    assert np.all(np.diff(clock.time_s) >= 0) and clock.time_s[0] < clock.time_s[-1]
+
+
+@given(
     seed=st.integers(0, 10_000),
     packet=st.sampled_from([1, 1, 5, 13]),
     modulo=st.sampled_from([None, 0, 16, 256]),
     lost=st.sampled_from([0.0, 0.01, 0.05]),
     size=st.integers(7, 400),
 )
+@example(seed=126, packet=1, modulo=None, lost=0.0, size=7)
+@example(seed=312, packet=13, modulo=None, lost=0.0, size=7)
 @settings(max_examples=40, deadline=None)
 def test_in_small_blocks_it_is_the_same(seed: int, packet: int, modulo: int | None, lost: float, size: int) -> None:
     """A column longer than memory is gone through in pieces; nothing may depend on where they are cut."""
