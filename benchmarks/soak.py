@@ -14,7 +14,7 @@ import numpy as np
 
 from dataset.support.console import STDERR
 
-#: Memory that a recording may take more for each hour it lasts, and how far its size may be from a straight line.
+#: Largest growth of memory for each hour recorded, and largest deviation of the size from a straight line.
 MOST_MB_AN_HOUR, MOST_OFF_LINE = 5.0, 0.02
 
 WORK = """
@@ -54,11 +54,11 @@ def main() -> None:
     print(f"  {'hours':>6}{'memory, MB':>12}{'capture.db, MB':>16}{'video.mkv, MB':>15}{'took, s':>9}")
     memory, size = [], []
     for hours in lengths:
-        told = measure(hours, video=given.video)
-        memory.append(told["peak_kib"] / 1000 * 1.024)
-        size.append(sum(told["sizes"].get(name, 0) for name in ("capture.db", "video.mkv")) / 1e6)
-        database, video = (told["sizes"].get(name, 0) / 1e6 for name in ("capture.db", "video.mkv"))
-        print(f"  {hours:6.2f}{memory[-1]:12.1f}{database:16.2f}{video:15.2f}{told['took_s']:9.0f}", flush=True)
+        found = measure(hours, video=given.video)
+        memory.append(found["peak_kib"] / 1000 * 1.024)
+        size.append(sum(found["sizes"].get(name, 0) for name in ("capture.db", "video.mkv")) / 1e6)
+        database, video = (found["sizes"].get(name, 0) / 1e6 for name in ("capture.db", "video.mkv"))
+        print(f"  {hours:6.2f}{memory[-1]:12.1f}{database:16.2f}{video:15.2f}{found['took_s']:9.0f}", flush=True)
     an_hour = float(np.polyfit(lengths, memory, 1)[0])
     line = np.polyval(np.polyfit(lengths, size, 1), lengths)
     off = float(np.max(np.abs(size - line)) / size[-1])

@@ -1,7 +1,7 @@
 """Make the large virtual set: two virtual people doing the paper's twenty exercises, as sessions.
 
-`make virtual-set TIER=quick` or `full`. Each recording is one pass over the exercises, five minutes. What is made
-already is passed over, so an interrupted run goes on where it stopped. Everything in it is virtual.
+`make virtual-set TIER=quick` or `full`. Each recording is one pass over the exercises, five minutes. Existing
+recordings are skipped, so an interrupted run continues where it stopped. Everything in it is virtual.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def is_made(folder: Path) -> bool:
 
 
 def record_all(captures: Path, wanted: tuple[Take, ...], *, jobs: int, minutes: float, each: Callable[[], None]) -> int:
-    """Simulate what is missing, several at a time; returns how many were made.
+    """Simulate the missing recordings, several at a time; return how many were made.
 
     Raises
     ------

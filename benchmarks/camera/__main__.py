@@ -34,7 +34,7 @@ class Rig(VirtualHardware):
 
 
 def main() -> None:
-    """Record and print what was kept up with."""
+    """Record, and print dropped frames, delays and CPU time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
@@ -81,7 +81,7 @@ def main() -> None:
         f"seed {given.seed}; {os.cpu_count()} cores, load {min(loads, default=0):.1f}-{max(loads, default=0):.1f}\n"
         f"frames: {len(frames.pts_ns)} arrived, {video['written']} written, {video['dropped']} dropped by us; "
         f"{n_overrun} not fetched in time from the camera's 8 buffers\n"
-        f"stamp delay from the camera's having it ready, unpacking included: p50 {p50:.1f}, p99 {p99:.1f}, "
+        f"stamp delay since the camera had the frame ready, decoding included: p50 {p50:.1f}, p99 {p99:.1f}, "
         f"max {delay_ms.max():.1f} ms\n"
         f"PTS against arrival: {pts_off_ms:.2f} ms at most\n"
         f"encoder: {100 * encoder_share:.0f} % of a core, {8e-6 * size / made.duration_s:.1f} Mbit/s; the recorder's "

@@ -1,7 +1,7 @@
 """A 720p camera that packs its pictures as JPEG, as webcams do: a process that sends, and the recorder's end of it.
 
-The child draws a virtual person beforehand and only copies while it films, so that its work is not the machine's
-main burden. Unpacking is done in the recorder's process, as OpenCV does.
+The child draws a virtual person beforehand and only copies while it films, so that it takes little of the machine.
+The recorder's process decodes the JPEG, as with OpenCV.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from acquire.virtual.person.figure import Figure
 from dataset.support.clock import now_ns
 
 WIDTH, HEIGHT = 1280, 720
-#: Pictures drawn beforehand and shown forth and back: two seconds.
+#: Pictures drawn beforehand and repeated forwards and backwards: two seconds.
 N_PICTURES = 60
 NOISE_SD = 2.0
 JPEG_QUALITY = 85

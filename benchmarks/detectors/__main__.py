@@ -61,10 +61,10 @@ def contact_table(seeds: range, advance: Callable[[float], None]) -> Table:
     """Score the contacts in every setting."""
     table = Table(title="contacts in sound: share detected with the right kind", title_justify="left")
     for head in ("background", "channel", "rate", *CONTACTS, "snap or door detected as clap", "missed claps",
-                 "invented a minute", "error p50", "p95 (ms)", "within stated"):  # fmt: skip
+                 "false a minute", "error p50", "p95 (ms)", "within stated"):  # fmt: skip
         table.add_column(head, justify="left" if head in ("background", "channel") else "right")
     for setting in SETTINGS:
-        heard: Counter[tuple[str, str]] = Counter()
+        detected: Counter[tuple[str, str]] = Counter()
         invented, errors = 0, []
         for seed in seeds:
             made = soundscape.scene(np.random.default_rng(seed), setting)
@@ -72,7 +72,7 @@ def contact_table(seeds: range, advance: Callable[[float], None]) -> Table:
             for kind, at_s in made.truth:
                 near = [c for c in found if abs(c.time_s - at_s) < _NEAR_CONTACT_S]
                 best = near[int(np.argmin([abs(c.time_s - at_s) for c in near]))] if near else None
-                heard[kind, best.kind if best else "missed"] += 1
+                detected[kind, best.kind if best else "missed"] += 1
                 if best and best.kind == kind:
                     errors.append((best.time_s - at_s, best.uncertainty_s))
             invented += sum(
@@ -85,9 +85,9 @@ def contact_table(seeds: range, advance: Callable[[float], None]) -> Table:
         table.add_row(
             f"{background} {setting.background_peak:g}" if setting.background != "quiet" else background,
             setting.channel, f"{setting.rate_hz}",
-            *(f"{_share(heard, kind, (kind,)):.1%}" for kind in CONTACTS),
-            f"{(heard['snap', 'clap'] + heard['door', 'clap']) / max(1, _total(heard, ('snap', 'door'))):.1%}",
-            f"{_share(heard, 'clap', ('missed',)):.1%}",
+            *(f"{_share(detected, kind, (kind,)):.1%}" for kind in CONTACTS),
+            f"{(detected['snap', 'clap'] + detected['door', 'clap']) / max(1, _total(detected, ('snap', 'door'))):.1%}",
+            f"{_share(detected, 'clap', ('missed',)):.1%}",
             f"{60 * invented / (len(seeds) * setting.seconds):.2f}",
             *(f"{1e3 * v:.1f}" for v in np.percentile(np.abs(off[:, 0]), (50, 95))),
             f"{np.mean(np.abs(off[:, 0]) < off[:, 1]):.1%}",
@@ -132,12 +132,12 @@ def _near(at_s: float, truth_s: FloatArray) -> float:
     return float(np.min(np.abs(truth_s - at_s))) if len(truth_s) else float("inf")
 
 
-def _total(heard: Counter[tuple[str, str]], kinds: Iterable[str]) -> int:
-    return sum(n for (kind, _), n in heard.items() if kind in kinds)
+def _total(detected: Counter[tuple[str, str]], kinds: Iterable[str]) -> int:
+    return sum(n for (kind, _), n in detected.items() if kind in kinds)
 
 
-def _share(heard: Counter[tuple[str, str]], kind: str, as_kinds: Iterable[str]) -> float:
-    return sum(heard[kind, k] for k in as_kinds) / max(1, _total(heard, (kind,)))
+def _share(detected: Counter[tuple[str, str]], kind: str, as_kinds: Iterable[str]) -> float:
+    return sum(detected[kind, k] for k in as_kinds) / max(1, _total(detected, (kind,)))
 
 
 if __name__ == "__main__":

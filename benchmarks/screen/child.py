@@ -15,7 +15,7 @@ from acquire.screen.run import make_recorder_for
 
 #: Threads that are the screen's: all that draws, writes to the terminal and reads keys.
 SCREEN_THREADS = ("MainThread", "textual-output", "textual-input")
-#: Left out at the beginning: the first drawing, caches that fill.
+#: Excluded at the beginning: the first drawing and the filling of caches.
 SETTLE_S = 3.0
 
 

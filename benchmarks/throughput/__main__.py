@@ -16,8 +16,8 @@ from benchmarks.throughput.child import STAGES
 from dataset.support.console import STDERR
 from dataset.support.threads import default_workers
 
-#: With keypoints a capture is done at least so many times faster than it lasts; without, in at most so many times
-#: what decoding its video alone takes; in at most so much memory.
+#: Targets: speed with keypoints as a multiple of real time; time without keypoints as a multiple of decoding the video
+#: alone; peak memory in bytes.
 LEAST_SPEED, MOST_DECODINGS, MOST_BYTES = 8.0, 1.5, 1e9
 
 

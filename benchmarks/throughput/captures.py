@@ -1,4 +1,4 @@
-"""Long captures of the virtual rigs, made once and kept: at 720p with a camera's noise, and with raw sEMG at 1 kHz."""
+"""Long captures of the virtual rigs, made once: at 720p with a camera's noise, and with raw sEMG at 1 kHz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataset.support.console import progress
 
 #: Noise and preset of a live recording, at which 720p decodes as fast as real files do: about 40 times real time.
 FILM = Film(width=1280, height=720, grain=2.5, preset="veryfast")
-#: A film that costs little, for what only asks about the sensors.
+#: A small film, for runs that measure only the sensors.
 SMALL_FILM = Film(width=320, height=180)
 
 

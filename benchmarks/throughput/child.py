@@ -1,7 +1,7 @@
 """One measured process: ``decode`` or ``sync`` a capture, its times and peak memory as one JSON object on stdout.
 
-The peak that counts is that of anonymous memory (``RssAnon`` of ``/proc/self/status``), looked at every 5 ms: pages of
-files, which the resident set counts too, are dropped by the kernel wherever something else wants their room.
+The peak that counts is that of anonymous memory (``RssAnon`` of ``/proc/self/status``), sampled every 5 ms. The
+resident set counts pages of files too, which the kernel drops when memory is needed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _STATUS = Path("/proc/self/status")
 #: Stages by the function that does each: (stage, module whose name is looked up, name, stage it is part of).
 STAGES = (
     ("reading", "sync.pipeline", "read_recording", ""),
-    ("  foresight", "sync.read_capture", "predict_pose_frames", "reading"),
+    ("  choice of pose frames", "sync.read_capture", "predict_pose_frames", "reading"),
     ("  pictures", "sync.read_capture", "run_video_pass", "reading"),
     ("  sound", "sync.read_capture", "read_sound", "reading"),
     ("  contacts", "sync.read_capture", "detect_contacts", "reading"),
     ("aligning", "sync.pipeline", "align", ""),
     ("assembling", "sync.pipeline", "build_session", ""),
     ("  checksum of the video", "sync.build_session", "describe_files", "assembling"),
-    ("  keypoints not predicted", "sync.build_session", "extract_pose", "assembling"),
+    ("  keypoints of other frames", "sync.build_session", "extract_pose", "assembling"),
     ("report", "sync.report", "write_report", ""),
     ("session file", "sync.pipeline", "write_session", ""),
 )
