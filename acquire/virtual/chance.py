@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but a name and an index, so that every process draws the same ones."""
+"""Random numbers as a function of a name and an index, so that every process draws the same ones."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def normal(name: str, index: IntArray) -> FloatArray:
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
-    """Return a generator of its own for each seed and name."""
+    """Return a random generator for this seed and name."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])

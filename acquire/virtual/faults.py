@@ -1,4 +1,4 @@
-"""What goes wrong in a virtual recording, as a TOML file may ask; mild by default."""
+"""Faults of a virtual recording, read from a TOML file; mild by default."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ChannelName = Annotated[str, AfterValidator(_known)]
 
 
 class Outage(TomlModel):
-    """A sensor out of reach: silent for a while, then connected anew as a new epoch."""
+    """A sensor out of range: silent for a while, then reconnected as a new epoch."""
 
     channel: ChannelName
     at_s: float = Field(ge=0)
@@ -35,7 +35,7 @@ class Faults(TomlModel):
     Attributes
     ----------
     lost_share : float
-        Values that vanish without a trace.
+        Values that are lost.
     malformed_share : float
         Payloads of one or three bytes.
     over_range_share : float
@@ -54,9 +54,9 @@ class Faults(TomlModel):
     missed_contact_share : float
         Cues that the person does not follow.
     bangs_per_minute : float
-        Sounds like a clap that are none.
+        Sounds that resemble a clap.
     rest_counts : tuple of float or None
-        Least and greatest level at rest, drawn anew for every sensor, where the person's own placement does not count:
+        Least and greatest level at rest, drawn for every sensor in place of the person's placement:
         bad skin contact reads high.
     """
 

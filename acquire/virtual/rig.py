@@ -1,4 +1,4 @@
-"""``--rig virtual``: sensors, camera, microphone and LED box as processes of their own, driven by one hidden truth."""
+"""``--rig virtual``: sensors, camera, microphone and LED box as separate processes, driven by one ground truth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from dataset.support.errors import HardwareError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What a started rig holds; ``held`` releases all of it, last to first."""
+    """Resources of a started rig; ``held`` releases all of them, last to first."""
 
     held: ExitStack
     sensors: Child
@@ -52,18 +52,18 @@ class _Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualRigOptions:
-    """What makes one virtual rig differ from another of the same seed.
+    """Options of a virtual rig beside its seed.
 
     Attributes
     ----------
     faults : Faults
-        What goes wrong; by default what the simulator takes for ordinary.
+        Faults; by default the simulator's mild ones.
     mixed : bool
         Some channels sit on devices of other makes: a BITalino with two muscles, a board that writes lines.
     mixed_up : bool
-        Every sensor sits on another muscle than the rig's slots name, as before the sensors are assigned.
+        Every sensor sits on a different muscle than its slot names, as before assignment.
     sent : Path or None
-        A folder in which the processes note what they send, when they send it: it outlives a killed recorder.
+        A folder in which the processes log what they send and when: it outlives a killed recorder.
     rig_seed : int or None
         Draws the devices in place of the seed: one rig in several recordings.
     """
@@ -76,7 +76,7 @@ class VirtualRigOptions:
 
 
 class VirtualHardware(SensorOrders):
-    """Hardware that is not there; implements :class:`acquire.hardware.Hardware`.
+    """Simulated hardware; implements :class:`acquire.hardware.Hardware`.
 
     Processes start when the first device is opened, and end with :meth:`finish` or with the program. After
     :meth:`finish` the devices can be opened again: the same truth from its beginning.
@@ -84,7 +84,7 @@ class VirtualHardware(SensorOrders):
     Parameters
     ----------
     seed : int
-        Draws the truth and every device's faults of character: delays, drifts, latencies.
+        Draws the truth and every device's constants: delays, drifts, latencies.
     subject : str
         Draws the person.
     options : VirtualRigOptions
@@ -145,7 +145,7 @@ class VirtualHardware(SensorOrders):
         if now_ns() < self._unplugged_until_ns:
             raise HardwareError("the virtual camera is unplugged", "", "wait")
         if self._camera is not None:
-            self._camera.release()  # a handle from before is no good once the camera is opened anew
+            self._camera.release()  # an earlier handle is invalid once the camera is reopened
         parts.scene.order({"camera": True})
         self._camera = VirtualCamera(parts.ring, parts.frames, self._devices.camera.nominal_hz)
         return self._camera
@@ -159,7 +159,7 @@ class VirtualHardware(SensorOrders):
         return VirtualMicrophone(parts.sound, microphone.rate_hz, microphone.block_samples)
 
     def open_cues(self) -> str:
-        """Nothing to do: the virtual person is told by :meth:`prompt`."""
+        """Nothing to do: :meth:`prompt` reaches the virtual person."""
         return ""
 
     def box_port(self) -> str:
@@ -169,7 +169,7 @@ class VirtualHardware(SensorOrders):
         return parts.port
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Tell the virtual person, in both processes, what to do."""
+        """Give the virtual person, in both processes, a prompt."""
         parts = self._started()
         self._prompts.append((prompt, host_ns))
         order = prompt_order(prompt, host_ns)
@@ -182,7 +182,7 @@ class VirtualHardware(SensorOrders):
         Raises
         ------
         HardwareError
-            A process died, so that the truth is not known; everything is stopped all the same.
+            A process died, so that the truth is unknown; everything is stopped nevertheless.
         """
         parts = self._parts
         if parts is None:
@@ -196,30 +196,30 @@ class VirtualHardware(SensorOrders):
     # -- for tests and benchmarks ---------------------------------------------------------------------------------
 
     def freeze_camera(self, seconds: float) -> None:
-        """Let the camera give nothing for a while: :meth:`FrameSource.read` hangs."""
+        """Freeze the camera for the given seconds: :meth:`FrameSource.read` blocks."""
         self._started().scene.order({"freeze": seconds})
 
     def unplug_camera(self, seconds: float) -> None:
-        """Pull the camera's cable for a while: reading fails, and it cannot be opened."""
+        """Unplug the camera for the given seconds: reading fails, and it cannot be opened."""
         self._unplugged_until_ns = now_ns() + round(seconds * 1e9)
         self.freeze_camera(seconds)
         if self._camera is not None:
             self._camera.release()
 
     def set_camera_rate(self, rate_hz: float) -> None:
-        """Let the camera film at another rate, as one does whose light has gone."""
+        """Change the camera's frame rate, as cameras do in low light."""
         self._started().scene.order({"rate_hz": rate_hz})
 
     def reset_box(self) -> None:
-        """Take the LED box's power away for a moment."""
+        """Interrupt the LED box's power for a moment."""
         self._started().box.order({"reset": True})
 
     def mute_box(self, seconds: float) -> None:
-        """Let the LED box answer nothing for a while."""
+        """Silence the LED box for the given seconds."""
         self._started().box.order({"mute": seconds})
 
     def garble_box(self, seconds: float) -> None:
-        """Let the LED box send bytes that are not text beside its answers for a while."""
+        """Make the LED box send invalid bytes beside its answers for the given seconds."""
         self._started().box.order({"garble": seconds})
 
     def trigger(self) -> None:
@@ -227,17 +227,17 @@ class VirtualHardware(SensorOrders):
         self._started().box.order({"trigger": True})
 
     def order_sensors(self, order: Order) -> None:
-        """Send one order to the sensors' process; :class:`SensorOrders` has those there are."""
+        """Send one command to the sensors' process; :class:`SensorOrders` lists them."""
         self._started().sensors.order(order)
 
     @property
     def processes(self) -> tuple[int, ...]:
-        """Process ids of the parts that run."""
+        """Process ids of the running parts."""
         parts = self._parts
         return (parts.sensors.pid, parts.scene.pid, parts.box.pid) if parts is not None else ()
 
     def close(self) -> None:
-        """End the processes and release what they shared; nothing happens where nothing runs."""
+        """End the processes, if any run, and release what they shared."""
         parts, self._parts = self._parts, None
         self._prompts = []
         self._camera, self._unplugged_until_ns = None, 0
@@ -248,12 +248,12 @@ class VirtualHardware(SensorOrders):
     # -- start ----------------------------------------------------------------------------------------------------
 
     def _started(self) -> _Parts:
-        """Return the running parts, started where they do not run.
+        """Return the running parts, starting them if needed.
 
         Raises
         ------
         HardwareError
-            They cannot be started here.
+            They cannot be started on this system.
         """
         if self._parts is None:
             if not hasattr(os, "memfd_create"):
@@ -268,8 +268,8 @@ class VirtualHardware(SensorOrders):
         return self._parts
 
     def _start(self, held: ExitStack) -> _Parts:
-        """Start the processes; ``held`` releases all that was made where one of them does not start."""
-        with ExitStack() as childrens:  # our copies of the children's ends, closed once they run
+        """Start the processes; if one of them fails, ``held`` releases everything."""
+        with ExitStack() as childrens:  # this process's copies of the children's ends, closed once they run
             hci, hci_end = _pair(held, childrens, socket.SOCK_STREAM)
             frames, frames_end = _pair(held, childrens, socket.SOCK_SEQPACKET)
             sound, sound_end = _pair(held, childrens, socket.SOCK_SEQPACKET)
@@ -279,7 +279,7 @@ class VirtualHardware(SensorOrders):
             flashes, flashes_end = (childrens.enter_context(_Descriptor(fd)) for fd in os.pipe())
             terminal, line = os.openpty()
             childrens.enter_context(_Descriptor(terminal))
-            held.enter_context(_Descriptor(line))  # keeps the port alive while nobody has it open
+            held.enter_context(_Descriptor(line))  # keeps the port alive while no program has it open
 
             world = ["--seed", str(self._seed), "--subject", self._subject, "--faults", self._faults.model_dump_json()]
             world += ["--rig-seed", str(self._rig_seed)]
@@ -323,7 +323,7 @@ class VirtualHardware(SensorOrders):
         return [*arguments, "--latency-s", *(str(x) for x in box.latency_s)]
 
     def _write_truth(self, capture: Path, scene: dict[str, Any], sensors: dict[str, Any]) -> None:
-        """Live the person's part once more, here, and write what the devices really did."""
+        """Recompute the person's truth in this process, and write what the devices did."""
         world = make_world(self._seed, self._subject, self._faults)
         for prompt, host_ns in self._prompts:
             world.prompt(prompt, host_ns)
@@ -340,7 +340,7 @@ class VirtualHardware(SensorOrders):
 
 
 def _mixed_up(sensors: tuple[Sensor, ...], seed: int) -> tuple[Sensor, ...]:
-    """Return the slots with the muscles handed round in a drawn circle, so that none is right."""
+    """Return the slots with the muscles permuted cyclically, so that none is right."""
     circle = chance.generator(seed, "mixed up").permutation(len(sensors))
     slot_of = {
         sensors[int(one)].channel: sensors[int(other)].slot

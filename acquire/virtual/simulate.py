@@ -47,7 +47,7 @@ from dataset.support.arrays import IntArray
 from dataset.support.clock import anchor
 from dataset.support.errors import InputError
 
-#: Called now and then with the share that is done, 0-1.
+#: Called from time to time with the share that is done, 0-1.
 Progress = Callable[[float], None]
 
 #: Frames whose bodies are computed together.
@@ -139,7 +139,7 @@ class _Simulation:
         self._rows = RowWriter(self._writer, self._event_log)
 
     def write(self, progress: Progress) -> Path:
-        """Write everything; the folder stays unclosed where something fails."""
+        """Write everything; after a failure the folder stays unclosed."""
         _, utc_ns = anchor()
         self._rows.clock_anchor(self._began_ns, utc_ns)
         self._event_log.attach(self._writer)
@@ -157,7 +157,7 @@ class _Simulation:
     # -- prompts and the box --------------------------------------------------------------------------------------
 
     def _prompts(self) -> None:
-        """Give every prompt to the person and every flash to the box, and store what the recorder would."""
+        """Give every prompt to the person and every flash to the box, and store the recorder's rows."""
         flash_ns = []
         for prompt in self._schedule.prompts:
             host_ns = self._began_ns + round((prompt.at_s + self._rng.uniform(0.0, 0.001)) * 1e9)
@@ -227,17 +227,17 @@ class _Simulation:
                 continue
             first, stop = clock.next_index(self._began_ns), clock.next_index(self._ended_ns)
             index = np.arange(first, stop, dtype=np.int64)
-            # A link delivers in order: what waited is followed by what came after, a little later each.
+            # A link delivers in order: delayed values push back those behind them.
             spaced = np.arange(len(index)) * 1_000_000
             arrival = np.maximum.accumulate(_in_parts(clock.sends_ns, index) - spaced) + spaced
             value = _in_parts(partial(self._values, sensor.channel, clock), index)
             value = np.where(self._chosen(clock, "over", index, self._faults.over_range_share), value + 1024, value)
             malformed = self._chosen(clock, "malformed", index, self._faults.malformed_share)
-            heard = ~self._chosen(clock, "lost", index, self._faults.lost_share) & (arrival < self._ended_ns)
-            epoch = self._epochs(sensor, arrival, heard)
+            received = ~self._chosen(clock, "lost", index, self._faults.lost_share) & (arrival < self._ended_ns)
+            epoch = self._epochs(sensor, arrival, received)
             counts = SensorHealth(profile)
             counts.begin(self._began_ns)
-            for i in np.flatnonzero(heard):
+            for i in np.flatnonzero(received):
                 payload = pack(int(value[i]))
                 if malformed[i]:
                     payload = payload[:1] if index[i] % 2 else payload + b"\x00"
@@ -247,8 +247,8 @@ class _Simulation:
                 if i % _ROWS_AT_ONCE == 0:
                     self._writer.wait_until_few_wait(_ROWS_AT_ONCE)
             health |= health_by_channel([(sensor, counts)], self._ended_ns)
-            if np.any(heard):
-                delay_s = float((arrival - clock.centres_ns(index))[heard].min()) * 1e-9
+            if np.any(received):
+                delay_s = float((arrival - clock.centres_ns(index))[received].min()) * 1e-9
                 truth[sensor.channel] = sensor_truth(
                     self._world, sensor.channel, delay_s=delay_s, rate_ppm=clock.rate_ppm
                 )
@@ -267,15 +267,15 @@ class _Simulation:
     def _chosen(self, clock: SensorClock, fault: str, index: IntArray, share: float) -> NDArray[np.bool_]:
         return np.asarray(chance.uniform(f"{clock.name}/{fault}", index) < share)
 
-    def _epochs(self, sensor: Sensor, arrival: IntArray, heard: NDArray[np.bool_]) -> IntArray:
-        """Return each value's epoch; values within an outage are struck from ``heard``."""
+    def _epochs(self, sensor: Sensor, arrival: IntArray, received: NDArray[np.bool_]) -> IntArray:
+        """Return each value's epoch; values within an outage are removed from ``received``."""
         epoch = np.zeros(len(arrival), dtype=np.int64)
         for outage in self._faults.outages:
             if outage.channel != sensor.channel:
                 continue
             from_ns = self._began_ns + round(outage.at_s * 1e9)
             until_ns = from_ns + round(outage.seconds * 1e9)
-            heard &= (arrival < from_ns) | (arrival >= until_ns)
+            received &= (arrival < from_ns) | (arrival >= until_ns)
             epoch += arrival >= until_ns
             self._event_log.log("warning", "disconnected", {"slot": sensor.slot}, t_ns=from_ns)
             self._event_log.log("info", "connected", {"slot": sensor.slot}, t_ns=until_ns)
@@ -333,7 +333,7 @@ class _Simulation:
 
 
 def _in_parts(work: Callable[[IntArray], IntArray], index: IntArray) -> IntArray:
-    """Return ``work(index)``, done piece by piece: what it needs on the way does not grow with the recording."""
+    """Return ``work(index)`` computed in blocks, so that its memory does not grow with the recording."""
     pieces = [work(index[k : k + _ROWS_AT_ONCE]) for k in range(0, len(index), _ROWS_AT_ONCE)]
     return np.concatenate(pieces) if pieces else index
 

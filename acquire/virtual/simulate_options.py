@@ -24,7 +24,7 @@ def _load_protocol(path: Path | None) -> "tuple[Protocol, str]":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateOptions:
-    """What a simulated recording shows, of whom, and what goes wrong in it.
+    """Length, subject, faults and picture of a simulated recording.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class SimulateOptions:
     seed : int
         Draws the schedule, the devices and what differs between recordings.
     protocol : (Protocol, str)
-        What the person is asked to do, and its file's text for the capture.
+        The protocol, and its file's text for the capture.
     faults : Faults or Path or None
-        What goes wrong beside the ordinary.
+        Faults in place of the mild ones.
     calibrate : bool
-        Rest, contraction and rest of every muscle come first.
+        Begin with rest, contraction and rest of every muscle.
     mixed : bool
         Some channels sit on devices of other makes than the M40.
     film : Film or None

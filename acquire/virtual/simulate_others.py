@@ -1,4 +1,4 @@
-"""What the virtual rig's other devices send over a whole recording, written as the recorder would."""
+"""Notifications of the virtual rig's other devices over a whole recording, written as by the recorder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``truth.json``: what really happened in a virtual recording. Only tests and benchmarks read it."""
+"""``truth.json``: what happened in a virtual recording. Only tests and benchmarks read it."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class SensorTruth:
     delay_s : float
         Smallest arrival minus the centre of the averaging interval.
     rate_ppm : float
-        By how much the sensor's interval between values is too long.
+        How much longer than nominal the sensor's interval between values is.
     response_s : float or None
         From a contact's sound at the body to the centre of the response, on the arrival axis, on average; None where
-        the channel answered no contact.
+        the channel responded to no contact.
     """
 
     delay_s: float

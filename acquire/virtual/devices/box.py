@@ -1,6 +1,6 @@
-"""The virtual LED box: answers the line protocol on a pseudo-terminal, with a clock of its own.
+"""The virtual LED box: answers the line protocol on a pseudo-terminal, with its own clock.
 
-It runs as a process of its own (``python -m acquire.virtual.devices.box``), so that its answers wait for no renderer.
+It runs as a separate process (``python -m acquire.virtual.devices.box``), so that drawing never delays its answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BANNER = b"ID mia-led-box 1"
 LONGEST_LINE = 64
 LONGEST_FLASH_MS = 5_000
 
-#: A board that begins again hears nothing while its boot loader runs.
+#: A board that restarts ignores its input while its boot loader runs.
 BOOT_NS = 1_200_000_000
 
 #: One flash on the events pipe: on and off in host nanoseconds.
@@ -57,7 +57,7 @@ class BoxClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One line for the host, and for how long the LED goes on (0: it does not)."""
+    """One line for the host, and how long the LED is lit (0: not at all)."""
 
     line: bytes
     flash_ms: int = 0
@@ -78,7 +78,7 @@ def answer(line: bytes, micros: int) -> Answer:
 
 
 class LineSplitter:
-    """Cuts a byte stream into lines; what is too long is kept only as far as to say so."""
+    """Cuts a byte stream into lines; of a line that is too long only enough is kept to report it."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -107,9 +107,9 @@ def serve(terminal_fd: int, flashes_fd: int, clock: BoxClock, latency_s: tuple[f
 
     Notes
     -----
-    A line on standard input is an order in JSON: ``trigger`` is the footswitch, ``reset`` begins again as a board does
-    that lost its power for a moment, ``mute`` answers nothing for so many seconds, ``garble`` sends bytes that are no
-    text with each answer for so many seconds.
+    A line on standard input is an order in JSON: ``trigger`` is the footswitch, ``reset`` restarts as a board does
+    that lost power for a moment, ``mute`` answers nothing for the given seconds, ``garble`` sends invalid
+    bytes with each answer for the given seconds.
     """
     rng = random.Random(seed)
     splitter, orders = LineSplitter(), LineSplitter()

@@ -1,4 +1,4 @@
-"""A child process of the virtual rig: orders as JSON lines on its standard input, answers on its output."""
+"""A child process of the virtual rig: commands as JSON lines on its standard input, answers on its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from dataset.support.errors import HardwareError
 
-# A laptop that is busy with other things takes its time; a child that died is noticed at once.
+# Generous, for a busy machine; a child that died is noticed at once.
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
 
@@ -30,10 +30,10 @@ class VirtualRigError(HardwareError):
 
 
 class Child:
-    """One Python module run as a process that says ``{"ready": true}`` and, at the end, gives a report.
+    """One Python module run as a process that reports ``{"ready": true}`` and, at the end, its results.
 
-    It is started in a session of its own, so that Ctrl-C in the terminal reaches the recorder alone, and it
-    ends by itself when its standard input is closed: a killed recorder leaves no process behind.
+    It is started in its own session, so that Ctrl-C in the terminal reaches only the recorder, and it
+    ends when its standard input is closed: a killed recorder leaves no process behind.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Child:
         return self._process.poll() is None
 
     def order(self, order: dict[str, Any]) -> None:
-        """Send one order; a dead child ignores it."""
+        """Send one command; ignored if the child is dead."""
         pipe = self._process.stdin
         if pipe is None:
             return
@@ -84,7 +84,7 @@ class Child:
             pipe.flush()
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until the child serves.
+        """Wait until the child is ready.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Child:
         return VirtualRigError(f"{self.module} failed", f"{why}: {said[-1]}" if said else why)
 
     def close(self) -> None:
-        """End the process and release its pipes; it holds nothing that has to be put away."""
+        """End the process and release its pipes."""
         self._process.terminate()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

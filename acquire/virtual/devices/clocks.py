@@ -1,4 +1,4 @@
-"""The virtual devices' clocks and delays, drawn anew for each seed: when each measures, and when its datum arrives.
+"""The virtual devices' clocks and delays, drawn for each seed: when each measures, and when its data arrive.
 
 All times are host nanoseconds. Everything is a function of an index, so that processes that share a seed agree.
 """
@@ -39,7 +39,7 @@ class SensorClock:
     zero_ns : int
         Start of the averaging interval of value 0.
     rate_ppm : float
-        By how much its 100 ms are too long.
+        How much longer than 100 ms its interval is.
     delay_s : float
         From an interval's centre to the earliest possible arrival.
     connection_interval_s : float
@@ -162,7 +162,7 @@ class CameraClock:
         return self.starts_ns(index) + np.rint(late_s * 1e9).astype(np.int64)
 
     def dropped(self, index: IntArray) -> NDArray[np.bool_]:
-        """Return which frames never arrive."""
+        """Return a mask of the frames that never arrive."""
         return np.asarray(chance.uniform(f"{self.name}/dropped", index) < self.dropped_share)
 
     def next_index(self, host_ns: int) -> int:
@@ -260,7 +260,7 @@ class Devices:
     flash_gain, flash_light : float
         The flash multiplies the picture's brightness by ``1 + flash_gain`` and adds ``flash_light``.
     addresses, serials : tuple of str
-        Of the sensors; a serial is empty where the sensor does not tell it.
+        Of the sensors; a serial number is empty where the sensor does not provide it.
     """
 
     sensors: tuple[SensorClock, ...]
@@ -276,7 +276,7 @@ class Devices:
 
     @classmethod
     def drawn(cls, seed: int, faults: Faults | None = None, *, recording: int | None = None) -> Devices:
-        """Draw the devices of one rig; none of their constants is known to who estimates them.
+        """Draw the devices of one rig; the estimators share none of their constants.
 
         Parameters
         ----------

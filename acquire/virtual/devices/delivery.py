@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from acquire.hardware import BlockCallback
 from acquire.media.orientation import UPRIGHT
 
-#: Pictures that can be on their way at once; a recorder that is slower loses frames, as with a real camera.
+#: Pictures in transit at once; a slower recorder loses frames, as with a real camera.
 RING_SLOTS = 8
 
-#: How often a waiting reader looks whether it was closed.
+#: How often a waiting reader checks whether it was closed.
 POLL_S = 0.2
 
 _SLOT = struct.Struct("<I")
@@ -40,7 +40,7 @@ class FrameRing:
 
     @staticmethod
     def size(height: int, width: int) -> int:
-        """Return the bytes of a ring."""
+        """Return the size of a ring in bytes."""
         return RING_SLOTS * height * width * 3
 
     @classmethod
@@ -102,7 +102,7 @@ class VirtualCamera:
         self._drain()
 
     def _drain(self) -> None:
-        """Hand back pictures that an earlier reader left."""
+        """Free the slots of pictures that an earlier reader did not take."""
         while select.select([self._channel], [], [], 0)[0]:
             packet = self._channel.recv(_SLOT.size)
             if not packet:
@@ -141,7 +141,7 @@ class VirtualMicrophone:
         self._thread: threading.Thread | None = None
 
     def start(self, callback: BlockCallback) -> None:
-        """Begin to deliver blocks from a thread of its own."""
+        """Start a thread that delivers blocks."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(callback,), name="virtual-microphone", daemon=True)
         self._thread.start()

@@ -1,4 +1,4 @@
-"""When the frames of a live recording were truly exposed: the camera's record joined to the capture's frame table."""
+"""True exposure times of a live recording's frames: the camera's record joined to the capture's frame table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def video_truth(folder: Path, frames: list[tuple[int, int]]) -> VideoTruth | Non
     late_ns = rows.arrival_ns[known] - centre_ns[which[known]]
     if len(late_ns) == 0:
         return None
-    # A frame that this machine held up says nothing about the line that the others lie on.
+    # A frame that this machine delayed is an outlier of the line.
     spread_ns = np.abs(late_ns - np.median(late_ns))
     usual = spread_ns <= max(HELD_UP_SPREADS * float(np.median(spread_ns)), 1e6)
     return fit_video(rows.pts_ns[known][usual], centre_ns[which[known]][usual])

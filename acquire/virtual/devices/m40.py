@@ -27,7 +27,7 @@ NAME = "ANR Corp M40"
 COMPANY_ID = 0x05DA
 ADVERTISING_INTERVAL_MS = 100.0
 
-#: News of a prompt needs about a millisecond to get here; a value is computed this long after its interval.
+#: A prompt takes about a millisecond to arrive here; a value is computed this long after its interval.
 NEWS_NS = 4_000_000
 
 _AUTOMATION_IO = core.UUID.from_16_bits(0x1815)
@@ -42,7 +42,7 @@ _Property = Characteristic.Properties
 
 
 class SampleClock(Protocol):
-    """When a sensor measures and when its values reach the air, in host nanoseconds."""
+    """When a sensor measures and when its values are sent, in host nanoseconds."""
 
     def interval_ns(self, index: int) -> tuple[int, int]:
         """Return start and stop of the averaging interval of value ``index``."""
@@ -59,7 +59,7 @@ class SampleClock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class M40Identity:
-    """What a virtual M40 says about itself.
+    """What a virtual M40 reports about itself.
 
     ``battery_percent`` None: firmware without a battery service; ``serial`` empty: without that characteristic.
     """
@@ -73,23 +73,23 @@ class M40Identity:
 
 
 class Spoil(StrEnum):
-    """What can go wrong with a sensor's next values."""
+    """Kinds of faults of a sensor's next values."""
 
-    LOST = "lost"  # vanishes without a trace
+    LOST = "lost"  # is lost
     SHORT = "short"  # a payload of one byte
     LONG = "long"  # a payload of three bytes
     OVER = "over"  # a value above 1023
-    DOUBLE = "double"  # delivered twice, as a stack does that kept an old subscription
+    DOUBLE = "double"  # delivered twice, as by a stack that kept an old subscription
 
 
 @dataclass(slots=True, kw_only=True)
 class SentRecord:
-    """What one sensor really sent.
+    """What one sensor sent.
 
     Attributes
     ----------
     n_sent, n_lost : int
-        Values put on the air, and values the fault model threw away, while subscribed.
+        Values sent, and values discarded by the fault model, while subscribed.
     least_latency_s : float
         Smallest time from an interval's centre to its sending; the sensor's true delay on this run.
     worst_lateness_s : float
@@ -105,7 +105,7 @@ class SentRecord:
 
 
 class VirtualM40:
-    """A GATT server on a controller of its own.
+    """A GATT server on its own controller.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class VirtualM40:
     clock : SampleClock
     payload : callable
         ``payload(index, start_ns, stop_ns)`` returns the bytes of the value averaged over that interval, or
-        None where it is lost on its way.
+        None where it is lost in transit.
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class VirtualM40:
         await asyncio.sleep(0)
 
     async def drop(self, reason: int = hci.HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR) -> None:
-        """Hang up, as a sensor does that is switched off and on."""
+        """End the connection, as a sensor that is switched off and on."""
         if self._connection is not None:
             await self._connection.disconnect(reason)
 
@@ -220,19 +220,19 @@ class VirtualM40:
         self._air.silence(self.controller, duration_s)
 
     def refuse(self, times: int) -> None:
-        """Let the next connections be refused: no slot is free."""
+        """Refuse the next connections: no slot is free."""
         self._air.refusals[hci.Address(self.identity.address)] = times
 
     def fail_to_establish(self, times: int) -> None:
-        """Let the next connections end before anything was heard on them (reason 0x3E)."""
+        """End the next connections before any packet arrives on them (reason 0x3E)."""
         self._air.unestablished[hci.Address(self.identity.address)] = times
 
     def spoil(self, kind: Spoil, values: int) -> None:
-        """Let the next ``values`` values go wrong."""
+        """Apply the fault to the next ``values`` values."""
         self._spoilt[kind] = values
 
     async def set_battery(self, percent: int) -> None:
-        """Let the battery stand at ``percent``, and tell who subscribed."""
+        """Set the battery to ``percent``, and notify its subscribers."""
         self.battery_percent = percent
         if self.identity.battery_percent is not None and self.identity.battery_notifies:
             await self.device.notify_subscribers(self._battery, bytes([percent]))
@@ -282,7 +282,7 @@ class VirtualM40:
             self.record.least_latency_s = min(self.record.least_latency_s, latency_s)
 
     def _takes(self, kind: Spoil) -> bool:
-        """Return whether this value is to go wrong in that way."""
+        """Return whether this fault applies to the value."""
         if self._spoilt[kind] <= 0:
             return False
         self._spoilt[kind] -= 1

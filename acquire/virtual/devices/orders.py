@@ -1,4 +1,4 @@
-"""The language between the rig and its processes: JSON lines, orders one way and answers the other."""
+"""The messages between the rig and its processes as JSON lines: commands one way, answers the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Order = dict[str, Any]
 
 
 def make_world(seed: int, subject: str, faults: Faults) -> World:
-    """Return the hidden truth; every process of one rig makes the same."""
+    """Return the ground truth; every process of one rig computes the same."""
     return World(
         seed,
         subject,
@@ -28,17 +28,17 @@ def make_world(seed: int, subject: str, faults: Faults) -> World:
 
 
 def prompt_order(prompt: Prompt, host_ns: int) -> Order:
-    """Return the order that tells the virtual person of a prompt."""
+    """Return the command that gives the virtual person a prompt."""
     return {"prompt": asdict(prompt), "host_ns": host_ns}
 
 
 def read_prompt(order: Order) -> tuple[Prompt, int]:
-    """Return the prompt of a prompt order, and its host time."""
+    """Return the prompt in a command, and its host time."""
     return Prompt(**order["prompt"]), int(order["host_ns"])
 
 
 def read_orders(stream: TextIO) -> Iterator[Order]:
-    """Yield orders until ``quit`` or the end of the stream."""
+    """Yield commands until ``quit`` or the end of the stream."""
     for line in stream:
         order: Order = json.loads(line)
         if order.get("quit"):
@@ -47,7 +47,7 @@ def read_orders(stream: TextIO) -> Iterator[Order]:
 
 
 def answer(message: dict[str, Any]) -> None:
-    """Write one answer to standard output; the rig may be gone already."""
+    """Write one answer to standard output; ignored if the rig has ended."""
     line = json.dumps(message).encode() + b"\n"
     fd = sys.stdout.fileno()
     while line:

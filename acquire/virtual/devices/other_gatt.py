@@ -1,4 +1,4 @@
-"""GATT servers of the virtual rig's other devices: a BITalino that waits to be started, a board that just writes."""
+"""GATT servers of the virtual rig's other devices: a BITalino that is started by a command, and a serial board."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ UUIDS = {
         "6E400002-B5A3-F393-E0A9-E50E24DCCA9E",
     ),
 }
-#: A serial bridge forwards what has come, wherever a line stands.
+#: A serial bridge forwards bytes as they come, without regard to lines.
 PIECE_BYTES = {"bitalino-ble": 240, "nus-lines": 20}
 _SEES_AHEAD_NS = 4_000_000
 
 
 class VirtualOther:
-    """One of the other devices on a controller of its own.
+    """One of the other devices on its own controller.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class VirtualOther:
     Attributes
     ----------
     commands : list of bytes
-        What was written to it, in order.
+        Commands written to it, in order.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class VirtualOther:
             commands, _Property.WRITE, Characteristic.WRITEABLE, CharacteristicValue(write=self._on_command)
         )
         flags = core.AdvertisingData.Flags
-        # The 128-bit service takes 18 of 31 bytes: the name is there as far as it fits.
+        # The 128-bit service takes 18 of 31 bytes: the name is cut to fit.
         self.device.advertising_data = bytes(
             core.AdvertisingData(
                 [
@@ -136,7 +136,7 @@ class VirtualOther:
         self.commands.append(bytes(value))
         command = value[0] if value else 0
         if not self._waits or command & 0x03 == 0x03:
-            return  # a board has no commands; 0b11 sets the rate, and this device has one alone
+            return  # a board has no commands; 0b11 sets the rate, and this device has only one
         self._stop_stream()
         if command & 0x03 == 0x01 and self._subscribed:
             self._start_stream()

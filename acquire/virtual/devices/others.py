@@ -1,6 +1,6 @@
 """The virtual rig's sensors of other makes: a BITalino with two muscles on it and a board that writes lines.
 
-They send what those devices send, built here from their documents and not with the decoder, which is tested by it.
+They send what those devices send, built from the devices' documents and not with the decoder that they test.
 Everything is a function of an index, as for the M40s.
 """
 
@@ -22,7 +22,7 @@ MIXED = (("bitalino-ble", ("left_biceps", "left_triceps")), ("nus-lines", ("righ
 
 _RATE_HZ = {"bitalino-ble": 1000.0, "nus-lines": 50.0}
 _NAMES = {"bitalino-ble": "BITalino-51-3B", "nus-lines": "EMG board"}
-#: A muscle's level of so many counts is a waveform of one count's standard deviation.
+#: Counts of level per count of the waveform's standard deviation.
 _LEVEL_PER_COUNT = 4.0
 
 
@@ -39,11 +39,11 @@ class OtherDevice:
     zero_ns : int
         When sample 0 is taken.
     rate_ppm : float
-        By how much its samples are too far apart.
+        How much longer than nominal its sampling interval is.
     delay_s : float
-        From a sample to its being ready to send.
+        From a sample until it is ready to send.
     turn_s : float
-        The radio sends what is ready once in so long.
+        Interval at which the radio sends what is ready.
     """
 
     kind: str
@@ -57,7 +57,7 @@ class OtherDevice:
 
     @property
     def advertised_name(self) -> str:
-        """What it calls itself."""
+        """Its advertised name."""
         return _NAMES[self.kind]
 
     @property
@@ -70,12 +70,12 @@ class OtherDevice:
         return self.zero_ns + np.rint(np.asarray(index, dtype=np.float64) * self.period_ns).astype(np.int64)
 
     def centres_ns(self, index: IntArray) -> IntArray:
-        """Return the centre of what each sample speaks of: the board averages since its last line."""
+        """Return the centre of each sample's averaging interval: the board averages since its last line."""
         back_ns = 0 if self.kind == "bitalino-ble" else round(0.5 * self.period_ns)
         return np.asarray(self.samples_ns(index) - back_ns, dtype=np.int64)
 
     def turns_ns(self, number: IntArray) -> IntArray:
-        """Return when the radio sends: each turn, and a little later."""
+        """Return when the radio sends: each interval, with jitter."""
         late_s = 0.0008 * -np.log(chance.uniform(f"{self.name}/turn", number))
         since_s = number * self.turn_s + np.minimum(late_s, 0.005)
         return np.asarray(self.zero_ns + np.rint(since_s * 1e9), dtype=np.int64)
@@ -112,7 +112,7 @@ class OtherDevice:
         return np.clip(np.rint(np.stack(columns, axis=1)), 0, 1023).astype(np.int64)
 
     def payload(self, faults: Faults, index: IntArray, values: IntArray) -> bytes:
-        """Return the bytes of some successive samples; faults leave samples out or turn a bit over."""
+        """Return the bytes of some successive samples; faults drop samples or flip a bit."""
         lost = chance.uniform(f"{self.name}/lost", index) < faults.lost_share
         broken = chance.uniform(f"{self.name}/malformed", index) < faults.malformed_share
         pieces = []
@@ -139,7 +139,7 @@ def bitalino_frame(sequence: int, analog: list[int]) -> bytes:
     frame[2] = (a[2] & 0x3) << 6 | a[3] >> 4
     frame[1] = (a[3] & 0xF) << 4 | a[4] >> 2
     frame[0] = (a[4] & 0x3) << 6 | a[5]
-    # A shift register of four bits that is fed each half byte, as the firmware does it.
+    # A shift register of four bits fed with each half byte, as in the firmware.
     register = 0
     for byte in frame:
         for half in (byte >> 4, byte & 0xF):

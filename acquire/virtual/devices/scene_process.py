@@ -30,16 +30,16 @@ from acquire.virtual.person.figure import Figure, expose
 from acquire.virtual.person.world import World
 from dataset.support.clock import now_ns
 
-#: Wait for this long after an exposure or a block of sound has ended: news of a flash takes about a millisecond.
+#: Wait after an exposure or a block of sound has ended: the message about a flash takes about a millisecond.
 NEWS_NS = 4_000_000
 
-#: A frame that this machine holds up for longer is lost: its time of arrival would tell of the machine, not the camera.
+#: A frame that this machine delays for longer is dropped: its arrival would depend on the machine, not the camera.
 LATEST_NS = 10_000_000
 
 #: Values of a picture that noise may change.
 GRAINS = 4000
 
-#: A thread that waits for the interpreter gets it after this long; the default of 5 ms shows in arrival times.
+#: Thread switch interval of the interpreter; the default of 5 ms shows in arrival times.
 SWITCH_INTERVAL_S = 0.0005
 
 
@@ -52,7 +52,7 @@ def sleep_until(host_ns: int) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class CameraRecord:
-    """What the camera really did.
+    """What the camera did.
 
     Attributes
     ----------
@@ -61,11 +61,11 @@ class CameraRecord:
     n_dropped : int
         Frames lost by the fault model.
     n_frozen : int
-        Frames that a freeze kept back for good.
+        Frames lost in a freeze.
     n_overrun : int
-        Frames lost because nobody took them, or this machine was too slow to draw them.
+        Frames lost because they were not read, or this machine was too slow to draw them.
     worst_lateness_s : float
-        Largest time by which a frame was delivered later than planned: this machine's doing.
+        Largest delay of a frame's delivery against its plan, caused by this machine.
     """
 
     frames: list[tuple[int, int]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class CameraRecord:
 
 
 class _Part(threading.Thread, abc.ABC):
-    """A thread that works from when it is wanted until it is told to stop."""
+    """A thread that works from when ``wanted`` is set until :meth:`end`."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -91,7 +91,7 @@ class _Part(threading.Thread, abc.ABC):
                 return
         try:
             self.work()
-        except Exception as error:  # noqa: BLE001 - told to the rig, which raises it
+        except Exception as error:  # noqa: BLE001 - passed to the rig, which raises it
             self.failure = error
 
     @abc.abstractmethod
@@ -107,14 +107,14 @@ class _Part(threading.Thread, abc.ABC):
 
 
 class Grain:
-    """A sensor's noise, as little of it as makes no two pictures the same: the last bit of some values."""
+    """Sensor noise in the last bit of some values: just enough that no two pictures are the same."""
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng([seed, 0x4E4F4953])
         self._at = self._rng.integers(0, HEIGHT * WIDTH * 3, GRAINS)
 
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return the picture with noise; it is not changed itself."""
+        """Return a noisy copy of the picture."""
         noisy = picture.copy()
         noisy.reshape(-1)[self._at] ^= self._rng.integers(0, 2, GRAINS, dtype=np.uint8)
         return noisy
@@ -141,7 +141,7 @@ class Camera(_Part):
         self._frozen_until_ns = now_ns() + round(seconds * 1e9)
 
     def set_rate(self, rate_hz: float) -> None:
-        """Film at another rate from the next frame on."""
+        """Change the frame rate from the next frame on."""
         self._wanted_hz = rate_hz
 
     def work(self) -> None:
@@ -151,7 +151,7 @@ class Camera(_Part):
         while not self.stopping.is_set():
             if self._wanted_hz != clock.nominal_hz:
                 begins_ns = int(clock.starts_ns(np.array([index]))[0])
-                # Another name: the new rate's frames have jitter and losses of their own.
+                # A new name: the new rate's frames have their own jitter and losses.
                 clock = self._clock = replace(
                     clock, name=f"{clock.name}'", nominal_hz=self._wanted_hz, zero_ns=begins_ns
                 )
@@ -223,7 +223,7 @@ class Microphone(_Part):
 
 
 class Flashes(threading.Thread):
-    """Hears from the LED box's process when its LED goes on; hides those that the faults hide."""
+    """Receives from the LED box's process when its LED is lit; suppresses the flashes that faults hide."""
 
     def __init__(self, world: World, faults: Faults, fd: int) -> None:
         super().__init__(name="flashes", daemon=True)
@@ -232,7 +232,7 @@ class Flashes(threading.Thread):
         self._fd = fd
 
     def run(self) -> None:
-        """Tell the world of flashes until the box is gone."""
+        """Pass flashes to the world until the box ends."""
         number = 0
         while packet := os.read(self._fd, FLASH_RECORD.size):
             hidden = float(chance.uniform(f"{self._world.seed}/hidden flash", np.array([number]))[0])
@@ -242,7 +242,7 @@ class Flashes(threading.Thread):
 
 
 def serve(world: World, camera: Camera, microphone: Microphone) -> dict[str, Any]:
-    """Obey orders until standard input ends or says ``quit``; return the report."""
+    """Carry out commands until standard input ends or contains ``quit``; return the report."""
     for part in (camera, microphone):
         part.start()
     orders.answer({"ready": True})

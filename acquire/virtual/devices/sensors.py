@@ -19,7 +19,7 @@ from acquire.virtual.devices.clocks import Devices
 from acquire.virtual.devices.orders import Order, prompt_order
 from acquire.virtual.faults import Faults
 
-#: HCI code of a link that the other end closed.
+#: HCI reason: the remote user ended the connection.
 REMOTE_USER = 0x13
 
 
@@ -30,18 +30,18 @@ def sensors_child(world: Sequence[str], hci_end: socket.socket) -> Child:
 
 
 class SensorOrders(ABC):
-    """What tests and benchmarks can order of virtual sensors. Slots count from 1."""
+    """Commands to virtual sensors, for tests and benchmarks. Slots count from 1."""
 
     @abstractmethod
     def order_sensors(self, order: Order) -> None:
-        """Send one order to the sensors' process."""
+        """Send one command to the sensors' process."""
 
     def drop(self, slot: int, reason: int = REMOTE_USER) -> None:
-        """Let a sensor hang up with an HCI reason; it advertises again at once."""
+        """End a sensor's connection with an HCI reason; it advertises again at once."""
         self.order_sensors({"do": "drop", "slot": slot, "reason": reason})
 
     def silence(self, slot: int, seconds: float) -> None:
-        """Take a sensor out of radio range for so long from now; 0 brings it back."""
+        """Take a sensor out of radio range for the given seconds from now; 0 brings it back."""
         self.order_sensors({"do": "silence", "slot": slot, "seconds": seconds})
 
     def refuse(self, slot: int, times: int) -> None:
@@ -49,20 +49,20 @@ class SensorOrders(ABC):
         self.order_sensors({"do": "refuse", "slot": slot, "times": times})
 
     def fail_to_establish(self, slot: int, times: int) -> None:
-        """Let the next connections to a sensor end before anything is heard on them (reason 0x3E)."""
+        """End the next connections to a sensor before any packet arrives on them (reason 0x3E)."""
         self.order_sensors({"do": "fail_to_establish", "slot": slot, "times": times})
 
     def spoil(self, slot: int, kind: str, values: int) -> None:
-        """Let a sensor's next values go wrong; ``kind`` is one of :class:`acquire.virtual.devices.m40.Spoil`."""
+        """Apply a fault to a sensor's next values; ``kind`` is one of :class:`acquire.virtual.devices.m40.Spoil`."""
         self.order_sensors({"do": "spoil", "slot": slot, "kind": kind, "values": values})
 
     def set_battery(self, slot: int, percent: int) -> None:
-        """Let a sensor's battery stand at ``percent``."""
+        """Set a sensor's battery to ``percent``."""
         self.order_sensors({"do": "battery", "slot": slot, "percent": percent})
 
 
 class VirtualSensors(SensorOrders):
-    """A rig of eight virtual sensors and nothing else; implements :class:`acquire.hardware.Hardware`.
+    """A rig of only eight virtual sensors; implements :class:`acquire.hardware.Hardware`.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class VirtualSensors(SensorOrders):
         self._central: Central | None = None
 
     def order_sensors(self, order: Order) -> None:
-        """Send one order to the sensors' process, started where it does not run."""
+        """Send one command to the sensors' process, starting it if needed."""
         self._started()[0].order(order)
 
     def _started(self) -> tuple[Child, socket.socket]:
@@ -95,7 +95,7 @@ class VirtualSensors(SensorOrders):
         return self._child, self._hci
 
     async def open_radio(self) -> Radio:
-        """Start the sensors where they do not run, and open the Bluetooth stack."""
+        """Start the sensors if needed, and open the Bluetooth stack."""
         child, hci = self._started()
         await to_thread(child.wait_ready)
         self._central = await Central.open(hci)
@@ -116,7 +116,7 @@ class VirtualSensors(SensorOrders):
         return None
 
     def open_cues(self) -> str:
-        """Nothing to do: the virtual person is told by :meth:`prompt`."""
+        """Nothing to do: :meth:`prompt` reaches the virtual person."""
         return ""
 
     def box_port(self) -> str | None:
@@ -124,11 +124,11 @@ class VirtualSensors(SensorOrders):
         return None
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Tell the virtual person what to do."""
+        """Give the virtual person a prompt."""
         self.order_sensors(prompt_order(prompt, host_ns))
 
     def report(self) -> dict[str, Any]:
-        """End the sensors and return what each really sent, by channel."""
+        """End the sensors and return what each sent, by channel."""
         sent: dict[str, Any] = self._started()[0].report()["sent"]
         return sent
 
@@ -137,7 +137,7 @@ class VirtualSensors(SensorOrders):
         self.close()
 
     def close(self) -> None:
-        """End the process; nothing happens where it does not run."""
+        """End the process, if it runs."""
         child, hci, self._child, self._hci = self._child, self._hci, None, None
         if child is not None and hci is not None:
             atexit.unregister(self.close)

@@ -47,7 +47,7 @@ def value_payload(world: World, faults: Faults, channel: str, index: int, start_
 
 
 class Sensors:
-    """Eight sensors on one person, and what can be ordered of them.
+    """Eight sensors on one person, and the commands that they accept.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Sensors:
     others : tuple of OtherDevice
         Devices of other makes, on which some channels sit.
     sent : SentLog
-        Told of every value of an M40, and of every prompt.
+        Records every value of an M40, and every prompt.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Sensors:
             await sensor.stop()
 
     async def obey(self, order: orders.Order) -> None:
-        """Carry out one order."""
+        """Carry out one command."""
         if "prompt" in order:
             prompt, host_ns = orders.read_prompt(order)
             self._sent.note("prompt", prompt.kind, host_ns)
             self._world.prompt(prompt, host_ns)
-            if not prompt.kind.startswith("contract"):  # that may be asked for before a recording begins
+            if not prompt.kind.startswith("contract"):  # valid before a recording begins
                 self._plan_outages(host_ns - round(prompt.at_s * 1e9))
             return
         sensor = self.by_slot[order["slot"]]
@@ -135,7 +135,7 @@ class Sensors:
                 raise ValueError(f"no order {what!r} for {type(sensor).__name__}")
 
     def _plan_outages(self, began_ns: int) -> None:
-        """Let the faults' outages come at their seconds after the recording began."""
+        """Schedule the faults' outages relative to the start of the recording."""
         if self._outages_planned:
             return
         self._outages_planned = True
@@ -145,7 +145,7 @@ class Sensors:
             asyncio.get_running_loop().call_later(max(0.0, wait_s), sensor.silence, outage.seconds)
 
     def report(self) -> dict[str, Any]:
-        """Return what each sensor really sent, by channel."""
+        """Return what each sensor sent, by channel."""
         return {"sent": {channel: asdict(s.record) for channel, s in self._of_channel.items()}}
 
 
@@ -157,7 +157,7 @@ async def serve(
     sent: SentLog,
     others: tuple[OtherDevice, ...] = (),
 ) -> None:
-    """Serve until standard input ends or says ``quit``; then answer with the report."""
+    """Serve until standard input ends or contains ``quit``; then answer with the report."""
     sensors = Sensors(world, devices, faults, sent, others)
     transport = await serve_controller(sensors.air, hci)
     await sensors.start()

@@ -1,6 +1,6 @@
-"""The air between virtual Bluetooth controllers: what bumble's local link and controller lack.
+"""A simulated radio link between virtual Bluetooth controllers: what bumble's local link and controller lack.
 
-bumble 0.0.236 has no radio silence and no supervision timeout, sends data under the sender's current address
+bumble 0.0.236 has no loss of signal and no supervision timeout, sends data under the sender's current address
 instead of the connection's, and leaves a cancelled connection attempt pending without reporting its end.
 """
 
@@ -17,9 +17,9 @@ from bumble.controller import Connection, Controller
 from bumble.link import LocalLink
 from bumble.transport.common import StreamPacketSink, StreamPacketSource
 
-#: After this long without a packet both ends give a link up with reason 0x08.
+#: After this long without a packet both ends close the link with reason 0x08.
 SUPERVISION_TIMEOUT_S = 2.0
-#: A new link on which nothing is heard for six connection intervals was never established: reason 0x3E.
+#: A new link without a packet for six connection intervals was never established: reason 0x3E.
 ESTABLISHING_S = 0.06
 
 
@@ -29,7 +29,7 @@ class VirtualController(Controller):
     le_acl_data_packet_length = 251
 
     def on_hci_le_create_connection_command(self, command: hci.HCI_LE_Create_Connection_Command) -> None:
-        """Begin to connect, or refuse where no slot for a further link is free."""
+        """Begin to connect, or refuse if no slot for another link is free."""
         if not self._refused(command.peer_address, command.op_code):
             super().on_hci_le_create_connection_command(command)
 
@@ -49,7 +49,7 @@ class VirtualController(Controller):
     def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
-        """Take a pending attempt back and report its end (Core specification vol. 4 part E 7.8.13)."""
+        """Cancel a pending attempt and report its end (Core specification vol. 4 part E 7.8.13)."""
         pending, self.pending_le_connection = self.pending_le_connection, None
         if pending is None:
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
@@ -73,13 +73,13 @@ class VirtualController(Controller):
 class SimulatedLink(LocalLink):
     """A link between one central and its peripherals on which a peripheral can fall silent or be refused.
 
-    Silence keeps packets back, as a link layer does that repeats until it is acknowledged: after a short
+    Silence delays packets, as a link layer that repeats until it is acknowledged: after a short
     one they come in a burst, and none is lost. A silence longer than the supervision timeout ends the link.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        #: How often a connection to an address is still to be refused, or not to come about.
+        #: Remaining connections to refuse, or to fail, by address.
         self.refusals: Counter[hci.Address] = Counter()
         self.unestablished: Counter[hci.Address] = Counter()
         self._silent: set[Controller] = set()
@@ -110,7 +110,7 @@ class SimulatedLink(LocalLink):
     def send_ll_control_pdu(
         self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
     ) -> None:
-        """Carry a link-layer control packet; a farewell into silence is never heard."""
+        """Carry a link-layer control packet; one sent during silence is lost."""
         sender = self.find_le_controller(sender_address)
         receiver = self.find_le_controller(receiver_address)
         if sender is None or receiver is None:

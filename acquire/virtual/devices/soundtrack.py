@@ -1,4 +1,4 @@
-"""What the microphone hears: the room, claps and stomps from the body, the box's beep, each after its way."""
+"""What the microphone records: room, claps, stomps and the box's beep, each with its propagation delay."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Soundtrack:
         sound = 0.7 * (noise[1:] + noise[:-1])
         stop_ns = start_ns + n / rate_hz * 1e9
         for contact in self._world.contacts():
-            heard_ns = contact.host_ns + self._to_body_ns
-            if heard_ns < stop_ns and heard_ns + _TAIL_S * 1e9 > start_ns:
-                since_s = (at_ns - (heard_ns - start_ns)) * 1e-9
+            reaches_ns = contact.host_ns + self._to_body_ns
+            if reaches_ns < stop_ns and reaches_ns + _TAIL_S * 1e9 > start_ns:
+                since_s = (at_ns - (reaches_ns - start_ns)) * 1e-9
                 sound += self._loudness[contact.kind] * self._wave(contact.kind, contact.index, since_s)
         for number, bang_ns in self._bangs(start_ns, round(stop_ns)):
             sound += self._loudness["clap"] * self._wave("clap", -1 - number, (at_ns - (bang_ns - start_ns)) * 1e-9)
@@ -66,7 +66,7 @@ class Soundtrack:
         return np.asarray(self._beep * envelope * np.sin(2.0 * np.pi * self._beep_hz * since_s), dtype=np.float64)
 
     def _bangs(self, start_ns: int, stop_ns: int) -> list[tuple[int, int]]:
-        """Return number and time of sounds that are no contact: at most one a second of host time."""
+        """Return number and time of sounds that are not contacts: at most one a second of host time."""
         if self._bangs_per_s == 0.0:
             return []
         seconds = np.arange(start_ns // 1_000_000_000 - 1, stop_ns // 1_000_000_000 + 1, dtype=np.int64)
@@ -97,7 +97,7 @@ def _clap(rng: np.random.Generator) -> FloatArray:
 
 
 def _stomp(rng: np.random.Generator, thump_hz: float) -> FloatArray:
-    """A low thump that dies away, with the sole's short click at its beginning."""
+    """A low decaying thump, with the sole's short click at its beginning."""
     t = np.arange(round(_TAIL_S * _WAVE_HZ)) / _WAVE_HZ
     pitch_hz = thump_hz * float(np.exp(rng.normal(0.0, 0.05)))
     thump = np.sin(2.0 * np.pi * pitch_hz * t) * np.clip(t / 0.002, 0.0, 1.0) * np.exp(-t / rng.uniform(0.045, 0.075))

@@ -1,4 +1,4 @@
-"""What virtual sensors of every make do alike in their event loop."""
+"""Helpers of all virtual sensors' event loops."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ async def sleep_until(host_ns: int) -> None:
 
 
 def raise_failure(task: asyncio.Task[None]) -> None:
-    """Raise what ended a task inside the event loop, so that it is told and the stream does not just fall silent."""
+    """Raise a task's error inside the event loop, so that it is reported and the stream does not just stop."""
     if not task.cancelled():
         task.result()

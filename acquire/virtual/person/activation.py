@@ -29,7 +29,7 @@ _POTENT_AT = 0.25
 class Activation:
     """The eight muscles' activation on a grid of 10 ms.
 
-    Times asked for may run ahead of the prompts by less than the person's quickest reaction.
+    Requested times may be ahead of the prompts by less than the person's quickest reaction.
     """
 
     def __init__(self, body: Body, muscles: Muscles, performance: Performance) -> None:
@@ -42,7 +42,7 @@ class Activation:
         self._keep = np.exp(-dt_s / np.array(muscles.activation_s))
         self._keep_state = [float(np.exp(-dt_s / tau_s)) for tau_s in (_POTENTIATION_S, _FATIGUE_S)]
         self._resting = self._efforts(np.zeros(3, dtype=np.int64), standing=True)[:, 0]
-        # On disk: a day of it would not fit in memory, and any moment may be asked for again.
+        # On disk: a day of it would not fit in memory, and any moment may be requested again.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the person
         weakref.finalize(self, self._file.close)
         self._last = self._resting.copy()

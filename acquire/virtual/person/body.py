@@ -44,7 +44,7 @@ _SUPPORT_SOFTNESS_M = 0.012
 
 
 def pose_vector(angles: Mapping[str, float]) -> FloatArray:
-    """Return the pose vector, shape (len(DOFS),), of named angles; what is not named is 0."""
+    """Return the pose vector, shape (len(DOFS),), of named angles; others are 0."""
     vector = np.zeros(len(DOFS))
     for name, value in angles.items():
         vector[DOF[name]] = value
@@ -74,7 +74,7 @@ class Body:
     ----------
     height_m, mass_kg : float
     leg, arm : float
-        Length of legs and arms against what is usual for the height; longer legs mean a shorter trunk.
+        Length of legs and arms relative to the usual for the height; longer legs mean a shorter trunk.
     """
 
     height_m: float = 1.75
@@ -95,13 +95,13 @@ class Body:
 
     @property
     def girth(self) -> float:
-        """How thick limbs and trunk are against those of a person of 23.5 kg/m^2."""
+        """Thickness of limbs and trunk relative to a person of 23.5 kg/m^2."""
         return float(np.sqrt(self.mass_kg / self.height_m**2 / 23.5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posture:
-    """Where everything is at T times.
+    """Positions of the body at T times.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ def posture(body: Body, pose: FloatArray) -> Posture:
 
     turn = _rotation(1, angle["turn"])
     trunk = turn @ _rotation(0, angle["lean"]) @ _rotation(2, -angle["bend"]) @ _rotation(1, angle["twist"])
-    # Eyes stay with what is ahead: the neck undoes part of the trunk's lean and twist.
+    # The gaze stays ahead: the neck compensates part of the trunk's lean and twist.
     head = trunk @ _rotation(1, -0.6 * angle["twist"]) @ _rotation(0, angle["nod"] - 0.6 * angle["lean"])
     neck = _apply(trunk, 0.0, trunk_m, 0.0)
 
@@ -244,7 +244,7 @@ def _stand_on_floor(
     weight = np.exp(-low / _SUPPORT_SOFTNESS_M)
     weight /= weight.sum(axis=1, keepdims=True)
     pelvis = -np.einsum("tp,tpi->ti", weight, points)
-    # What stands does not slide: each point has a place on the floor where it stands when the person just stands.
+    # A standing foot does not slide: each of its points has a place on the floor.
     pelvis += np.einsum("tp,pi->ti", weight, _standing_places(body.height_m))
     pelvis += np.stack([angle["shift_x"], angle["lift"], angle["shift_z"]], axis=1)
     support: dict[str, FloatArray] = {}

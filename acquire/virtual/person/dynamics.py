@@ -1,6 +1,6 @@
-"""What the muscles must do: torques about the joints from gravity, inertia, the floor and what is struck.
+"""Torques about the joints from gravity, inertia, the floor and struck targets, by inverse dynamics.
 
-Torques come from the motion by inverse dynamics, so that what falls freely costs nothing and what is braked or
+Free fall costs nothing, and what is braked or
 lifted does. The floor carries the body through the foot that is under it: an unloaded leg bends for free.
 """
 
@@ -23,7 +23,7 @@ _FOREARM, _UPPER_ARM, _THIGH, _SHANK, _FOOT, _TRUNK, _HEAD = 0.022, 0.028, 0.100
 
 # Below this upward acceleration of the body the floor decides nothing about balance (m/s^2).
 _LEAST_LIFT = 3.0
-# A foot within this share of bearing nothing still touches; feet closer together than this share evenly.
+# Below this share of the weight a foot still touches the floor; feet closer together than this share it evenly.
 _TOUCH, _NARROW_M = 0.02, 0.06
 
 #: Joints that a push at a joint passes on its way to the trunk, where it is not the joint itself.
@@ -44,7 +44,7 @@ def joint_torques(body: Body, posture: Posture, dt_s: float, pushes: Pushes | No
     dt_s : float
         Their spacing in seconds.
     pushes : mapping of ndarray, shape (T, 3), optional
-        What targets push with, in newtons, by the joint they meet, such as ``left_wrist``.
+        Forces of targets in newtons, by the joint they meet, such as ``left_wrist``.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def joint_torques(body: Body, posture: Posture, dt_s: float, pushes: Pushes | No
     Segments are point masses at their centres. The floor meets the weight, with the body's vertical acceleration, at
     the zero-moment point (Vukobratovic & Borovac 2004): of two feet on the floor, the nearer to it carries more. Its
     push points from the foot to the centre of mass, as it nearly does in people (Maus et al. 2010), and a flat foot
-    presses below the centre of mass as far as it reaches. What a target pushes back with, the feet have to hold.
+    presses below the centre of mass as far as it reaches. The feet bear the reaction of a target.
     """
     centres = _segment_centres(posture)
     total = sum(mass for mass, _ in centres.values())

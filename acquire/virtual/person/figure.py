@@ -1,4 +1,4 @@
-"""Draws the virtual person as a shaded figure in a room, quickly, so that a pose network takes it for a person."""
+"""Draws the virtual person as a shaded figure in a room, quickly and so that a pose network recognises a person."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Figure:
     height_m : float
         The person's height.
     girth : float
-        How thick trunk and limbs are, 1 is usual.
+        Thickness of trunk and limbs, 1 is usual.
     width, height : int
         Size of the picture in pixels.
     """

@@ -1,4 +1,4 @@
-"""What a motion is: keys of joint angles, feet and pelvis over one repetition, and what of the world acts on it."""
+"""A motion: keys of joint angles, feet and pelvis over one repetition, and the targets it hits."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Strike:
     Attributes
     ----------
     joint : str
-        What hits: ``left_wrist``, ``left_elbow``, ``left_knee``, ... of the repetition that is not mirrored.
+        The joint that hits: ``left_wrist``, ``left_elbow``, ``left_knee``, ... of the repetition that is not mirrored.
     phase : float
         When the push is greatest, 0-1.
     push_n : tuple of float
         The greatest push on the body in newtons: to the person's left, up, and where the person faces.
     seconds : float
-        How long it lasts.
+        Duration of the push.
     """
 
     joint: str
@@ -42,7 +42,7 @@ class Motion:
     Attributes
     ----------
     period_s : float
-        Duration of one repetition at the person's mean pace.
+        Duration of one repetition at mean pace.
     base : mapping
         The pose held between repetitions: angles, where what is not named is as in standing, and places of feet and
         pelvis as in ``tracks``.
@@ -57,7 +57,7 @@ class Motion:
     turns : int
         Whole turns to the left in a repetition; the track ``spin`` tells how far and ends at 1.
     strike : Strike, optional
-        What is hit; None where it strikes the air.
+        The target; None where it strikes the air.
     """
 
     period_s: float

@@ -1,4 +1,4 @@
-"""What the virtual person does: the pose at every moment of a repetition of an exercise, and of a gesture."""
+"""Poses of the virtual person at every moment of a repetition of an exercise, and of a gesture."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GESTURES: Mapping[str, Mapping[str, Track]] = {
 
 
 def known_motion(name: str) -> Motion:
-    """Return the motion of an exercise, or raise InputError naming those there are."""
+    """Return the motion of an exercise, or raise InputError naming the known ones."""
     if name not in MOTIONS:
         raise InputError(
             f"the virtual person does not know the exercise {name!r}",
@@ -80,7 +80,7 @@ def repetition_offset(name: str, phase: FloatArray, *, mirror: NDArray[np.bool_]
 
 
 def strike_pushes(name: str, phase: FloatArray, *, mirror: NDArray[np.bool_]) -> dict[str, FloatArray]:
-    """Return what targets push with in newtons, shape (T, 3), by the joint they meet; empty where nothing is hit.
+    """Return the forces of targets in newtons, shape (T, 3), by the joint they meet; empty where nothing is hit.
 
     Parameters
     ----------

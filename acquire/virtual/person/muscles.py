@@ -1,4 +1,4 @@
-"""How hard each muscle works: joint torques shared out to the paper's eight muscles, with their antagonists.
+"""Effort of each muscle: joint torques distributed to the paper's eight muscles, with their antagonists.
 
 Lowering a load costs less than lifting it, a working muscle is opposed by its antagonist, and the muscles of a joint
 stiffen it while a blow passes through.
@@ -75,7 +75,7 @@ class Muscles:
 def efforts(
     muscles: Muscles, torques: dict[str, FloatArray], pose: FloatArray, dt_s: float, pushes: Pushes | None = None
 ) -> FloatArray:
-    """Share torques out to the eight channels.
+    """Distribute torques to the eight channels.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def efforts(
     dt_s : float
         Spacing in seconds.
     pushes : mapping of ndarray, shape (T, 3), optional
-        What is struck pushes with, as the torques were told.
+        Forces of struck targets, as given for the torques.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def efforts(
 
 
 def flexing_efforts(muscles: Muscles, label: str, course: FloatArray) -> FloatArray:
-    """Share the effort of flexing on purpose, without moving: the antagonists hold the joint still.
+    """Distribute the effort of an isometric contraction: the antagonists hold the joint still.
 
     Parameters
     ----------

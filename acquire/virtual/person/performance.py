@@ -21,7 +21,7 @@ from acquire.virtual.person.motions import (
 )
 from dataset.support.arrays import FloatArray, IntArray
 
-#: Seconds in which the person goes from standing into an exercise, and back.
+#: Seconds from standing into an exercise, and back.
 BLEND_S = 0.5
 
 _CONTACT_STREAM, _EXERCISE_STREAM, _REPETITION_STREAM, _SWAY_STREAM, _FLEX_STREAM = 1, 2, 3, 4, 5
@@ -47,7 +47,7 @@ class ExerciseDone:
 
 @dataclass(slots=True, kw_only=True)
 class _Flexing:
-    """A muscle, or several, tensed against each other's pull without moving.
+    """An isometric contraction of one or several muscles.
 
     Attributes
     ----------
@@ -107,13 +107,13 @@ class Performance:
         self._n_cues = 0
         self._stand = pose_vector(STAND)
         rng = np.random.default_rng([seed, _SWAY_STREAM])
-        # Slow sway of the standing body: drawn for the look of it, too slow to load a muscle.
+        # Slow sway of the standing body: visible, too slow to load a muscle.
         self._sway_hz = rng.uniform(0.07, 0.35, (6, 3))
         self._sway_phase = rng.uniform(0.0, 2.0 * np.pi, (6, 3))
         self._sway_size = np.array([0.7, 0.9, 0.8, 1.2, 1.2, 1.0])[:, None] * rng.uniform(0.3, 0.6, (6, 3))
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Hear a prompt that was given at ``host_ns``; unknown exercises raise InputError."""
+        """Take a prompt given at ``host_ns``; unknown exercises raise InputError."""
         if prompt.kind in ("clap_cue", "stomp_cue"):
             self._react(prompt.kind.removesuffix("_cue"), host_ns)
         elif prompt.kind == "exercise_start":
@@ -128,7 +128,7 @@ class Performance:
             self._relax(host_ns)
             rng = np.random.default_rng([self._seed, _FLEX_STREAM, len(self._flexings)])
             start_ns = host_ns + round(rng.uniform(0.2, 0.5) * 1e9)
-            # Nobody meets half an effort by feel.
+            # People judge half an effort badly.
             effort = min(prompt.effort * float(rng.uniform(0.7, 1.3)), 1.1)
             self._flexings.append(_Flexing(label=prompt.label, start_ns=start_ns, stop_ns=None, effort=effort))
         elif prompt.kind == "contract_stop":
@@ -239,7 +239,7 @@ class Performance:
         return np.asarray(pose, dtype=np.float64)
 
     def _final_turn_deg(self, segment: _Segment) -> float:
-        """Return the whole turns after which a person who was told to stop in a turn stands, by the shorter way."""
+        """Return the whole turns at which a person asked to stop within a turn stands, by the shorter way."""
         stop_ns = segment.start_ns if segment.stop_ns is None else segment.stop_ns
         phase, mirror, size, k = self._repetition(segment, np.array([(stop_ns - segment.start_ns) * 1e-9]))
         turned = repetition_offset(segment.name, phase, mirror=mirror, amplitude=size)[0, DOF["turn"]]

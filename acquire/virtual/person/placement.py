@@ -1,4 +1,4 @@
-"""Where one person's sensors sit: how much of their muscle they hear, how much of its neighbour, and of nothing.
+"""Placement of one person's sensors: gain for their muscle, crosstalk of its neighbour, and level at rest.
 
 Sensors stay where they are from one recording of a person to the next.
 """
@@ -32,11 +32,11 @@ class Placement:
     Attributes
     ----------
     gain : tuple of float
-        Counts for a muscle's activity, against the usual: skin, fat and the electrode's place over the muscle.
+        Counts for a muscle's activity relative to the usual: skin, fat and the electrode's place over the muscle.
     crosstalk : tuple of float
-        Share of the antagonist's activity that is heard too.
+        Share of the antagonist's activity that is picked up too.
     rest_counts : tuple of float
-        What the sensor shows at rest.
+        Level at rest.
     """
 
     gain: tuple[float, ...]

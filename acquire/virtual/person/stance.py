@@ -1,4 +1,4 @@
-"""Legs that follow their feet: from places of feet and pelvis to the angles that put them there."""
+"""Inverse kinematics of the legs: from positions of feet and pelvis to joint angles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Values = Mapping[str, FloatArray]
 
 
 def solve(values: Values, planted: tuple[str, ...]) -> FloatArray:
-    """Return poses in which the planted feet stand where they are told to.
+    """Return poses in which the planted feet stand at the given positions.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The hidden truth: one person in a room, moved by prompts, from which every virtual device takes what it measures."""
+"""The ground truth: one person in a room, moved by prompts, from which every virtual device computes its values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Flash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """How one channel answers its contact.
+    """Response of one channel to its contact.
 
     Attributes
     ----------
@@ -64,9 +64,9 @@ class Burst:
 
 
 class World:
-    """One person in a room; the same for the same seed, subject and prompts, in whichever process.
+    """One person in a room; the same in every process for the same seed, subject and prompts.
 
-    Every method may be called from any thread. Times may be asked for in any order, up to about now.
+    Every method may be called from any thread. Times may be requested in any order, up to about now.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class World:
 
         rng = np.random.default_rng([seed, _LEVELS])
         n = len(PAPER_CHANNELS)
-        # Electrodes settle and skin gets wet: a little differs from recording to recording of one placement.
+        # Electrodes settle and skin gets wet: recordings of one placement differ a little.
         self._rest = np.array(self.placement.rest_counts) * np.exp(rng.normal(0.0, 0.02, n))
         if rest_counts is not None:
             self._rest = np.random.default_rng([seed, _RESTS]).uniform(*rest_counts, n)
@@ -136,7 +136,7 @@ class World:
     # -- what happens ---------------------------------------------------------------------------------------------
 
     def prompt(self, prompt: Prompt, host_ns: int) -> None:
-        """Tell the person what to do; prompts of one recording come in time order."""
+        """Give the person a prompt; prompts of one recording come in time order."""
         with self._lock:
             self._performance.prompt(prompt, host_ns)
 
@@ -194,8 +194,8 @@ class World:
         i = CHANNEL_INDEX[channel]
         at_ns = np.asarray(host_ns, dtype=np.int64)
         with self._lock:
-            heard = self._activation(ANTAGONIST[i], at_ns) * self.placement.crosstalk[i]
-            active = self._activation(i, at_ns) + heard
+            crosstalk = self._activation(ANTAGONIST[i], at_ns) * self.placement.crosstalk[i]
+            active = self._activation(i, at_ns) + crosstalk
             contacts = self._performance.contacts
         wander = self._wander[i] * np.sin(2.0 * np.pi * self._wander_hz[i] * at_ns * 1e-9 + i)
         counts = np.asarray(self._rest[i] + wander + self._gain[i] * active, dtype=np.float64)
@@ -212,7 +212,7 @@ class World:
         return counts
 
     def _event(self, i: int, contact: Contact) -> tuple[float, float]:
-        """Return how high one channel's burst at one contact is, in counts, and how much earlier than usual it comes.
+        """Return the height of one channel's burst at one contact, in counts, and how much earlier than usual it comes.
 
         Effort varies by about 30 %; all muscles of one contact come early or late together.
         """
