@@ -9,8 +9,9 @@ import numpy as np
 
 from sync.events.contacts import ContactKind
 from sync.events.emg_responses import Response
+from sync.fit.contact_offset import locate_responses
 from sync.fit.contact_responses import Contacts, measure_limbs, trusted_answers
-from sync.fit.contact_selection import choose_contacts
+from sync.fit.contact_selection import choose_contacts, detected_contacts
 from sync.fit.joint import JointFit
 from sync.fit.video_map import VideoMapped, map_video, refine_maps
 from sync.quality.closure import Closure, close_routes
@@ -18,9 +19,9 @@ from sync.quality.gates import Judgement, Verdict, judge_whole
 from sync.quality.sensor_entry import align_sensors
 from sync.quality.stream_alignment import StreamAlignment
 from sync.quality.video_entry import judge_video, video_streams
-from sync.recording_types import FrameStamps, Recording
+from sync.recording_types import FrameStamps, Recording, SensorRecord
 
-#: Up to this share of the sensors (two of eight) may respond by chance.
+#: Up to this share of the sensors that could respond (two of eight) may do so by chance.
 _BY_CHANCE = 0.25
 
 
@@ -61,24 +62,28 @@ def align(recording: Recording) -> Alignment:
     """
     sensors = recording.sensors
     mapped = map_video(recording, recording.video) if recording.video else None
-    contacts = choose_contacts(recording, mapped.sound if mapped else None)
-    responses = measure_limbs(sensors, contacts)
+    sound = mapped.sound if mapped else None
+    detected = detected_contacts(recording, sound)
+    offset = locate_responses(detected, sensors)
+    contacts = choose_contacts(recording, sound, offset)
+    responses = measure_limbs(sensors, contacts, detected)
     joint: JointFit | None = None
     if mapped:
         mapped, joint = refine_maps(mapped, recording, trusted_answers(sensors, responses, contacts))
         contacts = {kind: made.refined(joint) for kind, made in contacts.items()}
     span_s = _shared_span_s(recording, mapped)
-    of_sensors = align_sensors(sensors, responses, contacts, joint, start_s=span_s[0], stop_s=span_s[1])
-    streams = video_streams(recording, mapped, span_s) | of_sensors
-    closure = close_routes(recording, mapped, responses, contacts, span_s)
+    # Where the two do not overlap, the sensors are judged over their own time.
+    start_s, stop_s = span_s if span_s[1] > span_s[0] else _sensors_span_s(recording)
+    of_sensors = align_sensors(sensors, responses, contacts, joint, start_s=start_s, stop_s=stop_s)
     n_answering = len(joint.constants) if joint else 0
-    n_contacts = sum(len(made.host_s) for made in contacts.values())
+    streams = video_streams(recording, mapped, span_s, tied=n_answering > 0) | of_sensors
+    closure = close_routes(recording, mapped, responses, contacts, offset, span_s)
     of_video = judge_video(
         streams.get("video"),
         closure,
         span_s,
         _least_lateness_s(recording.frames, mapped),
-        n_contacts if n_answering <= _BY_CHANCE * len(sensors) else 0,
+        0 if offset is not None and offset.supported() else _n_unanswered(sensors, contacts, n_answering),
     )
     if "video" in streams:
         streams["video"] = replace(streams["video"], verdict=of_video.verdict, reason=of_video.reason)
@@ -98,13 +103,32 @@ def align(recording: Recording) -> Alignment:
 
 def _shared_span_s(recording: Recording, mapped: VideoMapped | None) -> tuple[float, float]:
     """Return the time span that video and sensors share, in session seconds."""
-    with_values = [d for d in recording.sensors.values() if len(d.clock.time_s) > 1]
-    start = float(np.median([d.clock.time_s[0] for d in with_values])) if with_values else 0.0
-    stop = float(np.median([d.clock.time_s[-1] for d in with_values])) if with_values else 0.0
-    if recording.video is not None and mapped is not None:
+    start, stop = _sensors_span_s(recording)
+    # An assumed map says nothing about the overlap.
+    if recording.video is not None and mapped is not None and mapped.route != "none":
         frames = mapped.line(recording.video.brightness.pts_s)
         start, stop = max(start, float(frames[0])), min(stop, float(frames[-1]))
     return start, stop
+
+
+def _sensors_span_s(recording: Recording) -> tuple[float, float]:
+    """Return the time span in which most sensors have values, in session seconds."""
+    with_values = [d for d in recording.sensors.values() if len(d.clock.time_s) > 1]
+    if not with_values:
+        return 0.0, 0.0
+    first, last = ([float(d.clock.time_s[at]) for d in with_values] for at in (0, -1))
+    return float(np.median(first)), float(np.median(last))
+
+
+def _n_unanswered(
+    sensors: Mapping[str, SensorRecord], contacts: Mapping[ContactKind, Contacts], n_answering: int
+) -> int:
+    """Return the number of contacts that sensors could have responded to, if hardly any sensor does; else 0."""
+    able = {kind: [n for n, d in sensors.items() if d.responds_to(kind) and d.varies] for kind in contacts}
+    n_able = len({name for names in able.values() for name in names})
+    if n_answering > _BY_CHANCE * n_able:
+        return 0
+    return sum(len(made.host_s) for kind, made in contacts.items() if able[kind])
 
 
 def _least_lateness_s(frames: FrameStamps | None, mapped: VideoMapped | None) -> float | None:

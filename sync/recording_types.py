@@ -55,6 +55,16 @@ class SensorRecord:
         return CONTACT_OF_MUSCLE.get(self.sensor.muscle, kind) == kind
 
     @property
+    def varies(self) -> bool:
+        """Whether its finite values differ: a dead or unplugged sensor repeats one."""
+        lowest, highest = math.inf, -math.inf
+        for rows in blocks(self.samples.value):
+            numbers = self.samples.value[rows][np.isfinite(self.samples.value[rows])]
+            lowest = min(lowest, float(np.min(numbers, initial=math.inf)))
+            highest = max(highest, float(np.max(numbers, initial=-math.inf)))
+        return highest > lowest
+
+    @property
     def all_credible(self) -> bool:
         """Whether every value is credible."""
         return all(self.credible(rows).all() for rows in blocks(self.samples.value))

@@ -82,9 +82,11 @@ def session_as_text(session: Session) -> str:
         lines.append(f"  {name:18} rest {rest}, maximum {maximum} ({unit})")
     for name, sync in session.sync.items():
         numbers = f"offset {sync.offset_s + 0.0:+.4f} s  {_half_width(sync.offset_ci95_s)}"
-        response_s = SensorConstants.read(sync.constants).response_s
-        if math.isfinite(response_s):
-            numbers += f"  response {response_s:+.4f} s  {_half_width(sync.error_ci95_s)}"
+        constants = SensorConstants.read(sync.constants)
+        if math.isfinite(constants.response_s):
+            numbers += f"  response {constants.response_s:+.4f} s  {_half_width(sync.error_ci95_s)}"
+        if constants.film_ci95_s is not None and math.isfinite(constants.film_ci95_s):
+            numbers += f"  against the film {_half_width(constants.film_ci95_s)}"
         lines.append(f"  {name:18} {sync.verdict:8} {numbers}  {sync.reason}")
     return "\n".join(lines + _comparisons(session))
 

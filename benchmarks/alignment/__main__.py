@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.alignment.kept import code_version, keep, kept
 from benchmarks.alignment.run import OURS, run_one
-from benchmarks.alignment.score import FAST, OFFSETS, SLOW, Score, Summary, summarise
+from benchmarks.alignment.score import FAST, FILM, OFFSETS, SLOW, Score, Summary, summarise
 from benchmarks.alignment.strata import STRATA, plan
 from dataset.support.errors import InputError
 
@@ -110,10 +110,10 @@ def _cells(s: Summary, stream: str) -> list[str]:
 
 
 def print_offsets(scores: Sequence[Score]) -> None:
-    """Print the coverage of our intervals for offsets and left-right differences, with a row for each stratum."""
-    for stream in (f"{what} {rate}" for rate in (SLOW, FAST) for what in OFFSETS):
+    """Print the coverage of our intervals for films, offsets and left-right differences, a row for each stratum."""
+    for stream in (f"{what} {rate}" for rate in (SLOW, FAST) for what in (FILM, *OFFSETS)):
         table = Table(title=f"{stream} (ms)", title_justify="left")
-        for head in ("stratum", "n", "p50", "p95", "max", "coverage", "half-width"):
+        for head in ("stratum", "n", "p50", "p95", "max", "coverage", "half-width", "silent"):
             table.add_column(head, justify="left" if head == "stratum" else "right")
         found = [s for s in scores if s.stream == stream and s.estimator == OURS]
         for name in (*STRATA, "all"):
@@ -121,7 +121,8 @@ def print_offsets(scores: Sequence[Score]) -> None:
             if rows:
                 s = summarise(rows)
                 cells = (s.mid_median_ms, s.mid_p95_ms, s.mid_max_ms)
-                table.add_row(name, str(s.n), *(f"{v:.1f}" for v in cells), f"{s.coverage:.1%}", f"{s.width_ms:.1f}")
+                numbers = (f"{v:.1f}" for v in cells)
+                table.add_row(name, str(s.n), *numbers, f"{s.coverage:.1%}", f"{s.width_ms:.1f}", str(s.silent))
         if found:
             _OUT.print(table)
 
@@ -185,6 +186,13 @@ def print_targets(scores: Sequence[Score]) -> None:
                 s.mid_median_ms <= p50 and s.mid_p95_ms <= p95)  # fmt: skip
             add(f"{stream} refusals <= 3 % well-posed", f"{s.refused:.1%}", s.refused <= 0.03)
             add(f"{stream} coverage 93-97 %", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
+    no_box = ("no_flash_log", "silent_buzzer", "screen")
+    for rate, p95 in ((FAST, 20), (SLOW, 40)):
+        for what, strata in (("well-posed", well), ("without box or beep", no_box)):
+            if rows := of(f"{FILM} {rate}", strata):
+                s = summarise(rows)
+                add(f"film {rate} p95 <= {p95} ms ({what})", f"{s.end_p95_ms:.1f} ms", s.end_p95_ms <= p95)
+                add(f"film {rate} coverage 93-97 % ({what})", f"{s.coverage:.1%}", 0.93 <= s.coverage <= 0.97)
     for rate in (SLOW, FAST):
         if rows := of(f"{OFFSETS[0]} {rate}", well):
             s = summarise(rows)

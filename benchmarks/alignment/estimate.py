@@ -28,10 +28,21 @@ class VideoEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorEstimate:
-    """One sensor's response: from the contact to the response's centroid at de-jittered arrivals."""
+    """One sensor's response: from the contact to the response's centroid at de-jittered arrivals.
+
+    Attributes
+    ----------
+    response_s, half_width_s : float
+    film_s : ndarray, shape (3,) or (0,)
+        Host time of the response's centroid to a contact whose sound is at the first, middle and last frame's time in
+        the film; empty if the estimator gives none.
+    film_half_width_s : float
+    """
 
     response_s: float
     half_width_s: float = math.nan
+    film_s: FloatArray = field(default_factory=lambda: np.zeros(0))
+    film_half_width_s: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

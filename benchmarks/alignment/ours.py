@@ -15,7 +15,7 @@ from dataset.sensors.decode import Samples
 from dataset.sensors.profile import Delay, Gaps, Profile, find_profile
 from dataset.sensors.stream import FILE, Stream
 from dataset.support.arrays import FloatArray
-from sync.align import align
+from sync.align import Alignment, align
 from sync.clock.sensor_clock import sensor_clock
 from sync.events.contacts import ContactKind, detect_contacts
 from sync.events.flashes import Brightness
@@ -55,6 +55,7 @@ def estimate(session: SyntheticSession) -> Estimate:
             half_width_s=line.half_width_s(np.array([ends[0], ends.mean(), ends[1]])),
         )
     sensors, offsets = {}, {}
+    contact_s = _contact_s(alignment, session.frame_pts_s, zero_s)
     for name in session.sensors:
         stream = alignment.streams[name]
         constants = stream.constants
@@ -68,8 +69,26 @@ def estimate(session: SyntheticSession) -> Estimate:
             left_right_half_width_s=math.nan if twin_s is None else twin_s,
         )
         if constants.delay_source is DelaySource.MEASURED:
-            sensors[name] = SensorEstimate(response_s=constants.response_s, half_width_s=stream.error_ci95_s)
+            film_s = np.zeros(0) if contact_s is None else contact_s + constants.response_s
+            film_ci95_s = constants.film_ci95_s
+            sensors[name] = SensorEstimate(
+                response_s=constants.response_s,
+                half_width_s=stream.error_ci95_s,
+                film_s=film_s,
+                film_half_width_s=math.nan if film_ci95_s is None else film_ci95_s,
+            )
     return Estimate(video=video, sensors=sensors, offsets=offsets, clock_s=clock_s, reason=reason)
+
+
+def _contact_s(alignment: Alignment, frame_pts_s: FloatArray, zero_s: float) -> FloatArray | None:
+    """Return the host times of contacts whose sound is at the first, middle and last frame's time in the film."""
+    made = next(iter(alignment.contacts.values()), None)
+    if alignment.video is None or alignment.video.sound is None or made is None:
+        return None
+    sound = alignment.video.sound.line
+    acoustic_s = float(sound(made.pts_s[0]) - made.host_s[0])
+    ends = frame_pts_s[[0, -1]]
+    return np.asarray(sound(np.array([ends[0], ends.mean(), ends[1]])) - acoustic_s + zero_s)
 
 
 def recording_of(session: SyntheticSession, zero_s: float) -> Recording:

@@ -19,6 +19,8 @@ SLOW, FAST = "10 Hz", "1 kHz"
 #: Offsets of sensors whose response was measured, of those with the delay of their model's other sensors, and of those
 #: with their model's prior; and differences of a muscle's left and right side, if both were measured.
 OFFSETS = ("offsets", "assumed offsets", "prior offsets", "left minus right")
+#: A measured response against the contacts in the film, at its beginning, middle and end.
+FILM = "film"
 _OF_SOURCE = {"measured": OFFSETS[0], "assumed": OFFSETS[1], "none": OFFSETS[2]}
 
 
@@ -31,10 +33,10 @@ class Score:
     stratum, estimator : str
     seed : int
     stream : str
-        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``; for offsets one of :data:`OFFSETS` with a rate.
+        ``video``, ``sensors 10 Hz`` or ``sensors 1 kHz``; :data:`FILM` or one of :data:`OFFSETS`, with a rate.
     accepted : bool
     error_s, half_width_s : ndarray
-        At the session's start, middle and end for the video; one value for a sensor. Empty where refused.
+        At the session's start, middle and end for the video and the film; else one value. Empty where refused.
     frame_s : float
         Spacing of the frames.
     rolling : bool
@@ -108,7 +110,24 @@ def score(
                 bound_sd_s=bound(session, name) if bound is not None and math.isfinite(wanted) else math.nan,
             )
         )  # fmt: skip
-    return scores + _score_offsets(session, estimator, estimate)
+    return scores + _score_film(session, estimator, estimate) + _score_offsets(session, estimator, estimate)
+
+
+def _score_film(session: SyntheticSession, estimator: str, estimate: Estimate) -> list[Score]:
+    """Return the score of each measured response against the contacts in the film."""
+    truth, pts_s = session.truth, session.frame_pts_s
+    at = np.array([pts_s[0], 0.5 * (pts_s[0] + pts_s[-1]), pts_s[-1]])
+    contact_s = (1 + truth.sound_rate) * at + truth.sound_offset_s - truth.acoustic_delay_s
+    return [
+        Score(
+            stratum=session.stratum, estimator=estimator, seed=session.seed,
+            stream=f"{FILM} {_rate(session.sensors[name])}", accepted=True,
+            error_s=found.film_s - contact_s - truth.sensors[name].response_s,
+            half_width_s=np.full(3, found.film_half_width_s),
+        )
+        for name, found in estimate.sensors.items()
+        if len(found.film_s) and math.isfinite(truth.sensors[name].response_s)
+    ]  # fmt: skip
 
 
 def _score_offsets(session: SyntheticSession, estimator: str, estimate: Estimate) -> list[Score]:

@@ -65,7 +65,9 @@ def write_script(stratum: Stratum, rng: Generator) -> Script:
     cue_s, contact_s = {}, {}
     for kind in KINDS:
         cue_s[kind], contact_s[kind] = _contacts(blocks[kind], stratum, length_s, rng)
-    if rng.random() < 0.15 and stratum.contacts == "irregular":
+        if kind not in stratum.kinds:
+            cue_s[kind], contact_s[kind] = np.zeros(0), np.zeros(0)
+    if rng.random() < stratum.uncued and stratum.contacts == "irregular":
         cue_s = {kind: np.zeros(0) for kind in KINDS}
     return Script(
         length_s=length_s,

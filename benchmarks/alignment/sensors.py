@@ -6,7 +6,7 @@ and filter, and the radio's smallest delay. Centroids of convolutions add, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -125,6 +125,10 @@ def wear(
 ) -> dict[str, tuple[SyntheticSensor, SensorTruth]]:
     """Return the sensors of one session with their truths, by channel; times are host times."""
     channels = MIA_CHANNELS if rng.random() < 0.3 else PAPER_CHANNELS
+    if stratum.worn_on == "legs":
+        channels = tuple(c for c in channels if CONTACT_OF_MUSCLE.get(c.muscle) == "stomp")
+    if stratum.others_clap:
+        script = replace(script, contact_s={kind: np.zeros(0) for kind in KINDS})
     raw = stratum.family == "emg" or (stratum.family == "mixed" and rng.random() < 0.3)
     spread = rng.uniform(0.005, 0.025)
     shared = spread * rng.uniform(0.5, 0.9)
@@ -146,6 +150,10 @@ def wear(
         own = rng.spawn(1)[0]
         width_s = float(np.clip(shape_s * np.exp(own.normal(0, 0.15)), 0.04, 0.25))
         found[channel.name] = _sensor(channel, worn, _burst(width_s, shape_k), own)
+    if stratum.worn_on == "two":
+        for name in list(found)[2:]:
+            sensor, truth = found[name]
+            found[name] = replace(sensor, value=np.full_like(sensor.value, 7.0)), replace(truth, response_s=np.nan)
     return found
 
 

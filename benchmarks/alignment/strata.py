@@ -42,8 +42,16 @@ class Stratum:
         Chance, per sensor, of at least one reconnect.
     swapped : bool
         Whether video and sound belong to another session.
-    shifted : bool
-        Whether the flash log or the sensors are shifted by seconds.
+    shift_s : (float, float)
+        Range of the shift of the flash log or of the sensors; (0, 0): none.
+    uncued : float
+        Chance that the contacts have no cues, as in imported recordings.
+    kinds : tuple of str
+        Kinds of contacts that are made.
+    worn_on : {"all", "legs", "two"}
+        Where there are live sensors: on all places, on legs only, or two of eight with the others constant.
+    others_clap : bool
+        Whether another person claps and stomps, to which no sensor responds.
     refuse : bool
         Whether a correct estimator has to refuse the video and all sensors.
     """
@@ -65,7 +73,11 @@ class Stratum:
     family: Family = "m40"
     reconnect: float = 0.05
     swapped: bool = False
-    shifted: bool = False
+    shift_s: tuple[float, float] = (0.0, 0.0)
+    uncued: float = 0.15
+    kinds: tuple[str, ...] = ("clap", "stomp")
+    worn_on: Literal["all", "legs", "two"] = "all"
+    others_clap: bool = False
     refuse: bool = False
 
 
@@ -86,7 +98,12 @@ STRATA: dict[str, Stratum] = {
     "unrelated": Stratum(size=30, attached=1.0, swapped=True, refuse=True),
     "emg_1khz": Stratum(size=60, family="emg", buzzer=1.0),
     "reconnects": Stratum(size=30, reconnect=1.0, family="mixed"),
-    "shifted_log": Stratum(size=20, shifted=True, refuse=True),
+    "shifted_log": Stratum(size=20, shift_s=(1.0, 3.0), refuse=True),
+    "shifted_uncued": Stratum(size=20, shift_s=(0.5, 20.0), uncued=1.0, attached=1.0, refuse=True),
+    "claps_only": Stratum(size=20, flashes="none", logged=False, attached=1.0, uncued=1.0, kinds=("clap",)),
+    "legs_and_claps": Stratum(size=20, uncued=1.0, attached=1.0, kinds=("clap",), worn_on="legs"),
+    "two_live": Stratum(size=20, uncued=0.5, worn_on="two"),
+    "others_clap": Stratum(size=20, uncued=1.0, attached=1.0, others_clap=True),
 }
 
 

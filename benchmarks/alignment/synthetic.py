@@ -34,8 +34,8 @@ class Truth:
         Start and end of the session.
     av_skew_s : float
         Lag of the file's sound behind its picture.
-    sound_rate : float
-        The sound's own ``video_rate``.
+    sound_rate, sound_offset_s : float
+        ``host = (1 + sound_rate) * file_s + sound_offset_s`` for the arrival of a sound at the microphone.
     acoustic_delay_s : float
         From a contact to its sound at the microphone.
     light_s : ndarray, shape (N,)
@@ -58,6 +58,7 @@ class Truth:
     stop_s: float
     av_skew_s: float
     sound_rate: float
+    sound_offset_s: float
     acoustic_delay_s: float
     light_s: FloatArray
     light_visible: BoolArray
@@ -174,6 +175,7 @@ def make_session(stratum: str, seed: int) -> SyntheticSession:
             stop_s=zero_s + script.length_s,
             av_skew_s=hearing.skew_s,
             sound_rate=hearing.rate,
+            sound_offset_s=zero_s + camera.start_s - (1 + hearing.rate) * (camera.pts0_s + hearing.skew_s),
             acoustic_delay_s=hearing.body_delay_s,
             light_s=script.light_s + zero_s,
             light_visible=script.visible,
@@ -190,9 +192,9 @@ def make_session(stratum: str, seed: int) -> SyntheticSession:
 
 def _shifts(kind: Stratum, rng: Generator) -> tuple[float, float]:
     """Return the shifts of the flash log and of the sensors; one of them is not zero in a shifted session."""
-    if not kind.shifted:
+    if kind.shift_s[1] == 0.0:
         return 0.0, 0.0
-    shift_s = float(rng.uniform(1.0, 3.0) * rng.choice([-1.0, 1.0]))
+    shift_s = float(rng.uniform(*kind.shift_s) * rng.choice([-1.0, 1.0]))
     return (shift_s, 0.0) if rng.random() < 0.5 else (0.0, shift_s)
 
 

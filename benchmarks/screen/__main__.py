@@ -71,7 +71,7 @@ def measure(columns: int, rows: int, seconds: float) -> dict[str, Any]:
                 seen = (seen + data)[-4000:]
                 shown = shown or b"Setup" in seen  # it is painted once
             if not pressed and shown and time.monotonic() - began_s > 2.0:
-                os.write(master, b"r")
+                os.write(master, b"\x12")  # Ctrl+R
                 pressed, n_bytes, began_s = True, 0, time.monotonic()
         span_s = time.monotonic() - began_s
         child.wait()

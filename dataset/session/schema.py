@@ -124,6 +124,7 @@ SYNC_CONSTANTS = {
     "burst_prior_sd_s": "Its standard deviation",
     "delay_source": "`measured`: a contact measured the response; `assumed`: the delay of its model's other sensors in this "
     "rig; `none`: its model's prior",
+    "film_ci95_s": "Half-width of the 95 % interval of the response against the contacts in the film, over the session; decides the verdict",
     "left_right_ci95_s": "Half-width of the 95 % interval of the difference from the offset of the same muscle on the other side",
     "between_sensors_ci95_s": "The same for the difference from any other sensor: the largest",
 }

@@ -55,12 +55,22 @@ class Contacts:
 
 
 def measure_limbs(
-    data: Mapping[str, SensorRecord], contacts: Mapping[ContactKind, Contacts]
+    data: Mapping[str, SensorRecord],
+    contacts: Mapping[ContactKind, Contacts],
+    detected: Mapping[ContactKind, FloatArray] | None = None,
 ) -> dict[str, tuple[ContactKind, Response]]:
     """Return for each channel the kind of contact it responds to, and its response by template matching.
 
     Arms respond to claps and legs to stomps; channels elsewhere are tried with both. Responses that a sensor of the
     model cannot have are marked as outliers.
+
+    Parameters
+    ----------
+    data : mapping by channel
+    contacts : mapping by kind
+        The selected contacts.
+    detected : mapping by kind, optional
+        Times of all detected contacts, of which those that no sensor responds to are not selected.
     """
     results: dict[str, tuple[ContactKind, Response]] = {}
     for kind, heard in contacts.items():
@@ -69,8 +79,19 @@ def measure_limbs(
             if name not in results or response.contrast > results[name][1].contrast:
                 results[name] = (kind, response)
     for name, d in data.items():
-        results.setdefault(name, (next(kind for kind in CONTACT_KINDS if d.responds_to(kind)), Response()))
+        if name not in results:
+            own = [kind for kind in CONTACT_KINDS if d.responds_to(kind)]
+            results[name] = (own[0], Response(disowned=_why_none(own, detected or {})))
     return reject_outliers(data, results)
+
+
+def _why_none(own: list[ContactKind], detected: Mapping[ContactKind, FloatArray]) -> str:
+    """Return why no contact was selected for a sensor that responds to some kinds; empty where none was detected."""
+    if any(kind in detected for kind in own):
+        names = " and ".join(f"{kind}s" for kind in own if kind in detected)
+        return f"sensors respond to the detected {names} no more than chance gives"
+    others = " and ".join(f"{kind}s" for kind in detected)
+    return f"only {others} were detected, and it responds to {' and '.join(f'{k}s' for k in own)}" if others else ""
 
 
 def levels_of_limb(data: Mapping[str, SensorRecord], kind: ContactKind) -> Mapping[str, tuple[FloatArray, FloatArray]]:

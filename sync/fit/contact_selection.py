@@ -2,7 +2,8 @@
 
 Many sounds in a room begin like a clap. With cues, a contact follows its cue; an additional clap, or one classified as
 a snap or a door, is recognised by sensors that respond to it as they respond to the others. Without cues, the limb's
-sensors alone decide: they respond to contacts, all at one delay, and not to a consonant or a cup put down.
+sensors alone decide: they respond to contacts, all at one delay, and not to a consonant or a cup put down. Some sounds
+coincide with bursts at any offset, so without cues a kind counts only if its responses pass a chance test.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import explained_alone
 from sync.events.perievent import level_of
+from sync.fit.contact_offset import ContactOffset, locate_responses
 from sync.fit.contact_responses import Contacts
 from sync.fit.sound_fit import SoundFit
-from sync.recording_types import CONTACT_KINDS, Recording, SensorRecord
+from sync.recording_types import CONTACT_KINDS, Recording, SensorRecord, VideoRecord
 
 #: Reaction time: a contact belongs to the last cue before it, if it follows within these times.
 _REACTION_S = (-0.3, 1.4)
@@ -35,6 +37,8 @@ _LEAST = 3
 _ALIKE = {ContactKind.CLAP: ContactKind.SNAP, ContactKind.STOMP: ContactKind.DOOR}
 #: A sound with a wider onset interval than this is two sounds in one, and its onset may belong to the other.
 _SHARP_S = 0.005
+#: Largest probability of chance of one kind's responses, if those of all kinds together are no chance.
+_KIND_CHANCE = 0.01
 #: Shortest time between two contacts of hands or heels.
 _APART_S = 0.2
 #: Contacts of one sequence are about equally loud; a sound softer by more than this is something else.
@@ -42,18 +46,43 @@ _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
 
 
-def choose_contacts(recording: Recording, sound: SoundFit | None) -> dict[ContactKind, Contacts]:
-    """Return the selected claps and stomps on the host clock; none where the sound has no map onto it."""
+def detected_contacts(recording: Recording, sound: SoundFit | None) -> dict[ContactKind, FloatArray]:
+    """Return the host times of all sounds detected as claps and as stomps; none where the sound has no map onto it."""
+    if recording.video is None or sound is None:
+        return {}
+    contacts, host_s = recording.video.contacts, _host_s(recording.video, sound)
+    times = {kind: host_s[[j for j, c in enumerate(contacts) if c.kind == kind]] for kind in CONTACT_KINDS}
+    return {kind: at_s for kind, at_s in times.items() if len(at_s)}
+
+
+def _host_s(video: VideoRecord, sound: SoundFit) -> FloatArray:
+    """Return each detected sound's contact on the host clock: the contact itself, not its arrival at the microphone."""
+    return np.asarray(sound.line(np.array([c.time_s for c in video.contacts])) - sound.acoustic.value_s)
+
+
+def choose_contacts(
+    recording: Recording, sound: SoundFit | None, offset: ContactOffset | None = None
+) -> dict[ContactKind, Contacts]:
+    """Return the selected claps and stomps on the host clock; none where the sound has no map onto it.
+
+    Parameters
+    ----------
+    recording : Recording
+    sound : SoundFit or None
+    offset : ContactOffset or None
+        Result of the chance test over all detected contacts.
+    """
     if recording.video is None or sound is None:
         return {}
     contacts, sensors = recording.video.contacts, recording.sensors
-    # The contact itself, not its sound's arrival at the microphone.
-    host_s = sound.line(np.array([c.time_s for c in contacts])) - sound.acoustic.value_s
+    host_s = _host_s(recording.video, sound)
     found: dict[ContactKind, Contacts] = {}
     for kind in CONTACT_KINDS:
         cues = recording.cues.get(kind, np.zeros(0))
         if len(cues):
             known = answered_cues(cues, kind, contacts, host_s)
+        elif not _supported(kind, contacts, host_s, sensors, offset):
+            continue
         else:
             known = answered_by_sensors(kind, contacts, host_s, sensors)
         besides = emg_confirmed_contacts(kind, cues, known, contacts, host_s, sensors)
@@ -68,6 +97,19 @@ def choose_contacts(recording: Recording, sound: SoundFit | None) -> dict[Contac
                 n_made=max(len(cues), len(indices)),
             )
     return found
+
+
+def _supported(
+    kind: ContactKind,
+    contacts: tuple[Contact, ...],
+    host_s: FloatArray,
+    data: Mapping[str, SensorRecord],
+    offset: ContactOffset | None,
+) -> bool:
+    """Return whether sensors respond to a kind's contacts by more than chance: all kinds together, and this one."""
+    at_s = host_s[[j for j, c in enumerate(contacts) if c.kind == kind]]
+    of_kind = locate_responses({kind: at_s}, data)
+    return offset is not None and offset.supported() and of_kind is not None and of_kind.expected_chance <= _KIND_CHANCE
 
 
 def answered_cues(cue_s: FloatArray, kind: ContactKind, contacts: tuple[Contact, ...], host_s: FloatArray) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -76,6 +76,9 @@ class Constant:
     epoch_response_s, epoch_sd_s : ndarray, shape (P,)
     latency_s : ndarray, shape (E,)
         Latency of each response under the final maps.
+    from_film : tuple of ClockMap, length P
+        From a contact's sound in the film to this sensor's response on the host clock, in each epoch: what contacts
+        measure. Neither the burst's prior nor the film's offset from the host clock is part of its error.
     """
 
     response_s: float
@@ -83,6 +86,11 @@ class Constant:
     epoch_response_s: FloatArray
     epoch_sd_s: FloatArray
     latency_s: FloatArray
+    from_film: tuple[ClockMap, ...] = ()
+
+    def film_half_width_s(self, pts_s: FloatArray) -> float:
+        """Return the largest half-width of the 95 % interval of the response against contacts at times of the film."""
+        return max(float(np.max(line.half_width_s(pts_s))) for line in self.from_film)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,10 +395,18 @@ def _constant(
         variance = solution.variance(v, v)
         return math.sqrt(max(_LEAST_LEFT * variance, variance + leads.extra))
 
+    def from_film(epoch: int) -> ClockMap:
+        height = mean | {("step", name, epoch): 1.0, "height": 1.0, "skew": -1.0, "air": -1.0}
+        line = _line(video, solution, height, {"rate": 1.0, "sound rate": 1.0})
+        variance = line.offset_sd_s**2
+        least = max(_LEAST_LEFT * variance, variance + leads.extra)
+        return replace(line, covariance=np.diag([least, line.rate_sd**2]))
+
     return Constant(
         response_s=response,
         sd_s=sd_s(at),
         epoch_response_s=np.array([value for value, _ in epochs]),
         epoch_sd_s=np.array([sd_s(v) for _, v in epochs]),
         latency_s=np.asarray(answer.latency_s + first - moved),
+        from_film=tuple(from_film(k) for k in range(answer.n_epochs)),
     )

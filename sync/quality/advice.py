@@ -174,17 +174,16 @@ def _sensor(stream: StreamSync, nominal_hz: float) -> Cause:
         return Cause.RATE
     if constants.delay_source is not DelaySource.MEASURED:
         return _unanswered(stream)
-    if not math.isfinite(stream.error_ci95_s):
+    judged_s = stream.error_ci95_s if constants.film_ci95_s is None else constants.film_ci95_s
+    if not math.isfinite(judged_s):
         return Cause.WIDTH_UNKNOWN
-    return Cause.TOO_WIDE if stream.error_ci95_s > gates.sensor_gate_s(rate_hz)[0] else Cause.SCATTERED
+    return Cause.TOO_WIDE if judged_s > gates.sensor_gate_s(rate_hz)[0] else Cause.SCATTERED
 
 
 def _behind_video(cause: Cause, video: StreamSync | None) -> Cause:
     """Return the video's cause in place of a sensor's, where the sensor's problem follows from the video's."""
     if cause in _FROM_CONTACTS and (video is None or video.verdict == Verdict.FAIL):
         return Cause.VIDEO_FIRST
-    if cause is Cause.TOO_WIDE and video is not None and video.method == "contacts":
-        return Cause.CONTACTS_ONLY
     return cause
 
 

@@ -15,6 +15,7 @@ from sync.events.contacts import Contact, ContactKind
 from sync.events.emg_responses import Response
 from sync.fit.clock_map import ClockMap
 from sync.fit.contact_fit import fit_contacts
+from sync.fit.contact_offset import ContactOffset
 from sync.fit.contact_responses import Contacts, why_unusable
 from sync.fit.priors import BURST
 from sync.fit.video_map import VideoMapped
@@ -47,18 +48,32 @@ def close_routes(
     mapped: VideoMapped | None,
     responses: Mapping[str, tuple[ContactKind, Response]],
     contacts: Mapping[ContactKind, Contacts],
+    offset: ContactOffset | None,
     span_s: tuple[float, float],
 ) -> Closure | None:
     """Compare flashes and arrivals with claps and sound; None where one of the two methods is missing.
 
-    Uses the sensors' responses or, without any, the sound's map from contacts and bursts alone.
+    First by all detected contacts, at every offset: where sensors respond to them at another offset than the flashes
+    give, the methods disagree. Then by the sensors' responses or, without any, by the sound's map from contacts and
+    bursts alone.
     """
     if recording.video is None or mapped is None or mapped.route != "flash" or mapped.sound is None:
         return None
+    if offset is not None and offset.contradicted():
+        return _close_by_offset(recording.sensors, offset)
     by_responses = _close_by_responses(recording.sensors, responses, contacts)
     if by_responses is not None:
         return by_responses
     return _close_by_contacts(recording.video.contacts, recording.sensors, mapped.sound.line, span_s)
+
+
+def _close_by_offset(data: Mapping[str, SensorRecord], offset: ContactOffset) -> Closure:
+    """Compare the offset at which sensors respond to contacts with the response expected of the usual sensor."""
+    priors = [d.profile.delay for d in data.values()]
+    burst = BURST[ContactKind.CLAP]
+    expected_s = float(np.median([prior.prior_s for prior in priors])) + burst.value_s
+    sd_s = math.hypot(float(np.median([prior.prior_sd_s for prior in priors])), burst.sd_s)
+    return Closure(gap_s=offset.elsewhere_s - expected_s, allowed_s=2.576 * sd_s)
 
 
 def _close_by_responses(

@@ -64,6 +64,7 @@ def align_sensors(
         The session's span, over which intervals and coverage are computed.
     """
     constants = {} if joint is None else joint.constants
+    films = _film_ci95_s(data, responses, joint, np.array([start_s, stop_s]))
     errors = {name: _response_ci95_s(data[name], responses[name][1], c) for name, c in constants.items()}
     delays = _split(
         data, responses, constants, errors, np.zeros((0, 0)) if joint is None else joint.response_covariance_s2
@@ -82,6 +83,7 @@ def align_sensors(
             response=response,
             constant=constants.get(name),
             error_s=errors[name] if name in errors else _assumed_ci95_s(d, alike),
+            film_s=films.get(name),
             source=DelaySource.MEASURED if name in constants else unmeasured,
         )
         results[name] = _align_sensor(name, d, found, delays, contacts.get(kind), (start_s, stop_s))
@@ -92,6 +94,26 @@ def _response_ci95_s(d: SensorRecord, response: Response, constant: Constant) ->
     """Return the half-width of a measured response over the session."""
     widest = max(constant.sd_s, float(np.max(constant.epoch_sd_s)))
     return math.sqrt((1.96 * widest) ** 2 + (1.96 * response.shape_sd_s) ** 2 + _arrival_ci95_s(d) ** 2)
+
+
+def _film_ci95_s(
+    data: Mapping[str, SensorRecord],
+    responses: Mapping[str, tuple[ContactKind, Response]],
+    joint: JointFit | None,
+    span_s: FloatArray,
+) -> dict[str, float]:
+    """Return the half-width of each measured response against the contacts in the film, over the session."""
+    if joint is None or joint.sound is None or span_s[1] <= span_s[0]:
+        return {}
+    pts_s = joint.sound.inverse()(span_s)
+    return {
+        name: math.sqrt(
+            constant.film_half_width_s(pts_s) ** 2
+            + (Z95 * responses[name][1].shape_sd_s) ** 2
+            + _arrival_ci95_s(data[name]) ** 2
+        )
+        for name, constant in joint.constants.items()
+    }
 
 
 def _assumed_ci95_s(d: SensorRecord, siblings: Sequence[float]) -> float:
@@ -168,6 +190,8 @@ class _Found:
         None where the response cannot be used.
     error_s : float
         Half-width of its response over the session.
+    film_s : float or None
+        The same against the contacts in the film; None where no contact measured it.
     source : DelaySource
     """
 
@@ -175,6 +199,7 @@ class _Found:
     response: Response
     constant: Constant | None
     error_s: float
+    film_s: float | None
     source: DelaySource
 
 
@@ -234,6 +259,7 @@ def _align_sensor(
             rate_hz=d.rate_hz,
             delivered=d.delivered(*span_s),
             n_lost=float(d.clock.n_lost),
+            film_ci95_s=found.film_s,
             **delays.differences(name),
             delay_source=found.source,
         ),
@@ -255,7 +281,7 @@ def _judge(d: SensorRecord, found: _Found, residual: FloatArray, span_s: tuple[f
             verdict=Verdict.FAIL,
             reason=f"only {delivered:.0%} of its values arrived (half are needed); its column is left empty",
         )
-    if not _changes(d.samples.value):
+    if not d.varies:
         return Judgement(verdict=Verdict.FAIL, reason="its value never changes; its column is left empty")
     nominal = d.profile.stream.rate_hz
     if nominal > 0 and abs(d.rate_hz / nominal - 1.0) > RATE_TOLERANCE:
@@ -269,19 +295,9 @@ def _judge(d: SensorRecord, found: _Found, residual: FloatArray, span_s: tuple[f
         refusal = why_unusable(found.response)
         return Judgement(verdict=Verdict.WARNING, reason=f"{refusal}; its delay is taken from its model's prior")
     return gates.judge_precision(
-        found.error_s,
+        found.error_s if found.film_s is None else found.film_s,
         gates.sensor_gate_s(d.rate_hz),
         gates.robust_largest_s(residual),
         gates.sensor_residual_gate_s(d.clock.period_s),
-        "its response",
+        "its response" if found.film_s is None else "its response to the contacts in the film",
     )
-
-
-def _changes(value: FloatArray) -> bool:
-    """Return whether the finite values differ."""
-    lowest, highest = math.inf, -math.inf
-    for rows in blocks(value):
-        numbers = value[rows][np.isfinite(value[rows])]
-        lowest = min(lowest, float(np.min(numbers, initial=math.inf)))
-        highest = max(highest, float(np.max(numbers, initial=-math.inf)))
-    return highest > lowest

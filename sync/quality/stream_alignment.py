@@ -107,6 +107,9 @@ class SensorConstants(_Constants):
     delivered : float
         Share of its values that arrived.
     n_lost : float
+    film_ci95_s : float or None
+        Largest half-width over the session of its response against the contacts in the film: what contacts measure,
+        without the burst's prior and without the film's offset from the host clock. None without a mapped film.
     left_right_ci95_s, between_sensors_ci95_s : float or None
         Half-width of the difference between its offset and another sensor's: the other side's, and the largest over
         all sensors; None without another sensor.
@@ -123,6 +126,7 @@ class SensorConstants(_Constants):
     rate_hz: float = math.nan
     delivered: float = math.nan
     n_lost: float = math.nan
+    film_ci95_s: float | None = None
     left_right_ci95_s: float | None = None
     between_sensors_ci95_s: float | None = None
     delay_source: DelaySource = DelaySource.NONE

@@ -16,22 +16,34 @@ from sync.quality import gates
 from sync.quality.closure import Closure
 from sync.quality.gates import Judgement, Verdict
 from sync.quality.stream_alignment import SoundConstants, StreamAlignment, VideoConstants
-from sync.recording_types import FlashLog, Recording
+from sync.recording_types import FlashLog, FlashSource, Recording
 
 #: Residuals of more frames than this mean that the matched events are not the same ones.
 _OTHER_EVENTS = 2.5
 #: This many contacts without a response cannot be explained by weak claps.
 _MANY_CONTACTS = 6
+#: Sources whose light has an unknown delay, the same for all flashes.
+_LATE_SOURCES = (FlashSource.SCREEN, FlashSource.TERMINAL, FlashSource.TERMINAL_SSH)
 _METHOD = {"flash": "flashes", "contacts": "contacts", "none": "assumed"}
 
 
 def video_streams(
-    recording: Recording, mapped: VideoMapped | None, span_s: tuple[float, float]
+    recording: Recording, mapped: VideoMapped | None, span_s: tuple[float, float], *, tied: bool
 ) -> dict[str, StreamAlignment]:
-    """Return the alignment of the video and of its sound; an empty mapping without a video."""
+    """Return the alignment of the video and of its sound; an empty mapping without a video.
+
+    Parameters
+    ----------
+    recording : Recording
+    mapped : VideoMapped or None
+    span_s : (float, float)
+    tied : bool
+        Contacts in the film tie it to at least one sensor: then the film's offset from the host's clock need not be
+        precise, because each sensor is judged by its response to the contacts in the film.
+    """
     if mapped is None or recording.video is None:
         return {}
-    streams = {"video": _video_stream(mapped, recording.flashes, recording.video.brightness.pts_s)}
+    streams = {"video": _video_stream(mapped, recording.flashes, recording.video.brightness.pts_s, tied=tied)}
     if mapped.sound:
         streams["sound"] = _sound_stream(mapped.sound, recording.flashes, recording.video.contacts, span_s)
     return streams
@@ -56,10 +68,12 @@ def judge_video(
     lateness_s : float or None
         Delay from exposure to arrival that 95 % of the frames exceed.
     n_unanswered : int
-        Number of claps and stomps detected, if hardly any sensor responds to them; else 0.
+        Claps and stomps that sensors could have responded to, if hardly any sensor does; else 0.
     """
     if video is None:
         return Judgement(verdict=Verdict.FAIL, reason="the capture has no video; give one with --video")
+    if video.method == _METHOD["none"]:
+        return Judgement(verdict=video.verdict, reason=video.reason)
     if span_s[1] <= span_s[0]:
         return Judgement(
             verdict=Verdict.FAIL,
@@ -89,20 +103,20 @@ def judge_video(
     return Judgement(verdict=video.verdict, reason=video.reason)
 
 
-def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> StreamAlignment:
+def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray, *, tied: bool) -> StreamAlignment:
     """Return the video's alignment with the widest interval over all frames; FAIL where there is no evidence."""
     line, pairing, sound, shutter = mapped.line, mapped.pairing, mapped.sound, mapped.shutter
     error = float(line.half_width_s(pts_s).max())
     residual = pairing.residual_s if shutter is None else shutter.residual_s
     if mapped.route == "flash":
         frame_s = float(np.median(np.diff(pts_s))) if len(pts_s) > 1 else 1 / 30
-        judged = _judge_flashes(error, residual, frame_s, of_terminal=flashes.source.is_terminal)
+        judged = _judge_flashes(error, residual, frame_s, flashes.source, tied=tied)
     elif mapped.route == "contacts":
         reason = (
-            f"no flash aligns the video ({mapped.why}); it is aligned by claps and stomps only, within "
-            f"±{1e3 * error:.0f} ms, because the sensors' delay is taken from a prior"
+            f"no flash aligns the video ({mapped.why}); claps and stomps align it. {_on_host(error)}, because the "
+            "sensors' delay is taken from a prior"
         )
-        judged = Judgement(verdict=Verdict.WARNING, reason=reason)
+        judged = Judgement(verdict=Verdict.PASS if tied else Verdict.WARNING, reason=reason)
     else:
         judged = Judgement(verdict=Verdict.FAIL, reason=mapped.why)
     matched = _matched_host_s(flashes, mapped)
@@ -135,7 +149,13 @@ def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray) -> 
     )
 
 
-def _judge_flashes(error_s: float, residual_s: FloatArray, frame_s: float, *, of_terminal: bool) -> Judgement:
+def _on_host(error_s: float) -> str:
+    return f"Its offset from the host's clock is known within ±{1e3 * error_s:.0f} ms (95 %)"
+
+
+def _judge_flashes(
+    error_s: float, residual_s: FloatArray, frame_s: float, source: FlashSource, *, tied: bool
+) -> Judgement:
     """Return the verdict on a video aligned by flashes."""
     largest_s = gates.robust_largest_s(residual_s)
     if largest_s > _OTHER_EVENTS * frame_s:
@@ -145,7 +165,11 @@ def _judge_flashes(error_s: float, residual_s: FloatArray, frame_s: float, *, of
             "are not flashes, or the frame times are wrong",
         )
     judged = gates.judge_precision(error_s, gates.VIDEO_GATE_S, largest_s, frame_s, "the video's clock")
-    if of_terminal and judged.verdict is Verdict.PASS:
+    if tied and source in _LATE_SOURCES and largest_s <= frame_s:
+        reason = f"flashes align the video, and claps and stomps tie it to the sensors. {_on_host(error_s)}, because "
+        reason += "the display delay of its flashes is taken from a prior"
+        return Judgement(verdict=Verdict.PASS, reason=reason)
+    if source.is_terminal and judged.verdict is Verdict.PASS:
         reason = f"{judged.reason}, but the flashes came from a terminal, whose display delay is unknown"
         return Judgement(verdict=Verdict.WARNING, reason=reason)
     return judged

@@ -27,6 +27,7 @@ def offsets_section(result: SyncResult) -> Section | None:
         measured = math.isfinite(response_s)
         rows.append((
             channel_from_name(name).label if channel_from_name(name).side else name,
+            _half_width(constant(result, name, "film_ci95_s")),
             _with_interval(response_s, stream.error_ci95_s),
             _with_interval(burst_s, 1.96 * constant(result, name, "burst_prior_sd_s")) if measured else "-",
             _with_interval(stream.offset_s, stream.offset_ci95_s),
@@ -39,16 +40,17 @@ def offsets_section(result: SyncResult) -> Section | None:
     return Section(
         title="Offsets, and how precisely muscles can be compared",
         texts=(
-            "A clap or stomp measures the response: the time from the contact to the centroid of the sEMG burst. Its "
-            "interval decides the verdict. The response is the sum of the sensor's delay and the lead or lag of the "
-            "muscle's burst, and no event separates the two: the burst is assumed, from a prior and from what sensors "
+            "A clap or stomp measures the response: the time from the contact to the centroid of the sEMG burst. How "
+            "well it is known against the contacts' sound in the film decides the verdict; against the host's clock it "
+            "may be known less well, if nothing ties the film to that clock. The response is the sum of the sensor's "
+            "delay and the lead or lag of the muscle's burst, and no event separates the two: the burst is assumed, from a prior and from what sensors "
             "of one model have in common. The offset is the burst minus the response; its interval includes the "
             "assumption.",
             *comparisons(result),
         ),
         table=Table(
-            head=("sensor", "response (ms)", "burst, assumed (ms)", "offset (ms)", "vs. other side (ms)",
-                  "vs. any other sensor, at most (ms)", "response"),
+            head=("sensor", "against the film (ms)", "response (ms)", "burst, assumed (ms)", "offset (ms)",
+                  "vs. other side (ms)", "vs. any other sensor, at most (ms)", "response"),
             rows=tuple(rows),
         ),
         note="± is the half-width of the 95 % interval. Offset = burst - response.",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync.quality import sensor_entry
+from dataset.capture.types import Sensor
+from dataset.sensors.decode import Samples
+from dataset.sensors.profile import find_profile
+from sync.clock.sensor_clock import sensor_clock
+from sync.recording_types import SensorRecord
 
 
 @pytest.mark.parametrize(
@@ -21,4 +25,15 @@ from sync.quality import sensor_entry
     ],
 )
 def test_a_value_changes_where_two_numbers_differ(value: list[float], changes: bool) -> None:
-    assert sensor_entry._changes(np.array(value)) == changes
+    time_s, epoch = 0.1 * np.arange(len(value)), np.zeros(len(value), dtype=np.int64)
+    record = SensorRecord(
+        sensor=Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left"),
+        profile=find_profile("anr-m40"),
+        samples=Samples(
+            arrival_ns=np.round(time_s * 1e9).astype(np.int64), epoch=epoch, value=np.array(value, dtype=np.float64),
+            n_malformed=0, n_out_of_range=0,
+        ),
+        arrival_s=time_s,
+        clock=sensor_clock(time_s, epoch, 10.0, None),
+    )  # fmt: skip
+    assert record.varies == changes
