@@ -9,7 +9,6 @@ import numpy as np
 
 from sync.events.contacts import ContactKind
 from sync.events.emg_responses import Response
-from sync.fit.contact_offset import locate_responses
 from sync.fit.contact_responses import Contacts, measure_limbs, trusted_answers
 from sync.fit.contact_selection import choose_contacts, detected_contacts
 from sync.fit.joint import JointFit
@@ -63,8 +62,7 @@ def align(recording: Recording) -> Alignment:
     sensors = recording.sensors
     mapped = map_video(recording, recording.video) if recording.video else None
     sound = mapped.sound if mapped else None
-    detected = detected_contacts(recording, sound)
-    offset = locate_responses(detected, sensors)
+    detected, offset = detected_contacts(recording, sound)
     contacts = choose_contacts(recording, sound, offset)
     responses = measure_limbs(sensors, contacts, detected)
     joint: JointFit | None = None

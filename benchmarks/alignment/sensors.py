@@ -153,7 +153,8 @@ def wear(
     if stratum.worn_on == "two":
         for name in list(found)[2:]:
             sensor, truth = found[name]
-            found[name] = replace(sensor, value=np.full_like(sensor.value, 7.0)), replace(truth, response_s=np.nan)
+            noise = np.round(np.abs(rng.normal(7.0, 2.0, len(sensor.value))))
+            found[name] = replace(sensor, value=noise), replace(truth, response_s=np.nan)
     return found
 
 

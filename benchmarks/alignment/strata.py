@@ -49,7 +49,7 @@ class Stratum:
     kinds : tuple of str
         Kinds of contacts that are made.
     worn_on : {"all", "legs", "two"}
-        Where there are live sensors: on all places, on legs only, or two of eight with the others constant.
+        Where there are live sensors: on all places, on legs only, or two of eight; the others show noise.
     others_clap : bool
         Whether another person claps and stomps, to which no sensor responds.
     refuse : bool
@@ -82,14 +82,14 @@ class Stratum:
 
 
 STRATA: dict[str, Stratum] = {
-    "well_posed": Stratum(size=270, family="mixed", buzzer=1.0),
+    "well_posed": Stratum(size=210, family="mixed", buzzer=1.0),
     "silent_buzzer": Stratum(size=30, family="mixed", buzzer=0.0),
     "rolling_shutter": Stratum(size=100, rolling=True, vfr=0.0, buzzer=1.0),
     "false_and_missing": Stratum(size=80, missing=(0.2, 0.3), false=(0.2, 0.3), family="mixed"),
     "few_events": Stratum(size=50, flashes_per_end=(1, 3), contacts_per_end=(1, 3)),
     "one_end_only": Stratum(size=50, ends=1, family="mixed"),
     "uniform_losses": Stratum(
-        size=100, flashes="uniform", contacts="uniform", missing=(0.1, 0.3), attached=1.0, refuse=True
+        size=60, flashes="uniform", contacts="uniform", missing=(0.1, 0.3), attached=1.0, refuse=True
     ),
     "vfr_phone": Stratum(size=60, vfr=1.0, attached=1.0),
     "screen": Stratum(size=50, sources=("screen", "terminal")),

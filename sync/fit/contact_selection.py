@@ -46,13 +46,16 @@ _SOFTER = 0.05
 _SOFTER_UNASKED = 0.3
 
 
-def detected_contacts(recording: Recording, sound: SoundFit | None) -> dict[ContactKind, FloatArray]:
-    """Return the host times of all sounds detected as claps and as stomps; none where the sound has no map onto it."""
+def detected_contacts(
+    recording: Recording, sound: SoundFit | None
+) -> tuple[dict[ContactKind, FloatArray], ContactOffset | None]:
+    """Return the host times of all detected claps and stomps, and their chance test; none without the sound's map."""
     if recording.video is None or sound is None:
-        return {}
+        return {}, None
     contacts, host_s = recording.video.contacts, _host_s(recording.video, sound)
     times = {kind: host_s[[j for j, c in enumerate(contacts) if c.kind == kind]] for kind in CONTACT_KINDS}
-    return {kind: at_s for kind, at_s in times.items() if len(at_s)}
+    detected = {kind: at_s for kind, at_s in times.items() if len(at_s)}
+    return detected, locate_responses(detected, recording.sensors)
 
 
 def _host_s(video: VideoRecord, sound: SoundFit) -> FloatArray:

@@ -43,9 +43,9 @@ def offsets_section(result: SyncResult) -> Section | None:
             "A clap or stomp measures the response: the time from the contact to the centroid of the sEMG burst. How "
             "well it is known against the contacts' sound in the film decides the verdict; against the host's clock it "
             "may be known less well, if nothing ties the film to that clock. The response is the sum of the sensor's "
-            "delay and the lead or lag of the muscle's burst, and no event separates the two: the burst is assumed, from a prior and from what sensors "
-            "of one model have in common. The offset is the burst minus the response; its interval includes the "
-            "assumption.",
+            "delay and the lead or lag of the muscle's burst, and no event separates the two: the burst is assumed, "
+            "from a prior and from what sensors of one model have in common. The offset is the burst minus the "
+            "response; its interval includes the assumption.",
             *comparisons(result),
         ),
         table=Table(

@@ -25,7 +25,7 @@ from sync.recording_types import SensorRecord
     ],
 )
 def test_a_value_changes_where_two_numbers_differ(value: list[float], changes: bool) -> None:
-    time_s, epoch = 0.1 * np.arange(len(value)), np.zeros(len(value), dtype=np.int64)
+    time_s, epoch = np.asarray(0.1 * np.arange(len(value)), dtype=np.float64), np.zeros(len(value), dtype=np.int64)
     record = SensorRecord(
         sensor=Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left"),
         profile=find_profile("anr-m40"),
