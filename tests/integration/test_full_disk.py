@@ -33,7 +33,7 @@ def test_the_recording_ends_closed_and_loudly(tmp_path: Path, filler: str, n_mb:
     done = run_on_small_disk(RECORD, tmp_path, 160, sys.executable, str(n_mb * 2**20))
     told = (tmp_path / "stderr").read_text()
     assert (tmp_path / "code").read_text().strip() == "2", (told, done.stderr)
-    assert "THE DISK IS FULL: the recording ended after" in told and "kept and closed" in told
+    assert "THE DISK IS FULL: the recording ended after" in told and "saved and closed" in told
     result = json.loads((tmp_path / "stdout").read_text())
     assert result["error"]["code"] == "disk-full"
     (folder,) = tmp_path.glob("sub-S1/ses-*")
