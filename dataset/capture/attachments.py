@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from dataset.capture import schema
+from dataset.capture.manifest import manifest_bytes
 from dataset.capture.reader import Capture
 from dataset.capture.types import Attachment
 from dataset.support.errors import CaptureError, InputError
@@ -73,7 +73,7 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
                 db.execute("COMMIT")
             manifest["files"][schema.DATABASE] = {"sha256": sha256_of(part), "size": part.stat().st_size}
             manifest.setdefault("counts", {})["attachment"] = len(known) + len(rows)
-        write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_atomically(folder / schema.MANIFEST, manifest_bytes(manifest))
     except sqlite3.DatabaseError as error:
         raise CaptureError(f"the database of {folder} cannot be written", str(error)) from error
     except OSError as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dataset.capture import schema
+from dataset.capture.manifest import manifest_bytes
 from dataset.support import clock
 from dataset.support.errors import CaptureError, DiskFullError
 from dataset.support.files import sha256_of, write_atomically
@@ -51,7 +51,7 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
             "counts": counts,
             "health": clean_json(dict(health or {})),
         }
-        write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_atomically(folder / schema.MANIFEST, manifest_bytes(manifest))
     except (OSError, sqlite3.DatabaseError) as error:
         raise _cannot_close(folder, error) from error
     return manifest

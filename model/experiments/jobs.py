@@ -21,6 +21,7 @@ from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.errors import InputError
 from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
+from dataset.support.parsing import parse_json
 from dataset.windows import Windows
 from model import networks
 from model.baselines import BASELINES, channel_means, nearest_windows, predict_baselines
@@ -202,7 +203,7 @@ def load_result(folder: Path, key: str) -> Result:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays["about"]))
+        about = parse_json(str(arrays["about"]))
         scores = {
             name: ErrorSums(**{k: arrays[f"scores/{i}/{k}"] for k in ErrorSums.__slots__})
             for i, name in enumerate(about["systems"])

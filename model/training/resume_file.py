@@ -14,6 +14,7 @@ from torch import Tensor
 from dataset.support.errors import InputError
 from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
+from dataset.support.parsing import parse_json
 from model.networks.base import Network
 from model.training.state import State
 
@@ -46,7 +47,7 @@ def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
     """
     try:
         with safe_open(own_file(path.parent, path.name), "pt") as file:
-            words: dict[str, Any] = json.loads((file.metadata() or {})["state"])
+            words: dict[str, Any] = parse_json((file.metadata() or {})["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a mapping
         network.load_state_dict(_under("network/", tensors))
         kept = optimiser.state_dict()
