@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dataset.support.errors import InputError
-from model.checkpoint import CONFIG, REFERENCE, WEIGHTS, load_config, load_network, load_training_windows
-from model.runs import METRICS, load_metrics
+from model.checkpoint import REFERENCE, WEIGHTS, load_network, load_training_windows
+from model.run_files import CONFIG, METRICS, load_config, load_metrics
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
 
