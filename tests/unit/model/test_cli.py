@@ -194,7 +194,7 @@ def test_a_folder_that_is_no_run_is_exit_2(mia_train: Cli, make_session: Maker, 
     weights.write_bytes(weights.read_bytes()[:1000])
     code, _, err = mia_train("evaluate", tmp_path / "run", path)
     assert code == 2
-    assert "weights" in err
+    assert "model.safetensors has changed" in err
 
 
 def test_sessions_of_other_muscles_do_not_fit_a_run(mia_train: Cli, make_session: Maker, tmp_path: Path) -> None:

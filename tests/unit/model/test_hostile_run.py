@@ -14,11 +14,14 @@ from model.run_files import CONFIG, METRICS, load_config, load_metrics
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
 
+#: Without fields: the paths are checked before any of them is read.
+_CONFIG = RunConfig.model_construct(training_windows=KeptWindows.model_construct())
+
 READERS: dict[str, Callable[[Path], object]] = {
     CONFIG: load_config,
     METRICS: load_metrics,
-    WEIGHTS: lambda run: load_network(run, {"model": "mia", "network": {}}),
-    REFERENCE: lambda run: load_training_windows(run, {"training_windows": {}}),
+    WEIGHTS: lambda run: load_network(run, _CONFIG),
+    REFERENCE: lambda run: load_training_windows(run, _CONFIG),
 }
 
 
