@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--sent", type=Path)
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
-    faults = Faults.model_validate_json(given.faults)
+    faults = Faults.model_validate(parse_json(given.faults))
     world = orders.make_world(given.seed, given.subject, faults)
     rig_seed = given.seed if given.rig_seed is None else given.rig_seed
     devices = Devices.drawn(rig_seed, faults, recording=given.seed)

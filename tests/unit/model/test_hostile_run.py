@@ -10,7 +10,7 @@ import pytest
 
 from dataset.support.errors import InputError
 from model.checkpoint import REFERENCE, WEIGHTS, load_network, load_training_windows
-from model.run_files import CONFIG, METRICS, load_config, load_metrics
+from model.run_files import CONFIG, METRICS, KeptWindows, RunConfig, load_config, load_metrics
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
 
