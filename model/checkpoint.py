@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from safetensors.numpy import save as numpy_bytes
 from safetensors.torch import load_file as load_torch_file
-from safetensors.torch import save_file as save_torch_file
+from safetensors.torch import save as torch_bytes
 
 from dataset.support.errors import InputError
 from dataset.support.own_files import own_file
@@ -29,10 +30,11 @@ MOST_KEPT = 5000
 
 def save_run(folder: Path, *, name: str, network: Network, train: Windows, settings: dict[str, Any]) -> None:
     """Write weights, settings and training windows into ``folder``, which exists."""
-    save_torch_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / WEIGHTS)
+    # Through Python's files: a full disk is an error there, never a signal.
+    (folder / WEIGHTS).write_bytes(torch_bytes({k: v.contiguous() for k, v in network.state_dict().items()}))
     kept = train.take(np.unique(np.linspace(0, len(train) - 1, min(len(train), MOST_KEPT)).round().astype(np.int64)))
     arrays, texts = _packed(kept)
-    save_file(arrays, folder / REFERENCE)
+    (folder / REFERENCE).write_bytes(numpy_bytes(arrays))
     config = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

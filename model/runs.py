@@ -17,7 +17,7 @@ from dataset.session.types import Session
 from dataset.splits import Split, TrainedOn, split_windows, windows_not_trained_on
 from dataset.support import clock
 from dataset.support.errors import InputError, OutputExistsError, RefusedError
-from dataset.support.files import current_umask, sha256_of, written_whole
+from dataset.support.files import current_umask, sha256_of, sync_folder, sync_tree, written_whole
 from dataset.support.outputs import cannot_write, check_writable
 from dataset.support.version import software
 from dataset.windows import Windows, windows_from_sessions
@@ -125,9 +125,13 @@ def fit(
         write_json(part / METRICS, metrics.as_dict())
         write_checksums(part, (CONFIG, METRICS, WEIGHTS, REFERENCE))
         _share(part)
+        sync_tree(part)
         if out.exists():
             raise OutputExistsError(f"{out} exists", "it appeared during the training", "choose another --out")
         part.rename(out)
+        sync_folder(out.parent)
+    except OSError as error:
+        raise cannot_write(out, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Result(
@@ -181,14 +185,17 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     )
     path = _free_name(run)
     plot = path.with_suffix(".png")
-    with written_whole(plot) as part:
-        plots.draw_predictions(
-            test_part,
-            predicted,
-            part,
-            title=_title(f"{config.model}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
-        )
-    write_json(path, metrics.as_dict())
+    try:
+        with written_whole(plot) as part:
+            plots.draw_predictions(
+                test_part,
+                predicted,
+                part,
+                title=_title(f"{config.model}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
+            )
+        write_json(path, metrics.as_dict())
+    except OSError as error:
+        raise cannot_write(run, error) from error
     left_out = len(windows) - len(chosen)
     notes = [f"{left_out} windows used in training, or next to such windows, are left out"] if left_out else []
     return Result(run=run, metrics=metrics, metrics_path=path, plot_path=plot, notes=tuple(notes))

@@ -150,18 +150,19 @@ def _run(
 
 
 def _write(result: SyncResult) -> None:
-    """Write the report and, if accepted, the session; on failure neither is kept."""
+    """Write the report and, if accepted, the session; if either fails, neither is kept.
+
+    The session is written first and named last, so that a run that is killed can be repeated.
+    """
     from sync.report import write_report  # matplotlib is slow to import
 
     try:
-        write_report(result.report_path, result)
-        if result.session_path is not None:
-            write_session(result.session_path, result.session)
-    except BaseException as error:
-        result.report_path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise cannot_write(result.report_path.parent, error) from error
-        raise
+        if result.session_path is None:
+            write_report(result.report_path, result)
+        else:
+            write_session(result.session_path, result.session, first=lambda: write_report(result.report_path, result))
+    except OSError as error:
+        raise cannot_write(result.report_path.parent, error) from error
 
 
 def _evidence(recording: Recording, alignment: Alignment) -> Evidence:

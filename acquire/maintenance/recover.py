@@ -11,7 +11,7 @@ from dataset.capture import schema
 from dataset.capture.closing import roll_back, seal
 from dataset.capture.manifest import differing_files
 from dataset.capture.reader import Capture
-from dataset.support.files import sha256_of
+from dataset.support.files import PARTS, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,6 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
         elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:
             found.append(Mismatch(file=attachment.path, problem="changed"))
     known = {*manifest["files"], *(path.name for path in paths if path.parent == folder), schema.MANIFEST, "truth.json"}
-    strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known)
+    strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known and not p.name.endswith(PARTS))
     found.extend(Mismatch(file=name, problem="not in the manifest") for name in strangers)
     return tuple(found)

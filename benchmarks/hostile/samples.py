@@ -42,7 +42,8 @@ address = "AA:BB:CC:DD:EE:01"
 
 [[slots]]
 channel = "right_biceps"
-profile = "myo:2"
+profile = "myo"
+column = 2
 
 [camera]
 index = 0

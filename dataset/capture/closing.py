@@ -13,7 +13,7 @@ from dataset.capture import schema
 from dataset.capture.manifest import manifest_bytes
 from dataset.support import clock
 from dataset.support.errors import CaptureError, DiskFullError
-from dataset.support.files import sha256_of, write_atomically
+from dataset.support.files import PARTS, sha256_of, write_atomically
 from dataset.support.own_files import check_own_file
 from dataset.support.text import clean_json
 
@@ -38,7 +38,10 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     """
     try:
         counts, meta = _close_database(folder)
-        for left_over in (folder / ROOM, *folder.glob("*.part")):  # of a program that was killed
+        for left_over in (
+            folder / ROOM,
+            *(p for p in folder.iterdir() if p.name.endswith(PARTS)),
+        ):  # of a program that was killed
             left_over.unlink(missing_ok=True)
         inside = (p for p in folder.iterdir() if p.is_file() and not p.is_symlink())
         files = sorted(p for p in inside if p.name not in (schema.MANIFEST, "truth.json"))

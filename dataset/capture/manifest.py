@@ -29,7 +29,13 @@ class FileEntry(JsonModel):
 
 
 class Manifest(JsonModel):
-    """Content of ``manifest.json``; an unknown key is an error, so that a damaged one is found."""
+    """Content of ``manifest.json``; an unknown key is an error, so that a damaged one is found.
+
+    Attributes
+    ----------
+    pending : dict
+        Files that are about to be replaced, as they will be: a program killed meanwhile leaves one or the other.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,6 +46,7 @@ class Manifest(JsonModel):
     files: dict[str, FileEntry] = Field(default_factory=dict)
     counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     health: dict[str, Any] = Field(default_factory=dict)
+    pending: dict[str, FileEntry] = Field(default_factory=dict)
     manifest_sha256: Sha256 | None = None
 
 
@@ -86,5 +93,12 @@ def differing_files(folder: Path, manifest: Mapping[str, Any]) -> Iterator[tuple
         path = folder / name
         if not check_own_file(folder, name):
             yield name, "missing"
-        elif path.stat().st_size != entry["size"] or sha256_of(path) != entry["sha256"]:
+        elif not matches(path, entry, manifest.get("pending", {}).get(name)):
             yield name, "changed"
+
+
+def matches(path: Path, *entries: Mapping[str, Any] | None) -> bool:
+    """Whether a file is one of those stated."""
+    size = path.stat().st_size
+    fitting = [entry["sha256"] for entry in entries if entry is not None and entry["size"] == size]
+    return bool(fitting) and sha256_of(path) in fitting

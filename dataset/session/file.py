@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from itertools import islice
@@ -47,8 +47,15 @@ _READ_AS = {"f": np.float64, "i": np.int64, "b": np.bool_}
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
-def write_session(path: Path, session: Session) -> None:
+def write_session(path: Path, session: Session, *, first: Callable[[], object] = lambda: None) -> None:
     """Write ``session`` to ``path`` atomically.
+
+    Parameters
+    ----------
+    path : Path
+    session : Session
+    first : callable
+        Called when the session is written, before it gets its name: if it fails, there is none.
 
     Raises
     ------
@@ -61,10 +68,15 @@ def write_session(path: Path, session: Session) -> None:
         raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part:
+        with written_whole(path, exclusive=True) as part:
             with h5py.File(part, "w", userblock_size=USER_BLOCK_BYTES) as file:
                 _write(file, session)
             write_checksum(part)
+            first()
+    except FileExistsError as error:
+        raise OutputExistsError(
+            f"{path} exists", "another program has written it meanwhile", "move it or choose another --out"
+        ) from error
     except OSError as error:
         raise cannot_write(path.parent, error) from error
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from dataset.splits import Split, split_for_experiment
@@ -177,7 +177,7 @@ def run_job(
             neighbours = parts.known[_neighbours(known, test, lambda a, b: _nearest(one, other, a, b))]
         if "weights" in job.keep:
             with written_whole(_weights_path(folder, job.key)) as part:
-                save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
+                part.write_bytes(save({k: v.contiguous() for k, v in network.state_dict().items()}))
     scores = {name: Errors(known, test, one).sums(exercises) for name, one in predictions.items()}
     about["seconds"] = round(time.perf_counter() - started, 3)
     _write(
