@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
 from dataset.support.errors import InputError
@@ -35,7 +35,7 @@ def save(path: Path, network: Network, optimiser: torch.optim.AdamW, state: Stat
     }  # fmt: skip
     with written_whole(path) as part:
         content = {key: value.contiguous().cpu() for key, value in tensors.items()}
-        part.write_bytes(save(content, {"state": json_text(words)}))
+        part.write_bytes(tensor_bytes(content, {"state": json_text(words)}))
 
 
 def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
