@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -211,22 +211,30 @@ def _run_function(function: Callable[[], None]) -> int:
     return 0
 
 
-def _run(program: str, *words: object) -> int:
-    """Run a command in this process; return its exit code."""
-    sys.argv = [program, *map(str, words)]
+def run_command(words: Sequence[object]) -> tuple[int, str]:
+    """Run a command in this process; return its exit code and what it said, a traceback included."""
+    program, *arguments = map(str, words)
+    sys.argv = [program, *arguments]
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
     try:
-        with _timed(str(words[0])), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             run_app(_APPS[program], program)
     except SystemExit as left:
         code = left.code
     except BaseException:  # noqa: BLE001 - what is counted
-        raise _TrialEnd(f"traceback\n{program} {words[0]}: {_last_lines(traceback.format_exc())}") from None
-    _said.append(err.getvalue().strip()[-400:])
-    if code == 1 or "Traceback" in err.getvalue() + out.getvalue():
-        raise _TrialEnd(f"traceback\n{program} {words[0]}: {_last_lines(err.getvalue() + out.getvalue())}")
-    return int(code) if isinstance(code, int) else 0
+        return 1, traceback.format_exc()
+    said = err.getvalue() + (out.getvalue() if "Traceback" in out.getvalue() else "")
+    return (code if isinstance(code, int) else 0), said.strip()
+
+
+def _run(program: str, *words: object) -> int:
+    with _timed(str(words[0])):
+        code, said = run_command([program, *words])
+    _said.append(said[-400:])
+    if code == 1 or "Traceback" in said:
+        raise _TrialEnd(f"traceback\n{program} {words[0]}: {_last_lines(said)}")
+    return code
 
 
 @contextlib.contextmanager

@@ -38,10 +38,8 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     """
     try:
         counts, meta = _close_database(folder)
-        for left_over in (
-            folder / ROOM,
-            *(p for p in folder.iterdir() if p.name.endswith(PARTS)),
-        ):  # of a program that was killed
+        parts = [path for path in folder.iterdir() if path.name.endswith(PARTS)]
+        for left_over in (folder / ROOM, *parts):  # of a program that was killed
             left_over.unlink(missing_ok=True)
         inside = (p for p in folder.iterdir() if p.is_file() and not p.is_symlink())
         files = sorted(p for p in inside if p.name not in (schema.MANIFEST, "truth.json"))
