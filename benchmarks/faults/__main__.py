@@ -73,7 +73,7 @@ def try_fault(samples: Samples, job: Job, work: Path, nth: int, code: int) -> tu
         wrong = f"ended by signal {signal_number}"
     elif not signal_number and (exit_code not in ("0", "2") or "Traceback" in err):
         wrong = f"exit {exit_code}: {err[-300:]}"
-    elif exit_code == "2" and err.count("error:") != 1:
+    elif exit_code == "2" and sum(line.startswith("error:") for line in err.splitlines()) != 1:
         wrong = f"not one line: {err[-300:]}"
     wrong = wrong or forked(work, lambda: job.whole(work))[1]
     if not wrong:

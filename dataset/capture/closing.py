@@ -81,16 +81,22 @@ def _close_database(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
     """Merge everything into one self-contained file; return the row count of each table, and its ``meta``."""
     with contextlib.closing(sqlite3.connect(folder / schema.DATABASE, isolation_level=None)) as db:
         try:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
+            _leave_wal_mode(db)
         except sqlite3.OperationalError as error:
             if not is_disk_full(error):
                 raise
             (folder / ROOM).unlink(missing_ok=True)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
+            _leave_wal_mode(db)
         counts = {t: db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in schema.TABLES}
         return counts, dict(db.execute("SELECT key, value FROM meta"))
+
+
+def _leave_wal_mode(db: sqlite3.Connection) -> None:
+    """Merge the write-ahead log into the database and remove it; SQLite reports a failure as the mode it has."""
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (mode,) = db.execute("PRAGMA journal_mode=DELETE").fetchone()
+    if mode != "delete":
+        raise sqlite3.OperationalError(f"the database stays in the mode {mode!r}: its log could not be removed")
 
 
 def _cannot_close(folder: Path, error: OSError | sqlite3.DatabaseError) -> CaptureError | DiskFullError:
