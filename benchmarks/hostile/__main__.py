@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.hostile.mutations import MIX, remove
 from benchmarks.hostile.samples import Samples, make_samples
-from benchmarks.hostile.trial import Outcome, run_trial
+from benchmarks.hostile.trial import Outcome, refused_samples, run_trial
 from dataset.support.console import STDERR, progress
 
 #: Verdicts that a file may have; every other is a fault.
@@ -37,6 +37,9 @@ def main() -> int:
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="mia-hostile-") as name, progress("files", given.trials) as advance:
         samples = make_samples(Path(name) / "samples")
+        if refused := refused_samples(samples, Path(name) / "valid"):
+            sys.stdout.write(f"valid files are refused: {refused}\n")
+            return 1
         seeds = range(given.seed, given.seed + given.trials)
         for outcome in run_trials(samples, Path(name), seeds, deep=not given.quick):
             counts[outcome.format, outcome.verdict] += 1

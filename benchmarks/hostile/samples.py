@@ -147,10 +147,12 @@ def _film(path: Path) -> Path:
 
 
 def _opensignals(path: Path) -> Path:
+    edges = np.cumsum(np.random.default_rng(4).integers(40, 160, 24))
+    level = np.searchsorted(edges, np.arange(edges[-1] + 100), side="right") % 2
     with h5py.File(path, "w") as file:
         device = file.create_group("00:11:22:33:44:55")
         device.attrs["sampling rate"] = 100
-        device.create_dataset("raw/channel_1", data=(np.arange(600) // 100 % 2 * 500).astype(np.int64)[:, None])
+        device.create_dataset("raw/channel_1", data=500 * level[:, None])
     return path
 
 

@@ -279,6 +279,17 @@ def find_sessions(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def find_each_session(paths: list[Path]) -> list[Path]:
+    """Return what :func:`find_sessions` does; a path without sessions stands for itself, and reading it reports why."""
+    found: list[Path] = []
+    for path in paths:
+        try:
+            found.extend(find_sessions([path]))
+        except SessionError:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
 def _check_format(file: h5py.File, path: Path) -> None:
     found = attributes_of(file)
     if str(found.get("format")) != schema.FORMAT:
