@@ -160,8 +160,8 @@ def _table(metrics: Metrics, model: str, unit: str) -> None:
     baselines.add_column("predictor")
     baselines.add_column("RMSE", justify="right")
     baselines.add_column(f"{model} is", justify="right")
-    for name, value in metrics.floors.items():
-        baselines.add_row(_BASELINE_NAMES[name], _number(value), _against(metrics.rmse, value))
+    for baseline, value in metrics.floors.items():
+        baselines.add_row(_BASELINE_NAMES[baseline], _number(value), _against(metrics.rmse, value))
     baselines.add_section()
     baselines.add_row(model, _number(metrics.rmse), "", style="bold")
     STDERR.print(baselines)

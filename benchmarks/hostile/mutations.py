@@ -194,7 +194,7 @@ def _change_node(file: h5py.File, name: str, rng: random.Random) -> None:
         lambda: file.__setitem__(name, h5py.SoftLink("/nowhere")),
         lambda: file.__setitem__(name, h5py.ExternalLink("/etc/passwd", "/")),
         lambda: file.create_dataset(name, data=h5py.Empty("f8")),
-        lambda: file.create_dataset(name, data=np.array([b"\xff"] * max(1, np.size(old) if np.ndim(old) else 1))),
+        lambda: file.create_dataset(name, data=np.array([b"\xff"] * max(1, 0 if old is None else np.size(old)))),
         lambda: file.create_dataset(name, data=np.full(np.shape(old) if old is not None else (1,), 2**63 - 1)),
     )  # fmt: skip
     rng.choice(made)()

@@ -240,9 +240,10 @@ def run_command(words: Sequence[object]) -> tuple[int, str]:
     return (code if isinstance(code, int) else 0), said.strip()
 
 
-def _run(program: str, *words: object) -> int:
+def _run(*given: object) -> int:
+    program, *words = given
     with _timed(str(words[0])):
-        code, said = run_command([program, *words])
+        code, said = run_command(given)
     _said.append(said[-400:])
     if code == 1 or "Traceback" in said:
         raise _TrialEnd(f"traceback\n{program} {words[0]}: {_last_lines(said)}")

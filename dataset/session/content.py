@@ -49,12 +49,12 @@ def content_problems(session: Session) -> Iterator[str]:
     if session.calibration is not None:
         yield from _bounded("calibration/rest_counts", session.calibration.rest_counts, _MOST_VALUE)
         yield from _bounded("calibration/mvc_counts", session.calibration.mvc_counts, _MOST_VALUE)
-    for stream, sync in session.sync.items():
-        yield from _bounded(f"sync/{stream}/residual_s", sync.residual_s, MOST_S)
-        yield from _bounded(f"sync/{stream}/epochs", sync.epochs, MOST_S)
+    for of, sync in session.sync.items():
+        yield from _bounded(f"sync/{of}/residual_s", sync.residual_s, MOST_S)
+        yield from _bounded(f"sync/{of}/epochs", sync.epochs, MOST_S)
         for number in chain((sync.offset_s, sync.rate_ppm), sync.constants.values()):
             if isinstance(number, float) and not math.isnan(number) and abs(number) > MOST_S:
-                yield f"a number of /sync/{stream} is {number:g}"
+                yield f"a number of /sync/{of} is {number:g}"
 
 
 def _aligned_problems(session: Session) -> Iterator[str]:

@@ -46,10 +46,8 @@ def failed_file(error: OSError) -> InputError:
 
 def reason_of(error: OSError) -> str:
     """Return why the system refused; HDF5 hides the error's number in a long text."""
-    if error.strerror:
-        return error.strerror
     found = re.search(r"errno = (\d+)", str(error))
-    return os.strerror(int(found[1])) if found else str(error)
+    return os.strerror(int(found[1])) if found else error.strerror or str(error)
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -62,7 +62,10 @@ def parse_json(text: str | bytes, *, nan_as_none: bool = False) -> Any:
 
     def number(digits: str) -> float | None:
         value = float(digits)
-        return value if math.isfinite(value) else constant(shortened(digits))
+        if math.isfinite(value):
+            return value
+        constant(shortened(digits))
+        return None
 
     try:
         words = text.decode("utf-8") if isinstance(text, bytes) else text
