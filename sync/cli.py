@@ -209,7 +209,8 @@ def lag_command(
                 rows.append(lag_as_dict(str(path), session.subject, probe))
                 lines.append(lag_as_text(path.name, probe))
             advance(1)
-    console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
+    if as_json or lines:
+        console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
     return console.combined_exit_code(codes)
 
 
