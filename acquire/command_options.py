@@ -10,6 +10,8 @@ import typer
 
 #: Other programs read a seed as an integer of 64 bits.
 LARGEST_SEED = 2**63 - 1
+#: Of a recording: a day.
+LONGEST_S = 86_400.0
 
 SubjectOption = Annotated[str, typer.Option("--subject", help="Subject label: letters and digits.")]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for captures.")]
@@ -68,7 +70,10 @@ class RecordOptions:
     headless: Annotated[bool, typer.Option("--headless", help="Record without a screen (required).")] = False
     protocol: ProtocolOption = None
     duration: Annotated[
-        float | None, typer.Option("--duration", min=1, help="Length in seconds; exercise durations are scaled to fit.")
+        float | None,
+        typer.Option(
+            "--duration", min=1, max=LONGEST_S, help="Length in seconds; exercise durations are scaled to fit."
+        ),
     ] = None
     seed: Annotated[
         int | None,

@@ -15,6 +15,7 @@ from dataset.support.errors import UsageError
 from model.options import AllowUnverified, ExperimentOptions, FitOptions
 
 if TYPE_CHECKING:
+    from model.run_files import Metrics
     from model.runs import Result
 
 app = typer.Typer(
@@ -58,9 +59,9 @@ def evaluate(
     run: RunFolder, sessions: Sessions, allow_unverified: AllowUnverified = False, as_json: AsJson = False
 ) -> None:
     """Evaluate RUN on sessions; of sessions it was trained on, only the test part is used."""
-    from model import checkpoint, runs
+    from model import run_files, runs
 
-    model = checkpoint.load_config(run)["model"]
+    model = run_files.load_config(run).model
     _tell(runs.evaluate(run, sessions, allow_unverified=allow_unverified), model, as_json=as_json)
 
 
@@ -96,19 +97,18 @@ def experiment(
 @app.command()
 def show(run: RunFolder, as_json: AsJson = False) -> None:
     """Print the settings and results of RUN."""
-    from model import checkpoint, runs
+    from model import run_files
 
-    config = checkpoint.load_config(run)
-    metrics = runs.load_metrics(run)
+    config, metrics = run_files.load_config(run), run_files.load_metrics(run)
     words = [
-        f"{config['model']}, {metrics['parameters']:,} parameters, trained {config['created_utc']}",
-        f"{config['steps']} steps in {metrics['seconds']:.0f} s on {config['device']}",
-        f"{metrics['n_train']} training and {metrics['n_test']} test windows of {config['length']} frames, "
-        f"--split {metrics['split']['name']}, seed {metrics['split']['seed']}",
+        f"{config.model}, {metrics.parameters:,} parameters, trained {config.created_utc}",
+        f"{config.steps} steps in {metrics.seconds:.0f} s on {config.device}",
+        f"{metrics.n_train} training and {metrics.n_test} test windows of {config.length} frames, "
+        f"--split {metrics.split.name}, seed {metrics.split.seed}",
     ]
     if not as_json:
-        _table(metrics, config["model"], config["unit"])
-    fields = {"model": config["model"], "channels": config["channels"], "unit": config["unit"], "metrics": metrics}
+        _table(metrics, config.model, config.unit)
+    fields = {"model": config.model, "channels": config.channels, "unit": config.unit, "metrics": metrics.as_dict()}
     print_result({"run": run, **fields}, as_json=as_json, text="\n".join(words))
 
 
@@ -128,29 +128,28 @@ def _epochs_bar(model: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _tell(result: Result, model: str, *, as_json: bool) -> None:
-    from model import checkpoint
+    from model import run_files
 
     metrics = result.metrics
     for note in result.notes:
         STDERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    unit = checkpoint.load_config(result.run)["unit"]
+    unit = run_files.load_config(result.run).unit
     if not as_json:
         _table(metrics, model, unit)
-    baselines = metrics["floors"]
     text = "\n".join(
         (
-            f"RMSE {metrics['rmse']:.2f} {unit} on {metrics['n_test']} test windows "
-            f"(mean {baselines['mean']:.2f}, NN {baselines['nn']:.2f})",
+            f"RMSE {_number(metrics.rmse)} {unit} on {metrics.n_test} test windows "
+            f"(mean {_number(metrics.floors.get('mean'))}, NN {_number(metrics.floors.get('nn'))})",
             f"run:     {result.run}",
             f"metrics: {result.metrics_path}",
             f"plot:    {result.plot_path}",
         )
     )
     paths = {"run": result.run, "metrics_path": result.metrics_path, "plot_path": result.plot_path}
-    print_result({**paths, "model": model, "unit": unit, "metrics": metrics}, as_json=as_json, text=text)
+    print_result({**paths, "model": model, "unit": unit, "metrics": metrics.as_dict()}, as_json=as_json, text=text)
 
 
-def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
+def _table(metrics: Metrics, model: str, unit: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -161,25 +160,25 @@ def _table(metrics: dict[str, Any], model: str, unit: str) -> None:
     baselines.add_column("predictor")
     baselines.add_column("RMSE", justify="right")
     baselines.add_column(f"{model} is", justify="right")
-    for name, value in metrics["floors"].items():
-        baselines.add_row(_BASELINE_NAMES[name], _number(value), _against(metrics["rmse"], value))
+    for baseline, value in metrics.floors.items():
+        baselines.add_row(_BASELINE_NAMES[baseline], _number(value), _against(metrics.rmse, value))
     baselines.add_section()
-    baselines.add_row(model, _number(metrics["rmse"]), "", style="bold")
+    baselines.add_row(model, _number(metrics.rmse), "", style="bold")
     STDERR.print(baselines)
     muscles = Table(title="by muscle", title_justify="left")
     for column in ("muscle", f"RMSE ({unit})", "R2"):
         muscles.add_column(column, justify="left" if column == "muscle" else "right")
-    for name, value in metrics["rmse_per_channel"].items():
-        muscles.add_row(escape(channel_from_name(name).label), _number(value), _number(metrics["r2"][name]))
+    for name, value in metrics.rmse_per_channel.items():
+        muscles.add_row(escape(channel_from_name(name).label), _number(value), _number(metrics.r2[name]))
     STDERR.print(muscles)
-    if len(metrics["rmse_per_exercise"]) > 1:
+    if len(metrics.rmse_per_exercise) > 1:
         exercises = Table(title="by exercise", title_justify="left")
         exercises.add_column("exercise")
         exercises.add_column(f"RMSE ({unit})", justify="right")
-        for name, value in metrics["rmse_per_exercise"].items():
+        for name, value in metrics.rmse_per_exercise.items():
             exercises.add_row(escape(exercise_title(name)) or "none", _number(value))
         exercises.add_section()
-        exercises.add_row("mean of exercises", _number(metrics["rmse_mean_exercises"]))
+        exercises.add_row("mean of exercises", _number(metrics.rmse_mean_exercises))
         STDERR.print(exercises)
 
 

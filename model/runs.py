@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,18 +17,26 @@ from dataset.session.types import Session
 from dataset.splits import Split, TrainedOn, split_windows, windows_not_trained_on
 from dataset.support import clock
 from dataset.support.errors import InputError, OutputExistsError, RefusedError
-from dataset.support.files import current_umask, sha256_of, write_atomically, written_whole
+from dataset.support.files import current_umask, sha256_of, sync_folder, sync_tree, written_whole
 from dataset.support.outputs import cannot_write, check_writable
-from dataset.support.own_files import own_file
 from dataset.support.version import software
 from dataset.windows import Windows, windows_from_sessions
 from model import networks, plots
-from model.checkpoint import load_config, load_network, load_training_windows, save_run
+from model.checkpoint import REFERENCE, WEIGHTS, load_network, load_training_windows, save_run
 from model.evaluation import measure
 from model.options import FitOptions
+from model.run_files import (
+    CONFIG,
+    METRICS,
+    Metrics,
+    RunConfig,
+    load_config,
+    metrics_of,
+    write_checksums,
+    write_json,
+)
 from model.training.loop import Training, predict, train
 
-METRICS = "metrics.json"
 PLOT = "prediction.png"
 
 
@@ -40,7 +47,7 @@ class Result:
     Attributes
     ----------
     run : Path
-    metrics : dict
+    metrics : Metrics
         As in ``metrics.json``.
     metrics_path, plot_path : Path
     notes : tuple of str
@@ -48,7 +55,7 @@ class Result:
     """
 
     run: Path
-    metrics: dict[str, Any]
+    metrics: Metrics
     metrics_path: Path
     plot_path: Path
     notes: tuple[str, ...]
@@ -90,15 +97,17 @@ def fit(
     trained = train(options.model, training_part, seed=options.seed, epochs=options.epochs, progress=progress)
     predicted = predict(trained.network, test_part)
     hashes = [_sha256(s) for s in read]
-    metrics = {
-        **measure(training_part, test_part, predicted, seed=options.seed),
-        "n_train": len(training_part),
-        "n_test": len(test_part),
-        "seconds": round(trained.seconds, 3),
-        "parameters": trained.network.n_parameters(),
-        "split": {"name": parts.name, "seed": parts.seed, "embargo_frames": parts.embargo_frames},
-        "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
-    }
+    metrics = metrics_of(
+        {
+            **measure(training_part, test_part, predicted, seed=options.seed),
+            "n_train": len(training_part),
+            "n_test": len(test_part),
+            "seconds": round(trained.seconds, 3),
+            "parameters": trained.network.n_parameters(),
+            "split": {"name": parts.name, "seed": parts.seed, "embargo_frames": parts.embargo_frames},
+            "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
+        }
+    )
     settings = _settings(read, hashes, windows, parts, trained)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -113,11 +122,16 @@ def fit(
             part / PLOT,
             title=_title(f"{options.model}, test part of --split {options.split}", metrics, read, windows.unit),
         )
-        _write_json(part / METRICS, metrics)
+        write_json(part / METRICS, metrics.as_dict())
+        write_checksums(part, (CONFIG, METRICS, WEIGHTS, REFERENCE))
         _share(part)
+        sync_tree(part)
         if out.exists():
             raise OutputExistsError(f"{out} exists", "it appeared during the training", "choose another --out")
         part.rename(out)
+        sync_folder(out.parent)
+    except OSError as error:
+        raise cannot_write(out, error) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Result(
@@ -147,7 +161,7 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
     reference = load_training_windows(run, config)
     read = read_verified(sessions, allow_unverified=allow_unverified)
     windows = windows_from_sessions(
-        read, length=config["length"], stride=config["stride"], n_dims=reference.keypoints.shape[-1]
+        read, length=config.length, stride=config.stride, n_dims=reference.keypoints.shape[-1]
     )
     _check_fits(config, windows)
     hashes = [_sha256(s) for s in read]
@@ -158,46 +172,33 @@ def evaluate(run: Path, sessions: Sequence[Path], *, allow_unverified: bool = Fa
         )
     test_part = windows.take(chosen)
     predicted = predict(network, test_part)
-    metrics = {
-        **measure(reference, test_part, predicted, seed=config["split"]["seed"]),
-        "n_train": config["n_train"],
-        "n_test": len(test_part),
-        "seconds": config["seconds"],
-        "parameters": network.n_parameters(),
-        "split": {key: config["split"][key] for key in ("name", "seed", "embargo_frames")},
-        "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
-    }
+    metrics = metrics_of(
+        {
+            **measure(reference, test_part, predicted, seed=config.split.seed),
+            "n_train": config.n_train,
+            "n_test": len(test_part),
+            "seconds": config.seconds,
+            "parameters": network.n_parameters(),
+            "split": config.split.model_dump(include={"name", "seed", "embargo_frames"}),
+            "sessions": [{"session": s.name, "sha256": sha} for s, sha in zip(read, hashes, strict=True)],
+        }
+    )
     path = _free_name(run)
     plot = path.with_suffix(".png")
-    with written_whole(plot) as part:
-        plots.draw_predictions(
-            test_part,
-            predicted,
-            part,
-            title=_title(f"{config['model']}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
-        )
-    _write_json(path, metrics)
+    try:
+        with written_whole(plot) as part:
+            plots.draw_predictions(
+                test_part,
+                predicted,
+                part,
+                title=_title(f"{config.model}, evaluated on {len(test_part)} windows", metrics, read, windows.unit),
+            )
+        write_json(path, metrics.as_dict())
+    except OSError as error:
+        raise cannot_write(run, error) from error
     left_out = len(windows) - len(chosen)
     notes = [f"{left_out} windows used in training, or next to such windows, are left out"] if left_out else []
     return Result(run=run, metrics=metrics, metrics_path=path, plot_path=plot, notes=tuple(notes))
-
-
-def load_metrics(run: Path) -> dict[str, Any]:
-    """Return a run's ``metrics.json``.
-
-    Raises
-    ------
-    InputError
-        The folder is not a run, or the file is damaged.
-    """
-    load_config(run)
-    try:
-        metrics = json.loads(own_file(run, METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{run / METRICS} cannot be read", str(error), "train again") from error
-    if not isinstance(metrics, dict):
-        raise InputError(f"{run / METRICS} has no metrics", "it is not a JSON object", "train again")
-    return metrics
 
 
 def read_verified(paths: Sequence[Path], *, allow_unverified: bool) -> list[Session]:
@@ -265,21 +266,21 @@ def _settings(
     }
 
 
-def _fitted_on(config: dict[str, Any], sessions: Sequence[Session], hashes: Sequence[str]) -> list[TrainedOn]:
+def _fitted_on(config: RunConfig, sessions: Sequence[Session], hashes: Sequence[str]) -> list[TrainedOn]:
     """Return which of the sessions the run was trained on, by file or identity, and its test windows."""
     return [
-        TrainedOn(recording=i, test_rows=seen["test_rows"])
+        TrainedOn(recording=i, test_rows=seen.test_rows)
         for i, (session, sha) in enumerate(zip(sessions, hashes, strict=True))
-        for seen in config["sessions"]
-        if sha == seen["sha256"] or session.session_uuid == seen["session_uuid"]
+        for seen in config.sessions
+        if sha == seen.sha256 or session.session_uuid == seen.session_uuid
     ]
 
 
-def _check_fits(config: dict[str, Any], windows: Windows) -> None:
+def _check_fits(config: RunConfig, windows: Windows) -> None:
     for what, mine, theirs in (
-        ("channels", list(windows.channels), config["channels"]),
-        ("unit", windows.unit, config["unit"]),
-        ("rate_hz", windows.rate_hz, config["rate_hz"]),
+        ("channels", list(windows.channels), config.channels),
+        ("unit", windows.unit, config.unit),
+        ("rate_hz", windows.rate_hz, config.rate_hz),
     ):
         if mine != theirs:
             raise InputError("the sessions do not match the run", f"their {what}: {mine}; the run's: {theirs}")
@@ -298,11 +299,12 @@ def _notes(sessions: Sequence[Session], windows: Windows, split: Split) -> tuple
     return tuple(notes)
 
 
-def _title(of: str, metrics: dict[str, Any], sessions: Sequence[Session], unit: str) -> str:
-    baselines = metrics["floors"]
-    judged = (
-        f"RMSE {metrics['rmse']:.1f} {unit} (mean {baselines['mean']:.1f}, nearest neighbour {baselines['nn']:.1f})"
+def _title(of: str, metrics: Metrics, sessions: Sequence[Session], unit: str) -> str:
+    mine, mean, nearest = (
+        "undefined" if value is None else f"{value:.1f}"
+        for value in (metrics.rmse, metrics.floors.get("mean"), metrics.floors.get("nn"))
     )
+    judged = f"RMSE {mine} {unit} (mean {mean}, nearest neighbour {nearest})"
     return f"{of}: {judged}" + (" - virtual data" if any(s.is_virtual for s in sessions) else "")
 
 
@@ -310,11 +312,6 @@ def _sha256(session: Session) -> str:
     if session.path is None:
         raise InputError(f"{session.name} was not saved to a file")
     return sha256_of(session.path)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, text.encode())
 
 
 def _free_name(run: Path) -> Path:

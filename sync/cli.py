@@ -183,21 +183,35 @@ def import_mia_command(
 @app.command("lag")
 def lag_command(
     sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")], as_json: Json = False
-) -> None:
-    """Estimate the lag of sEMG behind motion from the session data alone (positive: sEMG lags)."""
-    from dataset.session.file import find_sessions, read_session
+) -> int:
+    """Estimate the lag of sEMG behind motion from the session data alone (positive: sEMG lags).
+
+    All sessions are tried; exit code 2 if one cannot be read.
+    """
+    from dataset.session.file import find_each_session, read_session
     from sync.quality.lag_probe import lag_as_dict, lag_as_text, probe_lag
 
-    rows, lines = [], []
-    paths = find_sessions(sessions)
+    rows: list[dict[str, Any]] = []
+    lines: list[str] = []
+    codes: list[int] = []
+    paths = find_each_session(sessions)
     with console.progress("sessions", len(paths)) as advance:
         for path in paths:
-            session = read_session(path)
-            probe = probe_lag(session)
-            rows.append(lag_as_dict(str(path), session.subject, probe))
-            lines.append(lag_as_text(path.name, probe))
+            try:
+                session = read_session(path)
+                probe = probe_lag(session)
+            except MiaError as error:
+                codes.append(error.exit_code)
+                rows.append({"session": str(path), "error": error.as_dict()})
+                if not as_json:
+                    console.report_error(error, as_json=False)
+            else:
+                rows.append(lag_as_dict(str(path), session.subject, probe))
+                lines.append(lag_as_text(path.name, probe))
             advance(1)
-    console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
+    if as_json or lines:
+        console.print_result({"sessions": rows}, as_json=as_json, text="\n".join(lines))
+    return console.combined_exit_code(codes)
 
 
 @app.command()

@@ -8,12 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dataset.capture.manifest import differing_files
 from dataset.capture.reader import Capture
 from dataset.media.sequence import as_one_video
 from dataset.pose.model_file import pose_model as network_file
 from dataset.session.file import write_session
 from dataset.support import clock
-from dataset.support.errors import OutputExistsError, VideoError
+from dataset.support.errors import CaptureError, OutputExistsError, VideoError
+from dataset.support.files import sha256_of
 from dataset.support.labels import is_session_name
 from dataset.support.outputs import cannot_write, check_writable
 from sync.align import Alignment, align
@@ -69,8 +71,19 @@ def run_capture(
                 f"{session_path} exists", "sessions are never overwritten", "move it or choose another --out"
             )
         check_writable(out)
+        _check_unchanged(capture)
         with as_one_video(options.video or _videos_of(capture)) as video:
             return _run(capture, session_path, report_path, video, options, progress)
+
+
+def _check_unchanged(capture: Capture) -> None:
+    """Compare the capture's own files with its manifest: damage must not become a result."""
+    for name, problem in differing_files(capture.folder, capture.manifest):
+        raise CaptureError(
+            f"{capture.folder / name} {'is missing' if problem == 'missing' else 'has changed since it was closed'}",
+            "its SHA-256 is not that of the manifest" if problem == "changed" else "the manifest lists it",
+            "take it from a backup. If you changed it yourself, remove manifest.json and run: mia-record recover",
+        )
 
 
 def _videos_of(capture: Capture) -> tuple[Path, ...]:
@@ -89,6 +102,12 @@ def _videos_of(capture: Capture) -> tuple[Path, ...]:
                 f"the attached video {path} has changed",
                 f"it has {path.stat().st_size} bytes and had {attachment.size} when attached",
                 "give the right file with --video",
+            )
+        if sha256_of(path) != attachment.sha256:
+            raise VideoError(
+                f"the attached video {path} has changed",
+                "its SHA-256 is not the one it had when attached",
+                "take it from a backup, or give another file with --video",
             )
     return videos
 
@@ -131,18 +150,19 @@ def _run(
 
 
 def _write(result: SyncResult) -> None:
-    """Write the report and, if accepted, the session; on failure neither is kept."""
+    """Write the report and, if accepted, the session; if either fails, neither is kept.
+
+    The session is written first and named last, so that a run that is killed can be repeated.
+    """
     from sync.report import write_report  # matplotlib is slow to import
 
     try:
-        write_report(result.report_path, result)
-        if result.session_path is not None:
-            write_session(result.session_path, result.session)
-    except BaseException as error:
-        result.report_path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise cannot_write(result.report_path.parent, error) from error
-        raise
+        if result.session_path is None:
+            write_report(result.report_path, result)
+        else:
+            write_session(result.session_path, result.session, first=lambda: write_report(result.report_path, result))
+    except OSError as error:
+        raise cannot_write(result.report_path.parent, error) from error
 
 
 def _evidence(recording: Recording, alignment: Alignment) -> Evidence:

@@ -9,10 +9,9 @@ from typing import Any
 from acquire.maintenance.stream_ends import Ends, find_ends
 from dataset.capture import schema
 from dataset.capture.closing import roll_back, seal
+from dataset.capture.manifest import differing_files
 from dataset.capture.reader import Capture
-from dataset.support.errors import CaptureError
-from dataset.support.files import sha256_of
-from dataset.support.own_files import check_own_file, is_plain_name
+from dataset.support.files import PARTS, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +84,13 @@ def verify(folder: Path) -> tuple[Mismatch, ...]:
     with Capture.open(folder) as capture:
         folder, manifest, attached = capture.folder, capture.manifest, capture.attachments()
         paths = [capture.path_of(attachment) for attachment in attached]
-    files = manifest.get("files")
-    if not isinstance(files, dict) or schema.DATABASE not in files:
-        raise CaptureError(f"{folder / schema.MANIFEST} lists no files", "it is not a capture's manifest")
-    found: list[Mismatch] = []
-    for name, entry in files.items():
-        if not is_plain_name(name):
-            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it lists {name!r}, which is not a file name")
-        path = folder / name
-        if not isinstance(entry, dict):
-            raise CaptureError(f"{folder / schema.MANIFEST} is damaged", f"it has no valid size and SHA-256 for {name}")
-        if not check_own_file(folder, name):
-            found.append(Mismatch(file=name, problem="missing"))
-        elif path.stat().st_size != entry.get("size") or sha256_of(path) != entry.get("sha256"):
-            found.append(Mismatch(file=name, problem="changed"))
+    found = [Mismatch(file=name, problem=problem) for name, problem in differing_files(folder, manifest)]
     for attachment, path in zip(attached, paths, strict=True):
         if not path.is_file():
             found.append(Mismatch(file=attachment.path, problem="missing"))
         elif path.stat().st_size != attachment.size or sha256_of(path) != attachment.sha256:
             found.append(Mismatch(file=attachment.path, problem="changed"))
-    known = {*files, *(path.name for path in paths if path.parent == folder), schema.MANIFEST, "truth.json"}
-    strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known)
+    known = {*manifest["files"], *(path.name for path in paths if path.parent == folder), schema.MANIFEST, "truth.json"}
+    strangers = (p.name for p in sorted(folder.iterdir()) if p.name not in known and not p.name.endswith(PARTS))
     found.extend(Mismatch(file=name, problem="not in the manifest") for name in strangers)
     return tuple(found)

@@ -66,8 +66,8 @@ class SyncSequence(TomlModel):
 
     claps: int = Field(default=4, ge=0, le=30)
     stomps: int = Field(default=4, ge=0, le=30)
-    shortest_gap_s: float = Field(default=0.9, gt=0)
-    longest_gap_s: float = Field(default=1.7, gt=0)
+    shortest_gap_s: float = Field(default=0.9, gt=0, le=60)
+    longest_gap_s: float = Field(default=1.7, gt=0, le=60)
 
 
 class Protocol(TomlModel):
@@ -76,11 +76,11 @@ class Protocol(TomlModel):
     name: str
     title: str = ""
     passes: int = Field(default=1, ge=1, le=100)
-    rest_s: float = Field(default=1.0, ge=0)
-    lead_in_s: float = Field(default=2.0, ge=0)
+    rest_s: float = Field(default=1.0, ge=0, le=3600)
+    lead_in_s: float = Field(default=2.0, ge=0, le=3600)
     sync: SyncSequence = SyncSequence()
     calibration: CalibrationPart = CalibrationPart()
-    exercises: tuple[Exercise, ...] = ()
+    exercises: tuple[Exercise, ...] = Field(default=(), max_length=1000)
 
 
 def parse_protocol(text: str, where: str) -> Protocol:

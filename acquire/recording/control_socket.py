@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.support.errors import InputError, MiaError, OutputExistsError
+from dataset.support.parsing import parse_json
 from dataset.support.text import json_text
 
 #: A silent caller is disconnected after this time.
@@ -122,9 +123,9 @@ class ControlServer:
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             try:
-                request = json.loads(line)
+                request = parse_json(line)
                 command = self._commands[request["do"]]
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 known = ", ".join(sorted(self._commands))
                 raise InputError("the request is not understood", repr(error), f"known: {known}") from error
             return {"ok": command(request)}
@@ -190,12 +191,14 @@ def ask(request: Mapping[str, Any], *, pid: int | None = None) -> Any:
             line.connect(str(paths[-1]))
             stream.write(json.dumps(dict(request)).encode() + b"\n")
             stream.flush()
-            answer = json.loads(stream.readline())
+            answer = parse_json(stream.readline())
     except (OSError, ValueError) as error:
         raise InputError(
             "the recorder does not respond", str(error) or type(error).__name__, "it may be ending"
         ) from error
-    if "error" in answer:
-        refused = answer["error"]
-        raise InputError(refused["what"], refused["why"], refused["hint"])
-    return answer["ok"]
+    if isinstance(answer, dict) and "ok" in answer:
+        return answer["ok"]
+    refused = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(refused, dict):
+        raise InputError("the recorder does not respond", "its answer is not understood", "it may be another program")
+    raise InputError(*(str(refused.get(key, "")) for key in ("what", "why", "hint")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import textwrap
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from acquire.screen.palette import BAD, DIM, GOOD, PLAIN, WARN, clock_text, leve
 from acquire.screen.process import run_beside
 from acquire.screen.steps import Step
 from dataset.muscles import channel_from_name
+from dataset.support.parsing import parse_json
 from dataset.support.text import clean_text
 
 #: So many fit into 80 columns.
@@ -49,7 +49,7 @@ class Preview:
 def read_preview(text: str) -> Preview:
     """Return what ``mia-sync run --json`` printed; an error is a preview without a verdict."""
     try:
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = parse_json(text)
         made: dict[str, Any] = found["sessions"][0] if found.get("sessions") else {"error": found["error"]}
         if error := made.get("error"):
             return Preview(verdict="", reasons=(f"{error['what']}: {error['why']}",), streams={})

@@ -151,7 +151,9 @@ def rig_check(
     transport: TransportOption = "",
     out: Annotated[Path, typer.Option("--out", help="Folder that captures would go to.")] = Path("captures"),
     seconds: SecondsOption = 5.0,
-    patience: Annotated[float, typer.Option("--patience", min=0, help="Seconds to wait for all sensors.")] = 20.0,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, max=3600, help="Seconds to wait for all sensors.")
+    ] = 20.0,
     as_json: JsonOption = False,
 ) -> None:
     """Check that all sensors stream at their rate: one line each, with what to do. Exit code 3 if not all do."""

@@ -25,8 +25,8 @@ class Outage(TomlModel):
     """A sensor out of range: silent for a while, then reconnected as a new epoch."""
 
     channel: ChannelName
-    at_s: float = Field(ge=0)
-    seconds: float = Field(gt=0)
+    at_s: float = Field(ge=0, le=86_400)
+    seconds: float = Field(gt=0, le=86_400)
 
 
 class Faults(TomlModel):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acquire.command_options import LARGEST_SEED, PROTOCOL, CalibrateOption, SubjectOption
+from acquire.command_options import LARGEST_SEED, LONGEST_S, PROTOCOL, CalibrateOption, SubjectOption
 from acquire.virtual.film import Film
 from dataset.support.command_options import GivenAs
 
@@ -50,7 +50,9 @@ class SimulateOptions:
 
     subject: SubjectOption
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Length of the recording in minutes."), GivenAs(float)
+        float | None,
+        typer.Option("--minutes", min=0.01, max=LONGEST_S / 60, help="Length of the recording in minutes."),
+        GivenAs(float),
     ] = None
     seed: Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Random seed.")]
     protocol: Annotated[

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dataset.capture import schema
+from dataset.capture.manifest import manifest_bytes, matches
 from dataset.capture.reader import Capture
 from dataset.capture.types import Attachment
 from dataset.support.errors import CaptureError, InputError
@@ -45,13 +46,18 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
     with Capture.open(folder) as capture:
         folder, manifest, known = capture.folder, capture.manifest, capture.attachments()
     database = folder / schema.DATABASE
-    entry = manifest.get("files", {}).get(schema.DATABASE, {})
-    if entry.get("sha256") != sha256_of(database):
+    pending = manifest.pop("pending", {})
+    entries = (manifest.get("files", {}).get(schema.DATABASE), pending.get(schema.DATABASE))
+    if not matches(database, *entries):
         raise CaptureError(
             f"{database} has changed since it was closed",
             "its SHA-256 is not that of the manifest",
             "see: mia-record verify",
         )
+    if pending and {a.sha256 for a in known} >= {sha256 for _, sha256 in files}:
+        # A program was killed after it had attached them, before the manifest was written.
+        _finish(folder, manifest, len(known))
+        return tuple(a for a in known if a.sha256 in {sha256 for _, sha256 in files})
     taken = {a.sha256: a.path for a in known}
     for path, sha256 in files:
         if sha256 in taken:
@@ -71,14 +77,23 @@ def add_attachments(folder: Path, kind: str, files: Sequence[tuple[Path, str]]) 
                 values = [(r.ord, r.kind, r.path, r.sha256, r.size) for r in rows]
                 db.executemany("INSERT INTO attachment VALUES (?,?,?,?,?)", values)
                 db.execute("COMMIT")
-            manifest["files"][schema.DATABASE] = {"sha256": sha256_of(part), "size": part.stat().st_size}
-            manifest.setdefault("counts", {})["attachment"] = len(known) + len(rows)
-        write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
+            new = {"sha256": sha256_of(part), "size": part.stat().st_size}
+            before = {**manifest, "pending": {schema.DATABASE: new}}
+            write_atomically(folder / schema.MANIFEST, manifest_bytes(before))
+        _finish(folder, manifest, len(known) + len(rows))
     except sqlite3.DatabaseError as error:
         raise CaptureError(f"the database of {folder} cannot be written", str(error)) from error
     except OSError as error:
         raise cannot_write(folder, error) from error
     return rows
+
+
+def _finish(folder: Path, manifest: dict[str, Any], n_attached: int) -> None:
+    """Write the manifest of the database as it is now."""
+    database = folder / schema.DATABASE
+    manifest["files"][schema.DATABASE] = {"sha256": sha256_of(database), "size": database.stat().st_size}
+    manifest.setdefault("counts", {})["attachment"] = n_attached
+    write_atomically(folder / schema.MANIFEST, manifest_bytes(manifest))
 
 
 def _stored(path: Path, folder: Path) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dataset.capture import schema
+from dataset.capture.manifest import manifest_bytes
 from dataset.support import clock
 from dataset.support.errors import CaptureError, DiskFullError
-from dataset.support.files import sha256_of, write_atomically
+from dataset.support.files import PARTS, sha256_of, write_atomically
 from dataset.support.own_files import check_own_file
 from dataset.support.text import clean_json
 
@@ -38,7 +38,8 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
     """
     try:
         counts, meta = _close_database(folder)
-        for left_over in (folder / ROOM, *folder.glob("*.part")):  # of a program that was killed
+        parts = [path for path in folder.iterdir() if path.name.endswith(PARTS)]
+        for left_over in (folder / ROOM, *parts):  # of a program that was killed
             left_over.unlink(missing_ok=True)
         inside = (p for p in folder.iterdir() if p.is_file() and not p.is_symlink())
         files = sorted(p for p in inside if p.name not in (schema.MANIFEST, "truth.json"))
@@ -51,7 +52,7 @@ def seal(folder: Path, health: Mapping[str, Any] | None = None) -> dict[str, Any
             "counts": counts,
             "health": clean_json(dict(health or {})),
         }
-        write_atomically(folder / schema.MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_atomically(folder / schema.MANIFEST, manifest_bytes(manifest))
     except (OSError, sqlite3.DatabaseError) as error:
         raise _cannot_close(folder, error) from error
     return manifest
@@ -80,16 +81,22 @@ def _close_database(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
     """Merge everything into one self-contained file; return the row count of each table, and its ``meta``."""
     with contextlib.closing(sqlite3.connect(folder / schema.DATABASE, isolation_level=None)) as db:
         try:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
+            _leave_wal_mode(db)
         except sqlite3.OperationalError as error:
             if not is_disk_full(error):
                 raise
             (folder / ROOM).unlink(missing_ok=True)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
+            _leave_wal_mode(db)
         counts = {t: db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0] for t in schema.TABLES}
         return counts, dict(db.execute("SELECT key, value FROM meta"))
+
+
+def _leave_wal_mode(db: sqlite3.Connection) -> None:
+    """Merge the write-ahead log into the database and remove it; SQLite reports a failure as the mode it has."""
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (mode,) = db.execute("PRAGMA journal_mode=DELETE").fetchone()
+    if mode != "delete":
+        raise sqlite3.OperationalError(f"the database stays in the mode {mode!r}: its log could not be removed")
 
 
 def _cannot_close(folder: Path, error: OSError | sqlite3.DatabaseError) -> CaptureError | DiskFullError:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from dataset.capture import schema
+from dataset.capture.manifest import checked_manifest
+from dataset.capture.rows import checked_rows, structure_fault
 from dataset.capture.types import Attachment, AudioBlocks, Event, Frames, Notifications, Sensor
 from dataset.sensors.stored import stored_profile
 from dataset.support.arrays import IntArray
 from dataset.support.errors import CaptureCutOffError, CaptureError, InputError
 from dataset.support.labels import is_subject
 from dataset.support.own_files import check_own_file
+from dataset.support.parsing import parse_json, read_json
 from dataset.support.text import path_from_text
 
 _MANIFEST_HINT = "take it from a backup, or remove it and run: mia-record recover"
@@ -37,7 +39,7 @@ class Capture:
         self.folder = folder
         self.closed = closed
         self._db = connection
-        self.meta: dict[str, str] = dict(self._rows("SELECT key, value FROM meta"))
+        self.meta: dict[str, str] = dict(self._rows("meta", "key, value"))
 
     @classmethod
     def open(cls, folder: Path | str, *, allow_unclosed: bool = False) -> Self:
@@ -79,13 +81,13 @@ class Capture:
             )
         try:
             connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-            found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+            connection.execute("PRAGMA trusted_schema=OFF")
+            fault = structure_fault(connection)
         except sqlite3.DatabaseError as error:
             raise _damaged(folder, error) from error
-        missing = [table for table in schema.TABLES if table not in found]
-        if missing:
+        if fault:
             connection.close()
-            raise CaptureError(f"{database} is not a capture", f"it lacks the table(s) {', '.join(missing)}")
+            raise CaptureError(f"{database} is not a capture", fault)
         try:
             capture = cls(folder, connection, closed=closed)
         except BaseException:
@@ -127,22 +129,26 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    def _checked(self, table: str, columns: str, order: str = "") -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a table, each value checked against its column's type."""
+        ordered = f" ORDER BY {order}" if order else ""
         try:
-            return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.DatabaseError as error:
+            rows = self._db.execute(f"SELECT {columns} FROM {table}{ordered}")  # names of ours
+            yield from checked_rows(table, columns.split(", "), rows)
+        except (sqlite3.DatabaseError, ValueError) as error:
             raise _damaged(self.folder, error) from error
 
-    def _columns(self, sql: str, n_columns: int, *parameters: object) -> list[IntArray]:
+    def _rows(self, table: str, columns: str, order: str = "") -> list[tuple[Any, ...]]:
+        return list(self._checked(table, columns, order))
+
+    def _integers(self, table: str, columns: str, order: str) -> list[IntArray]:
         # Row by row into arrays: as tuples, an hour's rows take tens of megabytes.
         numbers = array("q")
-        try:
-            for row in self._db.execute(sql, parameters):
-                numbers.extend(row)
-        except sqlite3.DatabaseError as error:
-            raise _damaged(self.folder, error) from error
-        table = np.array(numbers, dtype=np.int64).reshape(-1, n_columns)
-        return [np.ascontiguousarray(table[:, i]) for i in range(n_columns)]
+        for row in self._checked(table, columns, order):
+            numbers.extend(-1 if value is None else value for value in row)
+        n_columns = len(columns.split(", "))
+        values = np.array(numbers, dtype=np.int64).reshape(-1, n_columns)
+        return [np.ascontiguousarray(values[:, i]) for i in range(n_columns)]
 
     @property
     def subject(self) -> str:
@@ -168,11 +174,13 @@ class Capture:
         InputError
             A profile is neither built in nor stored in the capture.
         """
-        sql = ("SELECT slot, channel, muscle, side, name, address, serial, profile, adapter, placement, electrode "
-               "FROM sensor ORDER BY slot")  # fmt: skip
         names = ("slot", "channel", "muscle", "side", "name", "address", "serial", "profile", "adapter", "placement",
                  "electrode")  # fmt: skip
-        rows = [dict(zip(names, row, strict=True)) for row in self._rows(sql)]
+        rows = [dict(zip(names, row, strict=True)) for row in self._rows("sensor", ", ".join(names), "slot")]
+        channels = [row["channel"] for row in rows]
+        if len(set(channels)) != len(channels):
+            twice = next(c for c in channels if channels.count(c) > 1)
+            raise _damaged(self.folder, ValueError(f"two sensors have the channel {twice!r}"))
         return tuple(
             Sensor(**{**row, "profile": stored_profile(self.meta, row["profile"], str(self.folder))}) for row in rows
         )
@@ -180,7 +188,7 @@ class Capture:
     @property
     def slot_of_channel(self) -> dict[str, int]:
         """The channels and their slots, even of unknown profiles."""
-        return dict(self._rows("SELECT channel, slot FROM sensor ORDER BY slot"))
+        return dict(self._rows("sensor", "channel, slot", "slot"))
 
     def notifications(self, slot: int) -> Notifications:
         """Return every notification of ``slot`` in order of reception.
@@ -210,12 +218,12 @@ class Capture:
         slot = self._source_slot(slot)
         known: dict[str, str] = {}
         try:
-            cursor = self._db.execute(
-                "SELECT epoch, host_seq, arrival_ns, characteristic, payload FROM notification WHERE slot=? "
-                "ORDER BY host_seq",
-                (slot,),
+            columns = ("epoch", "host_seq", "arrival_ns", "characteristic", "payload")
+            found = self._db.execute(
+                f"SELECT {', '.join(columns)} FROM notification WHERE slot=? ORDER BY host_seq", (slot,)
             )
-            rows = cursor.fetchmany(block)
+            checked = checked_rows("notification", columns, found)
+            rows = list(islice(checked, block))
             while True:
                 epoch, host_seq, arrival_ns, characteristic, payload = zip(*rows, strict=True) if rows else [()] * 5
                 yield Notifications(
@@ -225,10 +233,10 @@ class Capture:
                     characteristic=tuple(known.setdefault(c, c) for c in characteristic),
                     payload=payload,
                 )
-                rows = cursor.fetchmany(block)
+                rows = list(islice(checked, block))
                 if not rows:
                     return
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError) as error:
             raise _damaged(self.folder, error) from error
 
     def _source_slot(self, slot: int) -> int:
@@ -237,16 +245,13 @@ class Capture:
 
     def frames(self) -> Frames:
         """Return the ``frame`` table in order of the frame index."""
-        epoch, index, arrival, pts = self._columns(
-            "SELECT epoch, frame_index, arrival_ns, COALESCE(pts_ns, -1) FROM frame ORDER BY frame_index", 4
-        )
+        epoch, index, arrival, pts = self._integers("frame", "epoch, frame_index, arrival_ns, pts_ns", "frame_index")
         return Frames(epoch=epoch, frame_index=index, arrival_ns=arrival, pts_ns=pts)
 
     def audio_blocks(self) -> AudioBlocks:
         """Return the ``audio_block`` table in order of its samples."""
-        epoch, first, n, arrival = self._columns(
-            "SELECT epoch, first_sample, n_samples, arrival_ns FROM audio_block ORDER BY first_sample", 4
-        )
+        columns = "epoch, first_sample, n_samples, arrival_ns"
+        epoch, first, n, arrival = self._integers("audio_block", columns, "first_sample")
         return AudioBlocks(epoch=epoch, first_sample=first, n_samples=n, arrival_ns=arrival)
 
     def events(self, *kinds: str) -> tuple[Event, ...]:
@@ -254,34 +259,36 @@ class Capture:
         events = (
             Event(t_ns=t, uncertainty_ns=u, kind=k, label=label, source=source, detail=self._detail(detail))
             for t, u, k, label, source, detail in self._rows(
-                "SELECT t_ns, uncertainty_ns, kind, label, source, detail FROM event ORDER BY t_ns"
+                "event", "t_ns, uncertainty_ns, kind, label, source, detail", "t_ns"
             )
         )
         return tuple(e for e in events if not kinds or e.kind in kinds)
 
     def log(self) -> list[tuple[int, str, str, dict[str, Any]]]:
         """Return ``(t_ns, level, what, detail)`` rows in time order."""
-        rows = self._rows("SELECT t_ns, level, what, detail FROM log ORDER BY t_ns")
+        rows = self._rows("log", "t_ns, level, what, detail", "t_ns")
         return [(t, level, what, self._detail(detail)) for t, level, what, detail in rows]
 
     def _detail(self, text: str) -> dict[str, Any]:
         try:
-            detail: dict[str, Any] = json.loads(text)
-        except ValueError as error:
-            raise CaptureError(f"a detail in {self.folder} is not JSON", f"{error}: {text[:40]!r}") from error
+            detail = parse_json(text, nan_as_none=True)
+            if not isinstance(detail, dict):
+                raise ValueError("it is not an object")
+        except (TypeError, ValueError) as error:
+            raise CaptureError(f"a detail in {self.folder} is not JSON", f"{error}: {str(text)[:40]!r}") from error
         return detail
 
     def serial_lines(self) -> list[tuple[str, int, bytes]]:
         """Return ``(source, arrival_ns, payload)`` rows in time order."""
-        return self._rows("SELECT source, arrival_ns, payload FROM serial_line ORDER BY arrival_ns")
+        return self._rows("serial_line", "source, arrival_ns, payload", "arrival_ns")
 
     def clock_anchors(self) -> list[tuple[int, int]]:
         """Return ``(host_ns, utc_ns)`` pairs."""
-        return self._rows("SELECT host_ns, utc_ns FROM clock_anchor ORDER BY host_ns")
+        return self._rows("clock_anchor", "host_ns, utc_ns", "host_ns")
 
     def attachments(self) -> tuple[Attachment, ...]:
         """Return the attached files in order."""
-        rows = self._rows("SELECT ord, kind, path, sha256, size FROM attachment ORDER BY ord")
+        rows = self._rows("attachment", "ord, kind, path, sha256, size", "ord")
         return tuple(Attachment(ord=o, kind=k, path=p, sha256=s, size=n) for o, k, p, s, n in rows)
 
     @property
@@ -291,12 +298,9 @@ class Capture:
         if not path.is_file():
             return {}
         try:
-            loaded = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return checked_manifest(read_json(path, hint=_MANIFEST_HINT, error=CaptureError))
+        except ValueError as error:
             raise CaptureError(f"{path} is damaged", str(error), _MANIFEST_HINT) from error
-        if not isinstance(loaded, dict):
-            raise CaptureError(f"{path} is damaged", "it is not a JSON object", _MANIFEST_HINT)
-        return loaded
 
     @property
     def closed_utc(self) -> datetime | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.session import schema
+from dataset.session.checksum import USER_BLOCK_BYTES, has_changed, write_checksum
+from dataset.session.content import content_problems
+from dataset.session.structure import attributes_of, structure_problems
 from dataset.session.types import (
     Aligned,
     Calibration,
@@ -31,18 +34,28 @@ from dataset.session.types import (
 from dataset.support.disk_arrays import blocks
 from dataset.support.errors import InputError, OutputExistsError, SessionError
 from dataset.support.files import written_whole
-from dataset.support.labels import is_subject
 from dataset.support.outputs import cannot_write
+from dataset.support.parsing import parse_json
 from dataset.support.plain_hdf5 import open_hdf5
+from dataset.support.text import valid_text
 
-_NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
+#: Faults that are named of one file.
+_MOST_PROBLEMS = 20
+_READ_AS = {"f": np.float64, "i": np.int64, "b": np.bool_}
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
-def write_session(path: Path, session: Session) -> None:
+def write_session(path: Path, session: Session, *, first: Callable[[], object] = lambda: None) -> None:
     """Write ``session`` to ``path`` atomically.
+
+    Parameters
+    ----------
+    path : Path
+    session : Session
+    first : callable
+        Called when the session is written, before it gets its name: if it fails, there is none.
 
     Raises
     ------
@@ -55,8 +68,15 @@ def write_session(path: Path, session: Session) -> None:
         raise OutputExistsError(f"{path} exists", "sessions are never overwritten", "move it or choose another --out")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part, h5py.File(part, "w") as file:
-            _write(file, session)
+        with written_whole(path, exclusive=True) as part:
+            with h5py.File(part, "w", userblock_size=USER_BLOCK_BYTES) as file:
+                _write(file, session)
+            write_checksum(part)
+            first()
+    except FileExistsError as error:
+        raise OutputExistsError(
+            f"{path} exists", "another program has written it meanwhile", "move it or choose another --out"
+        ) from error
     except OSError as error:
         raise cannot_write(path.parent, error) from error
 
@@ -170,6 +190,12 @@ def read_session(path: Path | str) -> Session:
         raise SessionError(f"no session at {path}", "there is no such file")
     with ExitStack() as stack:
         try:
+            if has_changed(path):
+                raise SessionError(
+                    f"{path} is damaged",
+                    "its checksum differs: it has changed since it was written",
+                    "copy it again, or make it again with: mia-sync run",
+                )
             file = stack.enter_context(open_hdf5(path))
         except InputError as error:
             raise SessionError(error.what, error.why, error.hint) from error
@@ -181,14 +207,20 @@ def read_session(path: Path | str) -> Session:
             ) from error
         try:
             _check_format(file, path)
-            problems = list(_problems(file))
-            if problems:
-                raise SessionError(
-                    f"{path} is not a valid session", "; ".join(problems), "see mia-sync check, or make it again"
-                )
-            return _read(file, path)
-        except (OSError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise SessionError(f"{path} is damaged", str(error), "copy it again or make it again") from error
+            session = None
+            problems = list(islice(structure_problems(file), _MOST_PROBLEMS))
+            if not problems:
+                session = _read(file, path)
+                problems = list(islice(content_problems(session), _MOST_PROBLEMS))
+        except (OSError, RuntimeError, ValueError, KeyError, MemoryError, OverflowError) as error:
+            raise SessionError(
+                f"{path} is damaged", str(error) or "it claims more than there is", "copy it again or make it again"
+            ) from error
+    if session is None or problems:
+        raise SessionError(
+            f"{path} is not a valid session", "; ".join(problems), "see mia-sync check, or make it again"
+        )
+    return session
 
 
 def check_sessions(paths: list[Path]) -> dict[str, list[str]]:
@@ -247,8 +279,19 @@ def find_sessions(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def find_each_session(paths: list[Path]) -> list[Path]:
+    """Return what :func:`find_sessions` does; a path without sessions stands for itself, and reading it reports why."""
+    found: list[Path] = []
+    for path in paths:
+        try:
+            found.extend(find_sessions([path]))
+        except SessionError:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
 def _check_format(file: h5py.File, path: Path) -> None:
-    found = _plain(file.attrs)
+    found = attributes_of(file)
     if str(found.get("format")) != schema.FORMAT:
         raise SessionError(
             f"{path} is not a session",
@@ -265,87 +308,17 @@ def _check_format(file: h5py.File, path: Path) -> None:
         )
 
 
-def _problems(file: h5py.File) -> Iterator[str]:
-    for name, kind in schema.ROOT_ATTRIBUTES.items():
-        if name not in file.attrs:
-            yield f"root attribute {name} is missing"
-        elif np.ndim(file.attrs[name]):
-            yield f"root attribute {name} is not a single value"
-        elif kind is not str and not np.issubdtype(np.asarray(file.attrs[name]).dtype, np.number):
-            yield f"root attribute {name} is {file.attrs[name]!r}, not a number"
-    if str(file.attrs.get("verdict", "PASS")) not in schema.VERDICTS:
-        yield f"root attribute verdict is {file.attrs['verdict']!r}"
-    missing = [name for name in schema.REQUIRED_GROUPS if not isinstance(file.get(name), h5py.Group)]
-    yield from (f"group /{name} is missing" for name in missing)
-    if not missing:
-        yield from _name_problems(file)
-        problems = list(_dataset_problems(file))
-        yield from problems
-        yield from _sync_problems(file)
-        if not problems:
-            names = _texts(file["channels/name"])
-            yield from (f"two channels are called {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1)
-
-
-def _name_problems(file: h5py.File) -> Iterator[str]:
-    """Yield the faults of the subject, which becomes part of paths; a channel may have any name."""
-    if not is_subject(str(file.attrs.get("subject", ""))):
-        yield f"root attribute subject is {file.attrs.get('subject')!r}, not letters and digits"
-
-
-def _sync_problems(file: h5py.File) -> Iterator[str]:
-    for stream, group in file["sync"].items():
-        for name in (*schema.SYNC_FLOATS, *schema.SYNC_INTS):
-            if name not in group.attrs:
-                yield f"attribute {name} of /sync/{stream} is missing"
-            elif not np.issubdtype(np.asarray(group.attrs[name]).dtype, np.number) or np.ndim(group.attrs[name]):
-                yield f"attribute {name} of /sync/{stream} is {group.attrs[name]!r}, not a number"
-
-
-def _dataset_problems(file: h5py.File) -> Iterator[str]:
-    sizes: dict[tuple[str, str], int] = {}
-    for spec in schema.DATASETS:
-        for path in _instances(file, spec):
-            group, _, _ = path.rpartition("/")
-            if group not in file:
-                continue
-            dataset = file.get(path)
-            if not isinstance(dataset, h5py.Dataset):
-                if spec.required:
-                    yield f"dataset /{path} is missing"
-                continue
-            if dataset.dtype.kind not in _NUMPY_KIND[spec.kind]:
-                yield f"dataset /{path} has type {dataset.dtype}"
-                continue
-            if dataset.ndim != len(spec.shape):
-                yield f"dataset /{path} has shape {dataset.shape}, not {spec.shape}"
-                continue
-            for want, got in zip(spec.shape, dataset.shape, strict=True):
-                scope = "" if want == "C" else group
-                expected = want if isinstance(want, int) else sizes.setdefault((scope, want), got)
-                if expected != got:
-                    yield f"dataset /{path} has shape {dataset.shape}, expected {expected} for {want}"
-                    break
-
-
-def _instances(file: h5py.File, spec: schema.DatasetSpec) -> list[str]:
-    for placeholder, group in (("{channel}", "emg"), ("{stream}", "sync")):
-        if placeholder in spec.path:
-            return [spec.path.replace(placeholder, name) for name in file[group]]
-    return [spec.path]
-
-
 def _read(file: h5py.File, path: Path) -> Session:
-    attrs = file.attrs
+    attrs = attributes_of(file)
     return Session(
-        subject=str(attrs["subject"]),
-        session_uuid=str(attrs["session_uuid"]),
-        created_utc=str(attrs["created_utc"]),
+        subject=attrs["subject"],
+        session_uuid=attrs["session_uuid"],
+        created_utc=attrs["created_utc"],
         zero_host_ns=int(attrs["zero_host_ns"]),
-        verdict=str(attrs["verdict"]),
-        verdict_reason=str(attrs["verdict_reason"]),
+        verdict=attrs["verdict"],
+        verdict_reason=attrs["verdict_reason"],
         rate_hz=float(attrs["rate_hz"]),
-        subject_info=_plain(file["subject"].attrs) if "subject" in file else {},
+        subject_info=attributes_of(file["subject"]) if "subject" in file else {},
         channels=ChannelTable(**_record(file, "channels", ChannelTable)),
         calibration=Calibration(**_record(file, "calibration", Calibration)) if "calibration" in file else None,
         emg={
@@ -359,7 +332,7 @@ def _read(file: h5py.File, path: Path) -> Session:
         exercises=ExerciseTable(**_record(file, "exercises", ExerciseTable)),
         sync=_read_syncs(file),
         aligned=Aligned(**_record(file, "aligned", Aligned)),
-        provenance=tuple(json.loads(line) for line in _texts(file["provenance/log"])),
+        provenance=tuple(_step(line) for line in _texts(file["provenance/log"])),
         path=path,
     )
 
@@ -372,7 +345,7 @@ def _read_syncs(file: h5py.File) -> dict[str, StreamSync]:
 def _read_sync(file: h5py.File, name: str) -> StreamSync:
     record = _record(file, f"sync/{name}", StreamSync, pattern="sync/{stream}")
     known = {f.name for f in fields(StreamSync)}
-    record["constants"] = {k: v for k, v in _plain(file[f"sync/{name}"].attrs).items() if k not in known}
+    record["constants"] = {k: v for k, v in attributes_of(file[f"sync/{name}"]).items() if k not in known}
     return StreamSync(**record)
 
 
@@ -381,7 +354,7 @@ def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = No
     specs = _specs()
     node = file[group]
     values: dict[str, Any] = {}
-    attributes = _plain(node.attrs)
+    attributes = attributes_of(node)
     for f in fields(kind):
         spec = specs.get(f"{pattern or group}/{f.name}")
         if spec is None:
@@ -396,16 +369,18 @@ def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = No
         elif spec.kind == "s":
             values[f.name] = _texts(node[f.name])
         else:
-            values[f.name] = node[f.name][()]
+            values[f.name] = node[f.name].astype(_READ_AS[spec.kind])[()]
     return values
 
 
+def _step(line: str) -> dict[str, Any]:
+    """Return one processing step of the provenance."""
+    step = parse_json(line, nan_as_none=True)
+    if not isinstance(step, dict):
+        raise ValueError("a line of /provenance/log is not a JSON object")
+    return step
+
+
 def _texts(dataset: h5py.Dataset) -> tuple[str, ...]:
-    return tuple(text.decode() if isinstance(text, bytes) else str(text) for text in dataset[()])
-
-
-def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:
-    return {
-        key: value if np.ndim(value) or not hasattr(value, "item") else value.item()
-        for key, value in attributes.items()
-    }
+    found = (text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text) for text in dataset[()])
+    return tuple(valid_text(text) for text in found)

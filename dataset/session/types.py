@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dataset.support.arrays import BoolArray, FloatArray, IntArray
+from dataset.support.text import clean_json
 
 #: Stored in the subject's notes of every session from the virtual rig, so that it is not mistaken for a person's.
 VIRTUAL_NOTE = "virtual data, not a person"
@@ -214,4 +215,4 @@ class Session:
 
 def provenance_lines(steps: tuple[Mapping[str, Any], ...]) -> list[str]:
     """Return the provenance as JSON lines."""
-    return [json.dumps(dict(step), sort_keys=True, default=str) for step in steps]
+    return [json.dumps(clean_json(dict(step)), sort_keys=True, allow_nan=False) for step in steps]

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.exceptions import TyperException
 
 from dataset.support.errors import MiaError, MissingDependencyError, UsageError
+from dataset.support.outputs import failed_file
+from dataset.support.results import CannotPrintError, flush_at_exit, write_result
 from dataset.support.system_libraries import advice
 from dataset.support.text import clean_text
 
@@ -27,7 +29,9 @@ class CleanConsole(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as :class:`rich.console.Console` does, plain text cleaned."""
-        super().print(*(clean_text(o, lines=True) if isinstance(o, str) else o for o in objects), **options)
+        # What cannot be said (a full disk, a pipe that has ended) must not end the work.
+        with suppress(OSError, ValueError):
+            super().print(*(clean_text(o, lines=True) if isinstance(o, str) else o for o in objects), **options)
 
 
 #: Everything that is not a result goes to stderr.
@@ -45,13 +49,15 @@ _OWNER_ALONE, _GROUP_READS = 0o077, 0o027
 def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
     """Print a command's result on stdout: one JSON object, or text for a person."""
     words = json.dumps(value, default=_jsonable, allow_nan=False) if as_json else clean_text(text.rstrip(), lines=True)
-    sys.stdout.write(words + "\n")
+    write_result(words + "\n")
 
 
 def report_error(error: MiaError, *, as_json: bool) -> None:
     """Print an error to stderr: what happened and why in one line, then a hint."""
     if as_json:
-        sys.stdout.write(json.dumps({"error": error.as_dict()}) + "\n")
+        if not isinstance(error, CannotPrintError):
+            with suppress(CannotPrintError):
+                write_result(json.dumps({"error": error.as_dict()}) + "\n")
         return
     STDERR.print("error:", style="bold red", end=" ")
     STDERR.print(str(error), markup=False, soft_wrap=True)
@@ -104,14 +110,19 @@ def run_app(app: typer.Typer, name: str) -> None:
             raise
         report_error(MissingDependencyError("a system library is missing", str(error), advice()), as_json=as_json)
         code = EXIT_INPUT
+    except OSError as error:  # a full or failing disk, wherever it was met
+        report_error(failed_file(error), as_json=as_json)
+        code = EXIT_INPUT
     except Exception as error:
         if not as_json:
             raise
         logging.getLogger(__name__).exception("internal error")
-        sys.stdout.write(json.dumps({"error": {"code": "bug", "what": repr(error), "why": "", "hint": ""}}) + "\n")
+        with suppress(CannotPrintError):
+            write_result(json.dumps({"error": {"code": "bug", "what": repr(error), "why": "", "hint": ""}}) + "\n")
         code = EXIT_BUG
     finally:
         os.umask(before)
+        flush_at_exit()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from dataset.support.errors import InputError
+from dataset.support.parsing import MOST_TOML_BYTES, first_fault, parse_toml
 from dataset.support.text import clean_line, clean_text
 
 
@@ -61,14 +61,13 @@ def parse_model(
         It is not TOML, or a field is missing or wrong; the message names the field.
     """
     try:
-        return model.model_validate(tomllib.loads(text), context=context)
-    except tomllib.TOMLDecodeError as error:
+        values = parse_toml(text)
+    except ValueError as error:
         raise InputError(f"the {what} is not TOML", str(error)) from error
+    try:
+        return model.model_validate(values, context=context)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        why = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"the {what} is wrong", f"{field}: {why}" if field else why, hint) from error
+        raise InputError(f"the {what} is wrong", first_fault(error), hint) from error
 
 
 def read_toml(path: Path, what: str, *, hint: str = "") -> str:
@@ -80,7 +79,10 @@ def read_toml(path: Path, what: str, *, hint: str = "") -> str:
         It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise InputError(f"cannot read the {what} {path}", "it is not a file", hint)
+        with path.open("rb") as file:  # no more than is parsed: the text of a larger file is refused
+            return file.read(4 * MOST_TOML_BYTES + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(f"cannot read the {what} {path}", why, hint) from error

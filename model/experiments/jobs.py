@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from dataset.splits import Split, split_for_experiment
@@ -21,6 +21,7 @@ from dataset.support.arrays import FloatArray, IntArray
 from dataset.support.errors import InputError
 from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
+from dataset.support.parsing import parse_json
 from dataset.windows import Windows
 from model import networks
 from model.baselines import BASELINES, channel_means, nearest_windows, predict_baselines
@@ -176,7 +177,7 @@ def run_job(
             neighbours = parts.known[_neighbours(known, test, lambda a, b: _nearest(one, other, a, b))]
         if "weights" in job.keep:
             with written_whole(_weights_path(folder, job.key)) as part:
-                save_file({k: v.contiguous() for k, v in network.state_dict().items()}, part)
+                part.write_bytes(save({k: v.contiguous() for k, v in network.state_dict().items()}))
     scores = {name: Errors(known, test, one).sums(exercises) for name, one in predictions.items()}
     about["seconds"] = round(time.perf_counter() - started, 3)
     _write(
@@ -202,7 +203,7 @@ def load_result(folder: Path, key: str) -> Result:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays["about"]))
+        about = parse_json(str(arrays["about"]))
         scores = {
             name: ErrorSums(**{k: arrays[f"scores/{i}/{k}"] for k in ErrorSums.__slots__})
             for i, name in enumerate(about["systems"])

@@ -15,6 +15,7 @@ from dataset.support.errors import InputError, OutputExistsError
 from dataset.support.files import sha256_of, write_atomically
 from dataset.support.outputs import cannot_write, check_writable
 from dataset.support.own_files import own_file
+from dataset.support.parsing import parse_json, read_json
 from dataset.support.version import software
 from model.experiments import exercises, leave_one_subject_out, qualitative, similarity, tables, temporal, transfer
 from model.experiments.budget import Budget, budget_of
@@ -175,8 +176,10 @@ def _prepared(out: Path, about: dict[str, Any]) -> Path:
     runs = out / RUNS
     if out.exists():
         try:
-            there = json.loads(own_file(out, ABOUT).read_text(encoding="utf-8"))["settings"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            there = read_json(own_file(out, ABOUT))["settings"]
+            if not isinstance(there, dict):
+                raise TypeError("its settings are not an object")
+        except (InputError, KeyError, TypeError) as error:
             raise InputError(f"{out} has no experiment to resume", str(error), "choose another --out") from error
         if there != about["settings"]:
             differing = sorted(key for key in about["settings"] if there.get(key) != about["settings"][key])
@@ -194,7 +197,7 @@ def _prepared(out: Path, about: dict[str, Any]) -> Path:
 
 
 def _as_json(budget: Budget) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(json.dumps(asdict(budget)))
+    made: dict[str, Any] = parse_json(json.dumps(asdict(budget)))
     return made
 
 

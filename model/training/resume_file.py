@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
 from dataset.support.errors import InputError
 from dataset.support.files import written_whole
 from dataset.support.own_files import own_file
+from dataset.support.parsing import parse_json
+from dataset.support.text import json_text
 from model.networks.base import Network
 from model.training.state import State
 
@@ -33,7 +34,8 @@ def save(path: Path, network: Network, optimiser: torch.optim.AdamW, state: Stat
         "best_step": state.best_step, "group": {key: group[key] for key in _CHANGES if key in group},
     }  # fmt: skip
     with written_whole(path) as part:
-        save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, part, {"state": json.dumps(words)})
+        content = {key: value.contiguous().cpu() for key, value in tensors.items()}
+        part.write_bytes(tensor_bytes(content, {"state": json_text(words)}))
 
 
 def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
@@ -46,7 +48,7 @@ def load(path: Path, network: Network, optimiser: torch.optim.AdamW) -> State:
     """
     try:
         with safe_open(own_file(path.parent, path.name), "pt") as file:
-            words: dict[str, Any] = json.loads((file.metadata() or {})["state"])
+            words: dict[str, Any] = parse_json((file.metadata() or {})["state"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a mapping
         network.load_state_dict(_under("network/", tensors))
         kept = optimiser.state_dict()

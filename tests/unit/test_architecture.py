@@ -198,6 +198,24 @@ def test_libraries_neither_print_nor_assert(room: str) -> None:
     assert wrong == []
 
 
+#: Functions that parse JSON or TOML; dataset.support.parsing alone may call them, and it bounds what they accept.
+PARSERS = {f"json.{name}" for name in ("load", "loads", "JSONDecoder")} | {"tomllib.load", "tomllib.loads"}
+PARSERS |= {"pd.read_json", "yaml.load", "pickle.load", "pickle.loads"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_json_and_toml_have_one_reader(room: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in modules(room)
+        if path != ROOT / "dataset/support/parsing.py"
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.ImportFrom) and node.module in ("json", "tomllib", "pickle"))
+        or (isinstance(node, ast.Attribute) and (ast.unparse(node) in PARSERS or node.attr == "model_validate_json"))
+    ]
+    assert wrong == []
+
+
 def test_the_host_clock_has_one_source() -> None:
     """`acquire` takes no time but from dataset.support.clock: two clocks in one capture would never be found again."""
     forbidden = {"perf_counter_ns", "monotonic_ns", "time_ns"}

@@ -6,7 +6,6 @@ It runs as a separate process (``python -m acquire.virtual.devices.box``), so th
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import re
@@ -17,6 +16,7 @@ import time
 from dataclasses import dataclass, replace
 
 from dataset.support.clock import now_ns
+from dataset.support.parsing import parse_json
 
 BANNER = b"ID mia-led-box 1"
 LONGEST_LINE = 64
@@ -120,7 +120,7 @@ def serve(terminal_fd: int, flashes_fd: int, clock: BoxClock, latency_s: tuple[f
             chunk = os.read(sys.stdin.fileno(), 4096)
             if not chunk:
                 return
-            for order in map(json.loads, orders.feed(chunk)):
+            for order in map(parse_json, orders.feed(chunk)):
                 if "mute" in order:
                     mute_until_ns = now_ns() + round(order["mute"] * 1e9)
                 elif "garble" in order:

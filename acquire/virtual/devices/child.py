@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from dataset.support.errors import HardwareError
+from dataset.support.parsing import parse_json
 
 # Generous, for a busy machine; a child that died is noticed at once.
 START_TIMEOUT_S = 90.0
@@ -110,7 +111,7 @@ class Child:
                 raise self._failure("it died" if readable else f"no answer within {timeout_s:g} s")
             self._answers += chunk
         line, _, self._answers = self._answers.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = parse_json(line)
         return answer
 
     def _failure(self, why: str) -> VirtualRigError:

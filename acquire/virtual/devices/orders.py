@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from acquire.protocol.schedule import Prompt
 from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
+from dataset.support.parsing import parse_json
 
 Order = dict[str, Any]
 
@@ -40,7 +41,7 @@ def read_prompt(order: Order) -> tuple[Prompt, int]:
 def read_orders(stream: TextIO) -> Iterator[Order]:
     """Yield commands until ``quit`` or the end of the stream."""
     for line in stream:
-        order: Order = json.loads(line)
+        order: Order = parse_json(line)
         if order.get("quit"):
             return
         yield order

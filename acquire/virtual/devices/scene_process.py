@@ -29,6 +29,7 @@ from acquire.virtual.film import HEIGHT, WIDTH
 from acquire.virtual.person.figure import Figure, expose
 from acquire.virtual.person.world import World
 from dataset.support.clock import now_ns
+from dataset.support.parsing import parse_json
 
 #: Wait after an exposure or a block of sound has ended: the message about a flash takes about a millisecond.
 NEWS_NS = 4_000_000
@@ -279,7 +280,7 @@ def main() -> None:
     given = parser.parse_args()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     cv2.setNumThreads(1)
-    faults = Faults.model_validate_json(given.faults)
+    faults = Faults.model_validate(parse_json(given.faults))
     world = orders.make_world(given.seed, given.subject, faults)
     rig_seed = given.seed if given.rig_seed is None else given.rig_seed
     devices = Devices.drawn(rig_seed, faults, recording=given.seed)

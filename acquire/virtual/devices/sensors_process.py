@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import socket
 import struct
@@ -28,6 +27,7 @@ from acquire.virtual.faults import Faults
 from acquire.virtual.person.world import World
 from dataset.capture.types import Sensor
 from dataset.support.clock import now_ns
+from dataset.support.parsing import parse_json
 
 
 def value_payload(world: World, faults: Faults, channel: str, index: int, start_ns: int, stop_ns: int) -> bytes | None:
@@ -166,7 +166,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     try:
-        while (line := await reader.readline()) and not (order := json.loads(line)).get("quit"):
+        while (line := await reader.readline()) and not (order := parse_json(line)).get("quit"):
             await sensors.obey(order)
     finally:
         await sensors.stop()
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--sent", type=Path)
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
-    faults = Faults.model_validate_json(given.faults)
+    faults = Faults.model_validate(parse_json(given.faults))
     world = orders.make_world(given.seed, given.subject, faults)
     rig_seed = given.seed if given.rig_seed is None else given.rig_seed
     devices = Devices.drawn(rig_seed, faults, recording=given.seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,85 +85,92 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def write_made_session(
+    name: str = "sub-S01_ses-20260101T000000",
+    *,
+    seed: int = 0,
+    subject: str = "S01",
+    passes: int = 2,
+    seconds: float = 4.6,
+    verdict: str = "PASS",
+    in_3d: bool = True,
+    motions: tuple[str, ...] = MOTIONS,
+    channels: tuple[str, ...] | None = None,
+    folder: Path,
+) -> Path:
+    """Write a session of exercises in passes and return its path."""
+    rng = np.random.default_rng(seed)
+    gain, rest = rng.uniform(120, 300, 8), rng.uniform(10, 40, 8)
+    joints, emg, labels = [], [], []
+    for motion in motions * passes:
+        n = round(seconds * RATE_HZ)
+        pace = rng.uniform(0.5, 0.7)
+        m = _motion(motion, rng.uniform(0, 1) + np.arange(n) / RATE_HZ * pace)
+        joints.append(_joints(m) + rng.normal(0, 0.01, (n, 25, 3)))
+        level = rest + gain * _levels(m)
+        emg.append(np.maximum(level * (1 + rng.normal(0, 0.05, level.shape)), 0))
+        labels += [motion] * n + [""] * 8
+        joints.append(np.repeat(_joints({k: v[:1] * 0 for k, v in m.items()}), 8, axis=0))
+        emg.append(np.tile(rest, (8, 1)))
+    xyz, counts = np.concatenate(joints), np.rint(np.concatenate(emg))
+    names = channels or tuple(c.name for c in PAPER_CHANNELS)
+    known = [recognise(name) for name in names]
+    # Where other channels are asked for, they follow the paper's muscles in turn.
+    counts = counts[:, np.arange(len(names)) % 8]
+    n, blank = len(xyz), ("",) * len(names)
+    session = Session(
+        subject=subject,
+        session_uuid=str(uuid.uuid4()),
+        created_utc="2026-01-01T00:00:00+00:00",
+        zero_host_ns=0,
+        verdict=verdict,
+        verdict_reason="no flash was seen" if verdict == "FAIL" else "",
+        rate_hz=RATE_HZ,
+        channels=ChannelTable(
+            name=names,
+            muscle=tuple(k.muscle or name for k, name in zip(known, names, strict=True)),
+            side=tuple(k.side for k in known),
+            unit=("counts",) * len(names),
+            profile=("anr-m40",) * len(names),
+            serial=blank,
+            placement=blank,
+            electrode=blank,
+        ),
+        emg={},
+        events=EventTable(time_s=np.zeros(0), uncertainty_s=np.zeros(0), kind=(), label=(), source=()),
+        exercises=ExerciseTable(name=(), start_s=np.zeros(0), stop_s=np.zeros(0)),
+        sync={},
+        aligned=Aligned(
+            time_s=np.arange(n) / RATE_HZ,
+            emg=counts,
+            emg_valid=np.ones(counts.shape, dtype=np.bool_),
+            segment=np.zeros(n, dtype=np.int64),
+            exercise=tuple(labels),
+            keypoints_2d=320 + 200 * xyz[..., :2],
+            keypoints_3d=xyz if in_3d else None,
+        ),
+        provenance=({"step": "made up"},),
+        video=VideoInfo(
+            frame_time_s=np.arange(n) / RATE_HZ,
+            frame_index=np.arange(n),
+            file="video.mkv",
+            sha256="",
+            width=640,
+            height=640,
+        ),
+    )
+    path = folder / f"{name}.h5"
+    write_session(path, session)
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_session() -> Callable[[Path], Path]:
+    """Return a function that writes such a session into a folder."""
+    return lambda folder: write_made_session(folder=folder)
+
+
 @pytest.fixture
 def make_session(tmp_path: Path) -> SessionMaker:
     """Return a function that writes a session of exercises in passes and returns its path."""
-
-    def make(
-        name: str = "sub-S01_ses-20260101T000000",
-        *,
-        seed: int = 0,
-        subject: str = "S01",
-        passes: int = 2,
-        seconds: float = 4.6,
-        verdict: str = "PASS",
-        in_3d: bool = True,
-        motions: tuple[str, ...] = MOTIONS,
-        channels: tuple[str, ...] | None = None,
-        folder: Path = tmp_path / "sessions",
-    ) -> Path:
-        rng = np.random.default_rng(seed)
-        gain, rest = rng.uniform(120, 300, 8), rng.uniform(10, 40, 8)
-        joints, emg, labels = [], [], []
-        for motion in motions * passes:
-            n = round(seconds * RATE_HZ)
-            pace = rng.uniform(0.5, 0.7)
-            m = _motion(motion, rng.uniform(0, 1) + np.arange(n) / RATE_HZ * pace)
-            joints.append(_joints(m) + rng.normal(0, 0.01, (n, 25, 3)))
-            level = rest + gain * _levels(m)
-            emg.append(np.maximum(level * (1 + rng.normal(0, 0.05, level.shape)), 0))
-            labels += [motion] * n + [""] * 8
-            joints.append(np.repeat(_joints({k: v[:1] * 0 for k, v in m.items()}), 8, axis=0))
-            emg.append(np.tile(rest, (8, 1)))
-        xyz, counts = np.concatenate(joints), np.rint(np.concatenate(emg))
-        names = channels or tuple(c.name for c in PAPER_CHANNELS)
-        known = [recognise(name) for name in names]
-        # Where other channels are asked for, they follow the paper's muscles in turn.
-        counts = counts[:, np.arange(len(names)) % 8]
-        n, blank = len(xyz), ("",) * len(names)
-        session = Session(
-            subject=subject,
-            session_uuid=str(uuid.uuid4()),
-            created_utc="2026-01-01T00:00:00+00:00",
-            zero_host_ns=0,
-            verdict=verdict,
-            verdict_reason="no flash was seen" if verdict == "FAIL" else "",
-            rate_hz=RATE_HZ,
-            channels=ChannelTable(
-                name=names,
-                muscle=tuple(k.muscle or name for k, name in zip(known, names, strict=True)),
-                side=tuple(k.side for k in known),
-                unit=("counts",) * len(names),
-                profile=("anr-m40",) * len(names),
-                serial=blank,
-                placement=blank,
-                electrode=blank,
-            ),
-            emg={},
-            events=EventTable(time_s=np.zeros(0), uncertainty_s=np.zeros(0), kind=(), label=(), source=()),
-            exercises=ExerciseTable(name=(), start_s=np.zeros(0), stop_s=np.zeros(0)),
-            sync={},
-            aligned=Aligned(
-                time_s=np.arange(n) / RATE_HZ,
-                emg=counts,
-                emg_valid=np.ones(counts.shape, dtype=np.bool_),
-                segment=np.zeros(n, dtype=np.int64),
-                exercise=tuple(labels),
-                keypoints_2d=320 + 200 * xyz[..., :2],
-                keypoints_3d=xyz if in_3d else None,
-            ),
-            provenance=({"step": "made up"},),
-            video=VideoInfo(
-                frame_time_s=np.arange(n) / RATE_HZ,
-                frame_index=np.arange(n),
-                file="video.mkv",
-                sha256="",
-                width=640,
-                height=640,
-            ),
-        )
-        path = folder / f"{name}.h5"
-        write_session(path, session)
-        return path
-
-    return make
+    return partial(write_made_session, folder=tmp_path / "sessions")

@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 
 from dataset.support.errors import InputError
-from model.checkpoint import CONFIG, REFERENCE, WEIGHTS, load_config, load_network, load_training_windows
-from model.runs import METRICS, load_metrics
+from model.checkpoint import REFERENCE, WEIGHTS, load_network, load_training_windows
+from model.run_files import CONFIG, METRICS, KeptWindows, RunConfig, load_config, load_metrics
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
+
+#: Without fields: the paths are checked before any of them is read.
+_CONFIG = RunConfig.model_construct(training_windows=KeptWindows.model_construct())
 
 READERS: dict[str, Callable[[Path], object]] = {
     CONFIG: load_config,
     METRICS: load_metrics,
-    WEIGHTS: lambda run: load_network(run, {"model": "mia", "network": {}}),
-    REFERENCE: lambda run: load_training_windows(run, {"training_windows": {}}),
+    WEIGHTS: lambda run: load_network(run, _CONFIG),
+    REFERENCE: lambda run: load_training_windows(run, _CONFIG),
 }
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import av
-import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,6 +30,7 @@ from sync.options import ImportOptions
 from sync.report import figures
 from sync.result import ContactEvidence
 from sync.session_summary import session_as_text
+from tests.sealed import edited_session
 
 ODD = ("EMG 1", "a/b", ".", "..", "$x_1$ and $y", "[bold]red[/bold]", "[/red]", "<script>alert(1)</script>", "筋肉",
        "_hidden", "n" * 300, "%2F", "left_a/b", "video", "", "a", "a", r"\alpha$")  # fmt: skip
@@ -145,7 +145,7 @@ def test_a_name_that_hdf5_takes_is_the_groups_own(name: str) -> None:
 
 def test_two_channels_of_one_name_are_no_valid_session(tmp_path: Path) -> None:
     write_session(tmp_path / "s.h5", session_of(["a", "b"]))
-    with h5py.File(tmp_path / "s.h5", "r+") as file:
+    with edited_session(tmp_path / "s.h5") as file:
         file["channels/name"][:] = [b"a", b"a"]
     assert check_session(tmp_path / "s.h5") == ["two channels are called 'a'"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sqlite3
@@ -16,6 +15,7 @@ from dataset.capture.types import Sensor
 from dataset.capture.writer import CaptureWriter, new_capture_folder
 from sync import cli
 from sync.pipeline import session_name
+from tests.sealed import seal_again
 
 
 @pytest.fixture
@@ -53,8 +53,7 @@ def test_a_manifest_writes_nothing_outside_the_folder_of_sessions(
 ) -> None:
     moved = tmp_path / "taken"
     shutil.move(capture, moved)
-    manifest = moved / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "closed_utc": said}))
+    seal_again(moved, closed_utc=said)
     out = tmp_path / "out"
     (out / "sub-S01_ses-").mkdir(parents=True)
     (tmp_path / "victim").mkdir()

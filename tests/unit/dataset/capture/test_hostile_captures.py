@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from dataset.media.sequence import as_one_video
 from dataset.media.sound import read_sound
 from dataset.media.video import frame_pts_ns
 from dataset.support.errors import CaptureError, InputError, VideoError
+from tests.sealed import seal_again
 from tests.unit.phone import film
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="links and pipes")
@@ -68,9 +68,8 @@ def test_a_subject_that_is_no_label_is_refused(capture: Path, subject: str) -> N
 
 @pytest.mark.parametrize("said", ["/../../victim/index", "", "today", 7, [], "20260101T000000/../x"])
 def test_a_time_of_closing_that_is_none_is_refused(capture: Path, said: object) -> None:
-    manifest = json.loads((capture / schema.MANIFEST).read_text())
-    (capture / schema.MANIFEST).write_text(json.dumps({**manifest, "closed_utc": said}))
-    with Capture.open(capture) as opened, pytest.raises(CaptureError, match=r"closed_utc .* is not a valid time"):
+    seal_again(capture, closed_utc=said)
+    with Capture.open(capture) as opened, pytest.raises(CaptureError, match=r"closed_utc"):
         _ = opened.closed_utc
 
 

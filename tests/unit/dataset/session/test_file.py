@@ -25,6 +25,7 @@ from dataset.session.types import (
     VideoInfo,
 )
 from dataset.support.errors import OutputExistsError, SessionError
+from tests.sealed import edited_session
 
 T, F, V = 40, 15, 20
 
@@ -197,7 +198,7 @@ def test_opening_names_what_is_wrong(
 ) -> None:
     path = tmp_path / "a.h5"
     write_session(path, session)
-    with h5py.File(path, "r+") as file:
+    with edited_session(path) as file:
         damage(file)
     with pytest.raises(SessionError, match=message):
         read_session(path)
