@@ -13,7 +13,8 @@ from benchmarks.hostile.mutations import MIX
 
 ROOT = Path(__file__).resolve().parents[4]
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="trials are forked")
+#: Whole commands, each in a process of its own: minutes.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="trials are forked")]
 
 
 def run_benchmark(*words: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +32,6 @@ def test_200_mutated_files_are_refused_or_read() -> None:
     assert counts["refused"] > 80 and counts["accepted"] > 10 and sum(counts.values()) == 200
 
 
-@pytest.mark.slow
 def test_1000_mutated_files_are_refused_or_read() -> None:
     done = run_benchmark("--trials", "1000", "--seed", "200000")
     assert done.returncode == 0, done.stderr + done.stdout
