@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset.session import schema
+from dataset.session.dimensions import attach_scales
 from dataset.session.types import (
     Aligned,
     Calibration,
@@ -34,8 +35,9 @@ from dataset.support.files import written_whole
 from dataset.support.labels import is_subject
 from dataset.support.outputs import cannot_write
 from dataset.support.plain_hdf5 import open_hdf5
+from dataset.support.stored_path import without_folders
 
-_NUMPY_KIND = {"f": "f", "i": "iu", "b": "b", "s": "OSU"}
+_NUMPY_KIND = {"f": "f", "i": "iu", "b": "bu", "s": "OSU"}
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -75,16 +77,18 @@ def _write(file: h5py.File, session: Session) -> None:
             "rate_hz": session.rate_hz,
         }
     )
+    units = dict(zip(session.channels.name, session.channels.unit, strict=True))
+    every_unit = ", ".join(units.values() if len(set(units.values())) > 1 else set(units.values()))
     for group in (*schema.REQUIRED_GROUPS, "subject"):
         file.create_group(group)
     file["subject"].attrs.update(dict(session.subject_info))
     _write_record(file, "channels", session.channels)
     if session.calibration is not None:
-        _write_record(file, "calibration", session.calibration)
+        _write_record(file, "calibration", session.calibration, unit=every_unit)
     for channel, stream in session.emg.items():
-        _write_record(file, f"emg/{group_name(channel)}", stream, pattern="emg/{channel}")
+        _write_record(file, f"emg/{group_name(channel)}", stream, pattern="emg/{channel}", unit=units.get(channel, ""))
     if session.video is not None:
-        _write_record(file, "video", session.video)
+        _write_record(file, "video", replace(session.video, file=without_folders(session.video.file)))
     if session.pose is not None:
         _write_record(file, "pose", session.pose)
         file["pose"].attrs["skeleton"] = "BODY_25"
@@ -94,8 +98,10 @@ def _write(file: h5py.File, session: Session) -> None:
         group = f"sync/{group_name(name)}"
         _write_record(file, group, sync, pattern="sync/{stream}")
         file[group].attrs.update(dict(sync.constants))
-    _write_record(file, "aligned", session.aligned)
-    _write_dataset(file, _specs()["provenance/log"], "provenance/log", provenance_lines(session.provenance))
+    _write_record(file, "aligned", session.aligned, unit=every_unit)
+    log = provenance_lines(tuple(without_folders(dict(step)) for step in session.provenance))
+    _write_dataset(file, _specs()["provenance/log"], "provenance/log", log)
+    attach_scales(file, {path: spec for spec in schema.DATASETS for path in _instances(file, spec) if path in file})
 
 
 def group_name(name: str) -> str:
@@ -118,8 +124,11 @@ def _specs() -> dict[str, schema.DatasetSpec]:
     return {spec.path: spec for spec in schema.DATASETS}
 
 
-def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | None = None) -> None:
-    """Write a dataclass: fields named in the schema become datasets, the others attributes."""
+def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | None = None, unit: str = "") -> None:
+    """Write a dataclass: fields named in the schema become datasets, the others attributes.
+
+    ``unit`` is the unit of what has the channels' own; if they differ, one a channel, separated by commas.
+    """
     specs = _specs()
     target = file.require_group(group)
     for f in fields(record):
@@ -128,8 +137,10 @@ def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | No
             continue
         spec = specs.get(f"{pattern or group}/{f.name}")
         if spec is None:
-            target.attrs[f.name] = value
+            target.attrs[f.name] = np.uint8(value) if isinstance(value, bool | np.bool_) else value
         else:
+            if spec.unit == schema.CHANNEL_UNIT:
+                spec = replace(spec, unit=unit)
             _write_dataset(file, spec, f"{group}/{f.name}", value)
 
 
@@ -140,7 +151,7 @@ def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: 
         dtype: Any = h5py.string_dtype("utf-8", width)
         data: NDArray[Any] = np.array(encoded, dtype=dtype)
     else:
-        dtype = {"f": np.float64, "i": np.int64, "b": np.bool_}[spec.kind]
+        dtype = {"f": np.float64, "i": np.int64, "b": np.uint8}[spec.kind]
         data = np.asarray(value, dtype=dtype)
     options: dict[str, Any] = {}
     if data.size:
@@ -256,13 +267,19 @@ def _check_format(file: h5py.File, path: Path) -> None:
             "make one with: mia-sync run, or mia-sync import",
         )
     version = str(found.get("format_version", ""))
-    if version != schema.FORMAT_VERSION:
-        newer = version.isdecimal() and int(version) > int(schema.FORMAT_VERSION)
+    if version not in schema.READABLE_VERSIONS:
+        newer = _numbers(version) > _numbers(schema.FORMAT_VERSION)
         raise SessionError(
             f"{path} is a session of another format",
-            f"it has format_version {version!r} and this program reads {schema.FORMAT_VERSION!r}",
+            f"it has format_version {version!r} and this program reads {' and '.join(schema.READABLE_VERSIONS)}",
             "update muscles-in-action" if newer else "make it again from its capture",
         )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers, to compare it; empty if it has others."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
 def _problems(file: h5py.File) -> Iterator[str]:
@@ -386,7 +403,7 @@ def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = No
         spec = specs.get(f"{pattern or group}/{f.name}")
         if spec is None:
             if f.name in attributes:
-                values[f.name] = attributes[f.name]
+                values[f.name] = attributes[f.name] if f.name not in schema.BOOLEANS else bool(attributes[f.name])
             elif f.name != "constants":
                 raise SessionError(
                     f"{file.filename} is not a valid session", f"attribute {f.name} of /{group} is missing"
@@ -396,7 +413,7 @@ def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = No
         elif spec.kind == "s":
             values[f.name] = _texts(node[f.name])
         else:
-            values[f.name] = node[f.name][()]
+            values[f.name] = node[f.name][()] if spec.kind != "b" else node[f.name][()].astype(np.bool_)
     return values
 
 
