@@ -33,6 +33,7 @@ from dataset.support.arrays import BoolArray, FloatArray, IntArray
 from dataset.support.disk_arrays import blocks, concatenate
 from dataset.support.errors import VideoError
 from dataset.support.on_demand import OnDemand
+from dataset.support.stored_path import stored_path
 from dataset.support.version import software
 from sync import resample
 from sync.align import Alignment
@@ -260,9 +261,10 @@ def _provenance(
     calibration: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], ...]:
     version = software()
+    folder = stored_path(capture.folder.absolute())
     steps: list[dict[str, Any]] = [
         {
-            "step": "record", "version": capture.meta.get("software", ""), "capture": str(capture.folder),
+            "step": "record", "version": capture.meta.get("software", ""), "capture": folder,
             "capture_uuid": capture.meta.get("capture_uuid", ""), "host_clock": capture.meta.get("host_clock", ""),
         },
         {"step": "arrivals", "version": version, "method": "stamps as given" if capture.meta.get("host_clock") == "file"

@@ -14,6 +14,7 @@ from dataset.media.facts import VideoFacts, examine_video
 from dataset.media.video import PLAYLIST
 from dataset.support.errors import VideoError
 from dataset.support.files import sha256_of
+from dataset.support.stored_path import stored_path
 
 _HEADER = "ffconcat version 1.0"
 
@@ -79,8 +80,8 @@ def playlist_files(path: Path) -> tuple[Path, ...]:
 
 
 def file_names(path: Path) -> str:
-    """Return the name to store for a video; for a sequence, the names of all parts."""
-    return " + ".join(map(str, playlist_files(path)))
+    """Return the name to store for a video, without its folders; for a sequence, the names of all parts."""
+    return " + ".join(map(stored_path, playlist_files(path)))
 
 
 def describe_files(path: Path) -> tuple[str, str]:

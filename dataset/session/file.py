@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from dataset.session import schema
 from dataset.session.checksum import USER_BLOCK_BYTES, has_changed, write_checksum
 from dataset.session.content import content_problems
-from dataset.session.structure import attributes_of, structure_problems
+from dataset.session.dimensions import attach_scales
+from dataset.session.structure import attributes_of, instances, structure_problems
 from dataset.session.types import (
     Aligned,
     Calibration,
@@ -37,6 +38,7 @@ from dataset.support.files import written_whole
 from dataset.support.outputs import cannot_write
 from dataset.support.parsing import parse_json
 from dataset.support.plain_hdf5 import open_hdf5
+from dataset.support.stored_path import without_folders
 from dataset.support.text import valid_text
 
 #: Faults that are named of one file.
@@ -95,16 +97,18 @@ def _write(file: h5py.File, session: Session) -> None:
             "rate_hz": session.rate_hz,
         }
     )
+    units = dict(zip(session.channels.name, session.channels.unit, strict=True))
+    every_unit = ", ".join(units.values() if len(set(units.values())) > 1 else set(units.values()))
     for group in (*schema.REQUIRED_GROUPS, "subject"):
         file.create_group(group)
     file["subject"].attrs.update(dict(session.subject_info))
     _write_record(file, "channels", session.channels)
     if session.calibration is not None:
-        _write_record(file, "calibration", session.calibration)
+        _write_record(file, "calibration", session.calibration, unit=every_unit)
     for channel, stream in session.emg.items():
-        _write_record(file, f"emg/{group_name(channel)}", stream, pattern="emg/{channel}")
+        _write_record(file, f"emg/{group_name(channel)}", stream, pattern="emg/{channel}", unit=units.get(channel, ""))
     if session.video is not None:
-        _write_record(file, "video", session.video)
+        _write_record(file, "video", replace(session.video, file=without_folders(session.video.file)))
     if session.pose is not None:
         _write_record(file, "pose", session.pose)
         file["pose"].attrs["skeleton"] = "BODY_25"
@@ -114,8 +118,10 @@ def _write(file: h5py.File, session: Session) -> None:
         group = f"sync/{group_name(name)}"
         _write_record(file, group, sync, pattern="sync/{stream}")
         file[group].attrs.update(dict(sync.constants))
-    _write_record(file, "aligned", session.aligned)
-    _write_dataset(file, _specs()["provenance/log"], "provenance/log", provenance_lines(session.provenance))
+    _write_record(file, "aligned", session.aligned, unit=every_unit)
+    log = provenance_lines(tuple(without_folders(dict(step)) for step in session.provenance))
+    _write_dataset(file, _specs()["provenance/log"], "provenance/log", log)
+    attach_scales(file, {path: spec for spec in schema.DATASETS for path in instances(file, spec) if path in file})
 
 
 def group_name(name: str) -> str:
@@ -138,8 +144,11 @@ def _specs() -> dict[str, schema.DatasetSpec]:
     return {spec.path: spec for spec in schema.DATASETS}
 
 
-def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | None = None) -> None:
-    """Write a dataclass: fields named in the schema become datasets, the others attributes."""
+def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | None = None, unit: str = "") -> None:
+    """Write a dataclass: fields named in the schema become datasets, the others attributes.
+
+    ``unit`` is the unit of what has the channels' own; if they differ, one a channel, separated by commas.
+    """
     specs = _specs()
     target = file.require_group(group)
     for f in fields(record):
@@ -148,8 +157,10 @@ def _write_record(file: h5py.File, group: str, record: Any, *, pattern: str | No
             continue
         spec = specs.get(f"{pattern or group}/{f.name}")
         if spec is None:
-            target.attrs[f.name] = value
+            target.attrs[f.name] = np.uint8(value) if isinstance(value, bool | np.bool_) else value
         else:
+            if spec.unit == schema.CHANNEL_UNIT:
+                spec = replace(spec, unit=unit)
             _write_dataset(file, spec, f"{group}/{f.name}", value)
 
 
@@ -160,7 +171,7 @@ def _write_dataset(file: h5py.File, spec: schema.DatasetSpec, path: str, value: 
         dtype: Any = h5py.string_dtype("utf-8", width)
         data: NDArray[Any] = np.array(encoded, dtype=dtype)
     else:
-        dtype = {"f": np.float64, "i": np.int64, "b": np.bool_}[spec.kind]
+        dtype = {"f": np.float64, "i": np.int64, "b": np.uint8}[spec.kind]
         data = np.asarray(value, dtype=dtype)
     options: dict[str, Any] = {}
     if data.size:
@@ -299,13 +310,19 @@ def _check_format(file: h5py.File, path: Path) -> None:
             "make one with: mia-sync run, or mia-sync import",
         )
     version = str(found.get("format_version", ""))
-    if version != schema.FORMAT_VERSION:
-        newer = version.isdecimal() and int(version) > int(schema.FORMAT_VERSION)
+    if version not in schema.READABLE_VERSIONS:
+        newer = _numbers(version) > _numbers(schema.FORMAT_VERSION)
         raise SessionError(
             f"{path} is a session of another format",
-            f"it has format_version {version!r} and this program reads {schema.FORMAT_VERSION!r}",
+            f"it has format_version {version!r} and this program reads {' and '.join(schema.READABLE_VERSIONS)}",
             "update muscles-in-action" if newer else "make it again from its capture",
         )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers, to compare it; empty if it has others."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
 def _read(file: h5py.File, path: Path) -> Session:
@@ -359,7 +376,7 @@ def _record(file: h5py.File, group: str, kind: type, *, pattern: str | None = No
         spec = specs.get(f"{pattern or group}/{f.name}")
         if spec is None:
             if f.name in attributes:
-                values[f.name] = attributes[f.name]
+                values[f.name] = attributes[f.name] if f.name not in schema.BOOLEANS else bool(attributes[f.name])
             elif f.name != "constants":
                 raise SessionError(
                     f"{file.filename} is not a valid session", f"attribute {f.name} of /{group} is missing"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FORMAT = "mia-session"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "1.1"
+#: Versions that are read; 1 stored booleans as an HDF5 enum.
+READABLE_VERSIONS = ("1", FORMAT_VERSION)
 
 #: Root attributes and their Python type.
 ROOT_ATTRIBUTES: dict[str, type] = {
@@ -20,6 +22,12 @@ ROOT_ATTRIBUTES: dict[str, type] = {
     "rate_hz": float,
 }
 
+#: Stands in the table for the unit of the channel or channels themselves.
+CHANNEL_UNIT = "channel unit"
+
+#: Attributes that are booleans.
+BOOLEANS = ("index_inferred",)
+
 VERDICTS = ("PASS", "WARNING", "FAIL")
 
 
@@ -32,7 +40,7 @@ class DatasetSpec:
     path : str
         Path in the file; ``{channel}`` and ``{stream}`` stand for each channel or stream.
     kind : {"f", "i", "b", "s"}
-        float64, int64, bool or UTF-8 text.
+        float64, int64, boolean (stored as uint8, 0 or 1) or UTF-8 text.
     shape : tuple
         Numbers are exact; a letter has the same value everywhere in one group: C channels, T grid, F frames.
     """
@@ -60,10 +68,10 @@ DATASETS = (
     _spec("channels/serial", "s", ("C",), "", "Sensor serial number"),
     _spec("channels/placement", "s", ("C",), "", "Electrode placement"),
     _spec("channels/electrode", "s", ("C",), "", "Electrode type"),
-    _spec("calibration/rest_counts", "f", ("C",), "channel unit", "Level at rest; NaN if not measured"),
-    _spec("calibration/mvc_counts", "f", ("C",), "channel unit", "Level at maximum voluntary contraction; NaN if not measured"),
+    _spec("calibration/rest_counts", "f", ("C",), CHANNEL_UNIT, "Level at rest; NaN if not measured"),
+    _spec("calibration/mvc_counts", "f", ("C",), CHANNEL_UNIT, "Level at maximum voluntary contraction; NaN if not measured"),
     _spec("emg/{channel}/time_s", "f", ("N",), "s", "Session time of the centre of each value's averaging interval"),
-    _spec("emg/{channel}/value", "f", ("N",), "channel unit", "Value as received"),
+    _spec("emg/{channel}/value", "f", ("N",), CHANNEL_UNIT, "Value as received"),
     _spec("emg/{channel}/arrival_s", "f", ("N",), "s", "Arrival on the host clock, in session seconds"),
     _spec("video/frame_time_s", "f", ("V",), "s", "Session time of each frame's exposure centre"),
     _spec("video/frame_index", "i", ("V",), "", "Index of the frame in the file"),
@@ -83,8 +91,8 @@ DATASETS = (
     _spec("sync/{stream}/residual_s", "f", ("M",), "s", "Residual of each matched pair"),
     _spec("sync/{stream}/epochs", "f", ("P", 3), "s", "Connection epochs: stream_s of the first and of the last value, and offset_s"),
     _spec("aligned/time_s", "f", ("T",), "s", "The common grid"),
-    _spec("aligned/emg", "f", ("T", "C"), "channel unit", "sEMG on the grid; NaN in gaps"),
-    _spec("aligned/emg_valid", "b", ("T", "C"), "", "True where sEMG was measured"),
+    _spec("aligned/emg", "f", ("T", "C"), CHANNEL_UNIT, "sEMG on the grid; NaN in gaps"),
+    _spec("aligned/emg_valid", "b", ("T", "C"), "", "1 where sEMG was measured, else 0"),
     _spec("aligned/keypoints_2d", "f", ("T", 25, 2), "px", "BODY_25 on the grid, in pixels", required=False),
     _spec("aligned/keypoints_3d", "f", ("T", 25, 3), "m", "BODY_25 on the grid, in metres, y down", required=False),
     _spec("aligned/confidence", "f", ("T", 25), "1", "Confidence of each keypoint", required=False),

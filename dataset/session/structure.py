@@ -117,7 +117,7 @@ def _group_attribute_problems(file: h5py.File) -> Iterator[str]:
 def _dataset_problems(file: h5py.File) -> Iterator[str]:
     sizes: dict[tuple[str, str], int] = {}
     for spec in schema.DATASETS:
-        for path in _instances(file, spec):
+        for path in instances(file, spec):
             group, _, _ = path.rpartition("/")
             if group not in file:
                 continue
@@ -166,7 +166,8 @@ def _dataset_fault(dataset: h5py.Dataset, spec: schema.DatasetSpec) -> str:
     return ""
 
 
-def _instances(file: h5py.File, spec: schema.DatasetSpec) -> list[str]:
+def instances(file: h5py.File, spec: schema.DatasetSpec) -> list[str]:
+    """Return the paths in a file to which one line of the schema applies: one for each channel or stream."""
     for placeholder, group in (("{channel}", "emg"), ("{stream}", "sync")):
         if placeholder in spec.path:
             return [spec.path.replace(placeholder, name) for name in file[group]]

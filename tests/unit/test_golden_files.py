@@ -106,6 +106,12 @@ def leaves(path: Path) -> dict[str, Any]:
     return found
 
 
+def without_machine(value: Any) -> list[str]:
+    """Return a text, or an array of texts, without the folder in which the golden session was made."""
+    texts = [one.decode() if isinstance(one, bytes) else str(one) for one in np.atleast_1d(value)]
+    return [one.replace("/tmp/golden/c/", "") for one in texts]
+
+
 @pytest.mark.parametrize("name", SESSIONS)
 def test_nothing_of_a_session_of_version_1_is_lost_by_reading_and_writing(name: str, tmp_path: Path) -> None:
     before = unpacked(name, tmp_path)
@@ -114,5 +120,8 @@ def test_nothing_of_a_session_of_version_1_is_lost_by_reading_and_writing(name: 
     assert set(was) <= set(now)
     for key, value in was.items():
         if key.rpartition("@")[2] in {"created_utc", "format_version", "unit", "description"}:
+            continue
+        if key in {"video@file", "provenance/log"}:  # they had the folders of the machine that wrote them
+            assert without_machine(now[key]) == without_machine(value), key
             continue
         np.testing.assert_array_equal(now[key], value, err_msg=key)
