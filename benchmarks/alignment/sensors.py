@@ -153,7 +153,7 @@ def wear(
     if stratum.worn_on == "two":
         for name in list(found)[2:]:
             sensor, truth = found[name]
-            noise = np.round(np.abs(rng.normal(7.0, 2.0, len(sensor.value))))
+            noise = np.abs(rng.normal(7.0, 2.0, len(sensor.value))).round().astype(np.float64)
             found[name] = replace(sensor, value=noise), replace(truth, response_s=np.nan)
     return found
 
