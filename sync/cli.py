@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataset.exporters.options import ExportFormat, ExportOptions
 from dataset.support import console
 from dataset.support.command_options import with_options
 from dataset.support.errors import MiaError, UsageError
@@ -236,6 +237,27 @@ def check(
     rows = [{"session": path, "ok": not problems, "problems": problems} for path, problems in found.items()]
     console.print_result({"sessions": rows}, as_json=as_json, text=text)
     return console.EXIT_INPUT if any(found.values()) else 0
+
+
+@app.command("export")
+@with_options
+def export_command(
+    form: Annotated[ExportFormat, typer.Argument(metavar="FORMAT", help="csv, parquet, bids, nwb, edf or c3d.")],
+    sessions: Annotated[list[Path], typer.Argument(help="Session files, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the export; must not exist.")],
+    options: ExportOptions,
+    as_json: Json = False,
+) -> None:
+    """Export sessions. No format holds pictures or sound.
+
+    csv and parquet: all tables, with a data dictionary. bids: one data set of BDF+ and motion files. nwb, edf, c3d:
+    one file per session. Formats but csv need: pip install 'muscles-in-action[export]'.
+    """
+    from dataset.exporters.registry import export_sessions
+
+    written = export_sessions(form, sessions, out, options)
+    text = f"{form}: {out} ({len(written)} files)"
+    console.print_result({"out": str(out), "files": [str(f) for f in written]}, as_json=as_json, text=text)
 
 
 @app.command("align-channels")

@@ -1,0 +1,1 @@
+"""Exports of sessions: CSV, Parquet, BIDS, NWB, EDF and C3D; one format a module, all listed in the registry."""
