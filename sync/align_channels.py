@@ -1,4 +1,8 @@
-"""Alignment of two devices' recordings by matching edges in one channel each, of a shared light, trigger or tap."""
+"""Alignment of two devices' recordings by one channel each, of a shared light, trigger, tap, sound or movement.
+
+Three or more edges are matched as trains; waveforms that share their energy's course are correlated; one or two edges
+are the last resort.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from dataset.importers.channels import Channel
 from dataset.support.arrays import FloatArray
 from sync.events.edges import Edge, detect_edges
+from sync.fit.envelope_correlation import EnvelopeMatch, agreed, correlate_envelopes
 from sync.fit.match import MAX_RATE_PPM, MIN_MATCHES, match_events
 from sync.quality.gates import Verdict
 
@@ -17,6 +22,8 @@ from sync.quality.gates import Verdict
 _SHAPE_S = (-0.05, 0.15)
 #: With few edges, their spacings must agree within this, in addition to their own uncertainty.
 _SPACING_S = 0.002
+#: Two edges whose spacing is known no better than this prove little more than one: any two would agree.
+_LOOSEST_SPACING_S = 0.02
 #: Largest half-width at which a pairing of many edges passes.
 _PASS_S = 0.010
 
@@ -30,16 +37,18 @@ class ChannelAlignment:
     verdict : Verdict
         Never PASS with fewer than three edges; FAIL is a refusal and has no offset.
     reason : str
-    method : {"trains", "few edges", "none"}
+    method : {"trains", "envelopes", "few edges", "single edge", "none"}
     offset_s, half_width_s : float
         ``reference_s = (1 + rate_ppm * 1e-6) * target_s + offset_s`` and the half-width of its 95 % interval, at
-        the matched edges; NaN where it is refused.
+        the matched edges; NaN where it is refused. For a single edge, the interval assumes that it is the same event.
     rate_ppm : float
         NaN where there are too few edges to measure it; the map then uses 0.
     pairs_s : ndarray, shape (M, 2)
         Times of the matched edges on each clock.
     n_reference, n_target : int
         Number of edges detected in each channel.
+    r, second_r, second_offset_s : float
+        By envelopes: correlation, that of the second-best peak, and its offset; else NaN.
     """
 
     verdict: Verdict
@@ -51,6 +60,9 @@ class ChannelAlignment:
     pairs_s: FloatArray
     n_reference: int
     n_target: int
+    r: float = math.nan
+    second_r: float = math.nan
+    second_offset_s: float = math.nan
 
     @property
     def n_matched(self) -> int:
@@ -58,24 +70,84 @@ class ChannelAlignment:
         return len(self.pairs_s)
 
 
-def align_channels(reference: Channel, target: Channel) -> ChannelAlignment:
-    """Map ``target``'s clock onto ``reference``'s by matching edges and fitting a robust line.
+def align_channels(reference: Channel, target: Channel, *, single_edge: bool = False) -> ChannelAlignment:
+    """Map ``target``'s clock onto ``reference``'s by trains of edges, else by correlation of envelopes, else two edges.
+
+    Parameters
+    ----------
+    reference, target : Channel
+    single_edge : bool
+        One edge each may be taken for the same event if nothing better is found.
 
     Notes
     -----
-    Edges are matched, not whole signals: the cross-correlation of the recorded values peaks wherever both levels are
-    high, which for a light that stays on is the recordings' overlap and not the switch, and it gives no error.
+    Values are not correlated as recorded: that peaks wherever both levels are high, which for a light that stays on is
+    the recordings' overlap and not the switch, and it gives no error. A single edge in each recording can always be
+    laid upon the other, so it proves nothing.
     """
     ours = detect_edges(reference.time_s, reference.value)
     theirs = detect_edges(target.time_s, target.value)
+    matches = correlate_envelopes(reference, target)
+    shared = agreed(matches)
+    by_edges = _by_trains(reference, target, ours, theirs)
+    if by_edges is not None and by_edges.verdict != Verdict.FAIL:
+        return _confirmed(by_edges, shared, ours, theirs)
+    if shared is not None:
+        return _by_envelopes(shared, ours, theirs)
+    if by_edges is not None:
+        return by_edges
     for channel, edges in ((reference, ours), (target, theirs)):
         if not edges:
-            why = f"no clear edge in {channel.name}"
+            why = f"no clear edge in {channel.name}, and {_why_no_shape(matches)}"
             return _refused(f"{why}; choose a channel that recorded a light, a trigger or a tap", ours, theirs)
-    several = _by_trains(reference, target, ours, theirs)
-    if several is not None:
-        return several
-    return _by_few(reference, target, ours, theirs)
+    by_edges = _by_few(reference, target, ours, theirs)
+    if by_edges.n_matched == 1 and not single_edge:
+        return _refused(
+            "there is one edge each, which can always be laid upon the other and proves nothing; switch the light "
+            "three times or more, unevenly, while both record, or say that it is the same event by --single-edge",
+            ours, theirs,
+        )  # fmt: skip
+    return by_edges
+
+
+def _confirmed(
+    found: ChannelAlignment, shared: EnvelopeMatch | None, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]
+) -> ChannelAlignment:
+    """Return an alignment by edges unless the envelopes clearly say something else."""
+    if shared is None:
+        return found
+    at_s = float(np.median(found.pairs_s[:, 0] - found.pairs_s[:, 1]))
+    # Over an hour clocks part by up to MAX_RATE_PPM, which one lag does not follow.
+    parted_s = MAX_RATE_PPM * 1e-6 * float(np.ptp(found.pairs_s[:, 0]))
+    if abs(shared.offset_s - at_s) <= found.half_width_s + shared.half_width_s + 1.0 / shared.cutoff_hz + parted_s:
+        return found
+    return _refused(
+        f"edges say {at_s:+.3f} s, the course of the channels' energy {shared.offset_s:+.3f} s: one of them is wrong",
+        ours, theirs,
+    )  # fmt: skip
+
+
+def _by_envelopes(found: EnvelopeMatch, ours: tuple[Edge, ...], theirs: tuple[Edge, ...]) -> ChannelAlignment:
+    drift_ms = MAX_RATE_PPM * 1e-6 * 60 * 1e3
+    return ChannelAlignment(
+        verdict=Verdict.WARNING,
+        reason=(
+            f"the course of the energy is alike (r {found.r:.2f}, next best {found.second_r:.2f} at "
+            f"{found.second_s:+.2f} s); what either sensor is late by is not known, nor the rate of the clocks (up to "
+            f"{drift_ms:.0f} ms per minute)"
+        ),
+        method="envelopes", offset_s=found.offset_s, half_width_s=found.half_width_s, rate_ppm=math.nan,
+        pairs_s=np.zeros((0, 2)), n_reference=len(ours), n_target=len(theirs),
+        r=found.r, second_r=found.second_r, second_offset_s=found.second_s,
+    )  # fmt: skip
+
+
+def _why_no_shape(matches: tuple[EnvelopeMatch, ...]) -> str:
+    """Return why the envelopes give no lag, by the scale that comes closest."""
+    if not matches:
+        return "the channels are too short or too slow to compare their shapes"
+    best = max(matches, key=lambda match: match.r)
+    return f"their shapes are not clearly alike (r {best.r:.2f}, next best {best.second_r:.2f})"
 
 
 def _by_trains(
@@ -132,7 +204,14 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
     measured = [_one(reference, target, p, q) for p, q in zip(ours, theirs, strict=True)]
     offsets = np.array([m[0] for m in measured])
     widths = np.array([m[1] for m in measured])
-    if np.ptp(offsets) > _SPACING_S + 2.0 * float(widths.max()):
+    tolerance_s = _SPACING_S + 2.0 * float(widths.max())
+    if len(ours) > 1 and tolerance_s > _LOOSEST_SPACING_S:
+        return _refused(
+            f"the {len(ours)} edges are too slow to compare their spacing (within {1e3 * tolerance_s:.0f} ms); "
+            "switch the light three times or more, unevenly, while both record",
+            ours_all, theirs_all,
+        )  # fmt: skip
+    if np.ptp(offsets) > tolerance_s:
         return _refused(
             f"the spacing of the {len(ours)} edges differs by {1e3 * np.ptp(offsets):.0f} ms between the channels, "
             "so they are not the same events; switch the light three times or more, unevenly, while both record",
@@ -149,7 +228,8 @@ def _by_few(reference: Channel, target: Channel, ours: tuple[Edge, ...], theirs:
             f"the match relies on {'one edge' if n == 1 else f'{n} edges'} each: nothing proves that they are the "
             f"same event, and the rate of the clocks is not measured (up to {drift_ms:.0f} ms per minute)"
         ),
-        method="few edges", offset_s=offset_s, half_width_s=half_width_s, rate_ppm=math.nan,
+        method="single edge" if n == 1 else "few edges",
+        offset_s=offset_s, half_width_s=half_width_s, rate_ppm=math.nan,
         pairs_s=np.array([[p.time_s, q.time_s] for p, q in zip(ours, theirs, strict=True)]),
         n_reference=len(ours_all), n_target=len(theirs_all),
     )  # fmt: skip
@@ -229,6 +309,7 @@ def alignment_as_dict(found: ChannelAlignment) -> dict[str, object]:
         "verdict": str(found.verdict), "reason": found.reason, "method": found.method,
         "offset_s": known(found.offset_s),
         "offset_ci95_s": known(found.half_width_s), "rate_ppm": known(found.rate_ppm),
+        "r": known(found.r), "second_r": known(found.second_r), "second_offset_s": known(found.second_offset_s),
         "n_reference": found.n_reference, "n_target": found.n_target, "n_matched": found.n_matched,
     }  # fmt: skip
 
@@ -240,6 +321,7 @@ def alignment_as_text(found: ChannelAlignment) -> str:
         rate = f", rate {found.rate_ppm:+.1f} ppm" if math.isfinite(found.rate_ppm) else ""
         lines.append(
             f"  first clock = second clock {found.offset_s:+.6f} s "
-            f"(95 % within {1e3 * found.half_width_s:.2f} ms){rate}"
+            f"({'if it is the same event, ' if found.method == 'single edge' else ''}95 % within "
+            f"{1e3 * found.half_width_s:.2f} ms){rate}"
         )
     return "\n".join(lines)

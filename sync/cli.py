@@ -264,16 +264,20 @@ def export_command(
 def align_channels_command(
     reference: Annotated[str, typer.Argument(help="FILE.h5 or FILE.csv; append :CHANNEL if it has several.")],
     target: Annotated[str, typer.Argument(help="The other device's file, in the same form.")],
+    single_edge: Annotated[
+        bool,
+        typer.Option("--single-edge", help="Take one edge each for the same event, which the recordings cannot prove."),
+    ] = False,
     as_json: Json = False,
 ) -> int:
-    """Align recordings of two devices by one channel each that recorded the same light, trigger or tap.
+    """Align recordings of two devices by one channel each that recorded the same light, trigger, tap, sound or jump.
 
-    Exit code 0: aligned; 2: bad input; 3: refused (the edges cannot be matched reliably).
+    Exit code 0: aligned; 2: bad input; 3: refused (neither edges nor waveforms can be matched reliably).
     """
     from dataset.importers.channels import read_channel
     from sync.align_channels import align_channels, alignment_as_dict, alignment_as_text
 
-    found = align_channels(read_channel(reference), read_channel(target))
+    found = align_channels(read_channel(reference), read_channel(target), single_edge=single_edge)
     console.print_result(alignment_as_dict(found), as_json=as_json, text=alignment_as_text(found))
     return console.EXIT_REFUSED if found.verdict == "FAIL" else 0
 
