@@ -53,14 +53,17 @@ def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
 
 
 def report_error(error: MiaError, *, as_json: bool) -> None:
-    """Print an error to stderr: what happened and why in one line, then a hint."""
+    """Print an error to stderr: what happened, why and its code in one line, then a hint.
+
+    The code is the heading of the error's paragraph in ``docs/troubleshooting.md``.
+    """
     if as_json:
         if not isinstance(error, CannotPrintError):
             with suppress(CannotPrintError):
                 write_result(json.dumps({"error": error.as_dict()}) + "\n")
         return
     STDERR.print("error:", style="bold red", end=" ")
-    STDERR.print(str(error), markup=False, soft_wrap=True)
+    STDERR.print(f"{error} [{error.code}]", markup=False, soft_wrap=True)
     if error.hint:
         STDERR.print(f"hint: {error.hint}", markup=False, soft_wrap=True)
 
