@@ -37,8 +37,8 @@ types: .venv/.installed
 # Offline: links to other sites are not followed, links inside must hold.
 docs: .venv/.installed
 	$(BIN)/python -m scripts.docs_drawings
-	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
-	$(BIN)/sphinx-build -q -W --keep-going -b doctest docs build/doctest
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees -b html docs build/docs
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees -b doctest docs build/doctest
 	@echo build/docs/index.html
 
 # Two at a time: one after the other all take twelve minutes. What meets virtual hardware in real time is alone.
