@@ -1,6 +1,7 @@
 # make install   prepare .venv and name the system libraries that are missing
 # make demo      record the virtual rig, synchronise, train, and say where everything is
 # make test      lint, types and the suite, under 10 minutes on 2 cores
+# make docs      the documentation into build/docs/index.html; warnings and broken links are errors
 # make experiments TIER=quick|full   the paper's experiments on the virtual set, into docs/experiments-virtual.md
 # make test-full also what takes longer: recordings in real time, training runs
 # make test-bluez  the recorder on the real BlueZ, in a small emulated machine; says what it needs
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 MINUTES ?= 0.5
-.PHONY: install demo test test-full test-bluez bench lint types screenshots experiments virtual-set clean
+.PHONY: install demo test test-full test-bluez bench lint types docs screenshots experiments virtual-set clean
 .DEFAULT_GOAL := install
 
 .venv/.installed: pyproject.toml
@@ -33,12 +34,19 @@ lint: .venv/.installed
 types: .venv/.installed
 	$(BIN)/mypy
 
+# Offline: links to other sites are not followed, links inside must hold.
+docs: .venv/.installed
+	$(BIN)/python -m scripts.docs_drawings
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees -b html docs build/docs
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees -b doctest docs build/doctest
+	@echo build/docs/index.html
+
 # Two at a time: one after the other all take twelve minutes. What meets virtual hardware in real time is alone.
-test: install lint types
+test: install lint types docs
 	$(BIN)/pytest -n 2 tests/unit
 	$(BIN)/pytest tests/integration
 
-test-full: install lint types
+test-full: install lint types docs
 	$(BIN)/pytest -m 'slow or not slow'
 
 test-bluez: install

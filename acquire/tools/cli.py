@@ -29,7 +29,13 @@ profile_app = typer.Typer(help="Profiles: how a sensor's notifications are decod
 
 def add_tools(app: typer.Typer) -> None:
     """Add the tools to ``mia-record``."""
-    for name, command in (("scan", _scan), ("inspect", _inspect), ("listen", _listen), ("identify", _identify)):
+    for name, command in (
+        ("scan", _scan),
+        ("inspect", _inspect),
+        ("listen", _listen),
+        ("identify", _identify),
+        ("doctor", _doctor),
+    ):
         app.command(name)(command)
     app.add_typer(rig_app, name="rig")
     app.add_typer(profile_app, name="profile")
@@ -194,3 +200,11 @@ def _fraction_bar(description: str) -> Iterator[Callable[[float], None]]:
     with Progress(TextColumn("{task.description}"), BarColumn(), console=STDERR, transient=True) as bar:
         task = bar.add_task(description, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def _doctor(as_json: JsonOption = False) -> None:
+    """List what this machine has for recording and what it lacks; without personal data, for a bug report."""
+    from acquire.tools import doctor
+
+    findings = doctor.examine()
+    print_result(doctor.as_dict(findings), as_json=as_json, text=doctor.as_text(findings))

@@ -37,6 +37,9 @@ class CleanConsole(Console):
 #: Everything that is not a result goes to stderr.
 STDERR = CleanConsole(stderr=True, highlight=False)
 
+#: Modules of an extra that a command may lack, and the extra's name.
+EXTRAS = {"torch": "train"}
+
 EXIT_BUG = 1
 EXIT_INPUT = 2
 EXIT_REFUSED = 3
@@ -53,14 +56,17 @@ def print_result(value: Mapping[str, Any], *, as_json: bool, text: str) -> None:
 
 
 def report_error(error: MiaError, *, as_json: bool) -> None:
-    """Print an error to stderr: what happened and why in one line, then a hint."""
+    """Print an error to stderr: what happened, why and its code in one line, then a hint.
+
+    The code is the heading of the error's paragraph in ``docs/troubleshooting.md``.
+    """
     if as_json:
         if not isinstance(error, CannotPrintError):
             with suppress(CannotPrintError):
                 write_result(json.dumps({"error": error.as_dict()}) + "\n")
         return
     STDERR.print("error:", style="bold red", end=" ")
-    STDERR.print(str(error), markup=False, soft_wrap=True)
+    STDERR.print(f"{error} [{error.code}]", markup=False, soft_wrap=True)
     if error.hint:
         STDERR.print(f"hint: {error.hint}", markup=False, soft_wrap=True)
 
@@ -96,7 +102,9 @@ def run_app(app: typer.Typer, name: str) -> None:
     before = os.umask(_OWNER_ALONE)
     try:
         check_own_packages()
-        code = _with_group_readable(typer.main.get_command(app)).main(prog_name=name, standalone_mode=False)
+        code = _with_version(_with_group_readable(typer.main.get_command(app)), name).main(
+            prog_name=name, standalone_mode=False
+        )
     except MiaError as error:
         report_error(error, as_json=as_json)
         code = error.exit_code
@@ -106,9 +114,7 @@ def run_app(app: typer.Typer, name: str) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except ImportError as error:
-        if "shared object" not in str(error):
-            raise
-        report_error(MissingDependencyError("a system library is missing", str(error), advice()), as_json=as_json)
+        report_error(_missing(error), as_json=as_json)
         code = EXIT_INPUT
     except OSError as error:  # a full or failing disk, wherever it was met
         report_error(failed_file(error), as_json=as_json)
@@ -124,6 +130,38 @@ def run_app(app: typer.Typer, name: str) -> None:
         os.umask(before)
         flush_at_exit()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _missing(error: ImportError) -> MissingDependencyError:
+    """Return what to install for a failed import; an import that no installation mends is raised again."""
+    if error.name in EXTRAS:
+        extra = f"pip install 'muscles-in-action[{EXTRAS[error.name]}]'"
+        return MissingDependencyError(f"{error.name} is not installed", "this command needs it", extra)
+    if "shared object" in str(error):
+        return MissingDependencyError("a system library is missing", str(error), advice())
+    raise error
+
+
+def _with_version(command: Any, name: str) -> Any:
+    """Add the option ``--version`` to a whole command."""
+
+    def show(given: bool) -> None:
+        if given:
+            from dataset.support.version import software
+
+            sys.stdout.write(f"{name}, {software()}\n")
+            raise typer.Exit
+
+    option = typer.Option("--version", help="Show the version.", callback=show, is_eager=True, expose_value=False)
+
+    def template(_: bool = False) -> None:
+        """Template of the option."""
+
+    template.__annotations__["_"] = Annotated[bool, option]
+    donor = typer.Typer(add_completion=False)
+    donor.command()(template)
+    command.params += [p for p in typer.main.get_command(donor).params if "--version" in p.opts]
+    return command
 
 
 def _with_group_readable(command: Any) -> Any:

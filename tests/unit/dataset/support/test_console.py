@@ -40,7 +40,7 @@ def test_bad_input_is_one_line_and_a_hint_on_stderr(
     assert run(monkeypatch, InputError("no file x", "it is not there", "look elsewhere")) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == ["error: no file x: it is not there", "hint: look elsewhere"]
+    assert err.splitlines() == ["error: no file x: it is not there [bad-input]", "hint: look elsewhere"]
 
 
 @pytest.mark.parametrize(
