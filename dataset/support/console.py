@@ -149,7 +149,7 @@ def _with_version(command: Any, name: str) -> Any:
         if given:
             from dataset.support.version import software
 
-            sys.stdout.write(f"{name}, {software()}\n")
+            write_result(f"{name}, {software()}\n")
             raise typer.Exit
 
     option = typer.Option("--version", help="Show the version.", callback=show, is_eager=True, expose_value=False)
