@@ -73,12 +73,11 @@ class Streams:
         port = self._hardware.box_port()
         if port is None and flasher is not None:
             self._note(
-                f"no LED box: the {flasher.source} flashes with an unknown delay; the verdict is WARNING at best"
+                f"no LED box: the {flasher.source} flashes with an unknown delay; clap and stomp at every cue: that "
+                "ties the film to the sensors"
             )
         elif port is None:
-            self._note(
-                "no LED box: no flashes align the video; with claps and stomps alone the verdict is WARNING at best"
-            )
+            self._note("no LED box: no flashes; clap and stomp at every cue: that ties the film to the sensors")
         else:
             self.box = LedBox(port, self._event_log, on_trigger=on_trigger)
 

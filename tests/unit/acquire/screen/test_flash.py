@@ -210,7 +210,7 @@ async def test_a_recording_without_a_box_is_flashed_by_the_screen(
         # Whole, so that the app does not end while it comes up.
         await until(pilot, lambda: isinstance(app.step, SummaryScreen) and app.step.query("#next"))
     (made,) = app.recordings
-    assert any("the terminal flashes" in note and "WARNING at best" in note for note in made.notes)
+    assert any("the terminal flashes" in note and "clap and stomp at every cue" in note for note in made.notes)
     with Capture.open(made.folder) as capture:
         flashes = capture.events("flash")
         planned = [p for p in app.recorder.schedule.prompts if p.kind == "flash"]
