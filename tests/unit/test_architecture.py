@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ ALLOWED = {
 }
 
 
-def modules(room: str) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((ROOT / room).rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules(room: str) -> tuple[tuple[Path, ast.Module], ...]:
+    paths = sorted((ROOT / room).rglob("*.py"))
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def imported_rooms(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -51,6 +53,7 @@ def test_imports_flow_one_way(room: str) -> None:
     assert wrong == []
 
 
+@cache
 def import_graph() -> dict[str, set[str]]:
     """Return for each module those it imports, also inside functions and for types alone."""
     names = {

@@ -77,6 +77,7 @@ def test_the_kept_weights_are_those_of_the_best_check(windows: Windows) -> None:
     assert np.sqrt(np.mean(error**2)) == pytest.approx(best, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_mixed_precision_gives_the_same_loss_within_its_noise(windows: Windows) -> None:
     for name in networks.NETWORKS:
         losses = [

@@ -388,6 +388,7 @@ def test_a_sensor_that_lost_its_link_often_takes_no_more_files() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) - before < 6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="this system tells memory in its own way")
 def test_memory_does_not_grow_with_a_fast_sensor_s_hours() -> None:
     """Two hours at 1 kHz in packets of 20, counted and not: a column alone takes 58 MB."""

@@ -63,6 +63,7 @@ def test_a_burst_is_found_where_it_is_however_weak_beside_its_rest(height: float
     assert float(np.abs(error).max()) < 0.014
 
 
+@pytest.mark.slow
 def test_its_standard_deviation_is_what_the_errors_show() -> None:
     fits = [fit(*raw(seed, 6.0, lead_sd_s=0.012)) for seed in range(30)]
     error = np.array([f.centroid_s - CENTROID_S for f in fits])
@@ -109,6 +110,7 @@ def test_every_contact_has_its_own_place() -> None:
     assert found.centroid_s - np.mean(lead) == pytest.approx(without.centroid_s, abs=0.005)
 
 
+@pytest.mark.slow
 def test_a_muscle_s_tone_is_not_taken_for_a_tail() -> None:
     error = [fit(*raw(seed, 12.0, tone=0.2)).centroid_s - fit(*raw(seed, 12.0)).centroid_s for seed in range(6)]
     assert abs(float(np.mean(error))) < 0.0012

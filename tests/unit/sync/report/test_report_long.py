@@ -44,6 +44,7 @@ def test_a_long_line_keeps_its_extremes_and_its_gaps(n: int) -> None:
             assert np.ptp(shown) > 0.8 * min(np.ptp(values[column]), 8.0)
 
 
+@pytest.mark.slow
 def test_eight_hours_of_grid_are_drawn_in_the_memory_of_one() -> None:
     peaks = []
     for n in (18_000, 36_000, 288_000):
