@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import socket
 from asyncio import to_thread
@@ -332,7 +333,7 @@ class VirtualHardware(SensorOrders):
         rate_ppm = {c.name: clock.rate_ppm for c, clock in zip(PAPER_CHANNELS, self._devices.sensors, strict=True)}
         rate_ppm |= {channel: device.rate_ppm for device in self._others for channel in device.channels}
         emg = {
-            channel: sensor_truth(world, channel, delay_s=sent["least_latency_s"], rate_ppm=rate_ppm[channel])
+            channel: sensor_truth(world, channel, delay_s=_delay_s(sent), rate_ppm=rate_ppm[channel])
             for channel, sent in sensors["sent"].items()
             if sent["n_sent"]
         }
@@ -366,3 +367,9 @@ class _Descriptor:
 def _pair(held: ExitStack, childrens: ExitStack, kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
     here, there = socket.socketpair(socket.AF_UNIX, kind)
     return held.enter_context(here), childrens.enter_context(there)
+
+
+def _delay_s(sent: dict[str, Any]) -> float:
+    """Return a sensor's delay; infinite where it sent nothing."""
+    least_s = sent["least_latency_s"]
+    return math.inf if least_s is None else float(least_s)

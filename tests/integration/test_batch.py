@@ -31,6 +31,7 @@ from sync.options import BatchOptions, SyncOptions
 from tests.modes import modes
 from tests.open_ports import open_ports
 from tests.present import present
+from tests.sealed import seal_again
 
 Call = Callable[..., tuple[str | int | None, dict[str, Any]]]
 
@@ -61,6 +62,7 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     with database:
         database.execute("DELETE FROM notification WHERE slot > 1")
     database.close()
+    seal_again(refused)
     cut_off = root / "sub-C" / good.name
     shutil.copytree(good, cut_off)
     (cut_off / "manifest.json").unlink()
@@ -184,6 +186,7 @@ def test_a_session_made_from_another_capture_is_not_taken_for_done(
     with database:
         database.execute("UPDATE meta SET value = 'another' WHERE key = 'capture_uuid'")
     database.close()
+    seal_again(other)
     assert plan_run([other], tmp_path, resume=True).left == (other,)
 
 

@@ -21,6 +21,7 @@ from sync.pipeline import run_capture
 from sync.result import SyncResult
 from sync.session_summary import session_as_dict, session_as_text
 from tests.present import present
+from tests.sealed import seal_again
 
 Made = tuple[SyncResult, dict[str, Any]]
 
@@ -58,6 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             marks,
         )
     database.close()
+    seal_again(capture)
     return run_capture(capture, root / "sessions", SyncOptions(pose=False)), squat
 
 

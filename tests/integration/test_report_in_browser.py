@@ -19,6 +19,7 @@ from acquire.virtual.simulate import simulate
 from acquire.virtual.simulate_options import SimulateOptions
 from sync.options import SyncOptions
 from sync.pipeline import run_capture
+from tests.sealed import seal_again
 from tests.short_protocol import PROTOCOL
 
 BROWSER = next(
@@ -57,6 +58,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with closing(sqlite3.connect(spoilt / "capture.db")) as database, database:
         database.execute("UPDATE event SET t_ns = t_ns + 3600000000000 WHERE kind = 'flash' AND rowid % 2")
         database.execute("DELETE FROM notification WHERE slot > 2")
+    seal_again(spoilt)
     refused = run_capture(spoilt, out / "refused", SyncOptions(pose=False))
     assert accepted.verdict in ("PASS", "WARNING")
     assert refused.verdict == "FAIL"

@@ -97,10 +97,12 @@ def test_a_silent_buzzer_costs_precision_but_not_truth(
         read_capture, "detect_contacts", lambda sound: tuple(c for c in detect_contacts(sound) if c.kind != "beep")
     )
     result = run_capture(capture, tmp_path, SyncOptions(pose=False))
-    assert result.verdict == "WARNING"
+    assert result.verdict == "PASS", result.reasons
     assert result.streams["sound"].method == "arrival"
     for channel, said in truth["emg"].items():
         stream = result.streams[channel]
+        # Against the film it stays as good; against the host's clock the sound's delay is assumed.
+        assert float(stream.constants["film_ci95_s"]) < 0.04 < stream.error_ci95_s
         assert abs(float(stream.constants["response_s"]) - said["response_s"]) < stream.error_ci95_s
 
 
@@ -120,7 +122,7 @@ def test_nothing_is_overwritten(capture: Path, result: SyncResult) -> None:
         run_capture(capture, result.report_path.parent, SyncOptions(pose=False))
 
 
-def test_without_flashes_contacts_tie_the_video_and_warn(
+def test_without_flashes_contacts_tie_the_video_and_pass_against_the_film(
     capture: Path, result: SyncResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = Capture.events
@@ -128,8 +130,8 @@ def test_without_flashes_contacts_tie_the_video_and_warn(
         Capture, "events", lambda self, *kinds: tuple(e for e in events(self, *kinds) if e.kind != "flash")
     )
     blind = run_capture(capture, tmp_path, SyncOptions(pose=False))
-    assert blind.verdict == "WARNING"
-    assert "no flash" in blind.streams["video"].reason
+    assert blind.verdict == "PASS", blind.reasons
+    assert "no flash" in blind.streams["video"].reason and blind.streams["video"].error_ci95_s > 0.1
     error = blind.streams["video"].offset_s - result.streams["video"].offset_s
     assert abs(error) < blind.streams["video"].error_ci95_s
     # Up to one constant, all sensors stay where they are against each other.

@@ -111,7 +111,7 @@ class Child:
                 raise self._failure("it died" if readable else f"no answer within {timeout_s:g} s")
             self._answers += chunk
         line, _, self._answers = self._answers.partition(b"\n")
-        answer: dict[str, Any] = parse_json(line)
+        answer: dict[str, Any] = parse_json(line, nan_as_none=True)  # a sensor that sent nothing has no latency
         return answer
 
     def _failure(self, why: str) -> VirtualRigError:
