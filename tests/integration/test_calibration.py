@@ -88,7 +88,7 @@ def test_the_counts_stay_as_received_and_the_file_is_valid(made: Made) -> None:
     assert check_sessions([present(result.session_path)]) == {str(result.session_path): []}
     with h5py.File(result.session_path) as file:
         assert file["calibration/mvc_counts"].shape == file["channels/name"].shape
-        assert file["calibration/rest_counts"].attrs["unit"] == "channel unit"
+        assert file["calibration/rest_counts"].attrs["unit"] == "counts"
     session = read_session(present(result.session_path))
     top = max(stream.value.max() for stream in session.emg.values())
     assert top > 5.0  # counts, not shares of a maximum
