@@ -1,4 +1,4 @@
-"""Captures and sessions changed by somebody who writes the checksums anew: damage is found, malice must be harmless."""
+"""Captures and sessions changed with their checksums rewritten: damage is found, malice must be harmless."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataset.support.files import sha256_of
 
 
 def seal_again(folder: Path, **changes: Any) -> None:
-    """Write a capture's manifest anew after a test has changed its files, with ``changes`` to its keys."""
+    """Rewrite a capture's manifest after a test has changed its files, with ``changes`` to its keys."""
     path = folder / schema.MANIFEST
     manifest = json.loads(path.read_text(encoding="utf-8"))
     for name in manifest["files"]:
@@ -28,7 +28,7 @@ def seal_again(folder: Path, **changes: Any) -> None:
 
 @contextmanager
 def edited_session(path: Path) -> Iterator[h5py.File]:
-    """Yield a session file to change; its checksum is then written anew."""
+    """Yield a session file to change; its checksum is then rewritten."""
     with h5py.File(path, "r+") as file:
         yield file
     if not path.read_bytes()[:USER_BLOCK_BYTES].startswith(b"\x89HDF"):

@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -71,9 +71,7 @@ def examine(machine: Machine | None = None) -> tuple[Finding, ...]:
     machine = machine or Machine()
     return (
         Finding(name="software", state=State.OK, found=software()),
-        Finding(
-            name="system", state=State.OK, found=f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-        ),
+        _system(),
         Finding(name="python", state=State.OK, found=platform.python_version()),
         _packages(),
         _system_libraries(),
@@ -183,15 +181,20 @@ def _cameras(machine: Machine) -> Finding:
     found = ", ".join(f"{n} ({_read(folder / n / 'name') or 'no name'})" for n in nodes) or "no camera"
     if not nodes:
         return Finding(name="cameras", state=State.WARNING, found=found, hint="a phone's film does: mia-record attach")
+    return _with_permission(Finding(name="cameras", state=State.OK, found=found), machine, nodes, "video")
+
+
+def _with_permission(finding: Finding, machine: Machine, nodes: list[str], group: str) -> Finding:
+    """Return a finding as a warning if this user may not read and write some of its device files."""
     denied = [n for n in nodes if not os.access(machine.devices / n, os.R_OK | os.W_OK)]
-    if denied:
-        return Finding(
-            name="cameras",
-            state=State.WARNING,
-            found=f"{found}; no permission: {', '.join(denied)}",
-            hint="sudo usermod -aG video $USER, then log in again",
-        )
-    return Finding(name="cameras", state=State.OK, found=found)
+    if not denied:
+        return finding
+    return replace(
+        finding,
+        state=State.WARNING,
+        found=f"{finding.found}; no permission: {', '.join(denied)}",
+        hint=f"sudo usermod -aG {group} $USER, then log in again",
+    )
 
 
 def _sound(query: Callable[[], Any] | None = None) -> Finding:
@@ -221,15 +224,8 @@ def _serial_ports(machine: Machine) -> Finding:
     ports = _names(machine.devices, "ttyUSB*") + _names(machine.devices, "ttyACM*")
     if not ports:
         return Finding(name="serial ports", state=State.WARNING, found="none: no LED box", hint="docs/phone-only.md")
-    denied = [p for p in ports if not os.access(machine.devices / p, os.R_OK | os.W_OK)]
-    if denied:
-        return Finding(
-            name="serial ports",
-            state=State.WARNING,
-            found=f"{', '.join(ports)}; no permission: {', '.join(denied)}",
-            hint="sudo usermod -aG dialout $USER, then log in again",
-        )
-    return Finding(name="serial ports", state=State.OK, found=", ".join(ports))
+    found = Finding(name="serial ports", state=State.OK, found=", ".join(ports))
+    return _with_permission(found, machine, ports, "dialout")
 
 
 def _disk(folder: Path) -> Finding:

@@ -259,7 +259,7 @@ def in_file(mutation: Mutation, *names: str) -> Mutation:
 
 
 def reseal(path: Path) -> None:
-    """Write checksums anew, as the author of a hostile file would: what is behind them is reached."""
+    """Rewrite checksums as the author of a hostile file would, so that the checks behind them are reached."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         if path.is_file() and path.read_bytes()[:USER_BLOCK_BYTES].startswith(b"mia-session"):
             write_checksum(path)

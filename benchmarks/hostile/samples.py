@@ -124,7 +124,7 @@ def _texts(folder: Path) -> dict[str, Path]:
 
 
 def _with_keypoints(path: Path, out: Path) -> Path:
-    """Write a session anew with keypoints of a body that moves, and a verdict that training accepts."""
+    """Rewrite a session with keypoints of a body that moves, and a verdict that training accepts."""
     session = read_session(path)
     n = len(session.aligned.time_s)
     rng = np.random.default_rng(0)

@@ -1,7 +1,7 @@
 """Checksum of a session file in its HDF5 user block: SHA-256 of everything after the block.
 
 HDF5 leaves the first 512 bytes of a file to its user; every reader of the format skips them. Files of earlier versions,
-and those that another program has written anew, have no such block: of them only HDF5's own checksums of the values
+and those that another program has rewritten, have no such block: of them only HDF5's own checksums of the values
 are known.
 """
 

@@ -97,7 +97,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _put_in_place(part: Path, path: Path) -> None:
-    """Give a part its name unless there is such a file: a hard link is made or fails, whoever else tries."""
+    """Give a part its name unless there is such a file: making a hard link either succeeds or fails, as one step."""
     try:
         os.link(part, path)
     except FileExistsError:

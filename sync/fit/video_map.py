@@ -14,6 +14,7 @@ from sync.fit.contact_fit import fit_contacts, without_rate
 from sync.fit.flash_fit import VideoFit, fit_flashes, frame_lateness_s
 from sync.fit.joint import JointFit, ResponseLatencies, fit_jointly
 from sync.fit.match import Pairing
+from sync.fit.priors import AV_SKEW
 from sync.fit.rolling_shutter import ShutterFit
 from sync.fit.sound_fit import SoundFit, fit_sound
 from sync.recording_types import FrameStamps, Recording, VideoRecord
@@ -60,7 +61,9 @@ def map_video(recording: Recording, video: VideoRecord) -> VideoMapped:
     no_flash = fit.pairing.reason if len(flashes.light_s) else "the capture has no flash log"
     pairing, line = fit_contacts(video.contacts, recording.sensors)
     if line is not None:
-        sound = SoundFit(line=line, method="contacts", pairing=pairing, av_skew_s=0.0, av_skew_sd_s=math.nan)
+        sound = SoundFit(
+            line=line, method="contacts", pairing=pairing, av_skew_s=AV_SKEW.value_s, av_skew_sd_s=AV_SKEW.sd_s
+        )
         return VideoMapped(line=line, route="contacts", fit=fit, pairing=pairing, sound=sound, why=no_flash)
     line, assumption = _unverified_line(recording)
     if video.sound is None:
@@ -85,7 +88,9 @@ def refine_maps(
         return first, joint
     sound = first.sound
     if sound is not None and joint.sound is not None:
-        sound = replace(sound, line=joint.sound, av_skew_s=joint.skew_s, av_skew_sd_s=joint.skew_sd_s)
+        sound = replace(sound, line=joint.sound)
+        if first.route == "flash":  # contacts alone measure no skew: it stays the prior's
+            sound = replace(sound, av_skew_s=joint.skew_s, av_skew_sd_s=joint.skew_sd_s)
     return replace(first, line=joint.video, sound=sound), joint
 
 

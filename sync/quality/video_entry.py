@@ -9,6 +9,7 @@ import numpy as np
 
 from dataset.support.arrays import FloatArray
 from sync.events.contacts import Contact, ContactKind
+from sync.fit.clock_map import Z95
 from sync.fit.match import Pairing
 from sync.fit.sound_fit import SoundFit
 from sync.fit.video_map import VideoMapped
@@ -119,6 +120,12 @@ def _video_stream(mapped: VideoMapped, flashes: FlashLog, pts_s: FloatArray, *, 
         judged = Judgement(verdict=Verdict.PASS if tied else Verdict.WARNING, reason=reason)
     else:
         judged = Judgement(verdict=Verdict.FAIL, reason=mapped.why)
+    if sound is not None and sound.method != "beeps" and judged.verdict is not Verdict.FAIL:
+        # Contacts are in the sound and keypoints in the picture: what is not measured between them is said.
+        skew = f"{1e3 * sound.av_skew_s:+.0f} ± {Z95 * 1e3 * sound.av_skew_sd_s:.0f} ms"
+        judged = replace(
+            judged, reason=f"{judged.reason}; how far its sound lags its picture is not measured (assumed {skew})"
+        )
     matched = _matched_host_s(flashes, mapped)
     span = line(pts_s[[0, -1]])
     return StreamAlignment(

@@ -10,8 +10,9 @@ import pytest
 from benchmarks.alignment.ours import recording_of
 from benchmarks.alignment.synthetic import SyntheticSession, make_session
 from sync.align import Alignment, align
+from sync.fit.priors import AV_SKEW
 from sync.quality.gates import Verdict
-from sync.quality.stream_alignment import DelaySource, SensorConstants
+from sync.quality.stream_alignment import DelaySource, SensorConstants, VideoConstants
 
 
 def aligned(stratum: str, seed: int) -> tuple[SyntheticSession, Alignment]:
@@ -31,6 +32,9 @@ def test_a_phone_and_claps_can_pass_and_say_what_is_not_known() -> None:
     video = alignment.streams["video"]
     assert video.method == "contacts" and video.verdict is Verdict.PASS
     assert video.error_ci95_s > 0.1 and "host's clock" in video.reason
+    # Claps are in the sound and keypoints in the picture: what lies between the two is assumed, and said.
+    assert isinstance(video.constants, VideoConstants) and video.constants.av_skew_sd_s == AV_SKEW.sd_s
+    assert "lags its picture is not measured" in video.reason
     measured = [n for n in session.sensors if constants(alignment, n).delay_source is DelaySource.MEASURED]
     assert len(measured) >= 3
     for name in measured:

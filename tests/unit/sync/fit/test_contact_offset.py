@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from dataset.capture.types import Sensor
-from dataset.sensors.decode import Samples
-from dataset.sensors.profile import find_profile
 from dataset.support.arrays import FloatArray
-from sync.clock.sensor_clock import sensor_clock
 from sync.events.contacts import ContactKind
 from sync.fit.contact_offset import ContactOffset, locate_responses
 from sync.recording_types import SensorRecord
+from tests.sensor_records import m40_record
 
 CLAP, STOMP = ContactKind.CLAP, ContactKind.STOMP
 LENGTH_S = 150.0
@@ -29,18 +27,8 @@ def sensor(slot: int, muscle: str, bursts_s: FloatArray, seed: int, *, dead: boo
         value += height * np.clip(1.0 - np.abs(time_s - at) / 0.25, 0.0, None)
     busy = (time_s > 60.0) & (time_s < 90.0)
     value[busy] += height * np.abs(np.sin(2.1 * time_s[busy] + slot))
-    epoch = np.zeros(len(time_s), dtype=np.int64)
     value = np.full(len(time_s), 7.0) if dead else np.round(value)
-    return SensorRecord(
-        sensor=Sensor(slot=slot, channel=f"{slot}", muscle=muscle, side="left"),
-        profile=find_profile("anr-m40"),
-        samples=Samples(
-            arrival_ns=np.round(time_s * 1e9).astype(np.int64), epoch=epoch, value=value, n_malformed=0,
-            n_out_of_range=0,
-        ),
-        arrival_s=time_s,
-        clock=sensor_clock(time_s, epoch, 10.0, None),
-    )  # fmt: skip
+    return m40_record(Sensor(slot=slot, channel=f"{slot}", muscle=muscle, side="left"), time_s, value)
 
 
 def rig(bursts: dict[str, FloatArray], seed: int, dead: int = 0) -> dict[str, SensorRecord]:

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from dataset.capture.types import Sensor
-from dataset.sensors.decode import Samples
-from dataset.sensors.profile import find_profile
 from dataset.support.arrays import FloatArray
-from sync.clock.sensor_clock import sensor_clock
 from sync.events.contacts import Contact, ContactKind
 from sync.fit.contact_selection import answered_by_sensors, answered_cues, emg_confirmed_contacts
 from sync.recording_types import SensorRecord
+from tests.sensor_records import m40_record
 
 CLAP, STOMP, SNAP = ContactKind.CLAP, ContactKind.STOMP, ContactKind.SNAP
 ASKED_S = np.array([4.0, 6.3, 9.1, 11.0, 40.2, 43.0, 45.1, 48.4])
@@ -36,18 +34,8 @@ def arms(answered_s: FloatArray, noise: float = 4.0) -> dict[str, SensorRecord]:
         time_s = np.arange(0.0, 55.0, 0.1) + 0.01 * slot
         level = sum(np.exp(-0.5 * ((time_s - at - 0.08) / 0.09) ** 2) for at in answered_s)
         value = np.round(60.0 + 150.0 * level + rng.normal(0, noise, len(time_s)))
-        epoch = np.zeros(len(time_s), dtype=np.int64)
         channel = f"{side}_biceps"
-        data[channel] = SensorRecord(
-            sensor=Sensor(slot=slot, channel=channel, muscle="biceps", side=side),
-            profile=find_profile("anr-m40"),
-            samples=Samples(
-                arrival_ns=np.round(time_s * 1e9).astype(np.int64), epoch=epoch, value=value, n_malformed=0,
-                n_out_of_range=0,
-            ),
-            arrival_s=time_s,
-            clock=sensor_clock(time_s, epoch, 10.0, None),
-        )  # fmt: skip
+        data[channel] = m40_record(Sensor(slot=slot, channel=channel, muscle="biceps", side=side), time_s, value)
     return data
 
 

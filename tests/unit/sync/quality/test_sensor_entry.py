@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from dataset.capture.types import Sensor
-from dataset.sensors.decode import Samples
-from dataset.sensors.profile import find_profile
-from sync.clock.sensor_clock import sensor_clock
-from sync.recording_types import SensorRecord
+from tests.sensor_records import m40_record
 
 
 @pytest.mark.parametrize(
@@ -25,15 +22,7 @@ from sync.recording_types import SensorRecord
     ],
 )
 def test_a_value_changes_where_two_numbers_differ(value: list[float], changes: bool) -> None:
-    time_s, epoch = np.asarray(0.1 * np.arange(len(value)), dtype=np.float64), np.zeros(len(value), dtype=np.int64)
-    record = SensorRecord(
-        sensor=Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left"),
-        profile=find_profile("anr-m40"),
-        samples=Samples(
-            arrival_ns=np.round(time_s * 1e9).astype(np.int64), epoch=epoch, value=np.array(value, dtype=np.float64),
-            n_malformed=0, n_out_of_range=0,
-        ),
-        arrival_s=time_s,
-        clock=sensor_clock(time_s, epoch, 10.0, None),
-    )  # fmt: skip
+    time_s = np.asarray(0.1 * np.arange(len(value)), dtype=np.float64)
+    sensor = Sensor(slot=1, channel="left_biceps", muscle="biceps", side="left")
+    record = m40_record(sensor, time_s, np.array(value, dtype=np.float64))
     assert record.varies == changes
